@@ -1,0 +1,1 @@
+"""What an operator sees: logs and metrics. No names, mails or attribute values leave through here."""
