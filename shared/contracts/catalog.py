@@ -1,0 +1,158 @@
+"""What catalog says: catalogs, access packages with their role sets, policies and populations."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from shared.contracts.base import Contract, Fact, Refusal, Transition
+
+
+class Life(StrEnum):
+    """Deletion is two-phase: `deleting` allows no new use while those who may still use it are asked."""
+
+    ACTIVE = "active"
+    DELETING = "deleting"
+    DELETED = "deleted"
+
+
+class Created(Transition):
+    type: Literal["Created"] = "Created"
+
+
+class Changed(Transition):
+    type: Literal["Changed"] = "Changed"
+    properties: tuple[str, ...]
+
+
+class DeletionAsked(Transition):
+    """Whoever may still use it answers on its own topic; no new use from now on."""
+
+    type: Literal["DeletionAsked"] = "DeletionAsked"
+
+
+class DeletionRefused(Transition):
+    type: Literal["DeletionRefused"] = "DeletionRefused"
+    reason: Refusal
+
+
+class Deleted(Transition):
+    type: Literal["Deleted"] = "Deleted"
+
+
+CatalogTransition = Annotated[
+    Created | Changed | DeletionAsked | DeletionRefused | Deleted, Field(discriminator="type")
+]
+
+
+class CatalogState(Contract):
+    """A container of resources and access packages. `managed_by` names the file that `tenure apply` keeps it by."""
+
+    id: str
+    display_name: str
+    description: str = ""
+    state: Literal["published", "unpublished"] = "published"
+    is_externally_visible: bool = False
+    life: Life = Life.ACTIVE
+    managed_by: str | None = None
+    created_at: datetime
+    modified_at: datetime
+
+
+class CatalogFact(Fact):
+    """Key: the catalog's id."""
+
+    ce_type: ClassVar[str] = "tenure.catalog.catalog.v1"
+    transitions: tuple[CatalogTransition, ...]
+    state: CatalogState
+
+
+class ResourceRole(Contract):
+    """A role on a resource: what a package brings and a grant gives.
+
+    `key` names it in holdings and deliveries: '<originSystem>/<originId>/<role>', such as 'AadGroup/3f…/Member'.
+    """
+
+    origin_system: Literal["AadGroup", "AadApplication", "SharePointOnline"] = "AadGroup"
+    origin_id: str = Field(description="The group's (application's, site's) id in the directory.")
+    role: str = "Member"
+    display_name: str = Field("", description="The resource's name when it was added; for people to read.")
+
+    @property
+    def key(self) -> str:
+        return f"{self.origin_system}/{self.origin_id}/{self.role}"
+
+
+class PackageState(Contract):
+    """A bundle of resource roles that is given and taken as one."""
+
+    id: str
+    catalog_id: str
+    display_name: str
+    description: str = ""
+    is_hidden: bool = False
+    roles: tuple[ResourceRole, ...] = ()
+    life: Life = Life.ACTIVE
+    managed_by: str | None = None
+    created_at: datetime
+    modified_at: datetime
+
+
+class PackageFact(Fact):
+    """Key: the package's id."""
+
+    ce_type: ClassVar[str] = "tenure.catalog.package.v1"
+    transitions: tuple[CatalogTransition, ...]
+    state: PackageState
+
+
+class PolicyState(Contract):
+    """Who gets a package and how. With `rule` or `population_id`: automatic; else direct assignment only."""
+
+    id: str
+    package_id: str
+    display_name: str
+    description: str = ""
+    rule: str | None = Field(None, description="A membership rule (shared.rules), already checked by catalog.")
+    population_id: str | None = None
+    expires_after: timedelta | None = Field(None, description="How long a direct assignment lasts by default.")
+    life: Life = Life.ACTIVE
+    managed_by: str | None = None
+    created_at: datetime
+    modified_at: datetime
+
+    @property
+    def is_automatic(self) -> bool:
+        return self.rule is not None or self.population_id is not None
+
+
+class PolicyFact(Fact):
+    """Key: the policy's id."""
+
+    ce_type: ClassVar[str] = "tenure.catalog.policy.v1"
+    transitions: tuple[CatalogTransition, ...]
+    state: PolicyState
+
+
+class PopulationState(Contract):
+    """An attribute rule with a name and an id, so that 'Finance in Berlin' is written once."""
+
+    id: str
+    display_name: str
+    description: str = ""
+    rule: str
+    life: Life = Life.ACTIVE
+    managed_by: str | None = None
+    created_at: datetime
+    modified_at: datetime
+
+
+class PopulationFact(Fact):
+    """Key: the population's id."""
+
+    ce_type: ClassVar[str] = "tenure.catalog.population.v1"
+    transitions: tuple[CatalogTransition, ...]
+    state: PopulationState

@@ -1,0 +1,202 @@
+"""What directory says (people, groups, memberships) and what it is asked to do (membership commands)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from shared.contracts.base import Command, Contract, Fact, Refusal, Transition
+
+
+class PersonStatus(StrEnum):
+    """Where someone stands. Only the active match rules and have access delivered."""
+
+    EXPECTED = "expected"  # spoken of, or joining later: a placeholder without access
+    ACTIVE = "active"
+    SUSPENDED = "suspended"  # assignments stay, delivery is taken away
+    LEFT = "left"
+
+
+class SourceIdentity(Contract):
+    """A source's name for one person."""
+
+    source: str
+    id: str
+
+
+class PersonState(Contract):
+    """Someone in the directory, as of now. `attributes` are Graph user properties, nested as in Graph."""
+
+    id: str
+    status: PersonStatus
+    attributes: dict[str, Any] = Field(default_factory=dict)
+    manager_id: str | None = None
+    identities: tuple[SourceIdentity, ...] = ()
+    suspended_by: tuple[str, ...] = Field((), description="Sources whose hold is in force; each lifts only its own.")
+
+
+class ValueChange(Contract):
+    """A property before and after. Personal: kept outside the audit chain."""
+
+    before: Any = None
+    after: Any = None
+
+
+class PersonJoined(Transition):
+    type: Literal["PersonJoined"] = "PersonJoined"
+    returned: bool = Field(False, description="They had left before.")
+
+
+class PersonChanged(Transition):
+    type: Literal["PersonChanged"] = "PersonChanged"
+    changes: dict[str, ValueChange]
+
+
+class PersonSuspended(Transition):
+    type: Literal["PersonSuspended"] = "PersonSuspended"
+    source: str
+
+
+class PersonReturned(Transition):
+    type: Literal["PersonReturned"] = "PersonReturned"
+    source: str
+
+
+class PersonLeft(Transition):
+    type: Literal["PersonLeft"] = "PersonLeft"
+
+
+class PersonUnjoined(Transition):
+    """A joining was rescinded or moved into the future: the person is expected again."""
+
+    type: Literal["PersonUnjoined"] = "PersonUnjoined"
+
+
+PersonTransition = Annotated[
+    PersonJoined | PersonChanged | PersonSuspended | PersonReturned | PersonLeft | PersonUnjoined,
+    Field(discriminator="type"),
+]
+
+
+class PersonFact(Fact):
+    """Someone joined, changed, was suspended, returned or left. Key: the person's id."""
+
+    ce_type: ClassVar[str] = "tenure.directory.person.v1"
+    transitions: tuple[PersonTransition, ...]
+    state: PersonState
+
+
+class GroupState(Contract):
+    """A group as Graph has it, without its members (each membership is an aggregate of its own)."""
+
+    id: str
+    display_name: str
+    description: str | None = None
+    mail_nickname: str | None = None
+    mail_enabled: bool = False
+    security_enabled: bool = True
+    group_types: tuple[str, ...] = ()
+    owners: tuple[str, ...] = ()
+    created_at: datetime
+    deleted_at: datetime | None = None
+
+
+class GroupCreated(Transition):
+    type: Literal["GroupCreated"] = "GroupCreated"
+
+
+class GroupChanged(Transition):
+    type: Literal["GroupChanged"] = "GroupChanged"
+    properties: tuple[str, ...]
+
+
+class GroupDeleted(Transition):
+    type: Literal["GroupDeleted"] = "GroupDeleted"
+
+
+class GroupOwnerAdded(Transition):
+    type: Literal["GroupOwnerAdded"] = "GroupOwnerAdded"
+    person_id: str
+
+
+class GroupOwnerRemoved(Transition):
+    type: Literal["GroupOwnerRemoved"] = "GroupOwnerRemoved"
+    person_id: str
+
+
+GroupTransition = Annotated[
+    GroupCreated | GroupChanged | GroupDeleted | GroupOwnerAdded | GroupOwnerRemoved, Field(discriminator="type")
+]
+
+
+class GroupFact(Fact):
+    """A group was made, changed or deleted. Key: the group's id."""
+
+    ce_type: ClassVar[str] = "tenure.directory.group.v1"
+    transitions: tuple[GroupTransition, ...]
+    state: GroupState
+
+
+class MembershipState(Contract):
+    """One person's relation to one group. Never deleted: `obeyed` must not restart."""
+
+    id: str = Field(description="'<group id>:<person id>'.")
+    group_id: str
+    person_id: str
+    member: bool
+    by_hand: bool = Field(False, description="Added by a person or there before; Tenure's bookkeeping leaves it alone.")
+    by_grant: bool = Field(False, description="A grant wants it.")
+    since: datetime | None = None
+    obeyed: int = Field(0, description="The highest grant version obeyed, even where there was nothing to do.")
+
+
+class MemberAdded(Transition):
+    type: Literal["MemberAdded"] = "MemberAdded"
+
+
+class MemberRemoved(Transition):
+    type: Literal["MemberRemoved"] = "MemberRemoved"
+
+
+class MembershipObeyed(Transition):
+    """The answer to a membership command. `already` says that the wanted state was found and nothing was done."""
+
+    type: Literal["MembershipObeyed"] = "MembershipObeyed"
+    command_id: str
+    grant_version: int
+    already: bool = False
+
+
+class MembershipRefused(Transition):
+    """A membership command that cannot be obeyed, such as one about a group that is not there."""
+
+    type: Literal["MembershipRefused"] = "MembershipRefused"
+    command_id: str
+    grant_version: int
+    reason: Refusal
+
+
+MembershipTransition = Annotated[
+    MemberAdded | MemberRemoved | MembershipObeyed | MembershipRefused, Field(discriminator="type")
+]
+
+
+class MembershipFact(Fact):
+    """Someone became or ceased to be a member, or a command was answered. Key: the person's id."""
+
+    ce_type: ClassVar[str] = "tenure.directory.membership.v1"
+    transitions: tuple[MembershipTransition, ...]
+    state: MembershipState
+
+
+class SetMembership(Command):
+    """Make `person_id` a member of `group_id`, or not, as the grant of this version wants. Key: the person's id."""
+
+    ce_type: ClassVar[str] = "tenure.directory.set-membership.v1"
+    group_id: str
+    person_id: str
+    member: bool
+    grant_version: int

@@ -1,0 +1,87 @@
+"""The public contract of `hr.attribute-changes` and `hr.urgent`, and the answer to what cannot be taken.
+
+This is what HR integrators write against: bare JSON, or a CloudEvent in binary or structured mode around it.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BeforeValidator, Field
+
+from shared.contracts.base import Contract, Refusal
+
+
+class ChangeKind(StrEnum):
+    """What a source says of a person."""
+
+    JOINED = "joined"
+    CHANGED = "changed"
+    SUSPENDED = "suspended"
+    RETURNED = "returned"
+    LEFT = "left"
+    RESCINDED = "rescinded"
+
+
+_DATE_ALONE = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+def _moment(value: object) -> object:
+    """ISO 8601 with or without time. A date alone is midnight UTC, and so is a time without an offset UTC."""
+    if isinstance(value, datetime):
+        return value if value.tzinfo else value.replace(tzinfo=UTC)
+    if not isinstance(value, str):
+        raise ValueError("must be an ISO 8601 date or date-time, such as 2026-03-01 or 2026-03-01T09:00:00Z")
+    try:
+        moment = datetime.fromisoformat(value.strip())
+    except ValueError as problem:
+        raise ValueError(f"{value!r} is no ISO 8601 date or date-time (2026-03-01, 2026-03-01T09:00:00Z)") from problem
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    # BSON keeps milliseconds: cut here, so that what is stored equals what was said.
+    return moment.astimezone(UTC).replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+Moment = Annotated[datetime, BeforeValidator(_moment)]
+
+
+class HrChange(Contract):
+    """One statement of a source about one person. Key: `employeeId`, or `source:employeeId` with several sources."""
+
+    ce_type: ClassVar[str] = "tenure.hr.change.v1"
+
+    change_id: str = Field(
+        min_length=1,
+        max_length=256,
+        description="The same with the same content is a repeat, with other content a correction.",
+    )
+    employee_id: str = Field(min_length=1, max_length=256, description="The source's own name for the person.")
+    source: str = Field("hr", min_length=1, max_length=64)
+    kind: ChangeKind
+    effective_at: Moment = Field(description="True from then on; without time: midnight UTC.")
+    sequence: int | None = Field(
+        None, description="Of two statements about one moment the higher wins, else the later offset."
+    )
+    attributes: dict[str, Any] = Field(
+        default_factory=dict, description="Graph user properties and 'managerEmployeeId'; null clears."
+    )
+    rescinds: str | None = Field(None, description="With kind 'rescinded': the changeId taken back.")
+
+
+class HrRejection(Contract):
+    """The answer to a record, or a part of one, that could not be taken. Nothing is lost: see `original`."""
+
+    ce_type: ClassVar[str] = "tenure.hr.rejection.v1"
+
+    id: str
+    change_id: str | None = None
+    employee_id: str | None = None
+    source: str | None = None
+    reason: Refusal
+    original: Any = Field(description="The JSON received; base64 text only if it was none.")
+    topic: str
+    partition: int
+    offset: int
+    at: datetime

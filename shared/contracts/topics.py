@@ -1,0 +1,143 @@
+"""The one table of topics: all that is ever said, by whom, keyed by what, and kept how long.
+
+Code, deploy step, AsyncAPI and docs read it. A subscriber or publisher whose topic does not stand here fails at start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from shared.contracts.assignment import HoldingFact, RuleJobFact, UseAnswer
+from shared.contracts.audit import Checkpoint
+from shared.contracts.base import Contract, Lane
+from shared.contracts.catalog import CatalogFact, PackageFact, PolicyFact, PopulationFact
+from shared.contracts.directory import GroupFact, MembershipFact, PersonFact, SetMembership
+from shared.contracts.hr import HrChange, HrRejection
+from shared.contracts.notification import Notification
+from shared.contracts.provisioning import DeliveriesFact
+
+FORTNIGHT = timedelta(days=14)
+QUARTER = timedelta(days=90)
+
+PER_PERSON = 6
+"""Partitions of what is keyed by person: the embedded run's figure, `TENURE_PARTITIONS` in production.
+
+Keyed topics must not be repartitioned later, so production begins with more.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One line of the table. `partitions` None: as many as the settings give to what is keyed by person."""
+
+    name: str
+    owner: str
+    key: str
+    contract: type[Contract]
+    about: str
+    partitions: int | None = None
+    retention: timedelta = FORTNIGHT
+    lane: Lane = Lane.ORDINARY
+    public: bool = False
+    inbound: bool = False
+    """Written by those who are not us: what does not validate is answered, not dead-lettered."""
+
+    @property
+    def urgent(self) -> Topic:
+        """The same in the urgent lane."""
+        return replace(self, name=f"{self.name}.urgent", lane=Lane.URGENT)
+
+
+HR_CHANGES = Topic(
+    "hr.attribute-changes", "directory", "employee id; 'source:employeeId' with several sources", HrChange,
+    "HR systems say what is true of a person from when on.", public=True, inbound=True,
+)  # fmt: skip
+HR_URGENT = replace(
+    HR_CHANGES, name="hr.urgent", lane=Lane.URGENT, about="The same, for what must not wait behind a mass import."
+)
+HR_REJECTED = Topic(
+    "hr.attribute-changes.rejected", "directory", "as received", HrRejection,
+    "What could not be taken, why, and the original.", retention=QUARTER, public=True,
+)  # fmt: skip
+
+PERSON_FACTS = Topic("directory.people", "directory", "person id", PersonFact, "Someone joined, changed or left.")
+GROUP_FACTS = Topic("directory.groups", "directory", "group id", GroupFact, "A group and its owners.")
+MEMBERSHIP_FACTS = Topic(
+    "directory.memberships", "directory", "person id", MembershipFact, "Who is in which group; answers to commands."
+)
+MEMBERSHIP_COMMANDS = Topic(
+    "directory.membership-commands", "directory", "person id", SetMembership, "Provisioning asks for a membership."
+)
+
+CATALOG_FACTS = Topic("catalog.catalogs", "catalog", "catalog id", CatalogFact, "Catalogs.", partitions=1)
+PACKAGE_FACTS = Topic(
+    "catalog.packages", "catalog", "package id", PackageFact, "Access packages and their role sets.", partitions=1
+)
+POLICY_FACTS = Topic("catalog.policies", "catalog", "policy id", PolicyFact, "Policies and rules.", partitions=1)
+POPULATION_FACTS = Topic(
+    "catalog.populations", "catalog", "population id", PopulationFact, "Populations.", partitions=1
+)
+
+HOLDING_FACTS = Topic(
+    "assignment.holdings", "assignment", "person id", HoldingFact, "One person's assignments and grants changed."
+)
+USE_ANSWERS = Topic(
+    "assignment.use-answers", "assignment", "subject id", UseAnswer, "May this be deleted?", partitions=1
+)
+RULE_JOB_FACTS = Topic(
+    "assignment.rule-jobs", "assignment", "policy or package id", RuleJobFact, "Rule changes on their way.",
+    partitions=1,
+)  # fmt: skip
+
+DELIVERY_FACTS = Topic(
+    "provisioning.deliveries", "provisioning", "person id", DeliveriesFact, "How far each grant has come."
+)
+
+NOTIFICATIONS = Topic(
+    "tenure.notifications", "notification", "the recipient's person id", Notification,
+    "What somebody should hear of.", public=True,
+)  # fmt: skip
+TRAIL_HEADS = Topic(
+    "tenure.audit", "audit", "chain", Checkpoint, "Signed heads of the trail.", partitions=1, retention=QUARTER,
+    public=True,
+)  # fmt: skip
+
+TWO_LANES = (PERSON_FACTS, MEMBERSHIP_FACTS, MEMBERSHIP_COMMANDS, HOLDING_FACTS, DELIVERY_FACTS)
+"""Topics on the way of an urgent leaver: each has an urgent twin."""
+
+TABLE: tuple[Topic, ...] = (
+    HR_CHANGES,
+    HR_URGENT,
+    HR_REJECTED,
+    PERSON_FACTS,
+    GROUP_FACTS,
+    MEMBERSHIP_FACTS,
+    MEMBERSHIP_COMMANDS,
+    CATALOG_FACTS,
+    PACKAGE_FACTS,
+    POLICY_FACTS,
+    POPULATION_FACTS,
+    HOLDING_FACTS,
+    USE_ANSWERS,
+    RULE_JOB_FACTS,
+    DELIVERY_FACTS,
+    NOTIFICATIONS,
+    TRAIL_HEADS,
+    *(topic.urgent for topic in TWO_LANES),
+)
+
+BY_NAME: dict[str, Topic] = {topic.name: topic for topic in TABLE}
+
+
+def in_lane(topic: Topic, lane: Lane) -> Topic:
+    """The twin of `topic` that a message of this lane travels on."""
+    return topic.urgent if lane is Lane.URGENT and topic in TWO_LANES else topic
+
+
+def lanes_of(topic: Topic) -> Iterator[Topic]:
+    """`topic` in each of its lanes, the urgent one first: that is the order in which they are polled."""
+    if topic in TWO_LANES:
+        yield topic.urgent
+    yield topic

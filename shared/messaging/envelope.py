@@ -1,0 +1,118 @@
+"""Records on their way in and out: CloudEvents 1.0 in binary mode (Kafka headers `ce_…`, JSON body).
+
+Source: CloudEvents Kafka protocol binding, section 3.2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.contracts.base import Cause, Fact, Lane, Message
+from shared.contracts.topics import Topic, in_lane
+
+CONTENT_TYPE = ("content-type", b"application/json")
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a record lies in the log."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A record as it was received: nothing is decoded yet. Headers that are not text keep their bytes."""
+
+    position: Position
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...] = ()
+    timestamp_ms: int = 0
+
+    def header(self, name: str) -> str | None:
+        """The last header of that name as text, None if there is none or it is no UTF-8."""
+        for key, value in reversed(self.headers):
+            if key == name and value is not None:
+                try:
+                    return value.decode()
+                except UnicodeDecodeError:
+                    return None
+        return None
+
+    @property
+    def key_text(self) -> str | None:
+        return self.key.decode("utf-8", "replace") if self.key is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A record to be published. `topic` is its name in the table, without the namespace."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+def outgoing(
+    topic: Topic,
+    key: str,
+    message: Message,
+    *,
+    source: str,
+    at: datetime,
+    subject: str = "",
+    changed: tuple[str, ...] = (),
+) -> Outgoing:
+    """`message` in its envelope, in the lane of its cause."""
+    cause = message.cause
+    return enveloped(
+        in_lane(topic, cause.lane),
+        key,
+        message.json_bytes(),
+        ce_id=message.id,
+        ce_type=message.ce_type,
+        source=source,
+        at=at,
+        subject=message.subject if isinstance(message, Fact) else subject,
+        cause=cause,
+        changed=changed,
+    )
+
+
+def enveloped(
+    topic: Topic,
+    key: str,
+    body: bytes,
+    *,
+    ce_id: str,
+    ce_type: str,
+    source: str,
+    at: datetime,
+    subject: str = "",
+    cause: Cause | None = None,
+    changed: tuple[str, ...] = (),
+) -> Outgoing:
+    """A body of any contract in its envelope."""
+    headers = [
+        ("ce_specversion", b"1.0"),
+        ("ce_id", ce_id.encode()),
+        ("ce_type", ce_type.encode()),
+        ("ce_source", f"tenure/{source}".encode()),
+        ("ce_time", at.isoformat().encode()),
+        CONTENT_TYPE,
+    ]
+    if subject:
+        headers.append(("ce_subject", subject.encode()))
+    if cause is not None:
+        headers.append(("correlation", cause.correlation.encode()))
+        headers.append(("causation", cause.id.encode()))
+        if cause.lane is Lane.URGENT:
+            headers.append(("lane", b"urgent"))
+    if changed:
+        headers.append(("changed", ",".join(changed).encode()))
+    return Outgoing(topic.name, key.encode(), body, tuple(headers))

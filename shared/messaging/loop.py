@@ -1,0 +1,370 @@
+"""One write, then publish, then commit: the five steps, for messages, HTTP commands and timers alike.
+
+1. A batch has been taken and decoded (`subscription`).
+2. Every touched aggregate is loaded with one query.
+3. A pure decision is called for each message in order; a message that was handled already changes nothing.
+4. One guarded, unordered bulk write stores states, facts (the outbox inside the document) and this attempt's stamp;
+   whoever lost a race is loaded and decided again.
+5. Facts are published and acknowledged; then, in `subscription`, the offsets are committed.
+
+The guarantee: a crash anywhere repeats the batch, and a repeat is harmless. **The outbox is never overwritten
+unpublished**: what a loaded document still carries is published first, unless its cause is known to be committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from shared.clock import Clock
+from shared.contracts.base import Cause, Fact
+from shared.messaging.decision import Again, AggregateKind, Circumstances, Decision, Handler
+from shared.messaging.envelope import Outgoing, Position, outgoing
+from shared.messaging.errors import WillNotPass
+from shared.messaging.failpoints import Failpoints, Point
+from shared.messaging.ports import AggregateStore, Committed, Outbox, Publisher, Stored, Write, Written
+
+S = TypeVar("S")
+R = TypeVar("R")
+
+LARGEST_FACT = 900_000
+"""Bytes. Kafka's default limit for a record is 1 MiB with its headers; a larger fact could never be published."""
+
+MOST_RECORDS = 200
+"""Facts that one write may carry; far below what MongoDB's 16 MiB a document allow."""
+
+CHUNK = 50
+"""Decisions made before others get their turn on the event loop."""
+
+
+@dataclass(slots=True)
+class Work:
+    """One message, timer or HTTP command to be decided."""
+
+    message: Any
+    cause: Cause
+    position: Position | None = None
+    """Where it came from; None for HTTP and timers, whose publication only `pending` can tell."""
+    now: datetime | None = None
+    """For a timer: the date that was due."""
+
+
+@dataclass(slots=True)
+class Outcome(Generic[S]):
+    """What became of one piece of work."""
+
+    work: Work
+    subject: str
+    decision: Decision[S] | None = None
+    version: int = 0
+    error: WillNotPass | None = None
+
+
+@dataclass(slots=True)
+class _Draft(Generic[S]):
+    """One aggregate in hand."""
+
+    stored: Stored
+    before: S | None
+    state: S | None
+    version: int
+    records: list[Outgoing] = field(default_factory=list)
+    asides: list[Outgoing] = field(default_factory=list)
+    """Said although nothing is written: not in the outbox, for the message itself comes again until it is committed."""
+    positions: dict[tuple[str, int], Position] = field(default_factory=dict)
+    unmoored: bool = False
+    """Some of its work has no position that could bring it back."""
+
+    @property
+    def changed(self) -> bool:
+        return self.state is not self.before and self.state is not None
+
+    @property
+    def full(self) -> bool:
+        """The outbox has reached its bound; the rest of the batch waits until this much is written and published."""
+        return len(self.records) >= MOST_RECORDS
+
+
+class Attempts:
+    """Tries a step until it succeeds. The exploration tests bring their own, which never sleeps."""
+
+    async def __call__(self, step: str, operation: Callable[[], Awaitable[R]]) -> R:
+        """Returns what `operation` returns; raises GivenUp once the batch may be kept no longer."""
+        return await operation()
+
+
+class Loop(Generic[S]):
+    """The five steps over the aggregates of one kind. One instance a service and kind; safe for concurrent use."""
+
+    def __init__(
+        self,
+        kind: AggregateKind[S],
+        store: AggregateStore,
+        publisher: Publisher,
+        committed: Committed,
+        clock: Clock,
+        new_stamp: Callable[[], str],
+        failpoints: Failpoints,
+        turn: Callable[[], Awaitable[None]],
+    ) -> None:
+        self.kind = kind
+        self.store = store
+        self._publisher = publisher
+        self._committed = committed
+        self._clock = clock
+        self._new_stamp = new_stamp
+        self._failpoints = failpoints
+        self._turn = turn
+        self._acknowledged: dict[str, int] = {}
+
+    async def run(
+        self, works: Sequence[Work], handler: Handler[S, Any, Any], attempts: Attempts | None = None
+    ) -> list[Outcome[S]]:
+        """Decide, write and publish all of `works`; returns their outcomes in the same order.
+
+        What can never be decided has `error` set and changed nothing. Raises GivenUp if a server stayed away."""
+        attempt = attempts or Attempts()
+        outcomes = [Outcome[S](work, "") for work in works]
+        remaining = list(range(len(works)))
+        again: list[str] = []
+        clashes: dict[str, set[str]] = {}
+        positions = _last_positions(works)
+        touched: dict[str, S | None] = {}
+        while remaining or again:
+            stamp = self._new_stamp()
+            subjects = await self._locate(works, remaining, handler, attempt)
+            for index, subject in zip(remaining, subjects, strict=True):
+                outcomes[index].subject = subject
+            drafts = await self._load([*subjects, *again], attempt)
+            states = {id: draft.before for id, draft in drafts.items()}
+            messages = [works[index].message for index in remaining]
+            context = await attempt("look", lambda m=messages, s=states: handler.look(m, s))  # type: ignore[misc]
+            # What comes from another subject's decision in this batch is not in `states` yet: look_again sees to it.
+            later: set[int] = set()
+            for number, index in enumerate(remaining):
+                if number % CHUNK == CHUNK - 1:
+                    await self._turn()
+                draft = drafts[outcomes[index].subject]
+                if draft.full:
+                    later.add(index)
+                else:
+                    self._decide_one(outcomes[index], draft, handler.decide, context, clashes)
+            for id in again:
+                self._decide_again(id, drafts[id], handler, context, works, positions, clashes)
+            written = await self._write(drafts, stamp, attempt)
+            lost = written.lost | set(written.clashed)
+            await self._publish([draft for id, draft in drafts.items() if id not in lost], attempt)
+            for id, index_name in written.clashed.items():
+                clashes.setdefault(id, set()).add(index_name)
+            touched.update((id, draft.state) for id, draft in drafts.items() if id not in lost)
+            again = [id for id in again if id in lost]
+            remaining = [index for index in remaining if outcomes[index].subject in lost or index in later]
+            if not remaining and not again:
+                again = await attempt("look", lambda c=context: _second_look(handler, c, touched))  # type: ignore[misc]
+        return outcomes
+
+    async def sweep(self, before: datetime, limit: int = 500, attempts: Attempts | None = None) -> int:
+        """Publish what stayed pending since before then; returns how many documents that were."""
+        attempt = attempts or Attempts()
+        left = await attempt("sweep", lambda: self.store.pending(before, limit))
+        if not left:
+            return 0
+        records = [record for stored in left if stored.outbox for record in stored.outbox.records]
+        await attempt("publish", lambda: self._publisher.publish(records))
+        await attempt("sweep", lambda: self.store.published({stored.id: stored.revision for stored in left}))
+        return len(left)
+
+    async def _locate(
+        self, works: Sequence[Work], remaining: Sequence[int], handler: Handler[S, Any, Any], attempt: Attempts
+    ) -> Sequence[str]:
+        if not remaining:
+            return []
+        messages = [works[index].message for index in remaining]
+        return await attempt("locate", lambda: handler.locate(messages))
+
+    async def _load(self, ids: Sequence[str], attempt: Attempts) -> dict[str, _Draft[S]]:
+        unique = list(dict.fromkeys(ids))
+        documents = await attempt("load", lambda: self.store.load(unique))
+        await self._publish_carried([documents[id] for id in unique if id in documents], attempt)
+        drafts: dict[str, _Draft[S]] = {}
+        for number, id in enumerate(unique):
+            if number % CHUNK == CHUNK - 1:
+                await self._turn()
+            stored = documents.get(id) or Stored(id)
+            state = self.kind.load(stored.state) if stored.state is not None else None
+            drafts[id] = _Draft(stored, state, state, stored.version)
+        return drafts
+
+    async def _publish_carried(self, documents: Sequence[Stored], attempt: Attempts) -> None:
+        """What loaded documents still carry goes out before anything may replace it, in version order."""
+        carried = [stored for stored in documents if self._may_be_unpublished(stored)]
+        records = [record for stored in carried if stored.outbox for record in stored.outbox.records]
+        if records:
+            await attempt("publish", lambda: self._publisher.publish(records))
+            self._acknowledge({stored.id: stored.revision for stored in carried})
+
+    def _may_be_unpublished(self, stored: Stored) -> bool:
+        if stored.outbox is None or not stored.outbox.records:
+            return False
+        if self._acknowledged.get(stored.id) == stored.revision:
+            return False
+        causes = stored.outbox.causes
+        return not causes or stored.pending or not all(self._committed.covers(position) for position in causes)
+
+    def _decide_one(
+        self,
+        outcome: Outcome[S],
+        draft: _Draft[S],
+        decide: Any,
+        context: Any,
+        clashes: Mapping[str, set[str]],
+    ) -> None:
+        """Decide one message on the draft; what will not pass is noted in the outcome and changes nothing."""
+        work = outcome.work
+        outcome.error = None
+        at = self._circumstances(work, draft, context, clashes)
+        try:
+            decision = decide(draft.state, work.message, at)
+            records = self._records(decision, draft, work.cause, at)
+        except WillNotPass as reason:
+            outcome.error = reason
+        except Exception as fault:  # a bug met by this message: set it aside, the rest goes on
+            outcome.error = WillNotPass("bug", f"{type(fault).__name__}: {fault}")
+            outcome.error.__cause__ = fault
+        else:
+            _adopt(outcome, draft, decision, records, work)
+
+    def _decide_again(
+        self,
+        id: str,
+        draft: _Draft[S],
+        handler: Handler[S, Any, Any],
+        context: Any,
+        works: Sequence[Work],
+        positions: tuple[Position, ...],
+        clashes: Mapping[str, set[str]],
+    ) -> None:
+        """A second look belongs to the whole batch: all its positions bring it back."""
+        outcome = Outcome[S](Work(Again(), works[0].cause, now=works[0].now), id)
+        self._decide_one(outcome, draft, handler.again, context, clashes)
+        if outcome.error is not None:
+            raise outcome.error
+        if positions:
+            draft.positions = {(p.topic, p.partition): p for p in positions}
+            draft.unmoored = False
+
+    def _circumstances(
+        self, work: Work, draft: _Draft[S], context: Any, clashes: Mapping[str, set[str]]
+    ) -> Circumstances[Any]:
+        return Circumstances(
+            now=work.now or self._clock.now(),
+            version=draft.version + 1,
+            cause=work.cause,
+            context=context,
+            position=work.position,
+            degraded=bool(draft.stored.dead_letters),
+            clashes=frozenset(clashes.get(draft.stored.id, ())),
+        )
+
+    def _records(self, decision: Decision[S], draft: _Draft[S], cause: Cause, at: Circumstances[Any]) -> list[Outgoing]:
+        """The fact of this decision, and whatever else it says. Too large a fact could never leave: refused here."""
+        records = list(decision.messages)
+        if decision.transitions:
+            records = [*self._fact(decision, draft, cause, at), *records]
+        for record in records:
+            if record.value is not None and len(record.value) > LARGEST_FACT:
+                raise WillNotPass("tooLarge", f"{record.topic}: {len(record.value)} bytes exceed {LARGEST_FACT}.")
+        return records
+
+    def _fact(
+        self, decision: Decision[S], draft: _Draft[S], cause: Cause, at: Circumstances[Any]
+    ) -> tuple[Outgoing, ...]:
+        kind = self.kind
+        if kind.fact is None or kind.topic is None or kind.public is None or decision.state is None:
+            return ()
+        subject = draft.stored.id
+        fact: Fact = kind.fact.model_construct(
+            id=f"{kind.name}:{subject}:{at.version}",
+            subject=subject,
+            version=at.version,
+            at=self._clock.now(),
+            cause=cause,
+            transitions=decision.transitions,
+            state=kind.public(decision.state),
+        )
+        record = outgoing(kind.topic, kind.key(decision.state, subject), fact, source=kind.owner, at=fact.at)
+        return (record, *kind.also(decision.state, fact))
+
+    async def _write(self, drafts: Mapping[str, _Draft[S]], stamp: str, attempt: Attempts) -> Written:
+        now = self._clock.now()
+        writes: list[Write] = []
+        for number, draft in enumerate(drafts.values()):
+            if not draft.changed or draft.state is None:
+                continue
+            if number % CHUNK == CHUNK - 1:
+                await self._turn()
+            outbox = Outbox(tuple(draft.records), tuple(draft.positions.values())) if draft.records else None
+            writes.append(
+                Write(
+                    read=draft.stored,
+                    version=draft.version,
+                    state=self.kind.dump(draft.state),
+                    outbox=outbox,
+                    pending_since=now if draft.unmoored and outbox else None,
+                    due_at=self.kind.due_at(draft.state),
+                )
+            )
+        if not writes:
+            return Written()
+        self._failpoints.reach(Point.BEFORE_WRITE, self.kind.owner)
+        written = await attempt("write", lambda: self.store.write(writes, stamp))
+        self._failpoints.reach(Point.AFTER_WRITE, self.kind.owner)
+        return written
+
+    async def _publish(self, won: Sequence[_Draft[S]], attempt: Attempts) -> None:
+        every = [record for draft in won for record in (*draft.asides, *draft.records)]
+        if every:
+            await attempt("publish", lambda: self._publisher.publish(every))
+            self._failpoints.reach(Point.AFTER_PUBLISH, self.kind.owner)
+        written = [draft for draft in won if draft.changed]
+        self._acknowledge({draft.stored.id: draft.stored.revision + 1 for draft in written})
+        waiting = {draft.stored.id: draft.stored.revision + 1 for draft in written if draft.unmoored and draft.records}
+        if waiting:
+            await attempt("clear", lambda: self.store.published(waiting))
+
+    def _acknowledge(self, revisions: Mapping[str, int]) -> None:
+        """Remember what this process saw acknowledged, the latest some thousands; forgetting only costs a repeat."""
+        self._acknowledged.update(revisions)
+        while len(self._acknowledged) > 20_000:
+            self._acknowledged.pop(next(iter(self._acknowledged)))
+
+
+def _adopt(outcome: Outcome[S], draft: _Draft[S], decision: Decision[S], records: list[Outgoing], work: Work) -> None:
+    """Carry a decision over to the draft."""
+    outcome.decision = decision
+    if decision.transitions:
+        draft.version += 1
+    outcome.version = draft.version
+    if decision.state is draft.state and not decision.transitions:
+        (draft.records if draft.changed else draft.asides).extend(records)
+        return
+    draft.state = decision.state
+    draft.records += records
+    if work.position is None:
+        draft.unmoored = True
+    else:
+        draft.positions[work.position.topic, work.position.partition] = work.position
+
+
+async def _second_look(handler: Handler[S, Any, Any], context: Any, touched: Mapping[str, S | None]) -> list[str]:
+    return sorted(set(await handler.look_again(context, touched)))
+
+
+def _last_positions(works: Sequence[Work]) -> tuple[Position, ...]:
+    last: dict[tuple[str, int], Position] = {}
+    for work in works:
+        if work.position is not None:
+            last[work.position.topic, work.position.partition] = work.position
+    return tuple(last.values())

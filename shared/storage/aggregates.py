@@ -1,0 +1,258 @@
+"""Aggregates as documents: state, revision, stamp and outbox in one, so that one write is all or nothing.
+
+Document: `_id`, `revision` (guards the write), `version` (of the last fact), `stamp` (of the attempt that wrote it),
+`state`, `outbox` (`records`, `causes`), `pending` (date; only where no offset brings the cause back), `due_at`,
+`timer` (back-off of a failing timer), `dead_letters`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+from pymongo import InsertOne, ReplaceOne, UpdateOne
+from pymongo.errors import BulkWriteError
+
+from shared.messaging.envelope import Outgoing, Position
+from shared.messaging.errors import MayPass
+from shared.messaging.ports import Outbox, Stored, Write, Written
+from shared.storage.database import Database, Index, telling_errors
+
+DUPLICATE_KEY = 11000
+
+KIT_INDEXES = (
+    Index("pending", partial={"pending": {"$exists": True}}),
+    Index("due_at", partial={"due_at": {"$exists": True}}),
+    Index("timer.parked", partial={"timer.parked": {"$exists": True}}),
+    Index("dead_letters", partial={"dead_letters": {"$exists": True}}),
+)
+
+
+class MongoAggregates:
+    """The documents of one kind of aggregate; implements `shared.messaging.ports.AggregateStore`."""
+
+    def __init__(self, database: Database, name: str, indexes: Sequence[Index] = ()) -> None:
+        self.name = name
+        self._database = database
+        self._indexes = (*KIT_INDEXES, *indexes)
+        self._index_names = {index.name for index in indexes if index.unique}
+        self._collection = database.collection(name)
+
+    async def ensure_indexes(self) -> None:
+        await self._database.ensure_indexes(self.name, self._indexes)
+
+    # What the kit asks
+
+    async def load(self, ids: Collection[str]) -> dict[str, Stored]:
+        with telling_errors():
+            found = await self._collection.find({"_id": {"$in": list(ids)}}).to_list(None)
+        return {document["_id"]: _stored(document) for document in found}
+
+    async def write(self, writes: Sequence[Write], stamp: str) -> Written:
+        operations = [_operation(write, stamp) for write in writes]
+        clashed: dict[str, str] = {}
+        done = 0
+        try:
+            with telling_errors():
+                result = await self._collection.bulk_write(operations, ordered=False)
+            done = result.matched_count + result.inserted_count
+        except BulkWriteError as problem:
+            clashed = self._clashes(problem, writes)
+        if done == len(writes):
+            return Written()
+        ids = [write.read.id for write in writes]
+        with telling_errors():
+            ours = await self._collection.find({"_id": {"$in": ids}, "stamp": stamp}, {"_id": 1}).to_list(None)
+        lost = set(ids) - {document["_id"] for document in ours}
+        return Written(lost - clashed.keys(), {id: index for id, index in clashed.items() if id in lost})
+
+    def _clashes(self, problem: BulkWriteError, writes: Sequence[Write]) -> dict[str, str]:
+        """Duplicate keys other than `_id`; any other error means that the outcome is not known."""
+        details = problem.details or {}
+        errors = details.get("writeErrors", [])
+        if details.get("writeConcernErrors") or any(error.get("code") != DUPLICATE_KEY for error in errors):
+            raise MayPass(f"MongoDB: bulk write: {str(errors or details)[:300]}") from problem
+        clashed: dict[str, str] = {}
+        for error in errors:
+            fields = "+".join(error.get("keyPattern", {}))
+            if fields != "_id":
+                clashed[writes[error["index"]].read.id] = fields
+        return clashed
+
+    async def published(self, revisions: dict[str, int]) -> None:
+        operations: list[Any] = [
+            UpdateOne({"_id": id, "revision": revision}, {"$unset": {"pending": ""}})
+            for id, revision in revisions.items()
+        ]
+        try:
+            with telling_errors():
+                await self._collection.bulk_write(operations, ordered=False)
+        except BulkWriteError as problem:
+            raise MayPass(f"MongoDB: clearing the outbox: {str(problem.details)[:300]}") from problem
+
+    async def pending(self, before: datetime, limit: int) -> list[Stored]:
+        with telling_errors():
+            found = await self._collection.find({"pending": {"$lt": before}}).sort("pending", 1).to_list(limit)
+        return [_stored(document) for document in found]
+
+    async def due(self, now: datetime, limit: int) -> list[tuple[str, datetime]]:
+        query = {"due_at": {"$lte": now}, "timer.parked": {"$exists": False}, "$or": [
+            {"timer.until": {"$exists": False}}, {"timer.until": {"$lte": now}}]}  # fmt: skip
+        with telling_errors():
+            found = await self._collection.find(query, {"due_at": 1}).sort("due_at", 1).to_list(limit)
+        return [(document["_id"], document["due_at"]) for document in found]
+
+    async def back_off(self, id: str, due_at: datetime, until: datetime | None, reason: str) -> None:
+        update: dict[str, Any] = {"timer.reason": reason[:500]}
+        if until is None:
+            update["timer.parked"] = due_at
+        else:
+            update["timer.until"] = until
+        with telling_errors():
+            await self._collection.update_one({"_id": id, "due_at": due_at}, {"$set": update})
+
+    async def mark_dead_letter(self, id: str, letter: str) -> None:
+        # The revision grows, so that a decision in flight that knew nothing of it loses and is made again.
+        update = {"$addToSet": {"dead_letters": letter}, "$inc": {"revision": 1}, "$setOnInsert": {"version": 0}}
+        with telling_errors():
+            await self._collection.update_one({"_id": id}, update, upsert=True)
+
+    async def clear_dead_letter(self, id: str, letter: str) -> None:
+        """It was replayed or discarded."""
+        with telling_errors():
+            await self._collection.update_one(
+                {"_id": id, "dead_letters": letter}, {"$pull": {"dead_letters": letter}, "$inc": {"revision": 1}}
+            )
+            await self._collection.update_one({"_id": id, "dead_letters": []}, {"$unset": {"dead_letters": ""}})
+
+    # What a service asks
+
+    async def poke(self, query: dict[str, Any], now: datetime) -> int:
+        """Make everything that matches due at once: its timer takes another look. Returns how many."""
+        with telling_errors():
+            result = await self._collection.update_many(query, {"$min": {"due_at": now}, "$inc": {"revision": 1}})
+        return result.modified_count
+
+    async def states(
+        self, query: dict[str, Any], *, sort: Sequence[tuple[str, int]] = (("_id", 1),), skip: int = 0, limit: int = 0
+    ) -> list[dict[str, Any]]:
+        """States that match, each with its `_id`, `version` and `revision`."""
+        cursor = self._collection.find(query, {"outbox": 0}).sort(list(sort)).skip(skip)
+        with telling_errors():
+            found = await cursor.to_list(limit or None)
+        return [_with_id(document) for document in found if document.get("state") is not None]
+
+    async def state(self, id: str) -> dict[str, Any] | None:
+        found = await self.states({"_id": id}, limit=1)
+        return found[0] if found else None
+
+    async def ids(self, query: dict[str, Any], *, after: str | None = None, limit: int = 0) -> list[str]:
+        """Ids that match, in order, beyond `after`: how jobs and rosters page."""
+        beyond = {"$and": [query, {"_id": {"$gt": after}}]} if after is not None else query
+        with telling_errors():
+            found = await self._collection.find(beyond, {"_id": 1}).sort("_id", 1).to_list(limit or None)
+        return [document["_id"] for document in found]
+
+    async def pairs(self, query: dict[str, Any], field: str) -> list[tuple[str, Any]]:
+        """(`_id`, value of the dotted `field`) of all that match."""
+        with telling_errors():
+            found = await self._collection.find(query, {field: 1}).to_list(None)
+        return [(document["_id"], _at(document, field)) for document in found]
+
+    async def count(self, query: dict[str, Any] | None = None) -> int:
+        with telling_errors():
+            if not query:
+                return int(await self._collection.estimated_document_count())
+            return int(await self._collection.count_documents(query))
+
+    async def walk(self, query: dict[str, Any], batch: int = 1000) -> AsyncIterator[dict[str, Any]]:
+        """All states that match, in the order of their ids, without holding them."""
+        cursor = self._collection.find(query, {"outbox": 0}, batch_size=batch).sort("_id", 1)
+        with telling_errors():
+            async for document in cursor:
+                if document.get("state") is not None:
+                    yield _with_id(document)
+
+    async def health(self, now: datetime) -> dict[str, float]:
+        """For status: pending, oldest pending and overdue in seconds, parked timers, dead letters."""
+        pending = await self.count({"pending": {"$exists": True}})
+        with telling_errors():
+            oldest = await self._collection.find_one({"pending": {"$exists": True}}, sort=[("pending", 1)])
+            overdue = await self._collection.find_one(
+                {"due_at": {"$lte": now}, "timer.parked": {"$exists": False}}, sort=[("due_at", 1)]
+            )
+        return {
+            "pending": pending,
+            "oldest_pending_s": (now - oldest["pending"]).total_seconds() if oldest else 0.0,
+            "overdue_s": max(0.0, (now - overdue["due_at"]).total_seconds()) if overdue else 0.0,
+            "parked": await self.count({"timer.parked": {"$exists": True}}),
+            "dead_letters": await self.count({"dead_letters": {"$exists": True}}),
+        }
+
+
+def _at(document: dict[str, Any], field: str) -> Any:
+    value: Any = document
+    for part in field.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
+
+
+def _with_id(document: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **document["state"],
+        "_id": document["_id"],
+        "version": document["version"],
+        "revision": document["revision"],
+    }
+
+
+def _operation(write: Write, stamp: str) -> Any:
+    read = write.read
+    document: dict[str, Any] = {
+        "_id": read.id,
+        "revision": read.revision + 1,
+        "version": write.version,
+        "stamp": stamp,
+        "state": write.state,
+    }
+    if write.outbox is not None:
+        document["outbox"] = {
+            "records": [
+                {"topic": r.topic, "key": r.key, "value": r.value, "headers": [list(h) for h in r.headers]}
+                for r in write.outbox.records
+            ],
+            "causes": [[p.topic, p.partition, p.offset] for p in write.outbox.causes],
+        }
+    if write.pending_since is not None:
+        document["pending"] = write.pending_since
+    if write.due_at is not None:
+        document["due_at"] = write.due_at
+    if read.dead_letters:
+        document["dead_letters"] = list(read.dead_letters)
+    if read.revision == 0:
+        return InsertOne(document)
+    return ReplaceOne({"_id": read.id, "revision": read.revision}, document)
+
+
+def _stored(document: dict[str, Any]) -> Stored:
+    outbox = document.get("outbox")
+    return Stored(
+        id=document["_id"],
+        revision=document["revision"],
+        version=document["version"],
+        state=document.get("state"),
+        outbox=_outbox(outbox) if outbox else None,
+        pending="pending" in document,
+        dead_letters=tuple(document.get("dead_letters", ())),
+    )
+
+
+def _outbox(outbox: dict[str, Any]) -> Outbox:
+    return Outbox(
+        tuple(
+            Outgoing(r["topic"], r["key"], r["value"], tuple((name, value) for name, value in r["headers"]))
+            for r in outbox["records"]
+        ),
+        tuple(Position(*cause) for cause in outbox["causes"]),
+    )

@@ -1,0 +1,133 @@
+"""One service's database: connection, concerns, indexes, and driver errors told apart.
+
+Concerns are set here and not in a URI that an operator can forget: majority and journalled writes, majority reads
+from the primary. A server that is no replica set is refused, for it cannot give them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC
+from typing import Any
+
+from bson.codec_options import CodecOptions
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
+from pymongo import ReadPreference
+from pymongo.errors import BulkWriteError, ConnectionFailure, PyMongoError
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
+
+from shared.messaging.errors import MayPass
+from shared.settings import Settings
+
+CODEC: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True, tzinfo=UTC)
+
+
+class NotAReplicaSet(Exception):
+    """The MongoDB server named in the settings cannot journal by majority."""
+
+
+@dataclass(frozen=True)
+class Index:
+    """An index, by field names; a leading '-' sorts downwards."""
+
+    fields: tuple[str, ...]
+    unique: bool = False
+    partial: dict[str, Any] = field(default_factory=dict)
+    """Only documents that match; keeps the index of a rare state small."""
+
+    def __init__(self, *fields: str, unique: bool = False, partial: dict[str, Any] | None = None) -> None:
+        object.__setattr__(self, "fields", fields)
+        object.__setattr__(self, "unique", unique)
+        object.__setattr__(self, "partial", partial or {})
+
+    @property
+    def name(self) -> str:
+        """Clashes are told by it: the fields, joined by '+'."""
+        return "+".join(self.fields)
+
+    @property
+    def keys(self) -> list[tuple[str, int]]:
+        return [(name.removeprefix("-"), -1 if name.startswith("-") else 1) for name in self.fields]
+
+
+class Client:
+    """A connection to the deployment; one a process, shared by its services."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._motor: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(
+            settings.mongo.get_secret_value(),
+            tz_aware=True,
+            retryWrites=True,
+            serverSelectionTimeoutMS=5_000,
+            connectTimeoutMS=5_000,
+            socketTimeoutMS=60_000,
+            appname="tenure",
+        )
+        self._prefix = "_".join(part for part in (settings.namespace, settings.database_prefix) if part)
+
+    async def check(self) -> None:
+        """Raises MayPass while the server is away, NotAReplicaSet if it is no replica set."""
+        with telling_errors():
+            hello = await self._motor.admin.command("hello")
+        if "setName" not in hello and hello.get("msg") != "isdbgrid":
+            raise NotAReplicaSet(
+                "MongoDB at TENURE_MONGO is not a replica set, so it cannot promise that a write survives. "
+                "Start mongod with --replSet and run rs.initiate() once; one node is enough to begin with."
+            )
+
+    def database(self, service: str) -> Database:
+        return Database(self._motor[f"{self._prefix}_{service}"])
+
+    def close(self) -> None:
+        self._motor.close()
+
+
+def connect(settings: Settings) -> Client:
+    """Does not wait for the server; see `Client.check`."""
+    return Client(settings)
+
+
+class Database:
+    """What one service owns. Nobody else reads or writes it."""
+
+    def __init__(self, motor: AsyncIOMotorDatabase[dict[str, Any]]) -> None:
+        self._motor = motor
+        self.name = motor.name
+
+    def collection(self, name: str) -> AsyncIOMotorCollection[dict[str, Any]]:
+        """For the classes of this package; services use those."""
+        return self._motor.get_collection(
+            name,
+            codec_options=CODEC,
+            read_preference=ReadPreference.PRIMARY,
+            read_concern=ReadConcern("majority"),
+            write_concern=WriteConcern(w="majority", j=True, wtimeout=30_000),
+        )
+
+    async def ensure_indexes(self, name: str, indexes: Sequence[Index]) -> None:
+        """Makes what is missing; never drops one. Safe from several replicas at once."""
+        collection = self.collection(name)
+        for index in indexes:
+            options: dict[str, Any] = {"name": index.name}
+            if index.unique:
+                options["unique"] = True
+            if index.partial:
+                options["partialFilterExpression"] = index.partial
+            with telling_errors():
+                await collection.create_index(index.keys, **options)
+
+
+@contextmanager
+def telling_errors() -> Iterator[None]:
+    """Driver errors become MayPass, except a bulk write's own, which say something about single documents.
+
+    What the driver refuses to send (an unencodable document) is a fault of ours and stays as it is."""
+    try:
+        yield
+    except BulkWriteError:
+        raise
+    except (ConnectionFailure, PyMongoError) as problem:
+        raise MayPass(f"MongoDB: {type(problem).__name__}: {str(problem)[:200]}") from problem
