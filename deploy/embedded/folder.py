@@ -7,8 +7,8 @@ import os
 import random
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from deploy.embedded.errors import FolderInUse
@@ -17,6 +17,8 @@ from deploy.embedded.errors import FolderInUse
 # could otherwise be given that very port and be connected to itself.
 _PORTS = range(20_000, 32_000)
 _GONE_BY_THEMSELVES_S = 5.0
+# A run that was killed a moment ago holds the folder until the kernel has taken it apart.
+_DYING_S = 1.0
 
 
 class Folder:
@@ -74,15 +76,18 @@ class Folder:
         return descriptor
 
 
-@contextmanager
-def held(path: Path) -> Iterator[Folder]:
+@asynccontextmanager
+async def held(path: Path) -> AsyncIterator[Folder]:
     """Hold the folder (made if it is not there) for this process. Raises FolderInUse if another one holds it."""
-    path = path.expanduser().resolve()
+    path = path.expanduser().resolve()  # noqa: ASYNC240 - a local folder, once
     path.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        if not _try_lock(descriptor):
-            raise FolderInUse(path, holder(path))
+        deadline = time.monotonic() + _DYING_S
+        while not _try_lock(descriptor):
+            if time.monotonic() > deadline:
+                raise FolderInUse(path, holder(path))
+            await asyncio.sleep(0.05)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         folder = Folder(path)
@@ -114,7 +119,7 @@ def is_free(port: int) -> bool:
 
 def free_port(avoid: frozenset[int] | set[int] = frozenset()) -> int:
     """A port at 127.0.0.1 that nobody listens on."""
-    for port in random.sample(_PORTS, k=200):  # noqa: S311 - no secret
+    for port in random.sample(_PORTS, k=200):
         if port not in avoid and is_free(port):
             return port
     raise OSError("no free port at 127.0.0.1")

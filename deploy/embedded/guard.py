@@ -58,7 +58,12 @@ def main(run: int, patience: float, lock: int, log: str, command: list[str]) -> 
     die_with_guard = _die_with_me()
     with open(log, "ab") as output:
         server = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, pass_fds=(lock,), preexec_fn=before_exec
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            pass_fds=(lock,),
+            preexec_fn=before_exec,  # noqa: PLW1509 - there is one thread here
         )
     sys.stdout.write(f"{server.pid}\n")
     sys.stdout.flush()

