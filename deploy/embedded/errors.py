@@ -12,14 +12,14 @@ class EmbeddedError(Exception):
     """The embedded servers are not there, and the message says why."""
 
 
-class CannotRunHere(EmbeddedError):  # noqa: N818 - says what is the case
+class CannotRunHere(EmbeddedError):
     """This machine lacks something that the embedded servers need; trying again will not help."""
 
     def __init__(self, missing: str, remedy: str = "") -> None:
         super().__init__(" ".join(part for part in (missing, remedy, _WAYS_OUT) if part))
 
 
-class FolderInUse(EmbeddedError):  # noqa: N818 - says what is the case
+class FolderInUse(EmbeddedError):
     """Another run lives in this data folder. `pid` is its process."""
 
     def __init__(self, folder: Path, pid: int | None) -> None:
@@ -29,14 +29,14 @@ class FolderInUse(EmbeddedError):  # noqa: N818 - says what is the case
         self.pid = pid
 
 
-class StartFailed(EmbeddedError):  # noqa: N818 - says what is the case
+class StartFailed(EmbeddedError):
     """A server ended or did not answer in time. The message quotes the end of its log."""
 
     def __init__(self, server: str, what: str, log: Path) -> None:
         super().__init__(f"{server} {what}. Its log, {log}, ends with:\n{_tail(log)}")
 
 
-class BadDownload(EmbeddedError):  # noqa: N818 - says what is the case
+class BadDownload(EmbeddedError):
     """A file that came from the index is not the one whose checksum is pinned, or did not come at all."""
 
 

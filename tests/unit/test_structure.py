@@ -43,7 +43,7 @@ def modules_imported_by(file: Path) -> Iterator[str]:
 
 
 def of_ours(module: str) -> bool:
-    return module.split(".")[0] in {"services", "deploy", "tests"}
+    return module.split(".", maxsplit=1)[0] in {"services", "deploy", "tests"}
 
 
 @pytest.mark.parametrize("service", SERVICES, ids=lambda path: path.name)
