@@ -1,0 +1,195 @@
+"""The second reader: which of many rules can match one person, at a cost that does not grow with their number.
+
+A rule is filed under *keys*, of which whoever matches has at least one: of an -and the most selective term gives them,
+of an -or every term does. A key is a value that a facet must equal, begin with or end with. Rules that have none (such
+as `-ne` or `-contains` alone) are always checked. A person is looked up once for each property that any rule
+is filed under.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from typing import Generic, Literal, NamedTuple, TypeAlias, TypeVar
+
+from shared.rules.ast import And, Compare, DirectReports, Expr, MemberOf, Not, Op, Or, Quantified, Quantifier, Rule
+from shared.rules.facets import Facets
+from shared.rules.properties import ITEM, MANAGER, MEMBER_OF, Kind
+from shared.rules.text import fold
+
+Id = TypeVar("Id", bound=Hashable)
+Way: TypeAlias = Literal["equal", "prefix", "suffix"]
+
+
+class Key(NamedTuple):
+    """`facet` is `assignedPlans.service` and the like for a plan's field; the value None means: no such facet."""
+
+    way: Way
+    facet: str
+    value: str | bool | None
+
+
+Keys: TypeAlias = frozenset[Key]
+
+# Roughly how many of 10,000 people share a value; only the order matters, to choose among the terms of an -and.
+_SHARED_BY = {
+    "id": 1, "employeeId": 1, "userPrincipalName": 1, "mail": 1, "mailNickname": 1, "displayName": 1,
+    "onPremisesDistinguishedName": 1, "onPremisesSecurityIdentifier": 1, "sipProxyAddress": 1, "mobilePhone": 1,
+    "businessPhones": 1, "otherMails": 1, "proxyAddresses": 1, MANAGER: 10, "surname": 10, "costCenter": 100,
+    MEMBER_OF.name: 100, "country": 2_000, "usageLocation": 2_000, "preferredLanguage": 2_000, "companyName": 2_000,
+    "division": 1_000, "passwordPolicies": 5_000, "userType": 9_000, "accountEnabled": 9_000,
+    "onPremisesSyncEnabled": 9_000, "assignedPlans.capabilityStatus": 9_000,
+}  # fmt: skip
+_USUALLY = 200
+_ABSENT = 9_000
+_AFFIX = 5  # a beginning or an end is shared by more people than a whole value
+
+
+def required_keys(rule: Rule) -> Keys | None:
+    """Keys of which every person that matches `rule` has at least one; None if there are no such keys.
+
+    Empty for a rule that nobody can match.
+    """
+    return _keys(rule.root, "", positive=True)
+
+
+def _keys(expr: Expr, within: str, *, positive: bool) -> Keys | None:  # noqa: PLR0911 (one a kind of node)
+    """`within` is the collection whose items `expr` speaks of; `positive` is false below an odd number of -not."""
+    match expr:
+        case Not(term):
+            return _keys(term, within, positive=not positive)
+        case And(terms) | Or(terms):
+            of_terms = [_keys(term, within, positive=positive) for term in terms]
+            return _best(of_terms) if isinstance(expr, And) is positive else _union(of_terms)
+        case Quantified(subject, quantifier, body):
+            # Somebody without items satisfies -all, and not -any: only in an -any does an item have to exist.
+            if (quantifier is Quantifier.ANY) is positive:
+                return _keys(body, subject.name, positive=positive)
+            return None
+        case MemberOf(groups):
+            return frozenset(Key("equal", MEMBER_OF.name, fold(group)) for group in groups) if positive else None
+        case DirectReports(manager):
+            return frozenset({Key("equal", MANAGER, fold(manager))}) if positive else None
+        case Compare():
+            return _of_comparison(expr, within, positive=positive)
+
+
+def _of_comparison(expr: Compare, within: str, *, positive: bool) -> Keys | None:  # noqa: PLR0911 (one a kind of operator)
+    if expr.op.negative is positive or expr.subject.kind is Kind.INSTANT:
+        return None
+    facet, value = expr.subject.name, expr.value
+    if within:
+        if value is None:
+            return None
+        facet = within if expr.subject is ITEM else f"{within}.{facet}"
+    match expr.op.positive, value:
+        case Op.EQ, str():
+            return frozenset({Key("equal", facet, fold(value))})
+        case Op.EQ, bool() | None:
+            return frozenset({Key("equal", facet, value)})
+        case Op.IN, tuple():
+            return frozenset(Key("equal", facet, fold(item)) for item in value)
+        case Op.STARTS_WITH, str() if value:
+            return frozenset({Key("prefix", facet, fold(value))})
+        case Op.ENDS_WITH, str() if value:
+            return frozenset({Key("suffix", facet, fold(value))})
+        case _:
+            return None
+
+
+def _best(of_terms: list[Keys | None]) -> Keys | None:
+    return min((keys for keys in of_terms if keys is not None), key=_cost, default=None)
+
+
+def _union(of_terms: list[Keys | None]) -> Keys | None:
+    known = [keys for keys in of_terms if keys is not None]
+    return frozenset().union(*known) if len(known) == len(of_terms) else None
+
+
+def _cost(keys: Keys) -> int:
+    return sum(
+        _ABSENT if key.value is None else _SHARED_BY.get(key.facet, _USUALLY) * (1 if key.way == "equal" else _AFFIX)
+        for key in keys
+    )
+
+
+class CandidateIndex(Generic[Id]):
+    """Rules by what a person must have to match them. Adding and removing cost as much as the rule is long."""
+
+    def __init__(self, rules: Iterable[tuple[Id, Rule]] = ()) -> None:
+        self._keys: dict[Id, Keys | None] = {}
+        self._always: dict[Id, None] = {}
+        # facet -> value -> rules; by way and length of the beginning or end where that is what is asked.
+        self._equal: dict[str, dict[object, dict[Id, None]]] = {}
+        self._affix: dict[tuple[Way, str, int], dict[object, dict[Id, None]]] = {}
+        for rule_id, rule in rules:
+            self.put(rule_id, rule)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __contains__(self, rule_id: object) -> bool:
+        return rule_id in self._keys
+
+    @property
+    def always_checked(self) -> Iterable[Id]:
+        """The rules that are candidates for everyone: each of them costs every person one evaluation."""
+        return self._always.keys()
+
+    def put(self, rule_id: Id, rule: Rule) -> None:
+        """Add `rule`, or put it in the place of the one with this id."""
+        self.remove(rule_id)
+        keys = self._keys[rule_id] = required_keys(rule)
+        if keys is None:
+            self._always[rule_id] = None
+            return
+        for key in keys:
+            self._table(key).setdefault(key.value, {})[rule_id] = None
+
+    def remove(self, rule_id: Id) -> None:
+        """Forget a rule; an unknown id is harmless."""
+        self._always.pop(rule_id, None)
+        for key in self._keys.pop(rule_id, None) or ():
+            table = self._table(key)
+            bucket = table[key.value]
+            del bucket[rule_id]
+            if not bucket:
+                del table[key.value]
+            if not table:  # so that persons are no longer looked up by it
+                self._drop_table(key)
+
+    def candidates(self, facets: Facets) -> set[Id]:
+        """Ids of all rules that the person may match; whatever is not in it, they do not match."""
+        found = set(self._always)
+        for name, table in self._equal.items():
+            value = facets.get(name)
+            if value.__class__ is str:  # nearly always; the rest takes the longer way
+                if rules := table.get(value):
+                    found.update(rules)
+            else:
+                for item in _values(facets, name):
+                    found.update(table.get(item, ()))
+        for (way, name, length), table in self._affix.items():
+            for item in _values(facets, name):
+                if isinstance(item, str):
+                    found.update(table.get(item[:length] if way == "prefix" else item[-length:], ()))
+        return found
+
+    def _table(self, key: Key) -> dict[object, dict[Id, None]]:
+        if key.way == "equal":
+            return self._equal.setdefault(key.facet, {})
+        return self._affix.setdefault((key.way, key.facet, len(str(key.value))), {})
+
+    def _drop_table(self, key: Key) -> None:
+        if key.way == "equal":
+            del self._equal[key.facet]
+        else:
+            del self._affix[key.way, key.facet, len(str(key.value))]
+
+
+def _values(facets: Facets, name: str) -> Iterable[object]:
+    """The values a facet has as keys see them: the one, each of a collection, or None for absent."""
+    collection, _, field = name.partition(".")
+    value = facets.get(collection)
+    if not isinstance(value, list):
+        return (value,)
+    return [item.get(field) for item in value] if field else value
