@@ -1,0 +1,88 @@
+"""The one way to make an HTTP application: Graph's conventions, health and metrics around a service's routers."""
+
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager
+
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import iter_route_contexts
+from starlette.middleware import Middleware
+from starlette.responses import JSONResponse, Response
+
+from shared.telemetry import metrics
+from shared.web.errors import add_error_handlers
+from shared.web.middleware import LOCAL_HOSTS, Outermost
+
+MIB = 1024 * 1024
+
+Readiness = Callable[[], Awaitable[list[str]]]
+"""Why a service is not ready, in words; an empty list if it is. Asked on each `/health/ready`: keep it cheap."""
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+async def _always_ready() -> list[str]:
+    return []
+
+
+def make_app(
+    title: str,
+    routers: Iterable[APIRouter],
+    *,
+    lifespan: Lifespan | None = None,
+    service: str = "tenure",
+    readiness: Readiness = _always_ready,
+    version: str = "1.0",
+    max_body: int = MIB,
+    hosts: frozenset[str] | None = LOCAL_HOSTS,
+) -> FastAPI:
+    """An application with `routers`, and `/health/live`, `/health/ready`, `/metrics`, `/openapi.json` beside them.
+
+    `service` labels metrics and logs. `max_body`: bytes a request may bring. `hosts`: names the API is asked by, any if
+    None (only with tokens or behind a proxy). Routers may also be added later, until the first request.
+    """
+    app: FastAPI = FastAPI(
+        title=title,
+        version=version,
+        lifespan=lifespan,
+        redirect_slashes=False,
+        docs_url=None,  # its page loads scripts from a foreign host
+        redoc_url=None,
+        middleware=[
+            Middleware(Outermost, service=service, templates=lambda: _templates(app), max_body=max_body, hosts=hosts)
+        ],
+    )
+    add_error_handlers(app)
+    app.include_router(health_router(readiness))
+    for router in routers:
+        app.include_router(router)
+    return app
+
+
+def _templates(app: FastAPI) -> Iterable[str]:
+    return [context.path for context in iter_route_contexts(app.routes) if context.path]
+
+
+def health_router(readiness: Readiness) -> APIRouter:
+    """`/health/live`: the loop turns; asks nobody else, for a restart cures no database. `/health/ready`: 200, or 503
+    and why."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/health/live")
+    async def live() -> dict[str, str]:
+        return {"status": "live"}
+
+    @router.get("/health/ready")
+    async def ready() -> Response:
+        why_not = await readiness()
+        return JSONResponse(
+            {"status": "not ready" if why_not else "ready", "reasons": why_not}, 503 if why_not else 200
+        )
+
+    @router.get("/metrics")
+    async def shown() -> Response:
+        return Response(metrics.exposition(), media_type=metrics.CONTENT_TYPE)
+
+    return router
+
+
+__all__ = ["LOCAL_HOSTS", "Lifespan", "Readiness", "health_router", "make_app"]

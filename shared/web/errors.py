@@ -1,0 +1,208 @@
+"""Refusals in the shape of Microsoft Graph: `{"error": {"code", "message", "innerError"}}`.
+
+A route raises a `GraphError`; everything else that can go wrong (a body that does not validate, an unknown path, a verb
+that a path lacks, a fault of ours) is turned into one here. `code` is for programs and stays; `message` is for people.
+Source: reference/graph-api-operations.md 1.1.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from shared.telemetry.logs import get_logger
+
+log = get_logger(__name__)
+
+
+@dataclass(eq=False)
+class GraphError(Exception):
+    """A refusal that the caller is told. `target` names the property or option, `details` several of them.
+
+    `code` and `status` have a default for each subclass; say another code where Graph has one of its own.
+    """
+
+    default_status: ClassVar[int] = 500
+    default_code: ClassVar[str] = "generalException"
+    # Its text is for the caller and may quote what was sent: logs get the type only.
+    safe_to_log: ClassVar[bool] = False
+
+    message: str
+    code: str = ""
+    target: str | None = None
+    details: tuple[Mapping[str, str], ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    status: int = 0
+
+    def __post_init__(self) -> None:
+        self.code = self.code or self.default_code
+        self.status = self.status or self.default_status
+        super().__init__(self.message)
+
+
+class BadRequest(GraphError):
+    """What was sent cannot be understood or is not allowed here: sending it again will not help."""
+
+    default_status, default_code = 400, "BadRequest"
+
+
+class UnsupportedQuery(BadRequest):
+    """A query option, property or operator that this list does not know."""
+
+    default_code = "Request_UnsupportedQuery"
+
+
+class ExpiredPageToken(BadRequest):
+    """A `$skiptoken` that is damaged or belongs to another query: start again at the first page."""
+
+    default_code = "Directory_ExpiredPageToken"
+
+
+class Unauthenticated(GraphError):
+    """Nobody, or a token that does not count."""
+
+    default_status, default_code = 401, "InvalidAuthenticationToken"
+
+
+class Forbidden(GraphError):
+    """Known, and not allowed."""
+
+    default_status, default_code = 403, "Authorization_RequestDenied"
+
+
+class NotFound(GraphError):
+    """No such object, as far as the service has read (it has waited; see `read_wait_s`)."""
+
+    default_status, default_code = 404, "ResourceNotFound"
+
+
+class MethodNotAllowed(GraphError):
+    default_status, default_code = 405, "Request_BadRequest"
+
+
+class Conflict(GraphError):
+    """The object's state does not allow it, or a name is taken."""
+
+    default_status, default_code = 409, "Conflict"
+
+
+class PreconditionFailed(GraphError):
+    """If-Match names a version that is no longer the present one: read again, then decide again."""
+
+    default_status, default_code = 412, "resourceModified"
+
+
+class TooLarge(GraphError):
+    default_status, default_code = 413, "RequestEntityTooLarge"
+
+
+class Unavailable(GraphError):
+    """May pass: Kafka or MongoDB is away. Carries `Retry-After` unless other headers are given."""
+
+    default_status, default_code = 503, "serviceNotAvailable"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.headers = {"Retry-After": "2", **self.headers}
+
+
+@dataclass(frozen=True)
+class RequestIds:
+    """`request_id` is ours, `client_request_id` the caller's (ours if the caller gave none)."""
+
+    request_id: str
+    client_request_id: str
+
+    @classmethod
+    def of(cls, request: Request) -> "RequestIds":
+        """The ids the middleware gave to this request."""
+        ids: RequestIds = request.scope.get("tenure.ids") or cls("", "")
+        return ids
+
+
+def body_of(error: GraphError, ids: RequestIds) -> dict[str, Any]:
+    """The JSON that says `error`."""
+    said: dict[str, Any] = {"code": error.code, "message": error.message}
+    if error.target:
+        said["target"] = error.target
+    if error.details:
+        said["details"] = [dict(detail) for detail in error.details]
+    said["innerError"] = {
+        "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S"),
+        "request-id": ids.request_id,
+        "client-request-id": ids.client_request_id,
+    }
+    return {"error": said}
+
+
+def response_of(error: GraphError, ids: RequestIds) -> Response:
+    """The HTTP answer that says `error`."""
+    return JSONResponse(body_of(error, ids), error.status, dict(error.headers))
+
+
+def of_validation(problems: Iterable[Mapping[str, Any]]) -> BadRequest:
+    """pydantic's problems as a 400 that names each field by its place in what was sent, and never quotes a value."""
+    details = tuple(
+        {"code": str(one["type"]), "message": str(one["msg"]), "target": _place(one["loc"])} for one in problems
+    )
+    if not details:
+        return BadRequest("The request is not valid.")
+    first = details[0]
+    more = f" (and {len(details) - 1} more)" if len(details) > 1 else ""
+    if first["code"] == "json_invalid":
+        return BadRequest(f"The body is not JSON: {first['message']}.", details=details)
+    where = f"'{first['target']}': " if first["target"] else ""
+    return BadRequest(f"{where}{first['message']}{more}.", target=first["target"] or None, details=details)
+
+
+def _place(loc: Iterable[str | int]) -> str:
+    # ("body", "schedule", "expiration", 0) -> schedule/expiration/0; where it stood (body, query) the name tells.
+    parts = [str(part) for part in loc]
+    return "/".join(parts[1:] if parts and parts[0] in {"body", "query", "path", "header", "cookie"} else parts)
+
+
+def _of_http(error: HTTPException, request: Request) -> GraphError:
+    headers = dict(error.headers or {})
+    kind = {404: NotFound, 405: MethodNotAllowed, 413: TooLarge}.get(error.status_code)
+    if error.status_code == 405:
+        text = "Specified HTTP method is not allowed for the request target."
+    elif error.status_code == 404 and error.detail == HTTPStatus.NOT_FOUND.phrase:
+        text = f"Resource not found for the segment '{request.url.path.rstrip('/').rsplit('/', 1)[-1][:100]}'."
+    else:
+        text = str(error.detail)
+    if kind:
+        return kind(text, headers=headers)
+    code = "BadRequest" if 400 <= error.status_code < 500 else "generalException"
+    return GraphError(text, code=code, status=error.status_code, headers=headers)
+
+
+def fault(error: Exception) -> GraphError:
+    """What a caller is told of a fault of ours: nothing but that there is one. Log `error` beside it."""
+    return GraphError("Something went wrong on our side; the request id finds it in the log.", code="generalException")
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """Have `app` answer every refusal in Graph's shape."""
+
+    async def graph_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, GraphError)
+        return response_of(error, RequestIds.of(request))
+
+    async def not_valid(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        return response_of(of_validation(error.errors()), RequestIds.of(request))
+
+    async def http_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return response_of(_of_http(error, request), RequestIds.of(request))
+
+    app.add_exception_handler(GraphError, graph_error)
+    app.add_exception_handler(RequestValidationError, not_valid)
+    app.add_exception_handler(HTTPException, http_error)

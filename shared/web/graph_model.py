@@ -1,0 +1,71 @@
+"""Bodies as Graph writes them: camelCase, times in UTC with `Z`, derived types marked by `@odata.type`."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, PlainSerializer, SerializerFunctionWrapHandler, model_serializer
+from pydantic.alias_generators import to_camel
+
+ODATA_TYPE = "@odata.type"
+
+
+def graph_time(moment: datetime) -> str:
+    """ISO 8601 in UTC with `Z`, milliseconds only if there are any. Raises ValueError for a naive time."""
+    if moment.tzinfo is None:
+        raise ValueError("A time without a zone cannot be shown.")
+    text = moment.astimezone(UTC).isoformat(timespec="milliseconds" if moment.microsecond else "seconds")
+    return text.replace("+00:00", "Z")
+
+
+GraphTime = Annotated[datetime, PlainSerializer(graph_time, when_used="json-unless-none")]
+"""A point in time in a body."""
+
+
+class GraphModel(BaseModel):
+    """A body or a part of one. Read by camelCase or by Python name, written in camelCase.
+
+    Unknown properties are ignored in what we read from others; `GraphInput` refuses them.
+    """
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, serialize_by_alias=True
+    )
+
+    def graph(self) -> dict[str, Any]:
+        """As JSON-able dict, in Graph's names."""
+        return self.model_dump(mode="json", by_alias=True)
+
+
+class GraphInput(GraphModel):
+    """A body that a caller sends: an unknown property is a 400 that names it, for a misspelt one would do nothing."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class GraphType(GraphModel):
+    """A derived type: `class SingleUser(GraphType, odata_type="singleUser")` writes `@odata.type` first.
+
+    When read, `@odata.type` is checked by whoever picks the type (`odata_type_of`), not here.
+    """
+
+    odata_type: ClassVar[str]
+
+    def __init_subclass__(cls, odata_type: str | None = None, **config: Any) -> None:
+        super().__init_subclass__(**config)
+        if odata_type:
+            cls.odata_type = odata_type
+
+    @model_serializer(mode="wrap")
+    def _with_type(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {ODATA_TYPE: f"#microsoft.graph.{self.odata_type}", **write(self)}
+
+
+def odata_type_of(body: Any) -> str | None:
+    """Short type name (`singleUser`) of a dict or a `GraphType`, None if it says none.
+
+    Accepted with and without `#` and `microsoft.graph.`. Made for pydantic's `Discriminator`, with `Tag(...)` a type.
+    """
+    if isinstance(body, GraphType):
+        return body.odata_type
+    said = body.get(ODATA_TYPE) if isinstance(body, dict) else None
+    return said.removeprefix("#").removeprefix("microsoft.graph.") if isinstance(said, str) else None

@@ -1,0 +1,45 @@
+"""OData query options as Graph has them: `$filter $search $orderby $select $expand $top $skip $skiptoken $count`.
+
+A list says once what may be asked of it (`EntitySet`: the public properties, where they lie, of what kind); everything
+that is asked is read against that. So a caller can name neither a field that is not public nor a database operator.
+
+    PACKAGES = EntitySet("accessPackage", {"id": Field("_id", GUID), "displayName": Field("display_name", STRING), …})
+    query = read_query(PACKAGES, request.query_params.multi_items())
+    docs = await store.find(query.mongo_filter(), query.sort, query.skip, query.limit)
+"""
+
+from shared.web.odata.fields import (
+    BOOLEAN,
+    DATETIME,
+    GUID,
+    INTEGER,
+    NUMBER,
+    STRING,
+    EntitySet,
+    Enumeration,
+    Field,
+    Kind,
+    Many,
+)
+from shared.web.odata.mongo import mongo_filter
+from shared.web.odata.options import Expand, ListQuery, read_query
+from shared.web.odata.parse import parse_filter
+
+__all__ = [
+    "BOOLEAN",
+    "DATETIME",
+    "GUID",
+    "INTEGER",
+    "NUMBER",
+    "STRING",
+    "EntitySet",
+    "Enumeration",
+    "Expand",
+    "Field",
+    "Kind",
+    "ListQuery",
+    "Many",
+    "mongo_filter",
+    "parse_filter",
+    "read_query",
+]

@@ -1,0 +1,99 @@
+"""What may be asked of a list: its public properties, where they lie in the document, and of what kind they are."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
+
+
+class Kind(Enum):
+    """How a property's values are stored and compared.
+
+    Strings compare without regard to case. GUID is an id: lower case, compared exactly. DATETIME is a BSON date.
+    """
+
+    STRING = "string"
+    GUID = "guid"
+    BOOLEAN = "boolean"
+    INTEGER = "integer"
+    NUMBER = "number"
+    DATETIME = "datetime"
+
+
+STRING, GUID, BOOLEAN, INTEGER, NUMBER, DATETIME = Kind
+
+
+@dataclass(frozen=True)
+class Enumeration:
+    """An enum: the values are asked without regard to case and stored as given here. An unknown one is a 400."""
+
+    values: tuple[str, ...]
+
+    def stored(self, text: str) -> str | None:
+        """The declared spelling of `text`, None if there is no such value."""
+        return next((value for value in self.values if value.lower() == text.lower()), None)
+
+
+@dataclass(frozen=True)
+class Field:
+    """A property. `path` is its place in the document, dotted.
+
+    `folded` is the place of a copy in `str.casefold()`, if there is one: with it, equality, `in` and startsWith can use
+    an index on that copy; without it they read every document that the rest of the filter leaves.
+    """
+
+    path: str
+    kind: Kind | Enumeration = STRING
+    sortable: bool = False
+    folded: str | None = None
+
+
+@dataclass(frozen=True)
+class Many:
+    """A collection: of documents with `fields`, or of plain values of `kind`. Asked with any, all and $count."""
+
+    path: str
+    fields: "Mapping[str, Field | Many] | None" = None
+    kind: Kind | Enumeration = STRING
+
+
+Fields = Mapping[str, Field | Many]
+
+
+@dataclass(frozen=True)
+class EntitySet:
+    """A list and what it may be asked. Names are Graph's; nested ones with a slash (`catalog/id`).
+
+    `selectable`: top-level properties of the answer, if more than the first segments of `fields`.
+    `order`: how it is sorted unless the caller says; the id always breaks ties. `searchable`: what `$search` looks
+    through if it names no property. What is not listed cannot be asked.
+    """
+
+    type_name: str
+    fields: Fields
+    selectable: frozenset[str] = frozenset()
+    expandable: frozenset[str] = frozenset()
+    searchable: tuple[str, ...] = ()
+    order: str = ""
+    id_path: str = "_id"
+    default_top: int = 100
+    max_top: int = 999
+
+    def __post_init__(self) -> None:
+        for name in self.searchable:
+            if not isinstance(self.fields.get(name), Field):
+                raise ValueError(f"{self.type_name}: searchable {name} is no plain property of the list.")
+
+    @cached_property
+    def selected_names(self) -> dict[str, str]:
+        """Lower case -> spelling, of all that `$select` may name."""
+        names = self.selectable | {name.split("/")[0] for name in self.fields}
+        return {name.lower(): name for name in names}
+
+
+def find(fields: Fields, name: str) -> Field | Many | None:
+    """The property called `name` (nested: with slashes), without regard to case."""
+    if (found := fields.get(name)) is not None:
+        return found
+    lower = name.lower()
+    return next((value for key, value in fields.items() if key.lower() == lower), None)

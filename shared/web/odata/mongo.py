@@ -1,0 +1,277 @@
+"""AST of a `$filter` -> MongoDB filter, against the fields that a list makes public.
+
+Only this module writes operators, and every value that came from outside stands under one of them: nothing is built
+from text, and a property that is not listed is a 400 that names it.
+
+Nothing (null, a missing property) equals null only, differs from every value, and is neither less nor greater than any.
+`not` is the plain opposite: what a condition does not find, `not` of it finds (OData would leave out what is null).
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+from bson import Decimal128
+
+from shared.web.errors import UnsupportedQuery
+from shared.web.odata.ast import And, Compare, Count, Guid, Lambda, Node, Not, OneOf, Or, Path, Text, Value
+from shared.web.odata.fields import EntitySet, Enumeration, Field, Fields, Kind, Many, find
+
+MongoFilter: TypeAlias = dict[str, Any]
+
+# `$` alone also stands before a last line break.
+_END = r"$(?!\n)"
+_OPS = {"eq": "$eq", "ne": "$ne", "gt": "$gt", "ge": "$gte", "lt": "$lt", "le": "$lte"}
+
+
+def mongo_filter(node: Node, entities: EntitySet) -> MongoFilter:
+    """The MongoDB filter that finds what `node` means.
+
+    Raises UnsupportedQuery for an unknown property, a value of another kind, or what plain values cannot be asked.
+    """
+    return _Reader(entities.type_name).read(_pushed(node, negate=False), entities.fields)
+
+
+def _pushed(node: Node, *, negate: bool) -> Node:
+    """The same with `not` only directly before conditions; `all` becomes `not any not`, all that MongoDB has."""
+    pushed: Node
+    match node:
+        case Not(inner):
+            pushed = _pushed(inner, negate=not negate)
+        case And(nodes) | Or(nodes):
+            kind = Or if isinstance(node, And) == negate else And
+            pushed = kind(tuple(_pushed(one, negate=negate) for one in nodes))
+        case Compare(path, "eq" | "ne" as op, value) if negate:
+            pushed = Compare(path, "ne" if op == "eq" else "eq", value)
+        case Lambda(path, "all", variable, where) if where is not None:
+            inside = Lambda(path, "any", variable, _pushed(where, negate=True))
+            pushed = inside if negate else Not(inside)
+        case Lambda(path, "any", variable, where) if where is not None:
+            inside = Lambda(path, "any", variable, _pushed(where, negate=False))
+            pushed = Not(inside) if negate else inside
+        case _:
+            pushed = Not(node) if negate else node
+    return pushed
+
+
+class _Reader:
+    def __init__(self, type_name: str) -> None:
+        self._type_name = type_name
+
+    def read(self, node: Node, fields: Fields) -> MongoFilter:
+        match node:
+            case And(nodes):
+                return {"$and": [self.read(one, fields) for one in nodes]}
+            case Or(nodes):
+                return {"$or": [self.read(one, fields) for one in nodes]}
+            case Not(inner):
+                return self._opposite(inner, fields)
+            case Lambda():
+                return self._any(node, fields)
+            case Count(path, op, number):
+                return self._count(path, op, number, fields)
+            case Compare(path) | OneOf(path) | Text(path=path):
+                place, condition = _condition(node, self._plain(path, fields), "/".join(path))
+                return {place: condition}
+
+    def _opposite(self, node: Node, fields: Fields) -> MongoFilter:
+        if isinstance(node, Compare | OneOf | Text):
+            place, condition = _condition(node, self._plain(node.path, fields), "/".join(node.path))
+            return {place: {"$not": condition}}
+        return {"$nor": [self.read(node, fields)]}
+
+    def _any(self, node: Lambda, fields: Fields) -> MongoFilter:
+        many = self._many(node.path, fields)
+        if node.where is None:
+            return {f"{many.path}.0": {"$exists": True}}
+        inside = _without(node.where, node.variable)
+        if many.fields is not None:
+            return {many.path: {"$elemMatch": self.read(inside, many.fields)}}
+        return _any_plain(inside, many, "/".join(node.path))
+
+    def _count(self, path: Path, op: str, number: int, fields: Fields) -> MongoFilter:
+        many = self._many(path, fields)
+        if number < 0 or op not in {"eq", "ne", "gt"} or (op != "eq" and number):
+            raise UnsupportedQuery("$count is asked with 'eq n', 'ne 0' or 'gt 0'.", target="$filter")
+        if number:
+            return {many.path: {"$size": number}}
+        return {f"{many.path}.0": {"$exists": op != "eq"}}
+
+    def _plain(self, path: Path, fields: Fields) -> Field:
+        match find(fields, "/".join(path)):
+            case Field() as found:
+                return found
+            case Many():
+                raise UnsupportedQuery(
+                    f"'{'/'.join(path)}' is a collection: ask it with any, all or $count.", target="/".join(path)
+                )
+            case None:
+                raise self._unknown(path)
+
+    def _many(self, path: Path, fields: Fields) -> Many:
+        match find(fields, "/".join(path)):
+            case Many() as found:
+                return found
+            case Field():
+                raise UnsupportedQuery(f"'{'/'.join(path)}' is no collection.", target="/".join(path))
+            case None:
+                raise self._unknown(path)
+
+    def _unknown(self, path: Path) -> UnsupportedQuery:
+        name = "/".join(path)
+        return UnsupportedQuery(
+            f"Could not find a property named '{name}' on type 'microsoft.graph.{self._type_name}'.", target=name
+        )
+
+
+def _without(node: Node, variable: str) -> Node:
+    """The condition of a lambda with its variable taken off each path. Raises UnsupportedQuery for paths without it."""
+
+    def bare(path: Path) -> Path:
+        if not path or path[0] != variable:
+            raise UnsupportedQuery(
+                f"Inside any and all, every property starts with '{variable}/': '{'/'.join(path)}' does not.",
+                target="$filter",
+            )
+        return path[1:]
+
+    stripped: Node
+    match node:
+        case And(nodes):
+            stripped = And(tuple(_without(one, variable) for one in nodes))
+        case Or(nodes):
+            stripped = Or(tuple(_without(one, variable) for one in nodes))
+        case Not(inner):
+            stripped = Not(_without(inner, variable))
+        case Compare(path, op, value):
+            stripped = Compare(bare(path), op, value)
+        case OneOf(path, values):
+            stripped = OneOf(bare(path), values)
+        case Text(op, path, text):
+            stripped = Text(op, bare(path), text)
+        case Count(path, op, number):
+            stripped = Count(bare(path), op, number)
+        case Lambda(path, quantifier, inner_variable, where):
+            stripped = Lambda(bare(path), quantifier, inner_variable, where)
+    return stripped
+
+
+def _any_plain(node: Node, many: Many, name: str) -> MongoFilter:
+    """any over plain values: MongoDB asks these by operators alone, without paths, so `or` moves outside."""
+    if isinstance(node, Or):
+        return {"$or": [_any_plain(one, many, name) for one in node.nodes]}
+    combined: MongoFilter = {}
+    for one in node.nodes if isinstance(node, And) else (node,):
+        inner = one.node if isinstance(one, Not) else one
+        if not isinstance(inner, Compare | OneOf | Text) or inner.path:
+            raise UnsupportedQuery(f"'{name}' holds plain values: this cannot be asked of them.", target=name)
+        _, condition = _condition(inner, Field(many.path, many.kind), name)
+        if isinstance(one, Not):
+            condition = {"$not": condition}
+        if combined.keys() & condition.keys():
+            raise UnsupportedQuery(f"'{name}': the same operator twice inside any cannot be asked.", target=name)
+        combined |= condition
+    return {many.path: {"$elemMatch": combined}}
+
+
+def _condition(node: Compare | OneOf | Text, field: Field, name: str) -> tuple[str, MongoFilter]:
+    """Where to look, and the operators to look with."""
+    match node:
+        case Compare(_, op, value):
+            return _compared(field, op, value, name)
+        case OneOf(_, values):
+            stored = [_stored(field, value, name) for value in values]
+            if field.kind is Kind.STRING:
+                return _string_in(field, stored)
+            return field.path, {"$in": stored}
+        case Text(op, _, text):
+            if (
+                field.kind is not Kind.STRING
+                and not isinstance(field.kind, Enumeration)
+                and field.kind is not Kind.GUID
+            ):
+                raise UnsupportedQuery(f"{op} is for text, and '{name}' is none.", target=name)
+            return _searched(field, op, text)
+
+
+def _compared(field: Field, op: str, value: Value, name: str) -> tuple[str, MongoFilter]:  # noqa: PLR0911 - a kind each
+    stored = _stored(field, value, name)
+    if stored is None:
+        if op not in {"eq", "ne"}:
+            raise UnsupportedQuery(f"'{name}' is compared with null by eq and ne only.", target=name)
+        return field.path, {_OPS[op]: None}
+    if isinstance(field.kind, Enumeration) or field.kind in {Kind.GUID, Kind.BOOLEAN}:
+        if op not in {"eq", "ne"}:
+            raise UnsupportedQuery(f"'{name}' is compared by eq, ne and in only.", target=name)
+        return field.path, {_OPS[op]: stored}
+    if field.kind is Kind.STRING:
+        if field.folded:
+            return field.folded, {_OPS[op]: stored.casefold()}
+        if op in {"eq", "ne"}:
+            whole = _pattern(f"^{re.escape(stored)}{_END}")
+            return field.path, whole if op == "eq" else {"$not": whole}
+        return field.path, {_OPS[op]: stored}
+    if isinstance(stored, datetime):
+        # BSON keeps milliseconds: what lies between two of them is more than the one below.
+        cut = stored.replace(microsecond=stored.microsecond // 1000 * 1000)
+        if cut != stored:
+            op = {"ge": "gt", "lt": "le"}.get(op, op)
+        return field.path, {_OPS[op]: cut}
+    return field.path, {_OPS[op]: stored}
+
+
+def _string_in(field: Field, texts: list[Any]) -> tuple[str, MongoFilter]:
+    if field.folded and None not in texts:
+        return field.folded, {"$in": [text.casefold() for text in texts]}
+    return field.path, {
+        "$in": [None if text is None else re.compile(f"^{re.escape(text)}{_END}", re.IGNORECASE) for text in texts]
+    }
+
+
+def _searched(field: Field, op: str, text: str) -> tuple[str, MongoFilter]:
+    place = field.folded or field.path
+    quoted = re.escape(text.casefold() if field.folded else text)
+    pattern = {"startswith": f"^{quoted}", "endswith": f"{quoted}{_END}", "contains": quoted}[op]
+    # Without the option an anchored search on the folded copy walks its index.
+    return place, {"$regex": pattern} if field.folded else _pattern(pattern)
+
+
+def _pattern(pattern: str) -> MongoFilter:
+    return {"$regex": pattern, "$options": "i"}
+
+
+def _stored(field: Field, value: Value, name: str) -> Any:  # noqa: PLR0911 - one line a kind
+    """`value` as documents hold it. Raises UnsupportedQuery if it is of another kind than the property."""
+    if value is None:
+        return None
+    match field.kind, value:
+        case Enumeration() as kind, str():
+            if (known := kind.stored(value)) is None:
+                raise UnsupportedQuery(f"'{value[:50]}' is no value of '{name}'.", target=name)
+            return known
+        case Kind.GUID, Guid(text):
+            return text
+        case Kind.GUID, str():
+            return value.lower()
+        case Kind.STRING, str():
+            return value
+        case Kind.STRING, Guid(text):
+            return text
+        case Kind.BOOLEAN, bool():
+            return value
+        case Kind.INTEGER | Kind.NUMBER, int() if not isinstance(value, bool):
+            return value
+        case Kind.NUMBER, Decimal():
+            return Decimal128(value)
+        case Kind.DATETIME, datetime():
+            return value
+    said = field.kind.value if isinstance(field.kind, Kind) else "string"
+    raise UnsupportedQuery(f"'{name}' is of type {said}, and the value is not.", target=name)
+
+
+def both(*filters: Mapping[str, Any]) -> MongoFilter:
+    """Documents that all of the filters find; an empty one restricts nothing."""
+    some = [dict(one) for one in filters if one]
+    return some[0] if len(some) == 1 else {"$and": some} if some else {}

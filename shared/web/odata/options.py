@@ -1,0 +1,295 @@
+"""The query options of a request, read against what its list allows. What is unknown is a 400 that names it."""
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from bson import ObjectId
+
+from shared.web.errors import ExpiredPageToken, UnsupportedQuery
+from shared.web.odata.fields import EntitySet, Field, find
+from shared.web.odata.mongo import MongoFilter, both, mongo_filter
+from shared.web.odata.parse import parse_filter
+from shared.web.odata.search import search_filter
+
+OPTIONS = frozenset({"filter", "select", "orderby", "top", "skip", "skiptoken", "count", "search", "expand"})
+MAX_SKIP = 100_000
+MAX_ORDER = 4
+
+Sort = list[tuple[str, int]]
+
+
+@dataclass(frozen=True)
+class Expand:
+    """`name($select=a,b;$expand=c)`: `select` None is the default set."""
+
+    name: str
+    select: frozenset[str] | None = None
+    expand: "tuple[Expand, ...]" = ()
+
+
+@dataclass(frozen=True)
+class ListQuery:
+    """What a caller asks of a list, in the store's terms.
+
+    A store runs `find(query.mongo_filter(scope), sort=query.sort, skip=query.skip, limit=query.limit)`: `limit` is one
+    more than the page, which tells whether there is a next one. `total_filter` counts all pages.
+    """
+
+    entities: EntitySet
+    where: MongoFilter
+    after: MongoFilter
+    sort: Sort
+    top: int
+    skip: int
+    count: bool
+    select: frozenset[str] | None
+    expand: tuple[Expand, ...]
+    fingerprint: str
+    options: tuple[tuple[str, str], ...]
+
+    @property
+    def limit(self) -> int:
+        return self.top + 1
+
+    @property
+    def first_page(self) -> bool:
+        return not self.after
+
+    def mongo_filter(self, scope: Mapping[str, Any] | None = None) -> MongoFilter:
+        """What this page is looked up by, inside `scope`: what the caller may see at all, or the parent's list."""
+        return both(scope or {}, self.where, self.after)
+
+    def total_filter(self, scope: Mapping[str, Any] | None = None) -> MongoFilter:
+        """The same without regard to pages, for `@odata.count`."""
+        return both(scope or {}, self.where)
+
+    def selected(self, item: Mapping[str, Any]) -> dict[str, Any]:
+        """`item` with the properties that were asked for; annotations (`@odata.type`) and what was expanded stay."""
+        if self.select is None:
+            return dict(item)
+        keep = self.select | {one.name for one in self.expand}
+        return {name: value for name, value in item.items() if name in keep or "@" in name}
+
+    def token_after(self, document: Mapping[str, Any]) -> str:
+        """The `$skiptoken` of the page that begins behind `document`, which a store returned."""
+        values = [_encoded(_at(document, path)) for path, _ in self.sort]
+        return base64.urlsafe_b64encode(orjson.dumps([self.fingerprint, *values])).decode().rstrip("=")
+
+
+def read_query(
+    entities: EntitySet, options: Iterable[tuple[str, str]], *, also: frozenset[str] = frozenset()
+) -> ListQuery:
+    """Read the options of a request; `also` names parameters that the route takes itself.
+
+    `$` may be missing and case does not matter. Raises UnsupportedQuery or ExpiredPageToken (400).
+    """
+    given = _given(options, also)
+    where = both(
+        mongo_filter(parse_filter(text), entities) if (text := given.get("filter", "").strip()) else {},
+        search_filter(given["search"], entities) if "search" in given else {},
+    )
+    sort = _order(given.get("orderby", entities.order), entities)
+    fingerprint = hashlib.sha256(
+        orjson.dumps([entities.type_name, *(given.get(name, "") for name in ("filter", "search", "orderby"))])
+    ).hexdigest()[:16]
+    after: MongoFilter = {}
+    if token := given.get("skiptoken"):
+        if "skip" in given:
+            raise UnsupportedQuery("$skip and $skiptoken do not go together.", target="$skiptoken")
+        after = _after(token, sort, fingerprint)
+    return ListQuery(
+        entities=entities,
+        where=where,
+        after=after,
+        sort=sort,
+        top=_number(given, "top", default=entities.default_top, least=1, most=entities.max_top),
+        skip=_number(given, "skip", default=0, least=0, most=MAX_SKIP),
+        count=_boolean(given, "count"),
+        select=_select(given["select"], entities) if "select" in given else None,
+        expand=_expand(given["expand"], entities.expandable) if "expand" in given else (),
+        fingerprint=fingerprint,
+        options=tuple((f"${name}", value) for name, value in given.items()),
+    )
+
+
+def _given(options: Iterable[tuple[str, str]], also: frozenset[str]) -> dict[str, str]:
+    given: dict[str, str] = {}
+    for key, value in options:
+        if key in also:
+            continue
+        name = key.removeprefix("$").lower()
+        if name not in OPTIONS:
+            raise UnsupportedQuery(f"The query option '{key[:64]}' is not supported.", target=key[:64])
+        if name in given:
+            raise UnsupportedQuery(f"The query option '{key[:64]}' stands twice.", target=key[:64])
+        given[name] = value
+    return given
+
+
+def _number(given: Mapping[str, str], name: str, *, default: int, least: int, most: int) -> int:
+    if name not in given:
+        return default
+    text = given[name].strip()
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and least <= int(text) <= most):
+        raise UnsupportedQuery(f"${name} is a whole number from {least} to {most}.", target=f"${name}")
+    return int(text)
+
+
+def _boolean(given: Mapping[str, str], name: str) -> bool:
+    text = given.get(name, "false").strip().lower()
+    if text not in {"true", "false"}:
+        raise UnsupportedQuery(f"${name} is true or false.", target=f"${name}")
+    return text == "true"
+
+
+def _order(text: str, entities: EntitySet) -> Sort:
+    sort: Sort = []
+    clauses = [clause.split() for clause in text.split(",") if text.strip()]
+    if len(clauses) > MAX_ORDER:
+        raise UnsupportedQuery(f"$orderby takes at most {MAX_ORDER} properties.", target="$orderby")
+    for clause in clauses:
+        if not 1 <= len(clause) <= 2 or clause[1:] not in ([], ["asc"], ["desc"]):
+            raise UnsupportedQuery(f"$orderby is not understood: '{' '.join(clause)[:64]}'.", target="$orderby")
+        field = find(entities.fields, clause[0])
+        if field is None:
+            raise UnsupportedQuery(
+                f"Could not find a property named '{clause[0][:64]}' on type 'microsoft.graph.{entities.type_name}'.",
+                target=clause[0][:64],
+            )
+        if not isinstance(field, Field) or not (field.sortable or field.path == entities.id_path):
+            raise UnsupportedQuery(f"Lists cannot be ordered by '{clause[0][:64]}'.", target=clause[0][:64])
+        place = field.folded or field.path
+        if place not in dict(sort):
+            sort.append((place, -1 if clause[1:] == ["desc"] else 1))
+    # Without the id, two with the same name could both fall between two pages.
+    return sort if entities.id_path in dict(sort) else [*sort, (entities.id_path, 1)]
+
+
+def _select(text: str, entities: EntitySet) -> frozenset[str] | None:
+    names = [name.strip() for name in text.split(",")]
+    if names == ["*"]:
+        return None
+    chosen = set()
+    for name in names:
+        known = entities.selected_names.get(name.split("/")[0].lower())
+        if known is None:
+            raise UnsupportedQuery(
+                f"Could not find a property named '{name[:64]}' on type 'microsoft.graph.{entities.type_name}'.",
+                target=name[:64],
+            )
+        chosen.add(known)
+    return frozenset(chosen)
+
+
+_EXPANDED = re.compile(r"(?P<name>\w+)(?:\((?P<options>.*)\))?", re.DOTALL)
+_MAX_EXPAND = 3
+
+
+def _expand(text: str, allowed: frozenset[str] | None, depth: int = 1) -> tuple[Expand, ...]:
+    """Nested options: `$select` and `$expand`. What is inside a nested one is judged by whoever renders it."""
+    if depth > _MAX_EXPAND or len(text) > 1024:
+        raise UnsupportedQuery(f"$expand is nested deeper than {_MAX_EXPAND} or too long.", target="$expand")
+    found = []
+    for part in _split(text, ","):
+        match = _EXPANDED.fullmatch(part.strip())
+        known = match and (match["name"] if allowed is None else _spelt(match["name"], allowed))
+        if not match or not known:
+            raise UnsupportedQuery(f"'{part.strip()[:64]}' cannot be expanded.", target="$expand")
+        select: frozenset[str] | None = None
+        nested: tuple[Expand, ...] = ()
+        for option in _split(match["options"], ";") if match["options"] else ():
+            key, _, value = option.strip().partition("=")
+            if key.lower() == "$select":
+                select = frozenset(name.strip() for name in value.split(","))
+            elif key.lower() == "$expand":
+                nested = _expand(value, None, depth + 1)
+            else:
+                raise UnsupportedQuery(f"'{key[:64]}' is not supported inside $expand.", target="$expand")
+        found.append(Expand(known, select, nested))
+    return tuple(found)
+
+
+def _spelt(name: str, allowed: frozenset[str]) -> str | None:
+    return next((one for one in allowed if one.lower() == name.lower()), None)
+
+
+def _split(text: str, at: str) -> list[str]:
+    parts, depth, start = [], 0, 0
+    for index, char in enumerate(text):
+        depth += (char == "(") - (char == ")")
+        if char == at and not depth:
+            parts.append(text[start:index])
+            start = index + 1
+    return [*parts, text[start:]]
+
+
+def _at(document: Mapping[str, Any], path: str) -> Any:
+    value: Any = document
+    for part in path.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
+
+
+def _encoded(value: Any) -> Any:
+    match value:
+        case datetime():
+            moment = value if value.tzinfo else value.replace(tzinfo=UTC)
+            return {"d": moment.isoformat()}
+        case ObjectId():
+            return {"o": str(value)}
+        case None | bool() | int() | float() | str():
+            return value
+    raise TypeError(f"A list cannot be ordered by a {type(value).__name__}.")
+
+
+def _decoded(value: Any) -> Any:
+    match value:
+        case {"d": str(text)}:
+            return datetime.fromisoformat(text)
+        case {"o": str(text)}:
+            return ObjectId(text)
+        case int() if not -(2**63) <= value < 2**63:
+            raise ValueError("not a BSON number")
+        case None | bool() | int() | float() | str():
+            return value
+    raise ValueError("not a sort value")
+
+
+def _after(token: str, sort: Sort, fingerprint: str) -> MongoFilter:
+    """What sorts behind the document that the token was made of. The token brings values only, never places."""
+    try:
+        said, *values = orjson.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+        known = [_decoded(value) for value in values]
+    except (ValueError, TypeError, ArithmeticError):
+        raise ExpiredPageToken("The page token is damaged.", target="$skiptoken") from None
+    except Exception as error:  # bson's InvalidId is no ValueError
+        raise ExpiredPageToken("The page token is damaged.", target="$skiptoken") from error
+    if said != fingerprint or len(known) != len(sort):
+        raise ExpiredPageToken("The page token belongs to another query.", target="$skiptoken")
+    alternatives: list[MongoFilter] = []
+    same: list[MongoFilter] = []
+    for (path, direction), value in zip(sort, known, strict=True):
+        if (behind := _behind(path, direction, value)) is not None:
+            alternatives.append({"$and": [*same, behind]})
+        same.append({path: {"$eq": value}})
+    return {"$or": alternatives} if alternatives else {"_id": {"$in": []}}
+
+
+def _behind(path: str, direction: int, value: Any) -> MongoFilter | None:
+    # MongoDB sorts null (and what is missing) first, and $gt and $lt never meet it.
+    if direction > 0:
+        return {path: {"$ne": None}} if value is None else {path: {"$gt": value}}
+    return None if value is None else {"$or": [{path: {"$lt": value}}, {path: {"$eq": None}}]}
+
+
+def sorted_places(entities: EntitySet) -> Sequence[str]:
+    """Places that a list can be ordered by: each wants an index, together with the id."""
+    return [
+        field.folded or field.path for field in entities.fields.values() if isinstance(field, Field) and field.sortable
+    ]
