@@ -5,7 +5,8 @@ Facets are a flat dict of plain values under Graph's own names, ready for a Mong
 - texts folded (`fold`), booleans as they are, `employeeHireDate` a datetime in UTC to the millisecond;
 - `otherMails`, `proxyAddresses`: lists of folded texts; `assignedPlans`: list of small dicts of folded texts;
 - `memberOf`: sorted, folded ids of the groups the person is a direct member of; `manager`: the manager's folded id;
-- nested Graph properties at the top: `costCenter`, `division`, `extensionAttribute1` … `15`, `extension_<hex>_<name>`.
+- at the top what Graph nests (it may come in flat, too): `costCenter`, `division`, `extensionAttribute1` … `15`;
+- `extension_<hex>_<name>`, in small letters.
 
 What is null, missing or an empty collection has **no key**. An empty text is a text.
 """
@@ -48,10 +49,11 @@ def facets(
         elif kind is not None:
             if (normal := _normal(kind, value)) is not None:
                 out[name] = normal
-        elif name in _NESTED:
-            _add_nested(out, _NESTED[name], value)
         elif name[:10].lower() == "extension_" and (key := properties.extension_key(name)):
             out[key] = fold(str(value))
+    for parent, names in _NESTED.items():  # last, so that the nested value wins over one given flat
+        if (inner := user.get(parent)) is not None:
+            _add_nested(out, names, inner)
     if groups := sorted({fold(group) for group in memberships}):
         out[MEMBER_OF.name] = groups
     if manager_id is not None:
