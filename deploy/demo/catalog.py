@@ -56,8 +56,11 @@ def as_yaml(folder: Path) -> str:
 
 
 def quoted(text: str) -> str:
-    """A string of the rule language. Both escapes it knows (backslash, backtick) are themselves escaped."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    """A string of the rule language: in double quotes, where a double quote is escaped and a single one doubled."""
+    single = text.replace("'", "''")
+    if text.endswith(("\\", "`")):
+        return f"'{single}'"  # in double quotes this last character would escape the closing one
+    return '"' + single.replace('"', '\\"') + '"'
 
 
 class _Writer:

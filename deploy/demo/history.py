@@ -5,6 +5,7 @@ not of this shape raises `HistoryError` with the file and line. Reading is strea
 """
 
 import csv
+import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -91,7 +92,7 @@ class Company:
 
 
 def read_company(folder: Path) -> Company:
-    """The whole history in memory: about 0.8 KB a person."""
+    """The whole history in memory: about 1 KB a person."""
     departments, titles = _by_person(department_spells(folder)), _by_person(title_spells(folder))
     people: dict[int, Person] = {}
     for where, row in _rows(folder, "employee.csv", ("emp_no", "first_name", "last_name", "hire_date")):
@@ -99,7 +100,9 @@ def read_company(folder: Path) -> Company:
         if emp_no in people:
             raise HistoryError(f"{where}: {emp_no} stands in this file twice.")
         spells = departments.pop(emp_no, ()), titles.pop(emp_no, ())
-        people[emp_no] = Person(emp_no, row[1], row[2], _date(where, row[3]), *spells)
+        # Few names are many people's: interned, a million people fit in about 1 GB.
+        first_name, last_name = sys.intern(row[1]), sys.intern(row[2])
+        people[emp_no] = Person(emp_no, first_name, last_name, _date(where, row[3]), *spells)
     for file, strangers in (("dept_emp.csv", departments), ("title.csv", titles)):
         for emp_no in strangers:
             raise HistoryError(f"{folder / file}: {emp_no} has spells but no row in employee.csv.")

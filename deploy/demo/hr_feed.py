@@ -14,6 +14,7 @@ import unicodedata
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,7 @@ def _several(spells: Sequence[Spell]) -> str | None:
     return f"|{'|'.join(names)}|" if len(names) > 1 else None
 
 
+@lru_cache(maxsize=1 << 16)
 def _slug(name: str) -> str:
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     return re.sub("[^a-z]+", "", plain) or "x"  # the number in the address is what makes it unique
@@ -114,11 +116,11 @@ def _slug(name: str) -> str:
 
 async def publish(what: Iterable[Change], kafka: str, topic: str, rate: float | None = None) -> int:
     """Send in this order, acknowledged by all replicas, at most `rate` a second; how many. Raises what Kafka raises."""
-    clock = asyncio.get_running_loop().time
-    began, sent = clock(), 0
+    clock, sent = asyncio.get_running_loop().time, 0
     in_flight: deque[asyncio.Future[Any]] = deque()
     producer = AIOKafkaProducer(bootstrap_servers=kafka, enable_idempotence=True, acks="all", linger_ms=10)
     async with producer:
+        began = clock()
         for sent, change in enumerate(what, start=1):
             key, value = change["employeeId"].encode(), orjson.dumps(change)
             in_flight.append(await producer.send(topic, value, key=key))
