@@ -6,7 +6,7 @@ again. The servers listen on 127.0.0.1 only, and none outlives the process that 
 """
 
 from deploy.embedded.errors import BadDownload, CannotRunHere, EmbeddedError, FolderInUse, StartFailed
-from deploy.embedded.servers import Endpoints, Server, Servers, embedded, servers
+from deploy.embedded.servers import Endpoints, Server, Servers, check_machine, embedded, servers
 
 __all__ = [
     "BadDownload",
@@ -17,6 +17,7 @@ __all__ = [
     "Server",
     "Servers",
     "StartFailed",
+    "check_machine",
     "embedded",
     "servers",
 ]

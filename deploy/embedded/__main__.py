@@ -6,7 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
-from deploy.embedded import EmbeddedError, jars, kafka, mongo, servers
+from deploy.embedded import EmbeddedError, archive, check_machine, jars, servers
 
 
 def main() -> int:
@@ -22,8 +22,9 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         if arguments.command == "fetch":
-            kafka.java(), mongo.binary()
+            check_machine()
             jars.fetch(_say)
+            asyncio.run(archive.make(_say))
         elif arguments.command == "lock":
             jars.lock(_say)
         else:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import platform
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.embedded import jars, kafka, mongo
-from deploy.embedded.errors import StartFailed
+from deploy.embedded.errors import CannotRunHere, StartFailed
 from deploy.embedded.folder import Folder, held
 
 _GUARD = Path(__file__).with_name("guard.py")
@@ -89,13 +90,13 @@ class Server:
             await self.kill()
             raise
 
-    async def stop(self) -> None:
-        """End it in order (SIGTERM), or by force when it takes too long. Returns when it is gone."""
-        await self._end(signal.SIGTERM)
+    async def stop(self, patience: float = _STOP_S) -> None:
+        """End it in order (SIGTERM), or by force after `patience` seconds. Returns when it is gone."""
+        await self._end(signal.SIGTERM, patience)
 
     async def kill(self) -> None:
         """`kill -9`. Returns when it is gone."""
-        await self._end(signal.SIGKILL)
+        await self._end(signal.SIGKILL, _STOP_S)
 
     async def wait(self) -> int:
         """Wait for its end, whoever brings it about. Returns the exit code, 128 + n after signal n."""
@@ -109,7 +110,7 @@ class Server:
                 raise StartFailed(self.name, f"ended at once (exit code {guard.returncode})", self.log)
             await asyncio.sleep(_ASK_AGAIN_S)
 
-    async def _end(self, how: signal.Signals) -> None:
+    async def _end(self, how: signal.Signals, patience: float) -> None:
         guard = self._guard
         if guard is None:
             return
@@ -119,7 +120,7 @@ class Server:
         elif guard.returncode is None:
             self._signal(how)
         try:
-            await asyncio.wait_for(guard.wait(), _STOP_S)
+            await asyncio.wait_for(guard.wait(), patience)
         except TimeoutError:
             self._signal(signal.SIGKILL)
             await guard.wait()
@@ -152,6 +153,14 @@ class Servers:
         return Endpoints(kafka=f"127.0.0.1:{self.kafka.port}", mongo=mongo.uri(self.mongo.port))
 
 
+def check_machine() -> None:
+    """Raises CannotRunHere, before anything is written or downloaded, if the servers cannot run on this machine."""
+    if not hasattr(os, "pidfd_open"):
+        raise CannotRunHere(f"The embedded servers run on Linux 5.3 or later, and this is {platform.platform()}.")
+    mongo.binary()
+    kafka.java()
+
+
 def _silent(_: str) -> None:
     pass
 
@@ -170,7 +179,7 @@ async def servers(
 
     Ports are free ones unless given, and the same as last time in this folder if they still are free. Missing jars
     are downloaded first. Raises CannotRunHere, FolderInUse, StartFailed, BadDownload."""
-    mongo.binary(), kafka.java()  # before anything is written or downloaded
+    check_machine()
     async with held(data_dir) as folder:
         await asyncio.to_thread(jars.fetch, progress)
         both = _assemble(folder, kafka_heap_mb, mongo_cache_mb, kafka_port, mongo_port)
