@@ -32,21 +32,18 @@ class Folder:
         self.tmp = path / "tmp"
         self._ports_file = path / "ports.json"
 
-    def choose_ports(self, wanted: dict[str, int | None], avoid: frozenset[int] = frozenset()) -> dict[str, int]:
+    def choose_ports(self, wanted: dict[str, int | None]) -> dict[str, int]:
         """A port for each name: the wanted one, else the one remembered if it is free, else a free one; and remember.
 
         A wanted port is returned even if it is taken: the server's own message about that is the best one."""
         remembered = self._remembered_ports()
-        chosen: dict[str, int] = {}
-        for name, port in wanted.items():
-            taken = avoid | set(chosen.values())
+        chosen = {name: port for name, port in wanted.items() if port is not None}
+        for name in wanted.keys() - chosen.keys():
             before = remembered.get(name)
-            if port is not None:
-                chosen[name] = port
-            elif before is not None and before not in taken and is_free(before):
-                chosen[name] = before
-            else:
-                chosen[name] = free_port(taken)
+            taken = set(chosen.values())
+            chosen[name] = (
+                before if before is not None and before not in taken and is_free(before) else free_port(taken)
+            )
         written = self._ports_file.with_suffix(".new")
         written.write_text(json.dumps(remembered | chosen))
         written.replace(self._ports_file)
