@@ -97,6 +97,18 @@ def test_the_manager_is_the_departments_on_that_day_hired_or_not_and_nobody_is_t
     assert marked == [("1", "1986-01-01", "manager"), ("1", "1987-01-01", None), ("2", "1995-01-01", None)]
 
 
+def test_of_several_departments_at_once_the_latest_begun_is_the_department_and_all_are_listed(write: Write) -> None:
+    folder = write(["1,d1,1985-01-01,9999-01-01", "1,d2,1986-01-01,1987-01-01"])
+    said = [
+        (at, a["department"], a["onPremisesExtensionAttributes"]["extensionAttribute2"]) for *_, at, a in feed(folder)
+    ]
+    assert said == [
+        ("1985-01-01", "Sales", None),
+        ("1986-01-01", "Research", "|Research|Sales|"),
+        ("1987-01-01", "Sales", None),
+    ]
+
+
 def test_changes_come_by_date_up_to_and_including_until(made: Path) -> None:
     until = date(1993, 5, 4)
     everything = list(hr_feed.changes(made))
