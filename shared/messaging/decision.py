@@ -59,8 +59,9 @@ class Decide(Protocol[S_inv, M_contra, C]):
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """The message of a timer: the earliest date inside the aggregate has come."""
+    """The message of a timer: the earliest date inside the aggregate has come, or it was poked."""
 
+    id: str
     at: datetime
 
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from shared.contracts.base import Cause, Fact, Lane, Message
 from shared.contracts.topics import Topic, in_lane
 
-CONTENT_TYPE = ("content-type", b"application/json")
+CONTENT_TYPE = ("content-type", "application/json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Outgoing:
     topic: str
     key: bytes | None
     value: bytes | None
-    headers: tuple[tuple[str, bytes], ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 def outgoing(
@@ -99,20 +99,20 @@ def enveloped(
 ) -> Outgoing:
     """A body of any contract in its envelope."""
     headers = [
-        ("ce_specversion", b"1.0"),
-        ("ce_id", ce_id.encode()),
-        ("ce_type", ce_type.encode()),
-        ("ce_source", f"tenure/{source}".encode()),
-        ("ce_time", at.isoformat().encode()),
+        ("ce_specversion", "1.0"),
+        ("ce_id", ce_id),
+        ("ce_type", ce_type),
+        ("ce_source", f"tenure/{source}"),
+        ("ce_time", at.isoformat()),
         CONTENT_TYPE,
     ]
     if subject:
-        headers.append(("ce_subject", subject.encode()))
+        headers.append(("ce_subject", subject))
     if cause is not None:
-        headers.append(("correlation", cause.correlation.encode()))
-        headers.append(("causation", cause.id.encode()))
+        headers.append(("correlation", cause.correlation))
+        headers.append(("causation", cause.id))
         if cause.lane is Lane.URGENT:
-            headers.append(("lane", b"urgent"))
+            headers.append(("lane", "urgent"))
     if changed:
-        headers.append(("changed", ",".join(changed).encode()))
+        headers.append(("changed", ",".join(changed)))
     return Outgoing(topic.name, key.encode(), body, tuple(headers))

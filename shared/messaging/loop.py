@@ -20,7 +20,7 @@ from typing import Any, Generic, TypeVar
 
 from shared.clock import Clock
 from shared.contracts.base import Cause, Fact
-from shared.messaging.decision import Again, AggregateKind, Circumstances, Decision, Handler
+from shared.messaging.decision import Again, AggregateKind, Circumstances, Decision, Due, Handler
 from shared.messaging.envelope import Outgoing, Position, outgoing
 from shared.messaging.errors import WillNotPass
 from shared.messaging.failpoints import Failpoints, Point
@@ -74,12 +74,14 @@ class _Draft(Generic[S]):
     asides: list[Outgoing] = field(default_factory=list)
     """Said although nothing is written: not in the outbox, for the message itself comes again until it is committed."""
     positions: dict[tuple[str, int], Position] = field(default_factory=dict)
+    stale_date: bool = False
+    """Its timer rang: written even if nothing follows, so that the date is set anew."""
     unmoored: bool = False
     """Some of its work has no position that could bring it back."""
 
     @property
     def changed(self) -> bool:
-        return self.state is not self.before and self.state is not None
+        return self.state is not None and (self.state is not self.before or self.stale_date)
 
     @property
     def full(self) -> bool:
@@ -347,6 +349,7 @@ def _adopt(outcome: Outcome[S], draft: _Draft[S], decision: Decision[S], records
     if decision.transitions:
         draft.version += 1
     outcome.version = draft.version
+    draft.stale_date = draft.stale_date or isinstance(work.message, Due)
     if decision.state is draft.state and not decision.transitions:
         (draft.records if draft.changed else draft.asides).extend(records)
         return

@@ -85,12 +85,16 @@ class AggregateStore(Protocol):
         """Ids and due dates of what is due and not backing off, the earliest first."""
         ...
 
-    async def back_off(self, id: str, due_at: datetime, until: datetime | None, reason: str) -> None:
-        """A timer failed: leave it alone until then; None parks it for good, with an alert."""
+    async def back_off(self, id: str, due_at: datetime, now: datetime, reason: str) -> None:
+        """The timer of that date failed: leave it alone for a while, doubling; the eighth time park it for a human."""
         ...
 
     async def mark_dead_letter(self, id: str, letter: str) -> None:
         """Remember in the aggregate that a message about it was set aside (made blank if there is none)."""
+        ...
+
+    async def clear_dead_letter(self, id: str, letter: str) -> None:
+        """It was replayed or discarded."""
         ...
 
 

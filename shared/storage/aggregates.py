@@ -8,10 +8,10 @@ Document: `_id`, `revision` (guards the write), `version` (of the last fact), `s
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from pymongo import InsertOne, ReplaceOne, UpdateOne
+from pymongo import InsertOne, ReplaceOne, ReturnDocument, UpdateOne
 from pymongo.errors import BulkWriteError
 
 from shared.messaging.envelope import Outgoing, Position
@@ -20,6 +20,8 @@ from shared.messaging.ports import Outbox, Stored, Write, Written
 from shared.storage.database import Database, Index, telling_errors
 
 DUPLICATE_KEY = 11000
+PARK_AFTER = 8
+"""Failures of one timer, over some four minutes, after which only a human helps."""
 
 KIT_INDEXES = (
     Index("pending", partial={"pending": {"$exists": True}}),
@@ -103,14 +105,21 @@ class MongoAggregates:
             found = await self._collection.find(query, {"due_at": 1}).sort("due_at", 1).to_list(limit)
         return [(document["_id"], document["due_at"]) for document in found]
 
-    async def back_off(self, id: str, due_at: datetime, until: datetime | None, reason: str) -> None:
-        update: dict[str, Any] = {"timer.reason": reason[:500]}
-        if until is None:
-            update["timer.parked"] = due_at
-        else:
-            update["timer.until"] = until
+    async def back_off(self, id: str, due_at: datetime, now: datetime, reason: str) -> None:
+        query = {"_id": id, "due_at": due_at}
         with telling_errors():
-            await self._collection.update_one({"_id": id, "due_at": due_at}, {"$set": update})
+            document = await self._collection.find_one_and_update(
+                query, {"$inc": {"timer.failures": 1}}, projection={"timer": 1}, return_document=ReturnDocument.AFTER
+            )
+            if document is None:
+                return
+            failures = document["timer"]["failures"]
+            values: dict[str, Any] = {"timer.reason": reason[:500]}
+            if failures >= PARK_AFTER:
+                values["timer.parked"] = now
+            else:
+                values["timer.until"] = now + timedelta(seconds=2**failures)
+            await self._collection.update_one(query, {"$set": values})
 
     async def mark_dead_letter(self, id: str, letter: str) -> None:
         # The revision grows, so that a decision in flight that knew nothing of it loses and is made again.
@@ -119,7 +128,6 @@ class MongoAggregates:
             await self._collection.update_one({"_id": id}, update, upsert=True)
 
     async def clear_dead_letter(self, id: str, letter: str) -> None:
-        """It was replayed or discarded."""
         with telling_errors():
             await self._collection.update_one(
                 {"_id": id, "dead_letters": letter}, {"$pull": {"dead_letters": letter}, "$inc": {"revision": 1}}

@@ -66,7 +66,7 @@ class Client:
             socketTimeoutMS=60_000,
             appname="tenure",
         )
-        self._prefix = "_".join(part for part in (settings.namespace, settings.database_prefix) if part)
+        self._settings = settings
 
     async def check(self) -> None:
         """Raises MayPass while the server is away, NotAReplicaSet if it is no replica set."""
@@ -79,7 +79,7 @@ class Client:
             )
 
     def database(self, service: str) -> Database:
-        return Database(self._motor[f"{self._prefix}_{service}"])
+        return Database(self._motor[self._settings.database(service)])
 
     def close(self) -> None:
         self._motor.close()

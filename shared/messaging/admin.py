@@ -1,0 +1,66 @@
+"""The deploy step for topics: makes what the table lists and the groups' dead letters need, and changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+
+from shared.contracts.topics import QUARTER, TABLE
+from shared.messaging.deadletters import topic_of
+from shared.messaging.errors import MayPass
+from shared.settings import Settings
+
+
+async def _served(settings: Settings, topics: Sequence[NewTopic]) -> None:
+    """Wait until every partition answers: one that was just made says 'not leader' for a moment."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka.split(","), **settings.kafka_security())
+    await consumer.start()
+    try:
+        # Asks each leader, and again until it answers.
+        await consumer.end_offsets([TopicPartition(t.name, n) for t in topics for n in range(t.num_partitions)])
+    finally:
+        await consumer.stop()
+
+
+async def create_topics(settings: Settings, groups: Sequence[str]) -> list[str]:
+    """Make the topics that are missing; returns their names. Safe from several processes at once.
+
+    Raises MayPass while Kafka is away."""
+    wanted = [
+        NewTopic(
+            settings.topic(topic.name),
+            topic.partitions or settings.partitions,
+            settings.replication,
+            topic_configs={
+                "retention.ms": str(int(topic.retention.total_seconds() * 1000)),
+                "cleanup.policy": "delete",
+                "min.insync.replicas": "2" if settings.replication > 2 else "1",
+            },
+        )
+        for topic in TABLE
+    ]
+    retention = str(int(QUARTER.total_seconds() * 1000))
+    wanted += [
+        NewTopic(settings.topic(topic_of(group)), 1, settings.replication, topic_configs={"retention.ms": retention})
+        for group in groups
+    ]
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka.split(","), **settings.kafka_security())
+    try:
+        await admin.start()
+        there = set(await admin.list_topics())
+        missing = [topic for topic in wanted if topic.name not in there]
+        if missing:
+            response = await admin.create_topics(missing, timeout_ms=30_000)
+            for name, code, *rest in response.topic_errors:
+                error = for_code(code)
+                if code and error is not TopicAlreadyExistsError:
+                    raise MayPass(f"Kafka: topic {name} was not made: {error.__name__} {rest[0] if rest else ''}")
+            await _served(settings, missing)
+        return [topic.name for topic in missing]
+    except KafkaError as problem:
+        raise MayPass(f"Kafka: {type(problem).__name__}: {problem}") from problem
+    finally:
+        await admin.close()

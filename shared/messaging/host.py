@@ -1,0 +1,209 @@
+"""Runs assembled services in one process: connections, subscriptions, timers, sweepers, lag, readiness.
+
+The all-in-one run and a service on its own are the same host with more or fewer services.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+import structlog
+
+from shared.clock import Clock, SystemClock
+from shared.messaging.attempts import PatientAttempts
+from shared.messaging.errors import GivenUp, MayPass
+from shared.messaging.failpoints import Failpoints
+from shared.messaging.health import Health
+from shared.messaging.kafka import Bus, Subscriber
+from shared.messaging.lanes import RightOfWay
+from shared.messaging.service import Platform, Service, Timer, ring
+from shared.settings import Settings
+from shared.storage.database import Client, connect
+from shared.telemetry.metrics import LAG, OUTBOX_OLDEST_SECONDS, OUTBOX_PENDING, TIMER_OVERDUE_SECONDS, TIMERS_PARKED
+
+log = structlog.get_logger(__name__)
+
+Assemble = Callable[[Platform], Service]
+START_S = 60.0
+HEALTH_EVERY_S = 5.0
+LONGEST_PAUSE_S = 5.0
+
+
+class Host:
+    """Services by name, running in this process. Use as an async context manager."""
+
+    def __init__(self, settings: Settings, assemblies: Mapping[str, Assemble], clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.clock = clock or SystemClock(timedelta(seconds=settings.clock_offset_s))
+        self.bus = Bus(settings, "-".join(["tenure", *(assemblies if len(assemblies) == 1 else ())]))
+        self._client: Client = connect(settings)
+        self.platforms: dict[str, Platform] = {}
+        self.services: dict[str, Service] = {}
+        self._subscribers: dict[str, list[Subscriber]] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        right_of_way = RightOfWay()
+        failpoints = Failpoints(settings.failpoint)
+        for name, assemble in assemblies.items():
+            platform = Platform(
+                service=name,
+                settings=settings,
+                clock=self.clock,
+                bus=self.bus,
+                database=self._client.database(name),
+                right_of_way=right_of_way,
+                health=Health(name),
+                failpoints=failpoints,
+            )
+            self.platforms[name] = platform
+            self.services[name] = assemble(platform)
+
+    async def __aenter__(self) -> Host:
+        try:
+            await self._start()
+        except BaseException:
+            await self._stop()
+            raise
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        await self._stop()
+
+    @property
+    def ready(self) -> bool:
+        return all(platform.health.ready for platform in self.platforms.values())
+
+    def troubles(self) -> dict[str, dict[str, str]]:
+        """What is wrong, by service."""
+        return {name: p.health.troubles for name, p in self.platforms.items() if not p.health.ready}
+
+    async def lag(self) -> dict[str, dict[str, int]]:
+        """Messages behind, by service and topic, as far as this process has partitions."""
+        behind: dict[str, dict[str, int]] = {}
+        for name, subscribers in self._subscribers.items():
+            for found in await asyncio.gather(*(subscriber.lag() for subscriber in subscribers)):
+                behind.setdefault(name, {}).update(found)
+        return behind
+
+    async def wellbeing(self) -> dict[str, dict[str, Any]]:
+        """For `tenure status`: lag, pending outbox, overdue and parked timers, marked aggregates, by service."""
+        lag = await self.lag()
+        return {
+            name: {
+                **await self._stored_health(service),
+                "lag": lag.get(name, {}),
+                "ready": self.platforms[name].health.ready,
+                "troubles": self.platforms[name].health.troubles,
+            }
+            for name, service in self.services.items()
+        }
+
+    async def _start(self) -> None:
+        for platform in self.platforms.values():
+            attempts = PatientAttempts(platform.health, "start", within_s=START_S, longest_pause_s=2.0)
+            await attempts("mongo", self._client.check)
+        await asyncio.gather(
+            *(store.ensure_indexes() for service in self.services.values() for store in service.stores)
+        )
+        for name, service in self.services.items():
+            platform = self.platforms[name]
+            self._subscribers[name] = [
+                self.bus.subscribe([t.name for t in s.topics], s.group, s.take, platform.committed)
+                for s in service.subscriptions
+            ]
+        attempts = PatientAttempts(
+            next(iter(self.platforms.values())).health, "start", within_s=START_S, longest_pause_s=2
+        )
+        await attempts("kafka", self.bus.start)
+        for name, service in self.services.items():
+            self._background(name, service)
+            self.platforms[name].health.well("start")
+
+    def _background(self, name: str, service: Service) -> None:
+        platform = self.platforms[name]
+        for timer in service.timers:
+            self._forever(name, f"timer.{timer.loop.kind.name}", lambda t=timer, p=platform: self._timer(t, p))  # type: ignore[misc]
+        if service.loops:
+            self._forever(name, "sweeper", lambda s=service, p=platform: self._sweep(s, p))  # type: ignore[misc]
+        for number, work in enumerate(service.background):
+            self._forever(name, getattr(work, "__name__", f"background-{number}"), work)
+        self._forever(name, "measure", lambda n=name: self._measure(n))  # type: ignore[misc]
+
+    def _forever(self, service: str, what: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Runs `work` until the host stops; if it fails, says so, turns readiness red and starts it again."""
+
+        async def run() -> None:
+            pause = 0.1
+            health = self.platforms[service].health
+            while True:
+                started = time.monotonic()
+                try:
+                    await work()
+                except asyncio.CancelledError:
+                    raise
+                except Exception as problem:
+                    expected = isinstance(problem, (MayPass, GivenUp))
+                    log.warning("a loop failed and starts again", loop=what, service=service, exc_info=not expected)
+                    health.trouble(what, f"{type(problem).__name__}: {problem}")
+                if time.monotonic() - started > LONGEST_PAUSE_S:
+                    pause = 0.1
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE_S)
+
+        self._tasks.append(asyncio.create_task(run(), name=f"{service}.{what}"))
+
+    async def _timer(self, timer: Timer, platform: Platform) -> None:
+        while True:
+            rung = await ring(timer, platform)
+            platform.health.well(f"timer.{timer.loop.kind.name}")
+            if rung < timer.limit:
+                await asyncio.sleep(self.settings.timer_poll_s)
+
+    async def _sweep(self, service: Service, platform: Platform) -> None:
+        age = timedelta(seconds=self.settings.sweep_after_s)
+        while True:
+            # `pending` is stamped with the business clock, which tests may turn: compared with the same.
+            for loop in service.loops:
+                await loop.sweep(self.clock.now() - age, attempts=platform.patience("sweeper"))
+            platform.health.well("sweeper")
+            await asyncio.sleep(self.settings.sweep_after_s / 2)
+
+    async def _measure(self, name: str) -> None:
+        while True:
+            found = await self._stored_health(self.services[name])
+            OUTBOX_PENDING.set(found["pending"], service=name)
+            OUTBOX_OLDEST_SECONDS.set(found["oldest_pending_s"], service=name)
+            TIMER_OVERDUE_SECONDS.set(found["overdue_s"], service=name)
+            TIMERS_PARKED.set(found["parked"], service=name)
+            for subscriber in self._subscribers[name]:
+                for topic, behind in (await subscriber.lag()).items():
+                    LAG.set(behind, service=name, topic=topic)
+            self.platforms[name].health.well("measure")
+            await asyncio.sleep(HEALTH_EVERY_S)
+
+    async def _stored_health(self, service: Service) -> dict[str, float]:
+        found = [await loop.store.health(self.clock.now()) for loop in service.loops]  # type: ignore[attr-defined]
+        return {
+            "pending": sum(one["pending"] for one in found),
+            "oldest_pending_s": max((one["oldest_pending_s"] for one in found), default=0.0),
+            "overdue_s": max((one["overdue_s"] for one in found), default=0.0),
+            "parked": sum(one["parked"] for one in found),
+            "dead_letters": sum(one["dead_letters"] for one in found),
+        }
+
+    async def _stop(self) -> None:
+        for platform in self.platforms.values():
+            platform.health.trouble("stop", "stopping")
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.bus.stop()
+        self._client.close()
+
+
+def groups_of(services: Sequence[Service]) -> list[str]:
+    """Every consumer group, for making their dead-letter topics."""
+    return [subscription.group for service in services for subscription in service.subscriptions]

@@ -1,0 +1,336 @@
+"""What a service is made of, and what it is given: the two sides of `services/<name>/service.py`.
+
+`assemble(platform) -> Service` connects nothing and starts nothing, so the same function serves the process, the
+topic table, the documents and the tests.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+import structlog
+from fastapi import APIRouter
+from pydantic import ValidationError
+
+from shared.clock import Clock
+from shared.contracts.base import Cause, Contract, Lane, Message
+from shared.contracts.topics import BY_NAME, Topic
+from shared.messaging.attempts import PatientAttempts
+from shared.messaging.deadletters import DISCARD_OF, REPLAY_FOR, REPLAY_OF, dead_letter, letter_id
+from shared.messaging.decision import AggregateKind, Due, Handler
+from shared.messaging.envelope import Incoming, Outgoing
+from shared.messaging.errors import WillNotPass
+from shared.messaging.failpoints import Failpoints, Point
+from shared.messaging.health import Health
+from shared.messaging.kafka import Bus, CommittedOffsets, Take
+from shared.messaging.lanes import RightOfWay
+from shared.messaging.loop import Loop, Outcome, Work
+from shared.settings import Settings
+from shared.storage.aggregates import MongoAggregates
+from shared.storage.database import Database
+from shared.telemetry.metrics import BATCH_MESSAGES, BATCH_SECONDS, BATCHES, DEAD_LETTERS, MESSAGES
+
+S = TypeVar("S")
+log = structlog.get_logger(__name__)
+
+KEEP_BATCH_S = 60.0
+"""A batch that cannot be finished is given back and read again after that time: below `max.poll.interval`."""
+ANSWER_S = 10.0
+"""An HTTP caller waits at most this long for the servers behind."""
+
+Decode = Callable[[Incoming], Any]
+"""A message from a record. Raises WillNotPass; a contract's own ValidationError counts as that."""
+OnInvalid = Callable[[Incoming, WillNotPass], Outgoing]
+CauseOf = Callable[[Any, Incoming], Cause]
+
+
+class Store(Protocol):
+    """Whatever has indexes."""
+
+    async def ensure_indexes(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """One consumer group: its topics and what happens with a batch."""
+
+    topics: tuple[Topic, ...]
+    take: Take
+    group: str
+
+
+@dataclass(frozen=True)
+class Timer:
+    """The decision that is taken when a date inside an aggregate has come."""
+
+    loop: Loop[Any]
+    handler: Handler[Any, Due, Any]
+    limit: int = 500
+
+
+@dataclass
+class Service:
+    """A service assembled: nothing of it runs yet."""
+
+    name: str
+    stores: Sequence[Store]
+    subscriptions: Sequence[Subscription] = ()
+    timers: Sequence[Timer] = ()
+    loops: Sequence[Loop[Any]] = ()
+    routers: Sequence[APIRouter] = ()
+    background: Sequence[Callable[[], Awaitable[None]]] = ()
+    """Further loops, each running until cancelled and restarted with a pause if it fails."""
+
+
+@dataclass
+class Platform:
+    """What a service is given by the process it runs in."""
+
+    service: str
+    settings: Settings
+    clock: Clock
+    bus: Bus
+    database: Database
+    right_of_way: RightOfWay
+    health: Health
+    committed: CommittedOffsets = field(default_factory=CommittedOffsets)
+    failpoints: Failpoints = field(default_factory=lambda: Failpoints(None))
+
+    def loop(self, kind: AggregateKind[S], store: MongoAggregates) -> Loop[S]:
+        """The five steps over one kind of aggregate."""
+        return Loop(
+            kind,
+            store,
+            self.bus,
+            self.committed,
+            self.clock,
+            new_stamp=lambda: uuid.uuid4().hex,
+            failpoints=self.failpoints,
+            turn=self.right_of_way.turn,
+        )
+
+    def patience(self, where: str, within_s: float = KEEP_BATCH_S) -> PatientAttempts:
+        return PatientAttempts(
+            self.health, where, within_s=within_s, longest_pause_s=min(2.0, self.settings.retry_max_s)
+        )
+
+    def hears(
+        self,
+        topic: Topic,
+        loop: Loop[Any],
+        handler: Handler[Any, Any, Any],
+        *,
+        decode: Decode | None = None,
+        on_invalid: OnInvalid | None = None,
+        cause_of: CauseOf | None = None,
+    ) -> Subscription:
+        """Messages of `topic` lead to decisions of `handler` on the aggregates of `loop`.
+
+        Without `decode`: the topic's contract. Without `on_invalid`: dead letters. Without `cause_of`: the message
+        itself is the cause of what follows, its correlation and lane go on."""
+        group = self._group(topic)
+        read = decode or contract_of(topic)
+        cause = cause_of or caused_by
+
+        async def take(records: Sequence[Incoming]) -> None:
+            good, bad = _decoded(records, read)
+            works = [Work(message, cause(message, record), record.position) for record, message in good]
+            outcomes = await loop.run(works, handler, self.patience(group)) if works else []
+            for (record, _), outcome in zip(good, outcomes, strict=True):
+                if outcome.error is not None:
+                    await self._set_aside(record, outcome.error, group, loop.store, outcome.subject)
+                elif letter := record.header(REPLAY_OF):
+                    await self._unmark(loop.store, outcome.subject, letter)
+            for record, reason in bad:
+                if on_invalid is not None:
+                    answer = on_invalid(record, reason)
+                    await self.patience(group)("publish", lambda a=answer: self.bus.publish([a]))  # type: ignore[misc]
+                elif letter := record.header(DISCARD_OF):
+                    await self._unmark(loop.store, record.key_text or "", letter)
+                else:
+                    await self._set_aside(record, reason, group, loop.store, record.key_text)
+
+        return self._subscription((topic,), group, take)
+
+    def takes(
+        self,
+        topics: Sequence[Topic],
+        handle: Callable[[Sequence[Any]], Awaitable[None]],
+        *,
+        name: str | None = None,
+        decode: Decode | None = None,
+    ) -> Subscription:
+        """Batches of decoded messages go to `handle` (a replica, a trail); what does not validate: dead letters.
+
+        `handle` is called again with the same batch after a crash or a MayPass; it has to bear that."""
+        group = self._group(topics[0]) if name is None else f"{self.service}.{name}"
+
+        async def take(records: Sequence[Incoming]) -> None:
+            good, bad = _decoded(records, decode or _by_topic)
+            messages = [message for _, message in good]
+            if messages:
+                self.failpoints.reach(Point.BEFORE_WRITE, self.service)
+                await self.patience(group)("write", lambda: handle(messages))
+                self.failpoints.reach(Point.AFTER_WRITE, self.service)
+            for record, reason in bad:
+                if not record.header(DISCARD_OF):
+                    await self._set_aside(record, reason, group, None, None)
+
+        return self._subscription(tuple(topics), group, take)
+
+    async def run_one(self, loop: Loop[S], handler: Handler[S, Any, Any], message: Any, cause: Cause) -> Outcome[S]:
+        """An HTTP command: the same steps. Raises WillNotPass, or GivenUp if the servers stayed away (a 503: whether
+        it happened is not known then, and repeating it under the same id is safe)."""
+        attempts = self.patience(f"http.{loop.kind.name}", ANSWER_S)
+        (outcome,) = await loop.run([Work(message, cause)], handler, attempts)
+        if outcome.error is not None:
+            raise outcome.error
+        return outcome
+
+    def _subscription(self, topics: tuple[Topic, ...], group: str, take: Take) -> Subscription:
+        for topic in topics:
+            if topic.name not in BY_NAME:
+                raise LookupError(
+                    f"{self.service} hears {topic.name}, which topics.py does not list: add it there or drop the "
+                    "subscriber."
+                )
+
+        async def travelling(records: Sequence[Incoming]) -> None:
+            mine = [record for record in records if record.header(REPLAY_FOR) in (None, group)]
+            with self.right_of_way.travel(topics[0].lane), _timed(self.service, topics[0].name):
+                if mine:
+                    await take(mine)
+            BATCHES.add(service=self.service, topic=topics[0].name)
+            BATCH_MESSAGES.observe(len(records), service=self.service, topic=topics[0].name)
+            MESSAGES.add(len(records), service=self.service, topic=topics[0].name)
+            self.failpoints.reach(Point.BEFORE_COMMIT, self.service)
+
+        return Subscription(topics, travelling, group)
+
+    def _group(self, topic: Topic) -> str:
+        return f"{self.service}.{topic.name}"
+
+    async def _set_aside(
+        self, record: Incoming, reason: WillNotPass, group: str, store: Any, subject: str | None
+    ) -> None:
+        """To the dead letters, acknowledged; then the aggregate is marked, so that nothing is taken away meanwhile."""
+        letter = dead_letter(record, reason, group, self.clock.now())
+        await self.patience(group)("publish", lambda: self.bus.publish([letter]))
+        if store is not None and subject:
+            await self.patience(group)("mark", lambda: store.mark_dead_letter(subject, letter_id(record)))
+        DEAD_LETTERS.add(topic=record.position.topic, reason=reason.code)
+        log.error(
+            "a message was set aside",
+            group=group,
+            code=reason.code,
+            letter=letter_id(record),
+            exc_info=reason.__cause__ if reason.code == "bug" else None,
+        )
+
+    async def _unmark(self, store: Any, subject: str, letter: str) -> None:
+        await self.patience("dead-letters")("mark", lambda: store.clear_dead_letter(subject, letter))
+
+
+def _decoded(
+    records: Sequence[Incoming], decode: Decode
+) -> tuple[list[tuple[Incoming, Any]], list[tuple[Incoming, WillNotPass]]]:
+    """The records that are messages, and those that are none, each with the reason."""
+    good: list[tuple[Incoming, Any]] = []
+    bad: list[tuple[Incoming, WillNotPass]] = []
+    for record in records:
+        try:
+            if record.header(DISCARD_OF):
+                bad.append((record, WillNotPass("discarded", "given up by an operator")))
+            else:
+                good.append((record, decode(record)))
+        except WillNotPass as reason:
+            bad.append((record, reason))
+        except ValidationError as problem:
+            bad.append((record, WillNotPass("invalid", said_briefly(problem))))
+        except Exception as fault:
+            bad.append((record, WillNotPass("undecodable", f"{type(fault).__name__}: {fault}")))
+    return good, bad
+
+
+def _by_topic(record: Incoming) -> Contract:
+    return contract_of(BY_NAME[record.position.topic])(record)
+
+
+@contextmanager
+def _timed(service: str, topic: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    BATCH_SECONDS.observe(time.perf_counter() - start, service=service, topic=topic)
+
+
+def contract_of(topic: Topic) -> Callable[[Incoming], Contract]:
+    """Decodes the topic's contract from JSON."""
+    contract: type[Contract] = topic.contract
+
+    def decode(record: Incoming) -> Contract:
+        if record.value is None:
+            raise WillNotPass("empty", "The record has no body.")
+        return contract.model_validate_json(record.value)
+
+    return decode
+
+
+def caused_by(message: Message, record: Incoming) -> Cause:
+    """What follows from `message`: caused by it, with its correlation, actor and lane.
+
+    A record on an urgent topic is urgent whatever it says itself."""
+    cause = message.cause
+    lane = BY_NAME[record.position.topic].lane if record.position.topic in BY_NAME else cause.lane
+    return Cause.model_construct(
+        id=message.id,
+        correlation=cause.correlation,
+        actor=cause.actor,
+        effective_at=cause.effective_at,
+        lane=Lane.URGENT if Lane.URGENT in (lane, cause.lane) else Lane.ORDINARY,
+    )
+
+
+def said_briefly(problem: ValidationError) -> str:
+    """Where and what, the first few: 'effectiveAt: is no ISO 8601 date; kind: …'. Values are not repeated."""
+    parts = []
+    for error in problem.errors(include_url=False, include_input=False, include_context=False)[:5]:
+        where = ".".join(str(part) for part in error["loc"]) or "body"
+        parts.append(f"{where}: {error['msg'].removeprefix('Value error, ')}")
+    more = problem.error_count() - len(parts)
+    return "; ".join(parts) + (f"; and {more} more" if more > 0 else "")
+
+
+async def ring(timer: Timer, platform: Platform) -> int:
+    """Decide what is due, each with its own date; returns how many there were.
+
+    A timer that fails backs off, doubling from a second; after eight times it is parked, with an alert."""
+    loop = timer.loop
+    now = platform.clock.now()
+    attempts = platform.patience(f"timer.{loop.kind.name}")
+    due = await attempts("due", lambda: loop.store.due(now, timer.limit))
+    if not due:
+        return 0
+    works = [
+        Work(
+            Due(id, at),
+            Cause(
+                id=f"timer:{loop.kind.name}:{id}:{at.isoformat()}",
+                correlation=f"timer:{loop.kind.name}:{id}:{at.isoformat()}",
+                actor=f"system:{platform.service}",
+            ),
+            now=at,
+        )
+        for id, at in due
+    ]
+    outcomes = await loop.run(works, timer.handler, attempts)
+    for (id, at), outcome in zip(due, outcomes, strict=True):
+        if outcome.error is not None:
+            log.error("a timer failed", kind=loop.kind.name, subject=id, code=outcome.error.code)
+            problem = str(outcome.error)
+            await attempts("back-off", lambda i=id, a=at, p=problem: loop.store.back_off(i, a, now, p))  # type: ignore[misc]
+    return len(due)
