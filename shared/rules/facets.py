@@ -14,6 +14,7 @@ What is null, missing or an empty collection has **no key**. An empty text is a 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from shared.rules import properties
@@ -27,7 +28,11 @@ _EXTENSIONS = "onPremisesExtensionAttributes"
 _ORG_DATA = "employeeOrgData"
 _NESTED = {_EXTENSIONS: frozenset(EXTENSION_ATTRIBUTES), _ORG_DATA: frozenset(ORG_DATA)}
 _KINDS = {prop.name: prop.kind for prop in properties.USER_PROPERTIES if prop.kind is not Kind.GROUPS}
+_TEXTS = frozenset(name for name, kind in _KINDS.items() if kind is Kind.TEXT)
 _PLAN_FIELDS = tuple(field.name for field in properties.PLAN_FIELDS)
+
+
+_extension_key = lru_cache(maxsize=4096)(properties.extension_key)  # a directory has few names, and many people
 
 
 def facets(
@@ -43,17 +48,16 @@ def facets(
     for name, value in user.items():
         if value is None:
             continue
-        kind = _KINDS.get(name)
-        if kind is Kind.TEXT and type(value) is str:  # by far the most
+        if name in _TEXTS and value.__class__ is str:  # by far the most
             out[name] = value.lower() if value.isascii() else fold(value)
-        elif kind is not None:
+        elif (kind := _KINDS.get(name)) is not None:
             if (normal := _normal(kind, value)) is not None:
                 out[name] = normal
-        elif name[:10].lower() == "extension_" and (key := properties.extension_key(name)):
+        elif key := _extension_key(name):
             out[key] = fold(str(value))
     for parent, names in _NESTED.items():  # last, so that the nested value wins over one given flat
-        if (inner := user.get(parent)) is not None:
-            _add_nested(out, names, inner)
+        if parent in user:
+            _add_nested(out, names, user[parent])
     if groups := sorted({fold(group) for group in memberships}):
         out[MEMBER_OF.name] = groups
     if manager_id is not None:

@@ -40,10 +40,10 @@ _ALLOWED = {
     Kind.GROUPS: frozenset[Op](),
 }
 _OPS = {op.value.lower(): op for op in Op}
-_ELSEWHERE = {  # what people bring along from other languages
+_ELSEWHERE = {  # what people bring along from other languages, without hyphen
     "=": "-eq", "==": "-eq", "===": "-eq", "!=": "-ne", "<>": "-ne", "<": "-lt", ">": "-gt", "<=": "-le", ">=": "-ge",
-    "&&": "-and", "||": "-or", "!": "-not", "-like": "-contains or -match", "-notlike": "-notContains or -notMatch",
-    "-equals": "-eq", "-is": "-eq", "-isnot": "-ne", "-regex": "-match",
+    "&&": "-and", "||": "-or", "!": "-not", "like": "-contains or -match", "notlike": "-notContains or -notMatch",
+    "equal": "-eq", "equals": "-eq", "is": "-eq", "isnot": "-ne", "regex": "-match", "matches": "-match",
 }  # fmt: skip
 _DURATION = re.compile(r"p(?:(\d+)w)?(?:(\d+)d)?(?:t(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?)?", re.IGNORECASE)
 
@@ -354,7 +354,7 @@ def _syntax_error(text: str, error: UnexpectedInput) -> RuleError:
 
 
 def _special_hint(token: Token, expected: set[str]) -> str:  # noqa: PLR0911 (one a kind of slip)
-    word = token.lower()
+    word = token.lower().lstrip(_DASHES)
     if word in _ELSEWHERE:
         return f"Write {_ELSEWHERE[word]}"
     if any(quote in token for quote in _CURLY):
@@ -362,7 +362,7 @@ def _special_hint(token: Token, expected: set[str]) -> str:  # noqa: PLR0911 (on
     if "OP" in expected:
         if token.type == "NOT":
             return "With null write -ne null; to negate a condition put -not before it."
-        near = difflib.get_close_matches(word.lstrip(_DASHES), _OPS, n=1, cutoff=0.6)
+        near = difflib.get_close_matches(word, _OPS, n=1, cutoff=0.6)
         return f"Did you mean -{_OPS[near[0]].value}?" if near else ""
     if token.type == "IN" or (token.type in ("OP", "QUANTIFIER") and "PROPERTY" in expected):
         return 'A condition begins with its property: user.department -eq "Sales"'

@@ -26,7 +26,8 @@ def instant(value: datetime) -> datetime:
             value = value.astimezone(UTC)
         except OverflowError:
             return _EARLIEST if value.year < 2 else _LATEST
-    return value.replace(microsecond=value.microsecond // 1000 * 1000)
+    beyond = value.microsecond % 1000
+    return value.replace(microsecond=value.microsecond - beyond) if beyond else value
 
 
 def parse_instant(text: str) -> datetime:
