@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# All tests: the pure ones on two cores, then those with real servers, one after another. Arguments go to pytest.
+# All tests: the pure ones on two cores, then those with real servers, one after another. Arguments go to pytest;
+# files or folders among them are run instead of everything.
 # The last lines say what was left out because ../shared is not beside this folder.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -16,9 +17,17 @@ run() {
 }
 
 selected=$#
-run tests/unit -n 2 "$@"
-[[ $outcome -ge 2 && $outcome -ne 5 ]] && exit "$outcome" # interrupted, or pytest itself failed
-run tests --ignore=tests/unit "$@"
+named=0
+for argument in "$@"; do [[ -e ${argument%%::*} ]] && named=1; done
+
+if [[ $named -eq 1 ]]; then
+    run "$@"
+else
+    run tests/unit -n 2 "$@"
+    if [[ $outcome -le 1 || $outcome -eq 5 ]]; then # not interrupted, and pytest itself is in order
+        run tests --ignore=tests/unit "$@"
+    fi
+fi
 
 if [[ -s $left_out ]]; then
     echo

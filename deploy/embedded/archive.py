@@ -36,10 +36,11 @@ async def make(progress: Callable[[str], None]) -> None:
 async def _trial_run(data: Path, archive: Path) -> None:
     async with held(data) as folder:
         port = free_port()
-        settings = kafka.configure(folder, port, free_port({port}))
+        controller_port = free_port({port})
+        settings = kafka.configure(folder, port, controller_port)
 
         async def command() -> list[str]:
-            await kafka.format_storage(folder, settings, folder.logs / "kafka.log")
+            await kafka.format_storage(folder, port, controller_port, folder.logs / "kafka.log")
             return kafka.command(folder, settings, 256, archive_to=archive)
 
         server = Server("kafka", folder, port, command, lambda: kafka.is_up(port))

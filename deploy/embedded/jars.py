@@ -23,6 +23,7 @@ PINS = Path(__file__).with_name("kafka-jars.sha256")
 # What `lock` resolves: the broker, and a logger for it that needs no configuration file.
 _ROOTS = (f"org.apache.kafka:kafka_2.13:{KAFKA}", "org.slf4j:slf4j-simple:1.7.36")
 _AT_ONCE = 4
+_ATTEMPTS = 3
 
 Progress = Callable[[str], None]
 
@@ -127,14 +128,16 @@ def _fetch_one(jar: Jar, staging: Path) -> int:
     """Bring one jar to its final place; its size in bytes."""
     group, artifact, version = jar.coordinate
     wanted = _maven(staging).project(group, artifact).at_version(version).artifact()
-    try:
-        came = Path(wanted.resolve())
-    except (OSError, RuntimeError) as error:
-        raise BadDownload(f"{jar.name} could not be downloaded: {error}") from error
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            came = Path(wanted.resolve())
+            break
+        except (OSError, RuntimeError) as error:
+            if attempt == _ATTEMPTS:
+                raise BadDownload(f"{jar.name} could not be downloaded: {error}") from error
+            wanted.cached_path.unlink(missing_ok=True)  # half a file would be taken for the whole
     if not _is_pinned(came, jar):
-        raise BadDownload(
-            f"{jar.name} has the checksum {_sha256(came)}, but {jar.sha256} is pinned in {PINS.name}: not using it."
-        )
+        raise BadDownload(f"{came} has the checksum {_sha256(came)}, and {PINS.name} pins {jar.sha256}: not using it.")
     home = _home() / jar.name
     arrived = home.with_suffix(f".{os.getpid()}")
     shutil.copyfile(came, arrived)

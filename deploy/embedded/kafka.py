@@ -1,6 +1,7 @@
 """How Apache Kafka is run here: its settings, its command line, and when it counts as up."""
 
 import asyncio
+import shutil
 from importlib.metadata import version
 from pathlib import Path
 
@@ -99,9 +100,7 @@ def class_archive() -> Path:
 def configure(folder: Folder, port: int, controller_port: int) -> Path:
     """Write the settings file for these ports; it is the same whether the folder is new or not."""
     settings = folder.kafka / "server.properties"
-    settings.write_text(
-        _SETTINGS.format(port=port, controller_port=controller_port, data=_escaped(folder.kafka / "data"))
-    )
+    _write_settings(settings, port, controller_port, folder.kafka / "data")
     return settings
 
 
@@ -114,15 +113,19 @@ def command(folder: Folder, settings: Path, heap_mb: int, *, archive_to: Path | 
     return [*_java(folder, *heap, *archive), "kafka.Kafka", str(settings)]
 
 
-async def format_storage(folder: Folder, settings: Path, log: Path) -> None:
-    """Make the log folder Kafka's own, once in its life. Repeating it is harmless."""
-    if (folder.kafka / "data" / "meta.properties").exists():
+async def format_storage(folder: Folder, port: int, controller_port: int, log: Path) -> None:
+    """Make the log folder Kafka's own, once in its life. Whoever is killed half way through can begin again."""
+    data, unfinished = folder.kafka / "data", folder.kafka / "data.new"
+    if data.exists():
         return
-    (folder.kafka / "data").mkdir(exist_ok=True)
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir()
+    settings = folder.kafka / "format.properties"
+    _write_settings(settings, port, controller_port, unfinished)
     with log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(
             *_java(folder, "-Xmx128m"),
-            *("kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", str(settings), "--ignore-formatted"),
+            *("kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", str(settings)),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -136,6 +139,7 @@ async def format_storage(folder: Folder, settings: Path, log: Path) -> None:
             raise
     if code != 0:
         raise StartFailed("Kafka", f"could not format its storage (exit code {code})", log)
+    unfinished.rename(data)
 
 
 async def is_up(port: int) -> bool:
@@ -157,6 +161,10 @@ async def is_up(port: int) -> bool:
 def _java(folder: Folder, *options: str) -> list[str]:
     path = ":".join(map(str, jars.class_path()))
     return [str(java()), *_JVM, f"-Djava.io.tmpdir={folder.tmp}", *options, "-cp", path]
+
+
+def _write_settings(file: Path, port: int, controller_port: int, data: Path) -> None:
+    file.write_text(_SETTINGS.format(port=port, controller_port=controller_port, data=_escaped(data)))
 
 
 def _escaped(path: Path) -> str:

@@ -61,7 +61,7 @@ def command(folder: Folder, port: int, cache_mb: int) -> list[str]:
         *("--replSet", REPLICA_SET),
         *("--oplogSize", "256"),
         *("--wiredTigerCacheSizeGB", f"{max(cache_mb, 256) / 1024:.2f}"),
-        "--quiet",
+        *("--quiet", "--slowms", "1000"),  # a bulk write of a thousand is slow for nobody, and its log line is long
         *(part for name, value in settings.items() for part in ("--setParameter", f"{name}={value}")),
     ]
 

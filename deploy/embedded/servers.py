@@ -219,7 +219,7 @@ def _assemble(folder: Folder, heap_mb: int, cache_mb: int, kafka_port: int | Non
 
     async def kafka_command() -> list[str]:
         settings = kafka.configure(folder, ports["kafka"], ports["controller"])
-        await kafka.format_storage(folder, settings, folder.logs / "kafka.log")
+        await kafka.format_storage(folder, ports["kafka"], ports["controller"], folder.logs / "kafka.log")
         return kafka.command(folder, settings, heap_mb)
 
     async def mongo_command() -> list[str]:

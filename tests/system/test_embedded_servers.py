@@ -72,7 +72,9 @@ async def test_a_killed_guard_takes_its_server_along(servers: Servers) -> None:
     os.kill(present(servers.mongo.guard_pid), signal.SIGKILL)
 
     await becomes_true(lambda: gone(server))
+    await servers.mongo.wait()
     await servers.mongo.start()
+    await write_document(servers.endpoints, "after the guard")
 
 
 async def test_nothing_outlives_a_killed_run_and_its_folder_serves_the_next(tmp_path: Path) -> None:
