@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.rules import CandidateIndex, PatternTooSlow, Rule, RuleSet, compile, facets, parse, patterns
+from shared.rules import CandidateIndex, PatternTooSlow, Rule, RuleSet, compile, facets, next_change, parse, patterns
+from shared.rules.text import MILLISECOND
 from tests.unit.rules.cases import NOW, facets_of
 from tests.unit.rules.strategies import people, rules
 
@@ -74,7 +75,7 @@ def test_ten_thousand_rules_cost_a_person_no_more_steps_than_ten() -> None:
     assert steps_of(lambda: many.matches(ANA, NOW)) <= 1.1 * steps_of(lambda: few.matches(ANA, NOW))
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(steps=st.lists(st.tuples(st.integers(0, 4), st.none() | rules), max_size=12), person=people)
 def test_rules_put_replaced_and_removed_leave_what_a_fresh_index_would_have(steps, person) -> None:
     lived: RuleSet[int] = RuleSet()
@@ -119,3 +120,25 @@ def test_the_next_change_of_many_rules_is_the_earliest() -> None:
     assert book.next_change(hired, NOW) == NOW + timedelta(days=3)
     assert book.next_change(hired, NOW + timedelta(days=3)) == NOW + timedelta(days=10)
     assert book.next_change(hired, NOW + timedelta(days=10)) is None
+
+
+@pytest.mark.parametrize(
+    ("op", "turns"),
+    [
+        ("ge", [MILLISECOND]),  # hired at or after now: until the very moment, no longer one step later
+        ("gt", [timedelta()]),
+        ("le", [timedelta()]),
+        ("lt", [MILLISECOND]),
+        ("eq", [timedelta(), MILLISECOND]),
+        ("ne", [timedelta(), MILLISECOND]),
+    ],
+)
+def test_a_verdict_turns_when_now_reaches_the_shifted_hire_date(op: str, turns: list[timedelta]) -> None:
+    meeting = NOW + timedelta(days=3)
+    hired = facets({"employeeHireDate": (meeting + timedelta(days=7)).isoformat()})
+    rule = parse(f"user.employeeHireDate -{op} system.now -plus p1w")
+    moment, seen = NOW, []
+    while (turn := next_change(rule, hired, moment)) is not None:
+        seen.append(turn)
+        moment = turn
+    assert seen == [meeting + turn for turn in turns]

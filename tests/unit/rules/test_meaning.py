@@ -24,7 +24,7 @@ def test_a_case_means_what_the_table_says(case: Case) -> None:
     assert parse(unparse(rule)) == rule
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(rule=rules, crowd=st.lists(people, min_size=1, max_size=6))
 def test_evaluating_agrees_with_the_reference(rule, crowd: list[Person]) -> None:
     verdict = compile(rule)
@@ -32,7 +32,7 @@ def test_evaluating_agrees_with_the_reference(rule, crowd: list[Person]) -> None
         assert verdict(facets_of(person), NOW) is reference.matches(rule.root, person, NOW)
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(book=st.lists(rules, min_size=1, max_size=8), crowd=st.lists(people, min_size=1, max_size=4))
 def test_whoever_matches_a_rule_has_it_among_the_candidates(book, crowd: list[Person]) -> None:
     index = CandidateIndex(enumerate(book))
@@ -43,13 +43,13 @@ def test_whoever_matches_a_rule_has_it_among_the_candidates(book, crowd: list[Pe
         assert ruleset.matches(facets_of(person), NOW) == matching
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(rules)
 def test_a_rule_written_out_and_parsed_again_is_the_same_rule(rule) -> None:
     assert parse(unparse(rule)) == rule
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(rule=rules, person=people, now=moments)
 def test_between_now_and_the_next_change_time_alone_changes_nothing(rule, person: Person, now) -> None:
     facets, verdict = facets_of(person), compile(rule)
