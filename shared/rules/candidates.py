@@ -9,9 +9,10 @@ is filed under.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
-from typing import Generic, Literal, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 from shared.rules.ast import And, Compare, DirectReports, Expr, MemberOf, Not, Op, Or, Quantified, Quantifier, Rule
+from shared.rules.evaluate import Verdict
 from shared.rules.facets import Facets
 from shared.rules.properties import ITEM, MANAGER, MEMBER_OF, Kind
 from shared.rules.text import fold
@@ -29,6 +30,7 @@ class Key(NamedTuple):
 
 
 Keys: TypeAlias = frozenset[Key]
+_Table: TypeAlias = dict[object, dict[Id, Verdict | None]]  # a value of a facet -> the rules that ask for it
 
 # Roughly how many of 10,000 people share a value; only the order matters, to choose among the terms of an -and.
 _SHARED_BY = {
@@ -41,6 +43,7 @@ _SHARED_BY = {
 }  # fmt: skip
 _USUALLY = 200
 _ABSENT = 9_000
+_NONE: dict[Any, Verdict | None] = {}
 _AFFIX = 5  # a beginning or an end is shared by more people than a whole value
 
 
@@ -71,6 +74,19 @@ def _keys(expr: Expr, within: str, *, positive: bool) -> Keys | None:  # noqa: P
             return frozenset({Key("equal", MANAGER, fold(manager))}) if positive else None
         case Compare():
             return _of_comparison(expr, within, positive=positive)
+
+
+def _decided_by_keys(expr: Expr, *, positive: bool) -> bool:
+    """Whether having one of the required keys is not only needed but enough, provided that there are keys."""
+    match expr:
+        case Not(term):
+            return _decided_by_keys(term, positive=not positive)
+        case And(terms) | Or(terms):
+            return isinstance(expr, Or) is positive and all(_decided_by_keys(term, positive=positive) for term in terms)
+        case Quantified(body=body):
+            return _decided_by_keys(body, positive=positive)
+        case _:
+            return True
 
 
 def _of_comparison(expr: Compare, within: str, *, positive: bool) -> Keys | None:  # noqa: PLR0911 (one a kind of operator)
@@ -117,10 +133,10 @@ class CandidateIndex(Generic[Id]):
 
     def __init__(self, rules: Iterable[tuple[Id, Rule]] = ()) -> None:
         self._keys: dict[Id, Keys | None] = {}
-        self._always: dict[Id, None] = {}
+        self._always: dict[Id, Verdict | None] = {}
         # facet -> value -> rules; by way and length of the beginning or end where that is what is asked.
-        self._equal: dict[str, dict[object, dict[Id, None]]] = {}
-        self._affix: dict[tuple[Way, str, int], dict[object, dict[Id, None]]] = {}
+        self._equal: dict[str, _Table[Id]] = {}
+        self._affix: dict[tuple[Way, str, int], _Table[Id]] = {}
         for rule_id, rule in rules:
             self.put(rule_id, rule)
 
@@ -135,15 +151,17 @@ class CandidateIndex(Generic[Id]):
         """The rules that are candidates for everyone: each of them costs every person one evaluation."""
         return self._always.keys()
 
-    def put(self, rule_id: Id, rule: Rule) -> None:
-        """Add `rule`, or put it in the place of the one with this id."""
+    def put(self, rule_id: Id, rule: Rule, verdict: Verdict | None = None) -> None:
+        """Add `rule`, or put it in the place of the one with this id. `verdict` comes back from `with_verdicts`."""
         self.remove(rule_id)
         keys = self._keys[rule_id] = required_keys(rule)
         if keys is None:
-            self._always[rule_id] = None
+            self._always[rule_id] = verdict
             return
+        if _decided_by_keys(rule.root, positive=True):
+            verdict = None
         for key in keys:
-            self._table(key).setdefault(key.value, {})[rule_id] = None
+            self._table(key).setdefault(key.value, {})[rule_id] = verdict
 
     def remove(self, rule_id: Id) -> None:
         """Forget a rule; an unknown id is harmless."""
@@ -159,7 +177,14 @@ class CandidateIndex(Generic[Id]):
 
     def candidates(self, facets: Facets) -> set[Id]:
         """Ids of all rules that the person may match; whatever is not in it, they do not match."""
-        found = set(self._always)
+        return set(self.with_verdicts(facets))
+
+    def with_verdicts(self, facets: Facets) -> dict[Id, Verdict | None]:
+        """The candidates with the verdict they were put with; None where being found is to match.
+
+        Verdicts lie here beside the ids, for at 10,000 rules it is memory that a look-up waits for.
+        """
+        found = dict(self._always)
         for name, table in self._equal.items():
             value = facets.get(name)
             if value.__class__ is str:  # nearly always; the rest takes the longer way
@@ -167,14 +192,14 @@ class CandidateIndex(Generic[Id]):
                     found.update(rules)
             else:
                 for item in _values(facets, name):
-                    found.update(table.get(item, ()))
+                    found.update(table.get(item, _NONE))
         for (way, name, length), table in self._affix.items():
             for item in _values(facets, name):
                 if isinstance(item, str):
-                    found.update(table.get(item[:length] if way == "prefix" else item[-length:], ()))
+                    found.update(table.get(item[:length] if way == "prefix" else item[-length:], _NONE))
         return found
 
-    def _table(self, key: Key) -> dict[object, dict[Id, None]]:
+    def _table(self, key: Key) -> _Table[Id]:
         if key.way == "equal":
             return self._equal.setdefault(key.facet, {})
         return self._affix.setdefault((key.way, key.facet, len(str(key.value))), {})

@@ -46,7 +46,7 @@ class RuleSet(Generic[Id]):
         self._verdicts[rule_id] = verdict
         if rule.references.uses_clock:
             self._clocked[rule_id] = rule
-        self._index.put(rule_id, rule)
+        self._index.put(rule_id, rule, verdict)
 
     def remove(self, rule_id: Id) -> None:
         """Forget a rule; an unknown id is harmless."""
@@ -61,17 +61,16 @@ class RuleSet(Generic[Id]):
         Rules whose pattern takes too long on this person are added to `undecided`: neither give nor take by them.
         Without that set PatternTooSlow is raised.
         """
-        verdicts = self._verdicts
-        found = self._index.candidates(facets)
+        found = self._index.with_verdicts(facets)
         try:
-            return {rule_id for rule_id in found if verdicts[rule_id](facets, now)}
+            return {rule_id for rule_id, verdict in found.items() if verdict is None or verdict(facets, now)}
         except PatternTooSlow:
             if undecided is None:
                 raise
         matching = set()
-        for rule_id in found:
+        for rule_id, verdict in found.items():
             try:
-                if verdicts[rule_id](facets, now):
+                if verdict is None or verdict(facets, now):
                     matching.add(rule_id)
             except PatternTooSlow:
                 undecided.add(rule_id)
