@@ -1,0 +1,46 @@
+"""How a wanted delivery reaches its resource: one connector a kind of resource.
+
+The seam is a message. A connector turns an `Ask` into a command to whoever has the resource, and the answer comes back
+as a fact naming the command. The decision stays pure this way, and resending, versions and repair are the same for all.
+A connector that has to call a foreign system (SCIM, HTTP) asks a worker of its own over a command topic; the worker
+does the call, idempotent by the command's id and version, keeps what it needs to take the access back, and answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from shared.contracts.base import Cause
+from shared.contracts.catalog import ResourceRole
+from shared.messaging.envelope import Outgoing
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Have `role` (`wanted`) or have it no longer, as grant `version` says. Doing it twice is harmless."""
+
+    command_id: str
+    person_id: str
+    role: ResourceRole
+    wanted: bool
+    version: int
+    cause: Cause
+    at: datetime
+
+
+class Connector(Protocol):
+    """Gives and takes one kind of resource role."""
+
+    def serves(self, role: ResourceRole) -> bool:
+        """Whether this is the connector for `role`."""
+
+    def command(self, ask: Ask) -> Outgoing:
+        """The command that asks for it, in its cause's lane, under `ask.command_id`."""
+
+
+def connector_for(role: ResourceRole, connectors: Sequence[Connector]) -> Connector | None:
+    """The first that serves `role`; None if nobody does."""
+    return next((one for one in connectors if one.serves(role)), None)

@@ -1,0 +1,378 @@
+"""From what is due to what is asked of the resources, and from their answers to how far it has come. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from services.provisioning.connectors import Ask, connector_for
+from services.provisioning.connectors.directory_groups import DirectoryGroups
+from services.provisioning.model import Deliveries, Delivery, Membership, Repair
+from shared.contracts.assignment import GrantGiven, GrantTaken, HoldingFact
+from shared.contracts.base import Lane, Refusal, Transition
+from shared.contracts.catalog import ResourceRole
+from shared.contracts.directory import MembershipFact, MembershipObeyed, MembershipRefused
+from shared.contracts.provisioning import (
+    Delivered,
+    DeliveryFailed,
+    DeliveryStarted,
+    DeliveryStatus,
+    DriftFound,
+    Removed,
+)
+from shared.ids import derived_id
+from shared.messaging.decision import Circumstances, Decision, Due
+from shared.messaging.envelope import Outgoing
+
+CONNECTORS = (DirectoryGroups(),)
+
+FIRST_RESEND = timedelta(minutes=1)
+"""A command waits behind a mass import like everything else: resending early would only lengthen the queue."""
+LONGEST_RESEND = timedelta(hours=1)
+FAILS_AFTER = 5
+"""Unanswered sendings, over some half an hour, after which the delivery is said to have failed; it goes on slowly."""
+LOOK_AGAIN = timedelta(minutes=1)
+"""Pause between two looks whether a withheld removal may go on."""
+
+
+def follow_holding(state: Deliveries | None, fact: HoldingFact, at: Circumstances[Any]) -> Decision[Deliveries]:
+    """What the newest holding wants is given and taken. An older holding, or the same again, changes nothing."""
+    before = state or Deliveries(fact.subject)
+    if fact.version <= before.holding_version:
+        return Decision(state)
+    work = _Work(before, at)
+    due = {grant.role.key: grant for grant in fact.state.grants}
+    taken = {one.role.key: one.version for one in fact.transitions if isinstance(one, GrantTaken)}
+    for grant in due.values():
+        work.want(grant.role, grant.deliver, grant.version)
+    for key, one in before.deliveries.items():
+        if key not in due:
+            work.want(one.role, False, max(taken.get(key, fact.version), one.version + 1))
+    if work.state is before and not any(isinstance(one, GrantGiven | GrantTaken) for one in fact.transitions):
+        # Most holdings only tell that an assignment got on. Not to remember them saves a write, and opens no way for
+        # an older one: what that gave, this one would still show, or a later one has taken and is remembered for it.
+        return Decision(state)
+    work.state = replace(work.state, holding_version=fact.version)
+    return work.decision(state)
+
+
+def follow_membership(state: Deliveries | None, fact: MembershipFact, at: Circumstances[Any]) -> Decision[Deliveries]:
+    """Remember what the directory says is there, and settle the delivery whose command it answers."""
+    said = fact.state
+    before = state or Deliveries(said.person_id)
+    work = _Work(before, at)
+    known = before.memberships.get(said.group_id)
+    if known is None or known.version < fact.version:
+        now = Membership(fact.version, said.member, said.by_hand, said.by_grant, said.obeyed)
+        work.state = replace(before, memberships={**before.memberships, said.group_id: now})
+    for one in fact.transitions:
+        if isinstance(one, MembershipObeyed):
+            work.obeyed(one.command_id, member=said.member, by_hand=said.by_hand)
+        elif isinstance(one, MembershipRefused):
+            work.refused(one.command_id, one.reason)
+    return work.decision(state)
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """What is known of the groups that a timer's deliveries are about."""
+
+    deleted: frozenset[str] = frozenset()
+    alive: frozenset[str] = frozenset()
+
+
+def look_again(state: Deliveries | None, due: Due, at: Circumstances[Groups]) -> Decision[Deliveries]:
+    """Send again what was not answered; settle what a deleted group leaves; go on with what had been withheld."""
+    if state is None:
+        return Decision(state)
+    work = _Work(state, at)
+    for one in state.deliveries.values():
+        group = one.role.origin_id
+        if group in at.context.deleted:
+            work.group_is_gone(one)
+        elif one.final and one.withheld is None and group in at.context.alive:
+            work.ask_anew(one)
+        elif one.due_at is not None and one.due_at <= at.now:
+            work.go_on(one)
+    return work.decision(state)
+
+
+def repair(state: Deliveries | None, ask: Repair, at: Circumstances[Any]) -> Decision[Deliveries]:
+    """Command again what drifted: missing members that a grant wants, members by a grant that is no more."""
+    if state is None:
+        return Decision(state)
+    work = _Work(state, at)
+    for drift in drift_of(state):
+        work.repair(drift)
+    return work.decision(state)
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """A membership that is not as it should be. `version`: of the grant that wants it or wanted it last."""
+
+    role: ResourceRole
+    expected: bool
+    version: int
+
+
+def drift_of(state: Deliveries) -> list[Drift]:
+    """What differs from what is wanted, in the order of the roles' keys.
+
+    Judged are settled deliveries only: what is under way will be answered, and is told from drift by that. Both sides
+    lie in one document, so nothing moves between looking at one and at the other."""
+    found: list[Drift] = []
+    for one in state.deliveries.values():
+        there = state.memberships.get(one.role.origin_id)
+        if not one.settled or one.withheld is not None or connector_for(one.role, CONNECTORS) is None or there is None:
+            continue
+        missing = one.wanted and not there.member
+        too_many = not one.wanted and there.member and there.by_grant
+        if missing or too_many:
+            found.append(Drift(one.role, one.wanted, one.version))
+    for group, there in state.memberships.items():
+        role = ResourceRole(origin_id=group)
+        if there.member and there.by_grant and role.key not in state.deliveries:
+            found.append(Drift(role, False, there.obeyed))
+    return sorted(found, key=lambda drift: drift.role.key)
+
+
+def found_access_of(state: Deliveries) -> list[str]:
+    """Groups the person is in though no grant explains it, by id. Listed, and never taken away."""
+    wanted = {one.role.origin_id for one in state.deliveries.values() if one.wanted}
+    return sorted(
+        group
+        for group, there in state.memberships.items()
+        if there.member and not there.by_grant and group not in wanted
+    )
+
+
+def unsettled_in(state: Deliveries) -> int:
+    """Deliveries that are under way or have failed: not judged."""
+    return sum(not one.settled for one in state.deliveries.values())
+
+
+class _Work:
+    """One decision in the making: the state so far, what happened, what is to be said."""
+
+    def __init__(self, state: Deliveries, at: Circumstances[Any]) -> None:
+        self.state = state
+        self._at = at
+        self._transitions: list[Transition] = []
+        self._messages: list[Outgoing] = []
+        self._before = state
+
+    def decision(self, stored: Deliveries | None) -> Decision[Deliveries]:
+        """The very state that came in if nothing has changed."""
+        if self.state is self._before and not self._transitions and not self._messages:
+            return Decision(stored)
+        return Decision(self.state, tuple(self._transitions), tuple(self._messages))
+
+    def want(self, role: ResourceRole, wanted: bool, version: int) -> None:
+        """A grant of this version wants the role, or wants it no longer."""
+        key = role.key
+        current = self.state.deliveries.get(key)
+        if current is None:
+            if wanted:
+                self._start(role, True, version, found=False)
+            return
+        if version <= current.version or (not wanted and not current.wanted):
+            return
+        if wanted or not self._withheld():
+            self._start(role, wanted, version, found=current.found)
+        elif current.withheld is None or current.withheld < version:
+            self._put(replace(current, withheld=version, due_at=self._at.now + LOOK_AGAIN))
+
+    def _withheld(self) -> bool:
+        # A lost message may be the one that says why the access is kept. An urgent leaver does not wait for it.
+        return self._at.degraded and self._at.cause.lane is not Lane.URGENT
+
+    def _start(self, role: ResourceRole, wanted: bool, version: int, *, found: bool) -> None:
+        one = Delivery(
+            role=role,
+            wanted=wanted,
+            version=version,
+            status=DeliveryStatus.DELIVERING if wanted else DeliveryStatus.REMOVING,
+            changed_at=self._at.now,
+            found=found,
+            lane=self._at.cause.lane,
+            correlation=self._at.cause.correlation,
+        )
+        self._transitions.append(DeliveryStarted.model_construct(role=role, version=version, wanted=wanted))
+        self._ask(one)
+
+    def _ask(self, one: Delivery) -> None:
+        """Send the next command for this delivery, under an id of its own."""
+        tries = one.tries + 1
+        one = replace(
+            one,
+            tries=tries,
+            command_id=command_id(self.state.person_id, one.role, one.version, tries),
+            attempts=1,
+            due_at=self._at.now + FIRST_RESEND,
+            problem=None,
+            final=False,
+            withheld=None,
+        )
+        if self._send(one):
+            self._put(one)
+        else:
+            self._fail(one, _no_connector(one.role), final=True)
+
+    def _send(self, one: Delivery) -> bool:
+        connector = connector_for(one.role, CONNECTORS)
+        if connector is None:
+            return False
+        cause = self._at.cause
+        if cause.correlation != one.correlation or cause.lane is not one.lane:
+            # A timer resends: the first cause and its lane stay what they were.
+            cause = cause.model_copy(update={"correlation": one.correlation, "lane": one.lane})
+        self._messages.append(
+            connector.command(
+                Ask(one.command_id, self.state.person_id, one.role, one.wanted, one.version, cause, self._at.now)
+            )
+        )
+        return True
+
+    def obeyed(self, command: str, *, member: bool, by_hand: bool) -> None:
+        one = self._asked(command)
+        if one is None or one.settled:
+            return
+        if one.wanted:
+            self._put(
+                replace(
+                    one,
+                    status=DeliveryStatus.DELIVERED,
+                    found=by_hand,
+                    changed_at=self._at.now,
+                    attempts=0,
+                    due_at=one.due_at if one.withheld is not None else None,
+                    problem=None,
+                    final=False,
+                )
+            )
+            self._transitions.append(Delivered.model_construct(role=one.role, version=one.version, found=by_hand))
+        else:
+            self._removed(one, left_in_place=member)
+
+    def _removed(self, one: Delivery, *, left_in_place: bool) -> None:
+        self._put(
+            replace(
+                one,
+                status=DeliveryStatus.REMOVED,
+                found=False,
+                changed_at=self._at.now,
+                attempts=0,
+                due_at=None,
+                problem=None,
+                final=False,
+            )
+        )
+        self._transitions.append(
+            Removed.model_construct(role=one.role, version=one.version, left_in_place=left_in_place)
+        )
+
+    def refused(self, command: str, reason: Refusal) -> None:
+        one = self._asked(command)
+        if one is None or one.settled or one.final:
+            return
+        there = self.state.memberships.get(one.role.origin_id)
+        if not one.wanted and (there is None or not there.member):
+            self._removed(one, left_in_place=False)  # refused, but there is nothing to take away
+        else:
+            self._fail(one, reason, final=True)
+
+    def go_on(self, one: Delivery) -> None:
+        """Its date has come: withheld removals begin, unanswered commands are sent again."""
+        if one.withheld is not None:
+            if self._withheld():
+                self._put(replace(one, due_at=self._at.now + LOOK_AGAIN))
+            else:
+                self._start(one.role, False, one.withheld, found=one.found)
+        elif one.settled or one.final:
+            self._put(replace(one, due_at=None))
+        elif one.attempts >= FAILS_AFTER and one.status is not DeliveryStatus.FAILED:
+            self._send(one)
+            self._fail(
+                replace(one, attempts=one.attempts + 1),
+                Refusal(code="noAnswer", message=f"No answer after {one.attempts} attempts; it goes on slowly."),
+                final=False,
+            )
+        else:
+            self._send(one)
+            sent = replace(one, attempts=one.attempts + 1)
+            self._put(replace(sent, due_at=self._at.now + pause_after(sent.attempts)))
+
+    def group_is_gone(self, one: Delivery) -> None:
+        """Nothing can be given in a deleted group, and nothing is left to take away there."""
+        if one.withheld is not None:
+            self._removed(replace(one, wanted=False, version=one.withheld, withheld=None), left_in_place=False)
+        elif one.wanted and not (one.status is DeliveryStatus.FAILED and one.final):
+            self._fail(one, Refusal(code="groupDeleted", message="The group has been deleted."), final=True)
+        elif not one.wanted and one.status is not DeliveryStatus.REMOVED:
+            self._removed(one, left_in_place=False)
+        elif one.due_at is not None:
+            self._put(replace(one, due_at=None))
+
+    def ask_anew(self, one: Delivery) -> None:
+        """The group that was missing is there (again)."""
+        status = DeliveryStatus.DELIVERING if one.wanted else DeliveryStatus.REMOVING
+        self._transitions.append(DeliveryStarted.model_construct(role=one.role, version=one.version, wanted=one.wanted))
+        self._ask(replace(one, status=status, changed_at=self._at.now))
+
+    def repair(self, drift: Drift) -> None:
+        one = self.state.deliveries.get(drift.role.key) or Delivery(
+            drift.role, drift.expected, drift.version, DeliveryStatus.REMOVED, self._at.now
+        )
+        self._transitions.append(DriftFound.model_construct(role=one.role, expected=drift.expected, repaired=True))
+        status = DeliveryStatus.DELIVERING if drift.expected else DeliveryStatus.REMOVING
+        self._ask(
+            replace(
+                one,
+                status=status,
+                changed_at=self._at.now,
+                lane=self._at.cause.lane,
+                correlation=self._at.cause.correlation,
+            )
+        )
+
+    def _fail(self, one: Delivery, reason: Refusal, *, final: bool) -> None:
+        due_at = None if final else self._at.now + pause_after(one.attempts)
+        self._put(
+            replace(
+                one,
+                status=DeliveryStatus.FAILED,
+                problem=reason,
+                final=final,
+                due_at=due_at,
+                changed_at=self._at.now,
+            )
+        )
+        self._transitions.append(
+            DeliveryFailed.model_construct(role=one.role, version=one.version, reason=reason, final=final)
+        )
+
+    def _asked(self, command: str) -> Delivery | None:
+        return next((one for one in self.state.deliveries.values() if one.command_id == command), None)
+
+    def _put(self, one: Delivery) -> None:
+        self.state = self.state.having(one)
+
+
+def command_id(person_id: str, role: ResourceRole, version: int, tries: int) -> str:
+    """One id a version, and another for each repair: the same id again is the same command again."""
+    parts: Sequence[str | int] = (person_id, role.key, version)
+    return derived_id("membership-command", *parts, *(("repair", tries) if tries > 1 else ()))
+
+
+def pause_after(attempts: int) -> timedelta:
+    """Until the next sending: a minute, doubling, an hour at most."""
+    return min(FIRST_RESEND * int(2 ** min(attempts - 1, 16)), LONGEST_RESEND)
+
+
+def _no_connector(role: ResourceRole) -> Refusal:
+    return Refusal(
+        code="noConnector", message=f"Nothing here can give the role {role.role} at a resource of {role.origin_system}."
+    )

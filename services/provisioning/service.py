@@ -1,0 +1,42 @@
+"""The wiring of provisioning."""
+
+from __future__ import annotations
+
+from services.provisioning import api, messages
+from services.provisioning.model import Deliveries, dump, load, public
+from services.provisioning.store import DeliveryStore, GroupStore
+from shared.contracts import topics
+from shared.contracts.provisioning import DeliveriesFact
+from shared.messaging.decision import AggregateKind
+from shared.messaging.service import Platform, Service
+
+DELIVERIES = AggregateKind[Deliveries](
+    name="deliveries",
+    owner="provisioning",
+    dump=dump,
+    load=load,
+    topic=topics.DELIVERY_FACTS,
+    fact=DeliveriesFact,
+    public=public,
+    key=lambda state, _id: state.person_id,
+    due_at=lambda state: state.due_at,
+)
+
+
+def assemble(platform: Platform) -> Service:
+    """Connects nothing and starts nothing."""
+    deliveries = DeliveryStore(platform.database)
+    groups = GroupStore(platform.database)
+    loop = platform.loop(DELIVERIES, deliveries.aggregates)
+    return Service(
+        name="provisioning",
+        stores=[deliveries.aggregates, groups.replica],
+        subscriptions=[
+            *messages.memberships(platform, loop),
+            *messages.holdings(platform, loop),
+            messages.groups(platform, groups, deliveries),
+        ],
+        timers=[messages.timer(loop, groups)],
+        loops=[loop],
+        routers=[api.router(platform, deliveries, loop)],
+    )
