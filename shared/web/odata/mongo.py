@@ -223,8 +223,8 @@ def _compared(field: Field, op: str, value: Value, name: str) -> tuple[str, Mong
 
 
 def _string_in(field: Field, texts: list[Any]) -> tuple[str, MongoFilter]:
-    if field.folded and None not in texts:
-        return field.folded, {"$in": [text.casefold() for text in texts]}
+    if field.folded:  # null has a folded copy that is null or missing
+        return field.folded, {"$in": [None if text is None else text.casefold() for text in texts]}
     return field.path, {
         "$in": [None if text is None else re.compile(f"^{re.escape(text)}{_END}", re.IGNORECASE) for text in texts]
     }

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from lark import Lark, Token, Transformer, v_args
-from lark.exceptions import LarkError, UnexpectedInput, VisitError
+from lark.exceptions import LarkError, UnexpectedInput, UnexpectedToken, VisitError
 
 from shared.web.errors import UnsupportedQuery
 from shared.web.odata.ast import (
@@ -263,6 +263,7 @@ def terms(node: Node) -> int:
 
 def _where(error: UnexpectedInput, text: str) -> str:
     position = error.pos_in_stream
-    if position is None or position < 0 or position >= len(text) or not text[position:].strip():
+    ended = isinstance(error, UnexpectedToken) and error.token.type == "$END"
+    if ended or position is None or not 0 <= position < len(text):
         return f"Invalid filter clause: it ends too early, after '{text[-20:]}'."
     return f"Invalid filter clause: not understood at position {position}, '{text[position : position + 20]}'."

@@ -1,0 +1,66 @@
+"""Bodies as Graph writes them."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Annotated
+
+import pytest
+from pydantic import Discriminator, Tag, TypeAdapter, ValidationError
+
+from shared.web.graph_model import GraphInput, GraphModel, GraphTime, GraphType, odata_type_of
+
+
+class Package(GraphModel):
+    display_name: str
+    created_date_time: GraphTime | None = None
+
+
+class SubjectSet(GraphType, odata_type="subjectSet"):
+    pass
+
+
+class SingleUser(SubjectSet, odata_type="singleUser"):
+    user_id: str
+
+
+class GroupMembers(SubjectSet, odata_type="groupMembers"):
+    group_id: str
+
+
+AnySubject = Annotated[
+    Annotated[SingleUser, Tag("singleUser")] | Annotated[GroupMembers, Tag("groupMembers")],
+    Discriminator(odata_type_of),
+]
+
+
+def test_names_are_camel_case_and_times_in_utc() -> None:
+    rome = timezone(timedelta(hours=2))
+    package = Package(display_name="Sales", created_date_time=datetime(2026, 7, 1, 9, 30, tzinfo=rome))
+    assert package.graph() == {"displayName": "Sales", "createdDateTime": "2026-07-01T07:30:00Z"}
+    assert Package.model_validate({"displayName": "Sales", "unknown": 1}).display_name == "Sales"
+    later = package.model_copy(update={"created_date_time": datetime(2026, 7, 1, 7, 30, 0, 5000, tzinfo=UTC)})
+    assert later.graph()["createdDateTime"] == "2026-07-01T07:30:00.005Z"
+
+
+def test_what_a_caller_sends_may_hold_nothing_unknown() -> None:
+    class Create(GraphInput):
+        display_name: str
+
+    with pytest.raises(ValidationError, match="dispalyName"):
+        Create.model_validate({"displayName": "x", "dispalyName": "x"})
+
+
+def test_a_derived_type_says_which_it_is() -> None:
+    assert SingleUser(user_id="u").graph() == {"@odata.type": "#microsoft.graph.singleUser", "userId": "u"}
+
+
+@pytest.mark.parametrize("said", ["#microsoft.graph.groupMembers", "microsoft.graph.groupMembers", "groupMembers"])
+def test_a_derived_type_is_read_with_and_without_its_hash(said: str) -> None:
+    subjects: TypeAdapter[SingleUser | GroupMembers] = TypeAdapter(AnySubject)
+    read = subjects.validate_python({"@odata.type": said, "groupId": "g"})
+    assert read == GroupMembers(group_id="g")
+    assert subjects.dump_python(read)["@odata.type"] == "#microsoft.graph.groupMembers"
+
+
+def test_an_unknown_derived_type_is_refused() -> None:
+    with pytest.raises(ValidationError):
+        TypeAdapter(AnySubject).validate_python({"@odata.type": "#microsoft.graph.nobody"})

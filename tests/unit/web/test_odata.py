@@ -1,0 +1,243 @@
+"""Query options: what is unknown or of the wrong kind is a 400 that names it; nothing reaches beyond the list."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.web.errors import ExpiredPageToken, UnsupportedQuery
+from shared.web.odata import (
+    DATETIME,
+    GUID,
+    INTEGER,
+    EntitySet,
+    Enumeration,
+    Expand,
+    Field,
+    Many,
+    parse_filter,
+    read_query,
+)
+from shared.web.odata.ast import And, Compare, Lambda, Not, OneOf, Or, Text
+from shared.web.odata.parse import terms
+
+PACKAGES = EntitySet(
+    "accessPackage",
+    {
+        "id": Field("_id", GUID),
+        "displayName": Field("display_name", sortable=True),
+        "createdDateTime": Field("created", DATETIME, sortable=True),
+        "level": Field("level", INTEGER),
+        "state": Field("state", Enumeration(("delivering", "delivered"))),
+        "catalog/id": Field("catalog_id", GUID),
+        "tags": Many("tags"),
+        "roles": Many("roles", {"id": Field("role_id", GUID), "displayName": Field("name")}),
+    },
+    selectable=frozenset({"description"}),
+    expandable=frozenset({"catalog", "assignmentPolicies"}),
+    searchable=("displayName",),
+)
+
+
+A, B = Compare(("a",), "eq", 1), Compare(("b",), "eq", 2)
+
+
+def query(**options: str) -> Any:
+    return read_query(PACKAGES, [(f"${name}", value) for name, value in options.items()])
+
+
+@pytest.mark.parametrize(
+    ("text", "means"),
+    [
+        ("displayName eq 'let''s'", Compare(("displayName",), "eq", "let's")),
+        ("'x' eq displayName", Compare(("displayName",), "eq", "x")),
+        ("5 lt level", Compare(("level",), "gt", 5)),
+        ("id in ('a', 'b')", OneOf(("id",), ("a", "b"))),
+        ("contains(tolower(displayName),'x')", Text("contains", ("displayName",), "x")),
+        ("startsWith(displayName,'x') eq false", Not(Text("startswith", ("displayName",), "x"))),
+        ("NOT accountEnabled", Not(Compare(("accountEnabled",), "eq", True))),
+        ("a eq 1 or b eq 2 and c eq null", Or((A, And((B, Compare(("c",), "eq", None)))))),
+        ("(a eq 1 or b eq 2) and order eq 3", And((Or((A, B)), Compare(("order",), "eq", 3)))),
+        ("tags/any(c:c eq 'Unified')", Lambda(("tags",), "any", "c", Compare(("c",), "eq", "Unified"))),
+        ("tags/any()", Lambda(("tags",), "any", "", None)),
+        (
+            "identitySources/any(is:is/microsoft.graph.azureActiveDirectoryTenant/tenantId eq 'x')",
+            Lambda(("identitySources",), "any", "is", Compare(("is", "tenantId"), "eq", "x")),
+        ),
+    ],
+)  # fmt: skip
+def test_a_filter_is_read_as_graph_means_it(text: str, means: object) -> None:
+    assert parse_filter(text) == means
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("displayName eq", "ends too early"),
+        ("displayName eq 'a' displayName", "position 19"),
+        ("$where eq 1", "position 0"),
+        ("matchesPattern(displayName,'(a+)+$')", "position"),
+        ("displayName eq other", "a constant"),
+        ("'a'", "no condition"),
+        ("x eq 2026-02-31", "'2026-02-31' is no date"),
+        ("x eq '\0'", "NUL"),
+        ("(" * 13 + "x" + ")" * 13, "nested"),
+        ("not " * 100 + "x", "nested"),
+        (" or ".join(["x"] * 61), "60 conditions"),
+        (f"x in ({','.join(['1'] * 101)})", "at most 100"),
+        ("x eq '" + "a" * 4096 + "'", "4096 characters"),
+    ],
+)
+def test_what_is_no_filter_is_refused_with_the_place(text: str, named: str) -> None:
+    with pytest.raises(UnsupportedQuery, match=r"Invalid filter clause") as refused:
+        parse_filter(text)
+    assert named in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "target"),
+    [
+        ("secret eq 'x'", "secret"),
+        ("catalog_id eq 'x'", "catalog_id"),
+        ("_id eq 'x'", "_id"),
+        ("catalog/secret eq 'x'", "catalog/secret"),
+        ("roles/any(r:r/secret eq 'x')", "secret"),
+        ("displayName/x eq 1", "displayName/x"),
+        ("displayName eq 1", "displayName"),
+        ("level eq 'x'", "level"),
+        ("level eq true", "level"),
+        ("createdDateTime gt 'x'", "createdDateTime"),
+        ("createdDateTime gt null", "createdDateTime"),
+        ("state eq 'gone'", "state"),
+        ("state gt 'delivered'", "state"),
+        ("startswith(level,'1')", "level"),
+        ("tags eq 'x'", "tags"),
+        ("displayName/any(x:x eq 'y')", "displayName"),
+        ("tags/any(t:startswith(t,'a') and endswith(t,'b'))", "tags"),
+        ("roles/any(r:displayName eq 'x')", "$filter"),
+    ],
+)
+def test_what_is_not_public_or_of_another_kind_is_refused_and_named(text: str, target: str) -> None:
+    with pytest.raises(UnsupportedQuery) as refused:
+        query(filter=text)
+    assert refused.value.target == target
+
+
+@pytest.mark.parametrize(
+    ("options", "target"),
+    [
+        ({"fitler": "x"}, "$fitler"),
+        ({"top": "0"}, "$top"),
+        ({"top": "1000"}, "$top"),
+        ({"top": "٣"}, "$top"),
+        ({"skip": "-1"}, "$skip"),
+        ({"count": "yes"}, "$count"),
+        ({"orderby": "secret"}, "secret"),
+        ({"orderby": "level"}, "level"),
+        ({"orderby": "displayName down"}, "$orderby"),
+        ({"select": "displayName,secret"}, "secret"),
+        ({"expand": "secret"}, "$expand"),
+        ({"expand": "catalog($filter=x)"}, "$expand"),
+        ({"search": '"secret:x"'}, "secret"),
+        ({"search": "x AND"}, "$search"),
+        ({"search": '"x'}, "$search"),
+        ({"skiptoken": "damaged"}, "$skiptoken"),
+    ],
+)
+def test_an_option_that_is_unknown_or_wrong_is_refused_and_named(options: dict[str, str], target: str) -> None:
+    with pytest.raises((UnsupportedQuery, ExpiredPageToken)) as refused:
+        query(**options)
+    assert refused.value.target == target
+
+
+def test_options_may_come_without_dollar_and_in_any_case_but_once() -> None:
+    read = read_query(PACKAGES, [("Filter", "displayName eq 'x'"), ("$TOP", "5"), ("count", "true")])
+    assert (read.top, read.limit, read.count, read.where != {}) == (5, 6, True, True)
+    with pytest.raises(UnsupportedQuery, match="twice"):
+        read_query(PACKAGES, [("$top", "5"), ("top", "6")])
+
+
+def test_select_keeps_what_was_asked_and_annotations() -> None:
+    item = {"@odata.type": "#x", "id": "1", "displayName": "Sales", "description": "d", "catalog": {}}
+    assert query(select="displayName,DESCRIPTION").selected(item) == {
+        "@odata.type": "#x",
+        "displayName": "Sales",
+        "description": "d",
+    }
+    assert query(select="id", expand="catalog").selected(item) == {"@odata.type": "#x", "id": "1", "catalog": {}}
+    assert query(select="*").selected(item) == query().selected(item) == item
+
+
+def test_expand_may_be_nested() -> None:
+    assert query(expand="catalog($select=id,displayName;$expand=roles),AssignmentPolicies").expand == (
+        Expand("catalog", frozenset({"id", "displayName"}), (Expand("roles"),)),
+        Expand("assignmentPolicies"),
+    )
+
+
+def test_the_order_always_ends_in_the_id() -> None:
+    assert query().sort == [("_id", 1)]
+    assert query(orderby="displayName desc, createdDateTime").sort == [("display_name", -1), ("created", 1), ("_id", 1)]
+
+
+def test_a_page_token_counts_for_its_own_query_only() -> None:
+    token = query(filter="level gt 1").token_after({"_id": "p"})
+    assert query(filter="level gt 1", skiptoken=token).after == {"$or": [{"$and": [{"_id": {"$gt": "p"}}]}]}
+    for other in ({"filter": "level gt 2"}, {"orderby": "displayName"}):
+        with pytest.raises(ExpiredPageToken):
+            query(**other, skiptoken=token)
+
+
+@pytest.mark.parametrize("value", [{"$ne": None}, [1], {"d": 5}, {"o": "x"}, 2**63])
+def test_a_page_token_can_bring_values_only(value: Any) -> None:
+    forged = base64.urlsafe_b64encode(json.dumps([query().fingerprint, value]).encode()).decode()
+    with pytest.raises(ExpiredPageToken):
+        query(skiptoken=forged)
+
+
+OPERATORS = {
+    "$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nor", "$not", "$and", "$or", "$regex", "$options",
+    "$elemMatch", "$exists", "$size",
+}  # fmt: skip
+PLACES = {"_id", "display_name", "created", "level", "state", "catalog_id", "tags", "tags.0", "roles", "roles.0"}
+PLACES |= {"role_id", "name"}
+
+
+def keys(value: Any) -> set[str]:
+    if isinstance(value, dict):
+        return set(value) | {key for inner in value.values() for key in keys(inner)}
+    return {key for inner in value for key in keys(inner)} if isinstance(value, list) else set()
+
+
+PIECES = st.sampled_from(
+    """
+    displayName id level state catalog/id tags roles secret _id $where $ne 'x' '$ne' 'a''b' 5 -1.5 null true 2026-01-01
+    eq ne gt in and or not ( ) , startswith(displayName,'x') tags/any(t:t roles/any(r:r/id r/displayName tags/$count
+    /any(x: / '
+    """.split()  # noqa: SIM905 - as words it can be read
+)
+
+
+@given(st.lists(PIECES, max_size=12).map(" ".join))
+def test_whatever_is_asked_reaches_listed_places_by_listed_operators_or_is_refused(text: str) -> None:
+    try:
+        asked = query(filter=text)
+    except UnsupportedQuery:
+        return
+    assert keys(asked.where) <= OPERATORS | PLACES
+
+
+@given(st.text(max_size=60))
+def test_any_text_at_all_is_read_or_refused(text: str) -> None:
+    for option in ("filter", "search", "orderby", "select", "expand", "skiptoken", "top", "count"):
+        try:
+            query(**{option: text})
+        except (UnsupportedQuery, ExpiredPageToken):
+            continue
+
+
+def test_conditions_are_counted() -> None:
+    assert terms(parse_filter("a eq 1 and (b or not c) and tags/any(t:t eq 'x' or t eq 'y')")) == 6
