@@ -1,0 +1,1 @@
+"""The directory's decisions: pure functions of state, message and circumstances."""

@@ -1,0 +1,335 @@
+"""What follows from a statement about a person, from a date that has come, and from a manager who turned up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from services.directory import properties
+from services.directory.model import (
+    Person,
+    Statement,
+    Timeline,
+    TooMany,
+    TooOld,
+    View,
+    compacted,
+    fold,
+    has_joined_by,
+    identity,
+    stated,
+    to_ms,
+)
+from services.directory.sources import API, Sources
+from shared.contracts import topics
+from shared.contracts.base import Refusal, Transition
+from shared.contracts.directory import (
+    PersonChanged,
+    PersonJoined,
+    PersonLeft,
+    PersonReturned,
+    PersonStatus,
+    PersonSuspended,
+    PersonUnjoined,
+    ValueChange,
+)
+from shared.contracts.hr import ChangeKind, HrChange, HrRejection
+from shared.messaging.decision import Again, Circumstances, Decision, Due
+from shared.messaging.envelope import Outgoing, Position, enveloped
+
+NAME_INDEX = "state.name"
+KEYS_INDEX = "state.keys"
+
+
+@dataclass(slots=True)
+class Heard:
+    """A valid change, with the record that brought it (none over HTTP)."""
+
+    change: HrChange
+    raw: bytes = b""
+    key: str = ""
+    person_id: str = ""
+    """Whom it is about, once located."""
+    keys: tuple[str, ...] = ()
+    """Correlation keys that it states."""
+
+    @property
+    def identity(self) -> str:
+        return identity(self.change.source, self.change.employee_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What decisions about people refer to."""
+
+    sources: Sources
+    managers: Mapping[str, str] = field(default_factory=dict)
+    """Identity -> person id, of those asked about who have joined."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """Folded user principal name -> who holds it, of those asked about."""
+    joining: frozenset[str] = frozenset()
+    """Ids of people whom a message of the batch says to have joined."""
+
+
+def change(state: Person | None, heard: Heard, at: Circumstances[Around]) -> Decision[Person]:
+    """A source states something about a person."""
+    said, sources = heard.change, at.context.sources
+    clean, problems = _taken(said, sources)
+    answers = [_rejection(heard, at, code, text, part=name) for name, code, text in problems]
+    before = state or Person(heard.person_id)
+    statement = Statement(
+        to_ms(said.effective_at), said.sequence or 0, 0, said.source, said.kind.value, said.change_id, clean,
+        said.rescinds if said.kind is ChangeKind.RESCINDED else None, _place(at.position),
+    )  # fmt: skip
+    try:
+        timeline = stated(before.timeline, statement)
+    except TooOld:
+        return Decision(state, messages=(*answers, _rejection(heard, at, "tooOld", _TOO_OLD)))
+    except TooMany:
+        return Decision(state, messages=(*answers, _rejection(heard, at, "tooMany", _TOO_MANY)))
+    if statement.kind not in _COMES_FIRST and not before_joined(timeline, statement, said):
+        answers.append(_rejection(heard, at, "notJoined", _not_joined(said)))
+    identities = before.identities
+    if said.employee_id and said.source != API and heard.identity not in identities:
+        identities = (*identities, heard.identity)
+    if timeline is before.timeline and identities is before.identities and KEYS_INDEX not in at.clashes:
+        return Decision(state, messages=tuple(answers))
+    keys = _keys(before, heard, at)
+    refused = before.refused_names
+    if name := clean.get("userPrincipalName"):
+        folded = name.casefold()
+        owner = at.context.names.get(folded)
+        if owner is not None and owner != heard.person_id:
+            answers.append(_rejection(heard, at, "userPrincipalNameTaken", _name_taken(owner), "userPrincipalName"))
+            refused = tuple(dict.fromkeys((*refused, folded)))
+        elif folded in refused:
+            refused = tuple(one for one in refused if one != folded)
+    draft = replace(before, timeline=timeline, identities=identities, keys=keys, refused_names=refused)
+    after = _looked_at(draft, at)
+    if after.waits_for is not None and after.waits_for != before.waits_for and clean.get(properties.MANAGER):
+        answers.append(_rejection(heard, at, "managerUnknown", _MANAGER_WAITS, properties.MANAGER))
+    after = replace(after, timeline=compacted(after.timeline, to_ms(at.now), after.joined))
+    return Decision(after, _happened(before, after), tuple(answers))
+
+
+def due(state: Person | None, message: Due, at: Circumstances[Around]) -> Decision[Person]:
+    """A future date has come, or somebody poked: whatever is true now becomes so."""
+    return _again(state, at, by_date=True)
+
+
+def again(state: Person | None, message: Again, at: Circumstances[Around]) -> Decision[Person]:
+    """A manager who was missing has turned up meanwhile."""
+    return _again(state, at, by_date=False)
+
+
+def _again(state: Person | None, at: Circumstances[Around], by_date: bool) -> Decision[Person]:
+    if state is None:
+        return Decision(None)
+    # Those who wait for this person were told just now, by whoever looked (see store).
+    before = replace(state, calls=False) if state.calls and by_date else state
+    after = _looked_at(before, at)
+    if by_date and after.joined and not before.joined:
+        after = replace(after, calls=True)
+    if after == state:
+        return Decision(state)
+    return Decision(after, _happened(state, after))
+
+
+def _looked_at(person: Person, at: Circumstances[Around]) -> Person:
+    """`person` with what its timeline says of the present."""
+    sources = at.context.sources
+    now = to_ms(at.now)
+    view = fold(person.timeline, now)
+    attributes = view.attributes(sources)
+    reference = view.manager(sources)
+    attributes.pop(properties.MANAGER, None)
+    refused = person.refused_names
+    name = attributes.get("userPrincipalName")
+    if name is not None and NAME_INDEX in at.clashes and name.casefold() != person.user_principal_name:
+        owner = at.context.names.get(name.casefold(), "")
+        if owner != person.id:
+            refused = tuple(dict.fromkeys((*refused, name.casefold())))
+    if name is not None and name.casefold() in refused:
+        # Somebody else's: the one before stays.
+        attributes.pop("userPrincipalName")
+        if (kept := person.attributes.get("userPrincipalName")) and kept.casefold() not in refused:
+            attributes["userPrincipalName"] = kept
+    attributes.setdefault("userType", "Member")
+    if "employeeId" not in attributes and (number := _employee_id(person, sources)) is not None:
+        attributes["employeeId"] = number
+    manager_id, managers = None, person.managers
+    if reference is not None:
+        manager_id = managers.get(reference)
+        if manager_id is None and (manager_id := at.context.managers.get(reference)) is not None:
+            managers = {**managers, reference: manager_id}
+    return replace(
+        person,
+        managers=managers,
+        refused_names=refused,
+        status=view.status,
+        attributes=attributes,
+        manager_id=manager_id,
+        waits_for=reference if manager_id is None else None,
+        holds=tuple(sorted(source for source, told in view.told.items() if told.held)),
+        next_at=view.next_at,
+    )
+
+
+def _employee_id(person: Person, sources: Sources) -> str | None:
+    for one in person.identities:
+        source, _, id = one.partition(":")
+        if source in sources.by_name and sources.by_name[source].employee_ids:
+            return id
+    return None
+
+
+def _happened(before: Person, after: Person) -> tuple[Transition, ...]:
+    """What others hear of it. Of someone who has not joined: nothing."""
+    was, now = before.status, after.status
+    if now is PersonStatus.EXPECTED:
+        return () if was is PersonStatus.EXPECTED else (PersonUnjoined.model_construct(),)
+    happened: list[Transition] = []
+    if was is PersonStatus.EXPECTED:
+        happened.append(_JOINED)
+    elif was is PersonStatus.LEFT and now is not PersonStatus.LEFT:
+        happened.append(_JOINED_AGAIN)
+    if was is not PersonStatus.EXPECTED and (changes := _changes(before, after)):
+        happened.append(PersonChanged.model_construct(changes=changes))
+    if before.holds != after.holds:
+        happened += [PersonSuspended.model_construct(source=s) for s in after.holds if s not in before.holds]
+        happened += [PersonReturned.model_construct(source=s) for s in before.holds if s not in after.holds]
+    if now is PersonStatus.LEFT and was is not PersonStatus.LEFT:
+        happened.append(_LEFT)
+    if not happened and before.identities != after.identities:
+        happened.append(PersonChanged.model_construct(changes={}))
+    return tuple(happened)
+
+
+_JOINED = PersonJoined.model_construct(returned=False)
+_JOINED_AGAIN = PersonJoined.model_construct(returned=True)
+_LEFT = PersonLeft.model_construct()
+
+
+def _changes(before: Person, after: Person) -> dict[str, ValueChange]:
+    changes: dict[str, ValueChange] = {}
+    old, new = before.attributes, after.attributes
+    if old != new:
+        for name, value in new.items():
+            if (known := old.get(name)) != value:
+                changes[name] = ValueChange.model_construct(before=known, after=value)
+        for name, value in old.items():
+            if name not in new:
+                changes[name] = ValueChange.model_construct(before=value, after=None)
+    if before.manager_id != after.manager_id:
+        changes["manager"] = ValueChange.model_construct(before=before.manager_id, after=after.manager_id)
+    return changes
+
+
+def _taken(said: HrChange, sources: Sources) -> tuple[dict[str, Any], tuple[tuple[str, str, str], ...]]:
+    """The attributes that can be taken, and what is wrong with the others."""
+    if said.kind is ChangeKind.RESCINDED or not said.attributes:
+        return {}, ()
+    clean, problems = properties.cleaned(said.attributes)
+    if sources.authority:
+        for name in [name for name in clean if not sources.may_set(said.source, name)]:
+            del clean[name]
+            text = f"The source may not set {name}: see `tenure sources`. The rest of the change was taken."
+            problems = (*problems, (name, "notAuthoritative", text))
+    return clean, problems
+
+
+_COMES_FIRST = frozenset({"joined", "rescinded"})
+
+
+def before_joined(timeline: Timeline, statement: Statement, said: HrChange) -> bool:
+    found = timeline.find(said.source, said.change_id)
+    # Folded already, so joined before.
+    return found is None or has_joined_by(timeline, found)
+
+
+def _keys(before: Person, heard: Heard, at: Circumstances[Around]) -> tuple[str, ...]:
+    if KEYS_INDEX in at.clashes or not heard.keys:
+        return before.keys
+    return tuple(dict.fromkeys((*before.keys, *heard.keys)))
+
+
+def _place(position: Position | None) -> str:
+    return f"{position.topic}/{position.partition}/{position.offset}" if position is not None else ""
+
+
+def _not_joined(said: HrChange) -> str:
+    return (
+        f"Nobody has joined under this employee id by {said.effective_at.date()}: send a change of kind 'joined' that "
+        "takes effect before. This one is kept and counts then; there is no need to send it again."
+    )
+
+
+def _name_taken(owner: str) -> str:
+    return f"Person {owner} has this userPrincipalName. State another; the rest of the change was taken."
+
+
+_MANAGER_WAITS = (
+    "Nobody has joined under this managerEmployeeId yet: the reference waits until somebody does. The rest of the "
+    "change was taken; there is no need to send it again."
+)
+_TOO_OLD = (
+    "It is about a time whose changes have been merged, so that it can no longer be placed or taken back. State what "
+    "is true now, under a new changeId."
+)
+_TOO_MANY = "More changes are kept of this person than can be: a 'joined' is missing, or too many lie in the future."
+
+
+def _rejection(heard: Heard, at: Circumstances[Around], code: str, text: str, part: str = "") -> Outgoing:
+    said = heard.change
+    return rejection(
+        at.position, at.now, heard.key, heard.raw, Refusal(code=code, message=text), part=part,
+        change_id=said.change_id, employee_id=said.employee_id, source=said.source,
+    )  # fmt: skip
+
+
+def rejection(
+    position: Position | None,
+    now: datetime,
+    key: str,
+    raw: bytes | None,
+    reason: Refusal,
+    *,
+    part: str = "",
+    change_id: str | None = None,
+    employee_id: str | None = None,
+    source: str | None = None,
+) -> Outgoing:
+    """The answer on the public topic. Its id derives from where the record lies, so that a repeat says the same."""
+    place = position or Position("http", 0, 0)
+    id = ":".join(filter(None, (_place(place), reason.code, part)))
+    answer = HrRejection(
+        id=id, change_id=change_id, employee_id=employee_id, source=source, reason=reason, original=original(raw),
+        topic=place.topic, partition=place.partition, offset=place.offset, at=now,
+    )  # fmt: skip
+    record = enveloped(
+        topics.HR_REJECTED, key, answer.json_bytes(), ce_id=id, ce_type=HrRejection.ce_type, source="directory", at=now
+    )
+    return replace(record, headers=(*record.headers, (REASON, reason.code)))
+
+
+REASON = "reason"
+"""Header of a rejection: its code, for who counts or filters."""
+
+
+def original(raw: bytes | None) -> Any:
+    """The JSON that was received; base64 text if it was none, null if there was nothing."""
+    import base64
+
+    if raw is None:
+        return None
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return base64.b64encode(raw).decode()
+
+
+__all__ = ["Around", "Heard", "View", "again", "change", "due", "rejection"]

@@ -1,0 +1,167 @@
+"""What the directory hears: HR changes in three shapes and two lanes, membership commands, dates that have come."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+
+from services.directory.decide import people
+from services.directory.decide.people import Around, Heard
+from services.directory.model import Person
+from services.directory.sources import Sources
+from services.directory.store import People
+from shared.clock import Clock
+from shared.contracts import topics
+from shared.contracts.base import Cause, Refusal
+from shared.contracts.hr import ChangeKind, HrChange
+from shared.ids import derived_id
+from shared.messaging.decision import Circumstances, Decision, Due, Handler
+from shared.messaging.envelope import Incoming, Outgoing
+from shared.messaging.errors import WillNotPass
+from shared.messaging.loop import Loop
+from shared.messaging.service import Platform, Subscription
+from shared.telemetry.metrics import REJECTIONS
+
+
+def decoder(sources: Sources) -> Any:
+    """Reads a record of the public topics: bare JSON, or a CloudEvent, structured or binary."""
+
+    def decode(record: Incoming) -> Heard:
+        raw = record.value
+        if not raw:
+            raise WillNotPass("empty", "The record has no body. Send the change as JSON.")
+        try:
+            change = HrChange.model_validate_json(_data_of(record, raw))
+        except ValidationError as problem:
+            raise WillNotPass(*_said(problem)) from None
+        except OverflowError:
+            raise WillNotPass("invalidDate", "effectiveAt lies beyond what a date can be.") from None
+        if change.source not in sources.by_name:
+            raise WillNotPass(
+                "unknownSource", "The source is not one of ours: see `tenure sources` and the sources file."
+            )
+        if change.kind is ChangeKind.RESCINDED and not change.rescinds:
+            raise WillNotPass("rescindsMissing", "Say in 'rescinds' the changeId of the change that is taken back.")
+        return Heard(change, raw, record.key_text or "")
+
+    return decode
+
+
+def _data_of(record: Incoming, raw: bytes) -> bytes:
+    """The change inside a structured CloudEvent; the body itself otherwise."""
+    structured = b'"specversion"' in raw or (record.header("content-type") or "").startswith("application/cloudevents")
+    if not structured:
+        return raw
+    try:
+        event = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return raw
+    if not isinstance(event, dict) or "specversion" not in event:
+        return raw
+    if "data" in event:
+        return orjson.dumps(event["data"])
+    if isinstance(event.get("data_base64"), str):
+        try:
+            return base64.b64decode(event["data_base64"], validate=True)
+        except ValueError:
+            raise WillNotPass("notJson", "data_base64 of the CloudEvent is no base64.") from None
+    raise WillNotPass("dataMissing", "The CloudEvent has no 'data': put the change there.")
+
+
+_CODES = {
+    "changeId": "changeIdMissing",
+    "employeeId": "employeeIdMissing",
+    "kind": "unknownKind",
+    "effectiveAt": "invalidDate",
+}
+
+
+def _said(problem: ValidationError) -> tuple[str, str]:
+    """A stable code and a sentence. Values are not repeated."""
+    error = problem.errors(include_url=False, include_input=False, include_context=False)[0]
+    where = str(error["loc"][0]) if error["loc"] else ""
+    if error["type"] == "json_invalid":
+        return "notJson", "The body is not JSON. Send the change as UTF-8 JSON."
+    if not where:
+        return "notAChange", "The body is JSON but no object: send {changeId, employeeId, kind, effectiveAt, …}."
+    text = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "missing":
+        code = _CODES.get(where, "invalid") if where in {"changeId", "employeeId"} else f"{where}Missing"
+        return code, f"{where} is missing."
+    if where == "kind":
+        return "unknownKind", f"kind must be one of {', '.join(kind.value for kind in ChangeKind)}."
+    if where == "effectiveAt":
+        return "invalidDate", "effectiveAt must be an ISO 8601 date or date-time: 2026-03-01, 2026-03-01T09:00:00Z."
+    return "invalid", f"{where}: {text}."
+
+
+def answered(clock: Clock) -> Any:
+    """Answers on the rejected topic what is no valid change."""
+
+    def answer(record: Incoming, reason: WillNotPass) -> Outgoing:
+        said: Any = None
+        try:
+            said = orjson.loads(record.value or b"null")
+        except orjson.JSONDecodeError:
+            pass
+        if isinstance(said, dict) and isinstance(said.get("data"), dict) and "specversion" in said:
+            said = said["data"]
+        known = said if isinstance(said, dict) else {}
+        REJECTIONS.add(service="directory", reason=reason.code)
+        return people.rejection(
+            record.position, clock.now(), record.key_text or "", record.value,
+            Refusal(code=reason.code, message=reason.message),
+            change_id=_text(known.get("changeId")), employee_id=_text(known.get("employeeId")),
+            source=_text(known.get("source", "hr")) if known else None,
+        )  # fmt: skip
+
+    return answer
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def cause_of(heard: Heard, record: Incoming) -> Cause:
+    """The HR change is the first cause of all that follows; what came by the urgent topic stays urgent."""
+    said = heard.change
+    return Cause.model_construct(
+        id=f"hr:{said.source}:{said.change_id}",
+        correlation=derived_id("hr-change", said.source, said.change_id),
+        actor=f"source:{said.source}",
+        effective_at=said.effective_at,
+        lane=topics.BY_NAME[record.position.topic].lane,
+    )
+
+
+def change(state: Person | None, heard: Heard, at: Circumstances[Around]) -> Decision[Person]:
+    """`decide.people.change`, its rejections counted."""
+    decision = people.change(state, heard, at)
+    for record in decision.messages:
+        REJECTIONS.add(service="directory", reason=dict(record.headers)[people.REASON])
+    return decision
+
+
+def hr_changes(store: People) -> Handler[Person, Heard, Around]:
+    return Handler(change, store.locate, store.look, store.look_again, people.again)
+
+
+def dates(store: People) -> Handler[Person, Due, Around]:
+    async def locate(messages: Any) -> Any:
+        return [message.id for message in messages]
+
+    return Handler(people.due, locate, store.look, store.look_again, people.again)
+
+
+def subscriptions(platform: Platform, loop: Loop[Person], store: People, sources: Sources) -> list[Subscription]:
+    """The urgent topic first."""
+    return [
+        platform.hears(
+            topic, loop, hr_changes(store), decode=decoder(sources), on_invalid=answered(platform.clock),
+            cause_of=cause_of,
+        )
+        for topic in (topics.HR_URGENT, topics.HR_CHANGES)
+    ]  # fmt: skip

@@ -1,0 +1,463 @@
+"""Aggregates of the directory: the person with its timeline, the group, the membership.
+
+A person's timeline holds what sources stated, each statement with the moment it is about. What is true now is folded
+from it (`fold`): statements in the order of their moment, then `sequence`, then arrival; what was stated last about a
+moment wins; what was rescinded does not count.
+
+**Bounds.** Of someone who has joined, the newest `KEEP` statements stay as they are; older ones are folded into a base
+once there are `FOLD_ABOVE`. A statement, correction or rescission about a time before the base can no longer be placed
+and is refused (`tooOld`), never dropped in silence. Change ids outlive the folding, the latest `REMEMBERED` of them, so
+that a repeat of what was folded is still known as one; a repeat of anything older is refused as too old. Of someone who
+has not joined nothing is folded, and at most `MOST_UNFOLDED` statements are kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+import orjson
+
+from services.directory.properties import MANAGER, NESTED
+from services.directory.sources import DEFAULT, Sources
+from shared.contracts.directory import PersonStatus
+
+KEEP = 64
+FOLD_ABOVE = 96
+MOST_UNFOLDED = 512
+REMEMBERED = 1024
+MOST_SEEN = 16
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def to_ms(moment: datetime) -> int:
+    """Milliseconds since 1970, exactly (no float in between)."""
+    span = moment - _EPOCH
+    return (span.days * 86_400 + span.seconds) * 1000 + span.microseconds // 1000
+
+
+def from_ms(ms: int) -> datetime:
+    return _EPOCH + timedelta(milliseconds=ms)
+
+
+def identity(source: str, id: str) -> str:
+    """How a source's name for a person stands in indexes. Source names have no colon."""
+    return f"{source}:{id}"
+
+
+class Statement(NamedTuple):
+    """One statement of one source about one moment. Sorts by (moment, sequence, arrival), which is unique."""
+
+    effective: int
+    """Milliseconds since 1970, UTC."""
+    sequence: int
+    arrival: int
+    """Counts what arrived about this person, from 1. Within one partition that is the order of offsets."""
+    source: str
+    kind: str
+    id: str
+    attributes: dict[str, Any]
+    rescinds: str | None = None
+    place: str = ""
+    """Where it came from ('topic/partition/offset')."""
+    seen: tuple[str, ...] = ()
+    """Where the versions that it corrected came from: read again after a crash, they must not win again."""
+
+    def says_the_same(self, other: Statement) -> bool:
+        return (
+            self.effective == other.effective
+            and self.kind == other.kind
+            and self.sequence == other.sequence
+            and self.rescinds == other.rescinds
+            and self.attributes == other.attributes
+        )
+
+
+class Told:
+    """What one source says of a person, folded up to some moment."""
+
+    __slots__ = ("attributes", "employed", "ever", "fresh", "held")
+
+    def __init__(
+        self,
+        employed: bool = False,
+        ever: bool = False,
+        attributes: dict[str, Any] | None = None,
+        fresh: dict[str, Any] | None = None,
+        held: bool = False,
+    ) -> None:
+        self.employed = employed
+        self.ever = ever
+        """Has ever said 'joined'."""
+        self.attributes = attributes if attributes is not None else {}
+        self.fresh = fresh
+        """Stated since they left: with what a new joining begins, for it does not revive the old attributes."""
+        self.held = held
+
+    def hears(self, statement: Statement) -> None:
+        kind = statement.kind
+        if kind == "joined" and not self.employed:
+            if self.fresh is not None:
+                self.attributes, self.fresh, self.held = self.fresh, None, False
+            self.employed = self.ever = True
+        elif kind == "left":
+            self.employed = False
+            if self.fresh is None:
+                self.fresh = {}
+        elif kind == "suspended":
+            self.held = True
+        elif kind == "returned":
+            self.held = False
+        if statement.attributes:
+            apply(self.attributes, statement.attributes)
+            if self.fresh is not None and kind != "left":
+                apply(self.fresh, statement.attributes)
+
+    def copy(self) -> Told:
+        fresh = None if self.fresh is None else dict(self.fresh)
+        return Told(self.employed, self.ever, dict(self.attributes), fresh, self.held)
+
+    def row(self) -> list[Any]:
+        return [self.employed, self.ever, self.attributes, self.fresh, self.held]
+
+
+def apply(known: dict[str, Any], stated: Mapping[str, Any]) -> None:
+    """Take over what is stated: null clears, nested properties are merged by key (and never changed in place)."""
+    for name, value in stated.items():
+        if value is None:
+            known.pop(name, None)
+        elif name in NESTED:
+            merged = {**known.get(name, {}), **value}
+            merged = {key: inner for key, inner in merged.items() if inner is not None}
+            if merged:
+                known[name] = merged
+            else:
+                known.pop(name, None)
+        else:
+            known[name] = value
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """The oldest statements, folded. `upto` is the key of the last of them."""
+
+    upto: tuple[int, int, int]
+    told: dict[str, Told]
+    remembered: dict[str, str]
+    """Digest of a folded change's id -> digest of its content, the oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """All that is stated of one person. `statements` are sorted; `arrivals` counts what came in."""
+
+    statements: tuple[Statement, ...] = ()
+    arrivals: int = 0
+    base: Base | None = None
+
+    def find(self, source: str, id: str) -> Statement | None:
+        for statement in self.statements:
+            if statement.id == id and statement.source == source:
+                return statement
+        return None
+
+
+class TooOld(Exception):
+    """About a time before the base: it can no longer be placed."""
+
+
+class TooMany(Exception):
+    """More statements than are kept of someone who has not joined, or lie ahead of someone who has."""
+
+
+def stated(timeline: Timeline, new: Statement) -> Timeline:
+    """The timeline with `new` in it; the very same one if it says nothing new.
+
+    `new.arrival` is set here. Raises TooOld, TooMany."""
+    old = timeline.find(new.source, new.id)
+    if old is not None:
+        if old.says_the_same(new) or new.place in old.seen:
+            return timeline
+        new = new._replace(seen=(*old.seen, old.place)[-MOST_SEEN:])
+    base = timeline.base
+    if base is not None:
+        if old is None and (known := base.remembered.get(_digest_of_id(new.source, new.id))):
+            if known == _digest_of_content(new):
+                return timeline
+            raise TooOld
+        if (new.effective, new.sequence) < base.upto[:2]:
+            raise TooOld
+        if new.rescinds is not None and _digest_of_id(new.source, new.rescinds) in base.remembered:
+            raise TooOld
+    arrival = timeline.arrivals + 1
+    new = new._replace(arrival=arrival)
+    rest = timeline.statements if old is None else tuple(s for s in timeline.statements if s is not old)
+    if not rest or rest[-1] < new:
+        statements = (*rest, new)
+    else:
+        statements = tuple(sorted((*rest, new), key=_place_in_time))
+    if len(statements) > MOST_UNFOLDED:
+        raise TooMany
+    return Timeline(statements, arrival, base)
+
+
+def _place_in_time(statement: Statement) -> tuple[int, int, int]:
+    return statement[:3]
+
+
+def taken_back(statements: Iterable[Statement]) -> set[tuple[str, str]]:
+    """(source, change id) of what is rescinded. A rescission may itself be rescinded, whatever their dates."""
+    by: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for s in statements:
+        if s.rescinds is not None:
+            by.setdefault((s.source, s.rescinds), []).append((s.source, s.id))
+    if not by:
+        return set()
+
+    def rescinded(id: tuple[str, str], asking: frozenset[tuple[str, str]]) -> bool:
+        return id not in asking and any(not rescinded(one, asking | {id}) for one in by.get(id, ()))
+
+    return {id for id in by if rescinded(id, frozenset())}
+
+
+@dataclass(slots=True)
+class View:
+    """What is true at one moment."""
+
+    told: dict[str, Told]
+    next_at: int | None
+    """When the next statement takes effect, in milliseconds since 1970."""
+
+    @property
+    def joined(self) -> bool:
+        """Has ever joined, by now."""
+        return any(told.ever for told in self.told.values())
+
+    @property
+    def status(self) -> PersonStatus:
+        told = self.told.values()
+        if not any(one.ever for one in told):
+            return PersonStatus.EXPECTED
+        if not any(one.employed for one in told):
+            return PersonStatus.LEFT
+        return PersonStatus.SUSPENDED if any(one.held for one in told) else PersonStatus.ACTIVE
+
+    def attributes(self, sources: Sources) -> dict[str, Any]:
+        """By authority: of each property what the first source in its order says that still has the person.
+
+        Once nobody has, of all. Nothing is shared with what is kept."""
+        if len(self.told) == 1:
+            return dict(next(iter(self.told.values())).attributes)
+        current = {name: one for name, one in self.told.items() if one.employed} or self.told
+        merged: dict[str, Any] = {}
+        for one in current.values():
+            for name in one.attributes:
+                if name not in merged:
+                    for source in sources.who_may_set(name):
+                        if source in current and name in current[source].attributes:
+                            merged[name] = current[source].attributes[name]
+                            break
+        return merged
+
+    def manager(self, sources: Sources) -> str | None:
+        """The identity of the manager, as the source with authority names it."""
+        current = {name: one for name, one in self.told.items() if one.employed} or self.told
+        for source in sources.who_may_set(MANAGER):
+            if source in current and (id := current[source].attributes.get(MANAGER)) is not None:
+                return identity(source, id)
+        return None
+
+
+def fold(timeline: Timeline, now: int) -> View:
+    """What is true at `now` (milliseconds since 1970, inclusive)."""
+    base = timeline.base
+    told = {source: one.copy() for source, one in base.told.items()} if base is not None else {}
+    gone = taken_back(timeline.statements)
+    for s in timeline.statements:
+        if s.rescinds is not None or (gone and (s.source, s.id) in gone):
+            continue
+        if s.effective > now:
+            return View(told, s.effective)
+        one = told.get(s.source)
+        if one is None:
+            one = told[s.source] = Told()
+        one.hears(s)
+    return View(told, None)
+
+
+def has_joined_by(timeline: Timeline, statement: Statement) -> bool:
+    """Whether anyone had said 'joined' when this statement has its effect."""
+    if timeline.base is not None and any(one.ever for one in timeline.base.told.values()):
+        return True
+    gone = taken_back(timeline.statements)
+    return any(
+        s.kind == "joined" and s[:3] < statement[:3] and (s.source, s.id) not in gone for s in timeline.statements
+    )
+
+
+def compacted(timeline: Timeline, now: int, joined: bool) -> Timeline:
+    """The oldest folded into the base, if there are too many and the person has joined."""
+    if len(timeline.statements) <= FOLD_ABOVE or not joined:
+        return timeline
+    old = timeline.statements[:-KEEP]
+    old = tuple(s for s in old if s.effective <= now)
+    if not old:
+        return timeline
+    rest = timeline.statements[len(old) :]
+    # A rescission stays as long as what it takes back: either may come first.
+    view = fold(Timeline(_without_rescinded(timeline.statements, old), 0, timeline.base), now)
+    if not view.joined:
+        return timeline
+    remembered = dict(timeline.base.remembered) if timeline.base is not None else {}
+    for s in old:
+        remembered[_digest_of_id(s.source, s.id)] = _digest_of_content(s)
+    while len(remembered) > REMEMBERED:
+        del remembered[next(iter(remembered))]
+    return Timeline(rest, timeline.arrivals, Base(old[-1][:3], view.told, remembered))
+
+
+def _without_rescinded(every: tuple[Statement, ...], some: tuple[Statement, ...]) -> tuple[Statement, ...]:
+    gone = taken_back(every)
+    return tuple(s for s in some if (s.source, s.id) not in gone and s.rescinds is None)
+
+
+def _digest_of_id(source: str, id: str) -> str:
+    return hashlib.blake2b(f"{source}:{id}".encode(), digest_size=9).hexdigest()
+
+
+def _digest_of_content(s: Statement) -> str:
+    said = [s.effective, s.sequence, s.kind, s.rescinds, s.attributes]
+    return hashlib.blake2b(orjson.dumps(said, option=orjson.OPT_SORT_KEYS), digest_size=9).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Someone in the directory: the timeline, and what is true of them since it was last looked at."""
+
+    id: str
+    timeline: Timeline = field(default_factory=Timeline)
+    identities: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+    """Correlation keys, for linking identities of other sources."""
+    managers: dict[str, str] = field(default_factory=dict)
+    """Manager references that were resolved: identity -> person id."""
+    refused_names: tuple[str, ...] = ()
+    """User principal names (folded) that somebody else holds."""
+    status: PersonStatus = PersonStatus.EXPECTED
+    attributes: dict[str, Any] = field(default_factory=dict)
+    manager_id: str | None = None
+    waits_for: str | None = None
+    """Identity of a manager who is not there yet."""
+    holds: tuple[str, ...] = ()
+    next_at: int | None = None
+    calls: bool = False
+    """Joined by date: those who wait for this person as their manager are still to be told."""
+
+    @property
+    def joined(self) -> bool:
+        return self.status is not PersonStatus.EXPECTED
+
+    @property
+    def user_principal_name(self) -> str | None:
+        """Folded: unique over all people."""
+        name = self.attributes.get("userPrincipalName")
+        return name.casefold() if name else None
+
+    @property
+    def due_at(self) -> datetime | None:
+        if self.calls:
+            return _EPOCH
+        return from_ms(self.next_at) if self.next_at is not None else None
+
+
+def dump_person(person: Person) -> dict[str, Any]:
+    """As a document. The timeline is one text: nobody queries it, and a BSON array of it would cost ten times as much."""
+    document: dict[str, Any] = {
+        "id": person.id,
+        "status": person.status.value,
+        "attributes": person.attributes,
+        "manager_id": person.manager_id,
+        "holds": person.holds,
+        "timeline": _dump_timeline(person),
+    }
+    if person.identities:
+        document["identities"] = person.identities
+    if person.keys:
+        document["keys"] = person.keys
+    if person.joined:
+        document["joined"] = True
+    if person.waits_for is not None:
+        document["waits_for"] = person.waits_for
+    if person.calls:
+        document["calls"] = True
+    if name := person.user_principal_name:
+        document["name"] = name
+    return document
+
+
+def _dump_timeline(person: Person) -> str:
+    timeline = person.timeline
+    said: dict[str, Any] = {"statements": [tuple(s) for s in timeline.statements], "arrivals": timeline.arrivals}
+    if person.managers:
+        said["managers"] = person.managers
+    if person.refused_names:
+        said["refused"] = person.refused_names
+    if person.next_at is not None:
+        said["next"] = person.next_at
+    if (base := timeline.base) is not None:
+        said["base"] = [base.upto, {source: told.row() for source, told in base.told.items()}, base.remembered]
+    return orjson.dumps(said).decode()
+
+
+def load_person(document: dict[str, Any]) -> Person:
+    """The person in a document that `dump_person` made."""
+    said = orjson.loads(document["timeline"])
+    base = None
+    if (folded := said.get("base")) is not None:
+        upto, told, remembered = folded
+        base = Base(tuple(upto), {source: Told(*row) for source, row in told.items()}, remembered)
+    return Person(
+        id=document["id"],
+        timeline=Timeline(tuple(map(_statement, said["statements"])), said["arrivals"], base),
+        identities=tuple(document.get("identities", ())),
+        keys=tuple(document.get("keys", ())),
+        managers=said.get("managers", {}),
+        refused_names=tuple(said.get("refused", ())),
+        status=_STATUS[document["status"]],
+        attributes=document["attributes"],
+        manager_id=document["manager_id"],
+        waits_for=document.get("waits_for"),
+        holds=tuple(document["holds"]),
+        next_at=said.get("next"),
+        calls=document.get("calls", False),
+    )
+
+
+_STATUS = {status.value: status for status in PersonStatus}
+_statement = Statement._make
+
+__all__ = [
+    "DEFAULT",
+    "Base",
+    "Person",
+    "Statement",
+    "Timeline",
+    "Told",
+    "TooMany",
+    "TooOld",
+    "View",
+    "compacted",
+    "dump_person",
+    "fold",
+    "from_ms",
+    "has_joined_by",
+    "identity",
+    "load_person",
+    "replace",
+    "stated",
+    "to_ms",
+]

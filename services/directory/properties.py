@@ -1,0 +1,188 @@
+"""Which properties of a Graph user a source may set, and of what type each is.
+
+Source: Graph `user` (reference/graph-model.md), plus what membership rules can name (shared.rules).
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from enum import Enum
+from functools import lru_cache
+from typing import Any
+
+LONGEST_TEXT = 1024
+"""Characters. Graph's own limits are lower, and differ by property; this one keeps a fact publishable."""
+MOST_ITEMS = 250
+MANAGER = "managerEmployeeId"
+"""Not a Graph property: the source's own name for the manager, resolved to a person."""
+
+
+class Type(Enum):
+    """What values a property has."""
+
+    TEXT = "a text"
+    BOOLEAN = "true or false"
+    DATE = "an ISO 8601 date or date-time"
+    TEXTS = "a list of texts"
+    NESTED = "an object of texts"
+    PLANS = "a list of objects with servicePlanId, service, capabilityStatus"
+    EXTENSION = "a text, a number, true or false"
+
+
+_TEXTS = (
+    "ageGroup", "city", "companyName", "consentProvidedForMinor", "country", "creationType", "department",
+    "displayName", "employeeId", "employeeType", "externalUserState", "faxNumber", "givenName", "jobTitle", "mail",
+    "mailNickname", "mobilePhone", "officeLocation", "onPremisesDistinguishedName", "onPremisesDomainName",
+    "onPremisesImmutableId", "onPremisesSamAccountName", "onPremisesSecurityIdentifier",
+    "onPremisesUserPrincipalName", "passwordPolicies", "postalCode", "preferredLanguage", "sipProxyAddress", "state",
+    "streetAddress", "surname", "usageLocation", "userPrincipalName", "userType", MANAGER,
+)  # fmt: skip
+
+NESTED: Mapping[str, frozenset[str]] = {
+    "onPremisesExtensionAttributes": frozenset(f"extensionAttribute{n}" for n in range(1, 16)),
+    "employeeOrgData": frozenset({"costCenter", "division"}),
+}
+"""Nested properties: a change states some of their keys, and the others stay."""
+
+DATES = ("employeeHireDate", "employeeLeaveDateTime")
+
+TYPES: Mapping[str, Type] = {
+    **dict.fromkeys(_TEXTS, Type.TEXT),
+    **dict.fromkeys(("accountEnabled", "onPremisesSyncEnabled"), Type.BOOLEAN),
+    **dict.fromkeys(DATES, Type.DATE),
+    **dict.fromkeys(("businessPhones", "otherMails", "proxyAddresses"), Type.TEXTS),
+    **dict.fromkeys(NESTED, Type.NESTED),
+    "assignedPlans": Type.PLANS,
+}
+
+_EXTENSION = re.compile(r"extension_[0-9a-fA-F]{32}_[A-Za-z0-9_]{1,128}", re.ASCII)
+_is_extension = lru_cache(maxsize=4096)(_EXTENSION.fullmatch)
+_PLAN_FIELDS = frozenset({"servicePlanId", "service", "capabilityStatus"})
+_USER_TYPES = {"member": "Member", "guest": "Guest"}
+
+
+class Unfit(Exception):
+    """A value that its property cannot have."""
+
+
+def cleaned(stated: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[tuple[str, str, str], ...]]:
+    """What can be taken of `stated`, normalised, and the problems: (property, code, message) each.
+
+    null stays null: it clears. Dates become date-times in UTC (midnight, if they have no time)."""
+    clean: dict[str, Any] = {}
+    problems: list[tuple[str, str, str]] = []
+    for name, value in stated.items():
+        kind = TYPES.get(name)
+        if value is None and (kind is not None or _is_extension(name)):
+            clean[name] = None
+        elif kind is Type.TEXT and value.__class__ is str and len(value) <= LONGEST_TEXT and name != "userType":
+            clean[name] = value  # by far the most
+        elif kind is None and not _is_extension(name):
+            problems.append((name, "unknownProperty", _unknown(name)))
+        else:
+            kind = kind or Type.EXTENSION
+            try:
+                clean[name] = _CHECKS[kind](name, value)
+            except Unfit as problem:
+                problems.append((name, "invalidProperty", str(problem)))
+    return clean, tuple(problems)
+
+
+def _unknown(name: str) -> str:
+    near = difflib.get_close_matches(name, TYPES, n=1)
+    hint = f" Did you mean {near[0]}?" if near else " Use a Graph user property or extension_<32 hex digits>_<name>."
+    return f"'{name[:100]}' is no property of a user that a source can set.{hint} The rest of the change was taken."
+
+
+def _unfit(name: str, kind: Type) -> Unfit:
+    return Unfit(f"{name} must be {kind.value}, or null to clear it. The rest of the change was taken.")
+
+
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise _unfit(name, Type.TEXT)
+    if len(value) > LONGEST_TEXT:
+        raise Unfit(f"{name} is longer than {LONGEST_TEXT} characters. The rest of the change was taken.")
+    if name == "userType":
+        if (known := _USER_TYPES.get(value.lower())) is None:
+            raise Unfit("userType must be Member or Guest, or null to clear it. The rest of the change was taken.")
+        return known
+    return value
+
+
+def _boolean(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise _unfit(name, Type.BOOLEAN)
+    return value
+
+
+@lru_cache(maxsize=8192)
+def _as_date(value: str) -> str:
+    moment = datetime.fromisoformat(value.strip())
+    moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    text = moment.isoformat(timespec="milliseconds" if moment.microsecond else "seconds")
+    return text.replace("+00:00", "Z")
+
+
+def _date(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise _unfit(name, Type.DATE)
+    try:
+        return _as_date(value)
+    except (ValueError, OverflowError):
+        raise _unfit(name, Type.DATE) from None
+
+
+def _texts(name: str, value: Any) -> list[str]:
+    if not isinstance(value, list) or len(value) > MOST_ITEMS:
+        raise _unfit(name, Type.TEXTS)
+    return [_text(name, item) for item in value]
+
+
+def _nested(name: str, value: Any) -> dict[str, str | None]:
+    if not isinstance(value, dict):
+        raise _unfit(name, Type.NESTED)
+    known = NESTED[name]
+    for key, inner in value.items():
+        if key not in known:
+            raise Unfit(f"{name} has no '{key[:100]}'. The rest of the change was taken.")
+        if inner is not None and (inner.__class__ is not str or len(inner) > LONGEST_TEXT):
+            raise _unfit(f"{name}/{key}", Type.TEXT)
+    return value
+
+
+def _plans(name: str, value: Any) -> list[dict[str, str]]:
+    if not isinstance(value, list) or len(value) > MOST_ITEMS:
+        raise _unfit(name, Type.PLANS)
+    plans = []
+    for plan in value:
+        if not isinstance(plan, dict) or not all(isinstance(v, str) for k, v in plan.items() if k in _PLAN_FIELDS):
+            raise _unfit(name, Type.PLANS)
+        plans.append({key: inner for key, inner in plan.items() if key in _PLAN_FIELDS})
+    return plans
+
+
+def _extension(name: str, value: Any) -> str | bool | int | float:
+    if isinstance(value, str):
+        return _text(name, value)
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int) and -(2**53) < value < 2**53:
+        return value
+    if isinstance(value, float) and value - value == 0:  # neither infinite nor NaN, which JSON cannot carry
+        return value
+    raise _unfit(name, Type.EXTENSION)
+
+
+_CHECKS: Mapping[Type, Callable[[str, Any], Any]] = {
+    Type.TEXT: _text,
+    Type.BOOLEAN: _boolean,
+    Type.DATE: _date,
+    Type.TEXTS: _texts,
+    Type.NESTED: _nested,
+    Type.PLANS: _plans,
+    Type.EXTENSION: _extension,
+}
