@@ -13,8 +13,6 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeAlias
 
-from bson import Decimal128
-
 from shared.web.errors import UnsupportedQuery
 from shared.web.odata.ast import And, Compare, Count, Guid, Lambda, Node, Not, OneOf, Or, Path, Text, Value
 from shared.web.odata.fields import EntitySet, Enumeration, Field, Fields, Kind, Many, find
@@ -264,7 +262,7 @@ def _stored(field: Field, value: Value, name: str) -> Any:  # noqa: PLR0911 - on
         case Kind.INTEGER | Kind.NUMBER, int() if not isinstance(value, bool):
             return value
         case Kind.NUMBER, Decimal():
-            return Decimal128(value)
+            return float(value)
         case Kind.DATETIME, datetime():
             return value
     said = field.kind.value if isinstance(field.kind, Kind) else "string"
