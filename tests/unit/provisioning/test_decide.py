@@ -56,7 +56,7 @@ def membership(
         subject=f"{group}:ana",
         version=version,
         at=NOW,
-        transitions=said,  # type: ignore[arg-type]
+        transitions=said,
         state=MembershipState(
             id=f"{group}:ana", group_id=group, person_id="ana", member=member, by_hand=by_hand, by_grant=by_grant
         ),
