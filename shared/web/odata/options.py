@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
+
 from shared.web.errors import ExpiredPageToken, UnsupportedQuery
 from shared.web.odata.fields import EntitySet, Field, find
 from shared.web.odata.mongo import MongoFilter, both, mongo_filter
