@@ -1,0 +1,118 @@
+"""What all commands share: their options, how they print, how they fail."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from deploy.cli.endpoints import CommandFailed, api_url
+
+if TYPE_CHECKING:
+    import httpx
+    from rich.console import Console
+
+    from shared.settings import Settings
+
+DataDir = Annotated[
+    Path, typer.Option("--data-dir", envvar="TENURE_DATA_DIR", help="Folder of the run.", show_envvar=False)
+]
+Api = Annotated[str | None, typer.Option("--api", help="Base address of a run's HTTP API, instead of --data-dir.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
+DEFAULT_DIR = Path(".tenure")
+
+
+def console() -> Console:
+    """Where people read: standard output."""
+    from rich.console import Console  # noqa: PLC0415
+
+    return Console(highlight=False)
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output, nothing else."""
+    import orjson  # noqa: PLC0415
+
+    sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() + "\n")
+
+
+def client(data_dir: Path, api: str | None, timeout_s: float = 30.0) -> httpx.Client:
+    """An HTTP client on that run's API. Raises NothingRunning."""
+    import httpx  # noqa: PLC0415
+
+    return httpx.Client(base_url=api_url(data_dir, api), timeout=timeout_s, trust_env=False)
+
+
+def asked(http: httpx.Client, method: str, path: str, **options: Any) -> Any:
+    """The JSON that the API answers. Raises CommandFailed with the API's own words, or if nobody answers (exit 3)."""
+    import httpx  # noqa: PLC0415
+
+    try:
+        answer = http.request(method, path, **options)
+    except httpx.HTTPError as problem:
+        failed = CommandFailed(f"Nothing answers at {http.base_url} ({type(problem).__name__}). Is it running?")
+        failed.exit_code = 3
+        raise failed from problem
+    if answer.is_error:
+        try:
+            told = answer.json()["error"]["message"]
+        except (ValueError, KeyError, TypeError):
+            told = answer.text[:300]
+        raise CommandFailed(f"{method} {path}: {answer.status_code}. {told}")
+    return answer.json() if answer.content else None
+
+
+def settings_of(data_dir: Path) -> Settings:
+    """The settings of a command that talks to the servers itself: the run's, else what the environment names.
+
+    Raises NothingRunning if there is neither."""
+    from deploy.cli.endpoints import NothingRunning, endpoints  # noqa: PLC0415
+    from deploy.run.process import joined, servers_named  # noqa: PLC0415
+
+    settings = read_settings(data_dir)
+    try:
+        return joined(settings, endpoints(data_dir))
+    except NothingRunning:
+        if servers_named(settings):
+            return settings
+        raise
+
+
+def read_settings(data_dir: Path) -> Settings:
+    """The process's settings with this data folder. Raises CommandFailed (exit 2) that names the bad variable."""
+    from pydantic import ValidationError  # noqa: PLC0415
+
+    from shared.settings import Settings, unknown_variables, variable  # noqa: PLC0415
+
+    try:
+        settings = Settings(data_dir=data_dir)
+    except ValidationError as problem:
+        said = "; ".join(
+            f"{variable(str(one['loc'][0])) if one['loc'] else 'settings'}: {one['msg'].removeprefix('Value error, ')}"
+            for one in problem.errors(include_input=False, include_url=False)
+        )
+        failed = CommandFailed(said)
+        failed.exit_code = 2
+        raise failed from None
+    for name in unknown_variables():
+        complain(f"{name} is no setting of Tenure and is ignored.")
+    return settings
+
+
+def complain(line: str) -> None:
+    """One line on standard error."""
+    sys.stderr.write(line + "\n")
+
+
+def set_up_logs(settings: Settings) -> None:
+    """Logs to standard error, as the settings want them."""
+    from shared.telemetry.logs import configure  # noqa: PLC0415
+
+    configure(settings.log_format, settings.log_level)
+    broker = logging.getLogger("faststream")
+    broker.handlers.clear()  # the library's own, beside ours
+    # It says of each subscriber that topics are not created by themselves: that is on purpose.
+    broker.addFilter(lambda record: not str(record.msg).startswith("Auto create topics is disabled"))

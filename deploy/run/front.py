@@ -1,0 +1,93 @@
+"""The HTTP application of a process: its services' routes, and the way to those that run elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import httpx
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.routing import iter_route_contexts
+from starlette.background import BackgroundTask
+from starlette.responses import Response, StreamingResponse
+
+from deploy.run import peers
+from deploy.run.status import status_router
+from shared.messaging.host import Host
+from shared.messaging.service import Service
+from shared.settings import Settings
+from shared.web.app import make_app
+from shared.web.errors import Unavailable
+
+# Headers that belong to one connection, not to what travels over it (RFC 9110, 7.6.1).
+_HOP_BY_HOP = frozenset(
+    {
+        *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer"),
+        *("transfer-encoding", "upgrade", "host", "content-length"),
+    }
+)
+# Ours are given anew by the outermost layer; passing the peer's on would send them twice.
+_OURS = frozenset({"request-id", "client-request-id", "server", "date"})
+PEER_TIMEOUT_S = 60.0
+
+
+def application(settings: Settings, host: Host, elsewhere: Mapping[str, Service], data_dir: Path | None) -> FastAPI:
+    """All routes of `host`'s services; those of the services that run `elsewhere` lead to their processes."""
+
+    async def readiness() -> list[str]:
+        return [
+            f"{service}: {where}: {what}" for service, found in host.troubles().items() for where, what in found.items()
+        ]
+
+    routers = [router for service in host.services.values() for router in service.routers]
+    name = next(iter(host.services)) if len(host.services) == 1 else "tenure"
+    app = make_app(
+        "Tenure", [status_router(settings, host, tuple(elsewhere), data_dir)], service=name, readiness=readiness
+    )
+    for router in routers:
+        app.include_router(router)
+    for left_out, service in elsewhere.items():
+        app.include_router(_way_to(left_out, service.routers, data_dir))
+    return app
+
+
+def _way_to(name: str, routers: Iterable[APIRouter], data_dir: Path | None) -> APIRouter:
+    """The paths of a service that runs in another process, or 503 and how to start it."""
+    way = APIRouter(include_in_schema=False)
+    client = httpx.AsyncClient(timeout=PEER_TIMEOUT_S, trust_env=False, limits=httpx.Limits(max_connections=50))
+
+    async def pass_on(request: Request) -> Response:
+        if (peer := peers.find(data_dir, name) if data_dir else None) is None:
+            raise not_running(name, data_dir)
+        headers = [(k, v) for k, v in request.headers.items() if k.lower() not in _HOP_BY_HOP]
+        url = httpx.URL(peer.url + request.url.path, query=request.url.query.encode())
+        asked = client.build_request(request.method, url, headers=headers, content=await request.body())
+        try:
+            answer = await client.send(asked, stream=True)
+        except httpx.TransportError as problem:
+            raise Unavailable(f"The service '{name}' does not answer: {type(problem).__name__}.") from problem
+        passed = StreamingResponse(answer.aiter_raw(), answer.status_code, background=_closing(answer))
+        # As they came, repeated ones too; the body goes on as it is, compressed or not.
+        passed.raw_headers = [
+            (k, v) for k, v in answer.headers.raw if k.decode("latin-1").lower() not in _HOP_BY_HOP | _OURS
+        ]
+        return passed
+
+    for context in iter_route_contexts([route for router in routers for route in router.routes]):
+        if context.path and context.methods:
+            way.add_api_route(context.path, pass_on, methods=sorted(context.methods))
+    return way
+
+
+def _closing(answer: httpx.Response) -> BackgroundTask:
+    return BackgroundTask(answer.aclose)
+
+
+def not_running(name: str, data_dir: Path | None) -> Unavailable:
+    """503: this run was started without the service, and nobody runs it."""
+    where = f" --data-dir {data_dir}" if data_dir else ""
+    return Unavailable(
+        f"The service '{name}' is not running: this run was started without it. "
+        f"Start it with `tenure service {name}{where}`.",
+        target=name,
+    )

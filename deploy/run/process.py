@@ -1,0 +1,220 @@
+"""What runs in this process and for how long: the all-in-one run, or one service alone."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.cli.endpoints import FILE, LOCK, CannotStart, Endpoints, endpoints, write
+from deploy.embedded import EmbeddedError, Server, servers
+from deploy.embedded.folder import Folder
+from deploy.mailcatcher import MailCatcher
+from deploy.run import peers, registry
+from deploy.run.front import application
+from deploy.run.lock import hold
+from shared.messaging.admin import create_topics
+from shared.messaging.errors import MayPass
+from shared.messaging.host import Host
+from shared.settings import NotLocalError, Settings, require_local
+from shared.storage.database import NotAReplicaSet
+from shared.telemetry.logs import get_logger
+from shared.web.server import HttpServer
+
+log = get_logger(__name__)
+
+Say = Callable[[str], None]
+READY_S = 120.0
+"""A fresh folder on a slow machine takes some 30 s."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is up."""
+
+    endpoints: Endpoints
+    host: Host
+    without: tuple[str, ...]
+    settings: Settings
+
+
+def silent(_: str) -> None:
+    """Says nothing."""
+
+
+def servers_named(settings: Settings) -> bool:
+    """Whether the operator names both servers; then none is started here."""
+    return {"kafka", "mongo"} <= settings.model_fields_set
+
+
+@asynccontextmanager
+async def all_in_one(settings: Settings, without: Collection[str] = (), say: Say = silent) -> AsyncIterator[Run]:
+    """Servers (unless named), topics, mail catcher, all services but `without`, one HTTP application; then
+    endpoints.json, until left.
+
+    Raises CannotStart with a reason in words; NotLocalError for an address that others reach."""
+    data_dir = settings.data_dir
+    _check(settings)
+    registry.assemblies(without)  # an unknown name is said before anything starts
+    with _telling_why():
+        async with AsyncExitStack() as stack:
+            settings = await _with_servers(stack, settings, say)
+            # The embedded servers hold the folder and name who else does; without them this lock says it.
+            if not stack.enter_context(hold(data_dir / LOCK)):
+                raise CannotStart(f"Another run serves {data_dir}: stop it, or choose another folder with --data-dir.")
+            (data_dir / FILE).unlink(missing_ok=True)
+            settings = await _with_mail_and_ports(stack, settings)
+            say("Making topics")
+            await create_topics(settings, registry.all_groups(settings))
+            say("Starting the services")
+            host = await stack.enter_async_context(Host(settings, registry.assemblies(without)))
+            http = HttpServer(
+                application(settings, host, registry.assembled(settings, without), data_dir),
+                settings.http_host,
+                settings.http_port,
+            )
+            await http.start()
+            stack.push_async_callback(http.stop)
+            await _until_ready(host)
+            found = Endpoints(
+                api=http.url,
+                kafka=settings.kafka,
+                mongo=settings.mongo.get_secret_value(),
+                mail=settings.mail_url,
+                pid=os.getpid(),
+                smtp=f"{settings.smtp_host}:{settings.smtp_port}",
+                namespace=settings.namespace,
+            )
+            write(data_dir, found)
+            stack.callback((data_dir / FILE).unlink, missing_ok=True)
+            yield Run(found, host, tuple(without), settings)
+
+
+@asynccontextmanager
+async def alone(settings: Settings, name: str, data_dir: Path | None, say: Say = silent) -> AsyncIterator[str]:
+    """One service in this process, with its routes on an address of its own, which is yielded.
+
+    With `data_dir` it joins that run and can be found by it. Raises CannotStart, NothingRunning, NotLocalError."""
+    assemble = registry.assembly(name)
+    if data_dir is not None:
+        settings = joined(settings, endpoints(data_dir))
+    _check(settings)
+    with _telling_why():
+        async with AsyncExitStack() as stack:
+            if data_dir is not None:
+                stack.enter_context(peers.seat(data_dir, name))
+            say(f"Starting {name}")
+            host = await stack.enter_async_context(Host(settings, {name: assemble}))
+            http = HttpServer(application(settings, host, {}, data_dir), settings.http_host, settings.http_port)
+            await http.start()
+            stack.push_async_callback(http.stop)
+            await _until_ready(host)
+            if data_dir is not None:
+                peers.register(data_dir, name, http.url)
+            yield http.url
+
+
+def joined(settings: Settings, run: Endpoints) -> Settings:
+    """The settings of a process that joins this run."""
+    found: dict[str, object] = {"kafka": run.kafka, "mongo": run.mongo, "namespace": run.namespace}
+    if run.smtp:
+        host, _, port = run.smtp.rpartition(":")
+        found |= {"smtp_host": host, "smtp_port": int(port)}
+    if run.mail:
+        found["mail_url"] = run.mail
+    return with_values(settings, api_url=settings.api_url or run.api, **found)
+
+
+def with_values(settings: Settings, **values: object) -> Settings:
+    """`settings` with these values instead, checked like all others."""
+    return Settings(**{**{name: getattr(settings, name) for name in settings.model_fields_set}, **values})
+
+
+async def until_told(over: asyncio.Event | None = None) -> None:
+    """Wait for Ctrl-C, SIGTERM or `over`."""
+    over = over or asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for asked in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(asked, over.set)
+    await over.wait()
+
+
+def _check(settings: Settings) -> None:
+    try:
+        require_local(settings.http_host)
+    except NotLocalError as problem:
+        raise CannotStart(str(problem)) from None
+
+
+@contextlib.contextmanager
+def _telling_why() -> Iterator[None]:
+    try:
+        yield
+    except (EmbeddedError, NotAReplicaSet, NotLocalError) as problem:
+        raise CannotStart(str(problem)) from problem
+    except MayPass as problem:
+        raise CannotStart(f"A server does not answer. {problem}") from problem
+
+
+async def _with_servers(stack: AsyncExitStack, settings: Settings, say: Say) -> Settings:
+    if servers_named(settings):
+        say(f"Using Kafka at {settings.kafka} and the MongoDB that TENURE_MONGO names")
+        return settings
+    both = await stack.enter_async_context(
+        servers(
+            settings.data_dir,
+            kafka_heap_mb=settings.kafka_heap_mb,
+            mongo_cache_mb=settings.mongo_cache_mb,
+            progress=say,
+        )
+    )
+    watch = asyncio.create_task(_keep_up([both.kafka, both.mongo]))
+    stack.push_async_callback(_cancelled, watch)
+    return with_values(settings, kafka=both.endpoints.kafka, mongo=both.endpoints.mongo)
+
+
+async def _keep_up(both: list[Server]) -> None:
+    """Start a server again that ended by itself, or was killed: its data is there, and the services wait for it."""
+
+    async def one(server: Server) -> None:
+        while True:
+            code = await server.wait()
+            log.error("a server has ended and is started again", server=server.name, code=code)
+            await asyncio.sleep(1)
+            await server.start()
+
+    await asyncio.gather(*(one(server) for server in both))
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError, EmbeddedError):
+        await task
+
+
+async def _with_mail_and_ports(stack: AsyncExitStack, settings: Settings) -> Settings:
+    """The mail catcher, unless the operator names a mail server; and a port for the API, the same as last time."""
+    catches = not {"smtp_host", "smtp_port", "mail_url"} & settings.model_fields_set
+    wanted = {"api": settings.http_port or None} | ({"smtp": None, "mail": None} if catches else {})
+    ports = Folder(settings.data_dir).choose_ports(wanted)
+    if catches:
+        catcher = MailCatcher()
+        await catcher.start(settings.data_dir / "mails", ports["smtp"], ports["mail"])
+        stack.push_async_callback(catcher.stop)
+        host, port = catcher.smtp
+        settings = with_values(settings, smtp_host=host, smtp_port=port, mail_url=catcher.url)
+    api = settings.api_url or f"http://{settings.http_host}:{ports['api']}"
+    return with_values(settings, http_port=ports["api"], api_url=api)
+
+
+async def _until_ready(host: Host) -> None:
+    deadline = asyncio.get_running_loop().time() + READY_S
+    while not host.ready:
+        if asyncio.get_running_loop().time() > deadline:
+            raise CannotStart(f"Not ready after {READY_S:.0f} s: {host.troubles()}")
+        await asyncio.sleep(0.02)

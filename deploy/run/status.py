@@ -1,0 +1,86 @@
+"""`GET /v1.0/tenure/status`: how the run is, in one document; what `tenure status` and the demo's live view show."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import httpx
+from fastapi import APIRouter
+
+from deploy.run import peers
+from deploy.run.backlog import Watch
+from shared.messaging.host import Host, groups_of
+from shared.settings import Settings
+
+PATH = "/v1.0/tenure/status"
+_PEER_S = 10.0
+
+
+def status_router(settings: Settings, host: Host, elsewhere: tuple[str, ...], data_dir: Path | None) -> APIRouter:
+    """The route over what this process runs, and over what runs `elsewhere`."""
+    router = APIRouter(tags=["tenure"])
+    watch = Watch(settings, [one for service in host.services.values() for one in service.subscriptions])
+
+    @router.get(PATH)
+    async def status() -> dict[str, Any]:
+        """Lag, pending outbox, overdue timers and troubles by service; dead letters by group; rejections."""
+        groups = {name: groups_of([service]) for name, service in host.services.items()}
+        own, kafka, *others = await asyncio.gather(
+            host.wellbeing(),
+            watch.measure(),
+            *(_of_peer(name, data_dir) for name in elsewhere),
+        )
+        services: dict[str, Any] = {}
+        for name, found in own.items():
+            services[name] = {
+                "running": True,
+                "ready": found["ready"],
+                "troubles": found["troubles"],
+                # From the groups' committed offsets: true for all replicas together, not for this one's share.
+                "lag": _summed(kafka.lag, groups[name]),
+                "oldestUnsettledS": _oldest(kafka.oldest_s, groups[name]),
+                "pendingOutbox": int(found["pending"]),
+                "oldestPendingS": round(found["oldest_pending_s"], 3),
+                "overdueTimersS": round(found["overdue_s"], 3),
+                "parkedTimers": int(found["parked"]),
+                "markedByDeadLetters": int(found["dead_letters"]),
+            }
+        dead_letters = dict(kafka.dead_letters)
+        for name, answer in zip(elsewhere, others, strict=True):
+            services[name] = answer.get("services", {}).get(name, {"running": False, "ready": False})
+            dead_letters |= answer.get("deadLetters", {})
+        return {
+            "services": services,
+            "deadLetters": dead_letters,
+            "rejections": kafka.rejections,
+            "oldestUnsettledS": max((s.get("oldestUnsettledS") or 0.0 for s in services.values()), default=0.0),
+        }
+
+    return router
+
+
+async def _of_peer(name: str, data_dir: Path | None) -> dict[str, Any]:
+    peer = peers.find(data_dir, name) if data_dir else None
+    if peer is None:
+        return {}
+    try:
+        async with httpx.AsyncClient(timeout=_PEER_S, trust_env=False) as client:
+            answer = await client.get(peer.url + PATH)
+            found: dict[str, Any] = answer.raise_for_status().json()
+            return found
+    except httpx.HTTPError:
+        return {}
+
+
+def _summed(lag: dict[str, dict[str, int]], groups: list[str]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for group in groups:
+        for topic, behind in lag.get(group, {}).items():
+            total[topic] = total.get(topic, 0) + behind
+    return total
+
+
+def _oldest(oldest: dict[str, float], groups: list[str]) -> float:
+    return round(max((oldest.get(group, 0.0) for group in groups), default=0.0), 3)
