@@ -1,0 +1,82 @@
+"""A rule, a role set or a population changed: everyone it can concern is decided again, some hundreds at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from services.assignment.decide.look import Look
+from services.assignment.decide.membership import knowing
+from services.assignment.decide.settle import settle
+from services.assignment.model import Holding, RuleJob, Subject
+from shared.contracts.assignment import RuleJobFinished, RuleJobProgressed, RuleJobStarted
+from shared.contracts.base import Transition
+from shared.messaging.decision import Circumstances, Decision, Due
+
+
+@dataclass(frozen=True, slots=True)
+class Decide:
+    """Decide this person again by the present rules."""
+
+    person_id: str
+
+
+def decide_person(holding: Holding | None, message: Decide, at: Circumstances[Look]) -> Decision[Holding]:
+    """First learn the memberships that rules have newly come to name, then settle."""
+    known = at.context.memberships.get(message.person_id, ())
+    if holding is None:
+        if not known:
+            return Decision(None)
+        blank = Holding(message.person_id)
+        return settle(knowing(blank, known), at, known=blank)
+    return settle(knowing(holding, known), at, known=holding)
+
+
+@dataclass(frozen=True, slots=True)
+class RulesChanged:
+    """The policy, package or population `id` changed, and `epoch` was raised for it."""
+
+    id: str
+    subject: Subject
+    epoch: int
+
+
+def start(job: RuleJob | None, changed: RulesChanged, at: Circumstances[None]) -> Decision[RuleJob]:
+    """Begin with the first person. A newer change resets target and cursor; an older one is part of it already."""
+    if job is not None and changed.epoch <= job.target_epoch:
+        return Decision(job)
+    started = RuleJob(changed.id, changed.subject, changed.epoch, at.cause, started_at=at.now, due_at=at.now)
+    return Decision(started, (RuleJobStarted(),))
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one step of a job has done, before the job itself is moved on."""
+
+    target_epoch: int
+    cursor: str | None
+    """Where it began: whoever moved the job meanwhile makes the step void."""
+    last: str | None
+    decided: int
+    changed: int
+    expected: int
+    over: bool
+
+
+def move_on(job: RuleJob | None, _due: Due, at: Circumstances[Mapping[str, Step]]) -> Decision[RuleJob]:
+    """Put the cursor behind the people just decided."""
+    step = at.context.get(job.id) if job is not None else None
+    if job is None or job.done or step is None:
+        return Decision(job)
+    moved = replace(
+        job,
+        cursor=step.last or job.cursor,
+        decided=job.decided + step.decided,
+        changed=job.changed + step.changed,
+        expected=step.expected if job.expected is None else job.expected,
+        due_at=at.now,
+    )
+    if not step.over:
+        return Decision(moved, (RuleJobProgressed(),))
+    said: tuple[Transition, ...] = (RuleJobFinished(),)
+    return Decision(replace(moved, done=True, finished_at=at.now, due_at=None), said)

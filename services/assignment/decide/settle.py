@@ -1,0 +1,323 @@
+"""What is due to a person: the assignments that rules and dates call for, the grants these need, the next date.
+
+Every act ends here, so one holding is always the outcome of the same rules, whatever set it off:
+
+1. who has left keeps nothing; what has run out ends, what has begun is held;
+2. rules give and take: a package is held once; a direct assignment wins, and a rule takes over when it ends;
+3. a grant exists exactly while an assignment needs it, and is delivered exactly while the person is active;
+4. an assignment is as far as the deliveries of its grants are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from services.assignment.decide.look import Look
+from services.assignment.model import MOST_ENDED, Assignment, Grant, Holding, public_assignment
+from services.assignment.rulebook import Rulebook
+from shared.contracts.assignment import (
+    AssignmentAdded,
+    AssignmentEnded,
+    AssignmentEndsSoon,
+    AssignmentKind,
+    AssignmentMoved,
+    AssignmentProgressed,
+    AssignmentStatus,
+    EndReason,
+    GrantGiven,
+    GrantTaken,
+)
+from shared.contracts.base import Transition
+from shared.contracts.catalog import Life, ResourceRole
+from shared.contracts.directory import PersonStatus
+from shared.contracts.provisioning import DeliveryStatus
+from shared.ids import derived_id
+from shared.messaging.decision import Circumstances, Decision
+
+REMIND_BEFORE = (timedelta(days=14), timedelta(days=1))
+"""An end is announced this long before. Source: entra-features, EXP-3."""
+LOOK_AGAIN_AFTER = timedelta(minutes=1)
+"""While a dead letter forbids removals, the person is looked at again after this time."""
+
+Said = list[Transition]
+
+
+def settle(holding: Holding, at: Circumstances[Look], said: Said | None = None, *, known: Holding) -> Decision[Holding]:
+    """Bring `holding` in line with the present rules and dates.
+
+    `said` is what the act before has already done to it, `known` the state that came in: if all is as it was, that very
+    object is returned."""
+    said = [] if said is None else said
+    rules = at.context.rules
+    assignments = dict(holding.assignments)
+    held_back = False
+    if holding.status is PersonStatus.LEFT:
+        for one in holding.assignments.values():
+            end(assignments, one, EndReason.LEFT, said)
+    else:
+        _by_date(assignments, at.now, said)
+        held_back = _by_rules(holding, assignments, at, said)
+    grants = _grants(holding, assignments, rules, at.version, said)
+    _progress(holding, assignments, grants, rules, said)
+    due_at = _next_date(holding, assignments, rules, at.now)
+    if held_back:
+        retry = at.now + LOOK_AGAIN_AFTER
+        due_at = min(due_at, retry) if due_at else retry
+    if (
+        holding is known
+        and not said
+        and assignments == known.assignments
+        and grants == known.grants
+        and due_at == known.due_at
+    ):
+        return Decision(known)
+    ended = holding.ended
+    if direct := [t.assignment.id for t in said if t.__class__ is AssignmentEnded and _was_direct(t)]:
+        ended = (*ended, *direct)[-MOST_ENDED:]
+    settled = Holding(
+        holding.id,
+        holding.status,
+        holding.person_version,
+        holding.facets,
+        holding.about,
+        holding.memberships,
+        at.context.epoch,
+        assignments,
+        grants,
+        holding.delivery_version,
+        ended,
+        due_at,
+    )
+    return Decision(settled, tuple(said))
+
+
+def _was_direct(ended: Transition) -> bool:
+    assert isinstance(ended, AssignmentEnded)
+    return ended.assignment.kind is AssignmentKind.DIRECT
+
+
+def end(assignments: dict[str, Assignment], one: Assignment, reason: EndReason, said: Said, detail: str = "") -> None:
+    """Take `one` out of `assignments` and say so."""
+    del assignments[one.id]
+    over = public_assignment(replace(one, status=AssignmentStatus.EXPIRED))
+    said.append(AssignmentEnded.model_construct(assignment=over, reason=reason, detail=detail))
+
+
+def add(assignments: dict[str, Assignment], one: Assignment, said: Said) -> None:
+    """Put `one` into `assignments` and say so."""
+    assignments[one.id] = one
+    said.append(AssignmentAdded.model_construct(assignment=public_assignment(one)))
+
+
+# Dates
+
+
+def _by_date(assignments: dict[str, Assignment], now: datetime, said: Said) -> None:
+    for one in list(assignments.values()):
+        if one.scheduled:
+            if one.ends_at is not None and one.ends_at <= now:
+                end(assignments, one, EndReason.EXPIRED, said)
+            elif one.starts_at <= now:
+                _begin(assignments, one, said)
+        elif one.ends_at is not None:
+            if one.ends_at <= now:
+                end(assignments, one, EndReason.EXPIRED, said)
+            else:
+                _remind(assignments, one, now, said)
+
+
+def _begin(assignments: dict[str, Assignment], one: Assignment, said: Said) -> None:
+    """Its start has come; an automatic assignment of the same package makes way."""
+    make_way(assignments, one.package_id, one.id, said)
+    assignments[one.id] = replace(one, status=AssignmentStatus.DELIVERING)
+    said.append(_progressed(one, AssignmentStatus.DELIVERING))
+
+
+def make_way(assignments: dict[str, Assignment], package_id: str, for_id: str, said: Said) -> None:
+    """A package is held once, and a direct assignment wins."""
+    for other in list(assignments.values()):
+        if other.package_id == package_id and other.automatic:
+            end(assignments, other, EndReason.REMOVED, said, f"The direct assignment {for_id} takes its place.")
+
+
+def _remind(assignments: dict[str, Assignment], one: Assignment, now: datetime, said: Said) -> None:
+    due = reminders_past(one.ends_at, now)
+    if due > one.reminded:
+        # Several at once (the clock jumped) are one reminder.
+        one = assignments[one.id] = replace(one, reminded=due)
+        said.append(AssignmentEndsSoon.model_construct(assignment=public_assignment(one)))
+
+
+def reminders_past(ends_at: datetime | None, now: datetime) -> int:
+    """How many of the reminders before `ends_at` lie behind `now`."""
+    return 0 if ends_at is None else sum(ends_at - before <= now for before in REMIND_BEFORE)
+
+
+def _next_date(holding: Holding, assignments: dict[str, Assignment], rules: Rulebook, now: datetime) -> datetime | None:
+    dates: list[datetime] = []
+    for one in assignments.values():
+        if one.scheduled:
+            dates.append(one.starts_at)
+        if one.ends_at is not None:
+            dates.append(one.ends_at)
+            dates += [one.ends_at - before for before in REMIND_BEFORE[one.reminded :] if not one.scheduled]
+    if rules.clocked and holding.matches_rules:
+        turn = rules.rules.next_change(holding.facets, now)
+        if turn is not None:
+            dates.append(turn)
+    return min(dates, default=None)
+
+
+# Rules
+
+
+def _by_rules(  # noqa: PLR0912 (one a case, in the order in which they win)
+    holding: Holding, assignments: dict[str, Assignment], at: Circumstances[Look], said: Said
+) -> bool:
+    """Give and take by rule. True if something was not taken because a dead letter may speak against it."""
+    rules = at.context.rules
+    undecided = rules.undecidable
+    matching: set[str] = set()
+    if holding.matches_rules:
+        too_slow: set[str] = set()
+        matching = rules.rules.matches(holding.facets, at.now, too_slow)
+        if too_slow:
+            undecided = undecided | too_slow
+    held: set[str] = set()
+    held_back = False
+    for one in list(assignments.values()):
+        package = rules.packages.get(one.package_id)
+        if package is not None and package.life is Life.DELETED:
+            end(assignments, one, EndReason.POLICY_DELETED, said, "The access package was deleted.")
+        elif not one.automatic:
+            if not one.scheduled:
+                held.add(one.package_id)
+        elif one.policy_id in matching or one.policy_id in undecided:
+            held.add(one.package_id)
+        else:
+            other = _first(matching, one.package_id, rules)
+            if other is not None:
+                _move(assignments, one, other, said)
+            elif at.degraded:
+                held_back = True
+            else:
+                _take(assignments, one, rules, said)
+                continue
+            held.add(one.package_id)
+    for policy_id in sorted(matching, key=rules.order) if len(matching) > 1 else matching:
+        package_id = rules.policies[policy_id].package_id
+        if package_id not in held and rules.may_add(policy_id):
+            held.add(package_id)
+            add(assignments, _given(holding, package_id, policy_id, at), said)
+    return held_back
+
+
+def _first(matching: set[str], package_id: str, rules: Rulebook) -> str | None:
+    of_package = [id for id in matching if rules.policies[id].package_id == package_id]
+    return min(of_package, key=rules.order, default=None)
+
+
+def _move(assignments: dict[str, Assignment], one: Assignment, policy_id: str, said: Said) -> None:
+    """The rule that gave it matches no longer, but another of the same package does."""
+    moved = assignments[one.id] = replace(one, policy_id=policy_id)
+    said.append(AssignmentMoved.model_construct(before=public_assignment(one), after=public_assignment(moved)))
+
+
+def _take(assignments: dict[str, Assignment], one: Assignment, rules: Rulebook, said: Said) -> None:
+    policy = rules.policies.get(one.policy_id)
+    if policy is None or policy.life is Life.DELETED:
+        end(assignments, one, EndReason.POLICY_DELETED, said, f"Policy {one.policy_id} was deleted.")
+    else:
+        end(assignments, one, EndReason.NO_LONGER_MATCHES, said, f"The rule of policy {policy.id} matches no longer.")
+
+
+def _given(holding: Holding, package_id: str, policy_id: str, at: Circumstances[Look]) -> Assignment:
+    # The version makes it the same again after a crash, and another one the next time.
+    return Assignment(
+        derived_id("assignment", holding.id, package_id, at.version),
+        package_id,
+        policy_id,
+        AssignmentKind.AUTOMATIC,
+        AssignmentStatus.DELIVERING,
+        at.now,
+        None,
+        at.now,
+        at.cause,
+    )
+
+
+# Grants
+
+
+def _grants(  # noqa: PLR0912 (the three ways a grant can go)
+    holding: Holding, assignments: dict[str, Assignment], rules: Rulebook, version: int, said: Said
+) -> dict[str, Grant]:
+    needs: dict[str, list[str]] = {}
+    roles: dict[str, ResourceRole] = {}
+    for one in assignments.values():
+        if one.scheduled:
+            continue
+        for key, role in rules.packages[one.package_id].roles:
+            roles[key] = role
+            needs.setdefault(key, []).append(one.id)
+    before = holding.grants
+    deliver = holding.delivers
+    grants: dict[str, Grant] = {}
+    for key, grant in before.items():
+        if key not in needs:
+            if grant.deliver:
+                said.append(GrantTaken.model_construct(role=grant.role, version=version, suspended=False))
+            continue
+        ids = tuple(needs[key])
+        if grant.deliver is not deliver:
+            grants[key] = Grant(key, roles[key], ids, deliver, version)
+            if deliver:
+                said.append(GrantGiven.model_construct(role=roles[key], version=version))
+            else:
+                said.append(GrantTaken.model_construct(role=roles[key], version=version, suspended=True))
+        elif grant.assignments != ids:
+            grants[key] = replace(grant, assignments=ids)
+        else:
+            grants[key] = grant
+    for key, ids_now in needs.items():
+        if key not in before:
+            grants[key] = Grant(key, roles[key], tuple(ids_now), deliver, version)
+            if deliver:
+                said.append(GrantGiven.model_construct(role=roles[key], version=version))
+    return grants
+
+
+def _progress(
+    holding: Holding,
+    assignments: dict[str, Assignment],
+    grants: dict[str, Grant],
+    rules: Rulebook,
+    said: Said,
+) -> None:
+    if not holding.delivers:
+        return
+    for one in list(assignments.values()):
+        if one.scheduled:
+            continue
+        status = _status([grants[key].delivery for key, _ in rules.packages[one.package_id].roles])
+        if status is not one.status:
+            assignments[one.id] = replace(one, status=status)
+            said.append(_progressed(one, status))
+
+
+def _status(deliveries: list[DeliveryStatus | None]) -> AssignmentStatus:
+    """How far an assignment is whose grants are so far. A package without roles has nothing left to deliver."""
+    done = sum(one is DeliveryStatus.DELIVERED for one in deliveries)
+    if done == len(deliveries):
+        return AssignmentStatus.DELIVERED
+    failed = sum(one is DeliveryStatus.FAILED for one in deliveries)
+    if done + failed < len(deliveries):
+        return AssignmentStatus.DELIVERING
+    return AssignmentStatus.PARTIALLY_DELIVERED if done else AssignmentStatus.DELIVERY_FAILED
+
+
+def _progressed(one: Assignment, status: AssignmentStatus) -> AssignmentProgressed:
+    return AssignmentProgressed.model_construct(
+        assignment_id=one.id, package_id=one.package_id, before=one.status, after=status
+    )

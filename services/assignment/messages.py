@@ -1,0 +1,227 @@
+"""What assignment hears, and which decision each message leads to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from services.assignment.decide import delivery, expiry, membership, person, rules
+from services.assignment.model import Holding, RuleJob, Subject
+from services.assignment.rulebook import Rulebook
+from services.assignment.store import History, Looks, Memberships, RuleStore, concerned
+from shared.contracts import topics
+from shared.contracts.assignment import UseAnswer
+from shared.contracts.base import Cause
+from shared.contracts.catalog import Life, PackageFact, PolicyFact, PopulationFact
+from shared.contracts.directory import MembershipFact
+from shared.ids import derived_id
+from shared.messaging.decision import Due, Handler, by
+from shared.messaging.envelope import Incoming, outgoing
+from shared.messaging.errors import WillNotPass
+from shared.messaging.loop import Loop, Work
+from shared.messaging.service import Platform, Subscription
+from shared.storage import MongoAggregates, Replica
+
+STEP = 500
+"""People that one step of a rule job decides."""
+
+NOT_OURS = ""
+"""Where memberships are located that no rule names: nobody, so one read for all of them."""
+
+
+def person_facts(platform: Platform, loop: Loop[Holding], looks: Looks) -> list[Subscription]:
+    """Rules start and end automatic assignments; access follows suspension and leaving."""
+    handler = Handler(
+        person.person_changed, by(lambda fact: fact.subject), looks.look, looks.look_again, person.second_look
+    )
+    return [platform.hears(topic, loop, handler) for topic in topics.lanes_of(topics.PERSON_FACTS)]
+
+
+def delivery_facts(platform: Platform, loop: Loop[Holding], looks: Looks) -> list[Subscription]:
+    """Assignments get on with the deliveries of their grants."""
+    handler = Handler(
+        delivery.deliveries_told, by(lambda fact: fact.subject), looks.look, looks.look_again, person.second_look
+    )
+    return [platform.hears(topic, loop, handler) for topic in topics.lanes_of(topics.DELIVERY_FACTS)]
+
+
+def membership_facts(
+    platform: Platform, loop: Loop[Holding], looks: Looks, memberships: Memberships
+) -> list[Subscription]:
+    """All go to the replica; those that a rule names go on to the holding."""
+
+    async def locate(facts: Sequence[MembershipFact]) -> Sequence[str]:
+        # First kept, then the rules read: a rule that comes to name the group later finds it kept.
+        await memberships.replica.apply(facts)
+        named = (await looks.rules.present()).groups
+        return [fact.state.person_id if fact.state.group_id.lower() in named else NOT_OURS for fact in facts]
+
+    handler = Handler(membership.membership_changed, locate, looks.look, looks.look_again, person.second_look)
+    return [platform.hears(topic, loop, handler) for topic in topics.lanes_of(topics.MEMBERSHIP_FACTS)]
+
+
+CatalogThing = PackageFact | PolicyFact | PopulationFact
+
+
+def catalog_facts(
+    platform: Platform, jobs: Loop[RuleJob], holdings: MongoAggregates, store: RuleStore
+) -> list[Subscription]:
+    """Written, epoch raised, jobs started, questions answered, stamped: in this order (see `store`)."""
+
+    def heard(topic: topics.Topic, replica: Replica[Any], subject: Subject) -> Subscription:
+        async def take(facts: Sequence[CatalogThing]) -> None:
+            before = await replica.get({fact.subject for fact in facts})
+            newest = await replica.apply(facts)
+            epoch = await store.raise_epoch()
+            kept = await replica.get([fact.subject for fact in newest])
+            book = await store.present()
+            changed = [
+                fact
+                for fact in newest
+                if _matters(before.get(fact.subject), kept[fact.subject])
+                and not (before.get(fact.subject) is None and _concerns_nobody(fact, book))
+            ]
+            await _start_jobs(jobs, changed, subject, epoch)
+            await _answer(platform, holdings, store, facts, subject)
+            await store.stamped(replica, {fact.subject: kept[fact.subject]["version"] for fact in newest}, epoch)
+
+        return platform.takes((topic,), take)
+
+    return [
+        heard(topics.PACKAGE_FACTS, store.packages, "package"),
+        heard(topics.POLICY_FACTS, store.policies, "policy"),
+        heard(topics.POPULATION_FACTS, store.populations, "population"),
+    ]
+
+
+_WORDS_ONLY = frozenset({"name", "version", "epoch", "expires_after_s"})
+
+
+def _matters(before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> bool:
+    """Whether anybody's access may depend on what changed; yes, too, if the last attempt may have died half-way."""
+    if before is None or before["epoch"] is None:
+        return True
+    return any(before.get(name) != value for name, value in now.items() if name not in _WORDS_ONLY)
+
+
+def _concerns_nobody(fact: CatalogThing, book: Rulebook) -> bool:
+    """Of what is new: a package without policies, a policy for direct assignment, a population without policies."""
+    match fact:
+        case PackageFact():
+            return not book.policies_of_package(fact.subject)
+        case PolicyFact():
+            return not fact.state.is_automatic
+        case _:
+            return not book.policies_of_population(fact.subject)
+
+
+async def _start_jobs(jobs: Loop[RuleJob], changed: Sequence[CatalogThing], subject: Subject, epoch: int) -> None:
+    works = [
+        Work(
+            rules.RulesChanged(fact.subject, subject, epoch),
+            Cause(id=fact.id, correlation=fact.cause.correlation, actor=fact.cause.actor),
+        )
+        for fact in changed
+    ]
+    if works:
+        await jobs.run(works, Handler(rules.start, by(lambda changed: changed.id)))
+
+
+async def _answer(
+    platform: Platform,
+    holdings: MongoAggregates,
+    store: RuleStore,
+    facts: Sequence[CatalogThing],
+    subject: Subject,
+) -> None:
+    asked = [
+        fact
+        for fact in facts
+        if fact.state.life is Life.DELETING and any(t.type == "DeletionAsked" for t in fact.transitions)
+    ]
+    book = await store.present() if asked else store.book
+    for fact in asked:
+        match subject:
+            case "package":
+                query: dict[str, Any] = {"state.assignments.package_id": fact.subject}
+            case "policy":
+                query = _directly(fact.subject)
+            case "population":
+                ids = [policy.id for policy in book.policies_of_population(fact.subject) if policy.life is Life.ACTIVE]
+                query = {"state.assignments.policy_id": {"$in": ids}}
+        answer = UseAnswer(
+            id=derived_id("use-answer", fact.id),
+            cause=Cause(id=fact.id, correlation=fact.cause.correlation, actor="system:assignment"),
+            subject=fact.subject,
+            kind=subject,
+            asked_version=fact.version,
+            in_use=await holdings.count(query),
+        )
+        await platform.bus.publish(
+            [outgoing(topics.USE_ANSWERS, fact.subject, answer, source="assignment", at=platform.clock.now())]
+        )
+
+
+def _directly(policy_id: str) -> dict[str, Any]:
+    """Who holds something under this policy by hand: what a rule gave goes with the rule."""
+    return {"state.assignments": {"$elemMatch": {"policy_id": policy_id, "kind": "direct"}}}
+
+
+def own_facts(platform: Platform, history: History) -> Subscription:
+    """What has ended goes to the history: after the write, like a publication."""
+
+    def decode(record: Incoming) -> list[dict[str, Any]]:
+        if record.value is None:
+            raise WillNotPass("empty", "The record has no body.")
+        if b'"AssignmentEnded"' not in record.value:  # by far the most: not worth reading
+            return []
+        fact = orjson.loads(record.value)
+        return [
+            {"_id": t["assignment"]["id"], "person_id": fact["subject"], "package_id": t["assignment"]["packageId"],
+             "policy_id": t["assignment"]["policyId"], "ended_at": fact["at"], "reason": t["reason"],
+             "detail": t.get("detail", ""), "cause": fact["cause"], "assignment": t["assignment"]}
+            for t in fact["transitions"]
+            if t["type"] == "AssignmentEnded"
+        ]  # fmt: skip
+
+    async def keep(batches: Sequence[list[dict[str, Any]]]) -> None:
+        await history.keep([one for batch in batches for one in batch])
+
+    return platform.takes(tuple(topics.lanes_of(topics.HOLDING_FACTS)), keep, name="history", decode=decode)
+
+
+def dates(looks: Looks) -> Handler[Holding, Due, Any]:
+    """Starts, ends, reminders, and moments at which time alone turns a rule."""
+    return Handler(expiry.date_has_come, by(lambda due: due.id), looks.look, looks.look_again, person.second_look)
+
+
+def job_steps(
+    platform: Platform, loop: Loop[Holding], holdings: MongoAggregates, looks: Looks
+) -> Handler[RuleJob, Due, Any]:
+    """Decide the next people of each job that is due, then move the jobs on. A crash in between repeats harmlessly."""
+    decide = Handler(
+        rules.decide_person,
+        by(lambda message: message.person_id),
+        looks.look_for_jobs,
+        looks.look_again,
+        person.second_look,
+    )
+
+    async def look(_messages: Sequence[Due], jobs: Mapping[str, RuleJob | None]) -> Mapping[str, rules.Step]:
+        return {id: await step(job) for id, job in jobs.items() if job is not None and not job.done}
+
+    async def step(job: RuleJob) -> rules.Step:
+        query, groups = concerned(await looks.rules.present(), job, platform.clock)
+        people = await holdings.ids(query, after=job.cursor, limit=STEP)
+        members = await looks.memberships.members(groups, job.cursor, STEP)
+        people = sorted({*people, *members})[:STEP]
+        expected = job.expected if job.expected is not None else await holdings.count(query)
+        works = [Work(rules.Decide(id), job.cause) for id in people]
+        outcomes = await loop.run(works, decide) if works else []
+        changed = sum(1 for one in outcomes if one.decision is not None and one.decision.transitions)
+        last = people[-1] if people else None
+        return rules.Step(job.target_epoch, job.cursor, last, len(people), changed, expected, len(people) < STEP)
+
+    return Handler(rules.move_on, by(lambda due: due.id), look)

@@ -1,0 +1,46 @@
+"""The wiring of assignment: which message, date or route goes to which decision."""
+
+from __future__ import annotations
+
+import asyncio
+
+from services.assignment import messages
+from services.assignment.api import routes
+from services.assignment.model import HOLDING, RULE_JOB
+from services.assignment.store import History, Looks, Memberships, RuleStore, holdings, rule_jobs
+from shared.messaging.service import Platform, Service, Timer, ring
+
+JOBS_AT_ONCE = 20
+
+
+def assemble(platform: Platform) -> Service:
+    """Nothing of it runs yet."""
+    database = platform.database
+    people, jobs = holdings(database), rule_jobs(database)
+    rules, history, memberships = RuleStore(database), History(database), Memberships(database)
+    looks = Looks(rules, history, memberships)
+    holding_loop = platform.loop(HOLDING, people)
+    job_loop = platform.loop(RULE_JOB, jobs)
+    steps = Timer(job_loop, messages.job_steps(platform, holding_loop, people, looks), limit=JOBS_AT_ONCE)
+
+    async def rule_job_steps() -> None:
+        # A timer of its own kind: while there is work it takes step after step, without the timers' pause.
+        while True:
+            if not await ring(steps, platform):
+                await asyncio.sleep(platform.settings.timer_poll_s)
+
+    return Service(
+        "assignment",
+        stores=[people, jobs, rules, history, memberships, history.documents],
+        subscriptions=[
+            *messages.person_facts(platform, holding_loop, looks),
+            *messages.delivery_facts(platform, holding_loop, looks),
+            *messages.membership_facts(platform, holding_loop, looks, memberships),
+            *messages.catalog_facts(platform, job_loop, people, rules),
+            messages.own_facts(platform, history),
+        ],
+        timers=[Timer(holding_loop, messages.dates(looks))],
+        loops=[holding_loop, job_loop],
+        routers=[routes(platform, holding_loop, people, jobs, looks)],
+        background=[rule_job_steps],
+    )

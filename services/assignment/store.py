@@ -1,0 +1,278 @@
+"""Assignment's collections, and how a rule change and a person change never miss each other.
+
+Whoever changes a rule, role set or population 1. writes its document, marked as not yet in any epoch, 2. raises the
+epoch, 3. starts the job, 4. writes the epoch into the document. Whoever decides reads the epoch first and loads what is
+marked or newer than what it knows; so what has seen an epoch has seen all that was written before it was raised. After
+its write it reads the epoch again, and decides again if it moved.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import structlog
+
+from services.assignment.decide.look import Look
+from services.assignment.model import Holding, RuleJob
+from services.assignment.rulebook import (
+    Policy,
+    Rulebook,
+    package_of,
+    parsed,
+    policy_of,
+    population_of,
+)
+from shared.clock import Clock
+from shared.contracts.catalog import PackageFact, PolicyFact, PopulationFact
+from shared.contracts.directory import MembershipFact
+from shared.rules import to_mongo
+from shared.rules.properties import HIRE_DATE
+from shared.storage import Database, Documents, Index, MongoAggregates, Replica
+
+log = structlog.get_logger(__name__)
+
+PARSE_TURN = 20
+"""Rules parsed before others get their turn on the event loop: some milliseconds."""
+
+NOBODY: dict[str, Any] = {"_id": {"$in": []}}
+MATCHING = {"state.status": {"$in": ["active", "suspended"]}}
+
+
+def holdings(database: Database) -> MongoAggregates:
+    """One document a person."""
+    return MongoAggregates(
+        database,
+        "holdings",
+        (
+            Index("state.assignments.package_id", "_id"),
+            Index("state.assignments.policy_id", "_id"),
+            Index("state.assignments.id"),
+            # What rules ask for most; others find their people by reading all holdings once, in the background.
+            Index("state.facets.department", "_id"),
+            Index("state.facets.jobTitle", "_id"),
+            Index("state.facets.manager", "_id", partial={"state.facets.manager": {"$exists": True}}),
+            Index("state.facets.memberOf", "_id", partial={"state.facets.memberOf": {"$exists": True}}),
+            Index("state.facets.userPrincipalName"),
+        ),
+    )
+
+
+def rule_jobs(database: Database) -> MongoAggregates:
+    """One document a policy, package or population that has changed."""
+    return MongoAggregates(database, "rule_jobs", (Index("-state.started_at", "_id"),))
+
+
+class History:
+    """Assignments that have ended, by id; kept from our own facts, so it may lag behind by moments."""
+
+    def __init__(self, database: Database) -> None:
+        self.documents = Documents(
+            database, "ended_assignments", (Index("person_id"), Index("package_id"), Index("ended_at"))
+        )
+
+    async def ensure_indexes(self) -> None:
+        await self.documents.ensure_indexes()
+
+    async def keep(self, ended: Sequence[dict[str, Any]]) -> None:
+        """Twice is harmless."""
+        await self.documents.insert(ended, ordered=False)
+
+    async def which(self, ids: Collection[str]) -> frozenset[str]:
+        """Those of `ids` that have ended."""
+        if not ids:
+            return frozenset()
+        found = await self.documents.find({"_id": {"$in": list(ids)}}, fields={"_id": 1})
+        return frozenset(document["_id"] for document in found)
+
+
+class Memberships:
+    """All memberships, for the day a rule names their group; holdings carry only those that rules name."""
+
+    def __init__(self, database: Database) -> None:
+        self.replica: Replica[MembershipFact] = Replica(
+            database,
+            "memberships",
+            lambda fact: {
+                "group": fact.state.group_id.lower(),
+                "person": fact.state.person_id,
+                "member": fact.state.member,
+            },
+            (Index("group", "member", "person"), Index("person")),
+        )
+
+    async def ensure_indexes(self) -> None:
+        await self.replica.ensure_indexes()
+
+    async def of(
+        self, people: Collection[str], groups: Collection[str]
+    ) -> dict[str, tuple[tuple[str, int, bool], ...]]:
+        """Person -> (group, version, member), of these groups."""
+        found: dict[str, list[tuple[str, int, bool]]] = {}
+        if people and groups:
+            query = {"person": {"$in": list(people)}, "group": {"$in": list(groups)}}
+            for row in await self.replica.find(query):
+                found.setdefault(row["person"], []).append((row["group"], row["version"], row["member"]))
+        return {person: tuple(rows) for person, rows in found.items()}
+
+    async def members(self, groups: Collection[str], after: str | None, limit: int) -> list[str]:
+        """People in any of these groups, by id, beyond `after`."""
+        if not groups:
+            return []
+        query: dict[str, Any] = {"group": {"$in": list(groups)}, "member": True}
+        if after is not None:
+            query["person"] = {"$gt": after}
+        rows = await self.replica.find(query)
+        return sorted({row["person"] for row in rows})[:limit]
+
+
+class RuleStore:
+    """Packages, policies, populations and the epoch; and the rulebook of this process made of them."""
+
+    def __init__(self, database: Database) -> None:
+        epoch = (Index("epoch"),)
+        self.packages: Replica[PackageFact] = Replica(
+            database,
+            "packages",
+            lambda fact: {
+                "name": fact.state.display_name,
+                "roles": [[r.origin_system, r.origin_id, r.role, r.display_name] for r in fact.state.roles],
+                "life": fact.state.life.value,
+                "epoch": None,
+            },
+            epoch,
+        )
+        self.policies: Replica[PolicyFact] = Replica(
+            database,
+            "policies",
+            lambda fact: {
+                "package_id": fact.state.package_id,
+                "name": fact.state.display_name,
+                "rule": fact.state.rule,
+                "population_id": fact.state.population_id,
+                "expires_after_s": fact.state.expires_after.total_seconds() if fact.state.expires_after else None,
+                "life": fact.state.life.value,
+                "created_at": fact.state.created_at,
+                "epoch": None,
+            },
+            epoch,
+        )
+        self.populations: Replica[PopulationFact] = Replica(
+            database,
+            "populations",
+            lambda fact: {"rule": fact.state.rule, "life": fact.state.life.value, "epoch": None},
+            epoch,
+        )
+        self._epoch = Documents(database, "epoch")
+        self._stamps = {
+            replica.name: Documents(database, replica.name)
+            for replica in (self.packages, self.policies, self.populations)
+        }
+        self.book = Rulebook()
+        self._loading = asyncio.Lock()
+
+    async def ensure_indexes(self) -> None:
+        for replica in (self.packages, self.policies, self.populations):
+            await replica.ensure_indexes()
+
+    async def epoch(self) -> int:
+        """As it is now, from the primary."""
+        document = await self._epoch.get("rules")
+        return int(document["epoch"]) if document else 0
+
+    async def raise_epoch(self) -> int:
+        return await self._epoch.raise_number("rules", "epoch")
+
+    async def stamped(self, replica: Replica[Any], versions: Mapping[str, int], epoch: int) -> None:
+        """Their change is part of `epoch`, and its jobs have been started."""
+        for id, version in versions.items():
+            await self._stamps[replica.name].set(id, {"epoch": epoch}, only_if={"version": version, "epoch": None})
+
+    async def present(self) -> Rulebook:
+        """The rulebook, brought up to the epoch as it was when asked."""
+        epoch = await self.epoch()
+        if epoch > self.book.epoch:
+            async with self._loading:
+                epoch = await self.epoch()
+                if epoch > self.book.epoch:
+                    await self._load(epoch)
+        return self.book
+
+    async def _load(self, epoch: int) -> None:
+        newer = {"$or": [{"epoch": None}, {"epoch": {"$gt": self.book.epoch}}]}
+        packages = [package_of(one) for one in await self.packages.find(newer)]
+        populations = [population_of(one) for one in await self.populations.find(newer)]
+        policies = [policy_of(one) for one in await self.policies.find(newer)]
+        texts = [
+            text for text in (*(one.rule for one in policies), *(one.rule for one in populations)) if text is not None
+        ]
+        for number, text in enumerate(texts):
+            if parsed(text) is None:
+                log.error("a rule cannot be read here; it neither gives nor takes")
+            if number % PARSE_TURN == PARSE_TURN - 1:
+                await asyncio.sleep(0)
+        # In one go: a rulebook that is half there would take access away.
+        self.book.put(packages, policies, populations)
+        self.book.epoch = epoch
+
+
+def concerned(book: Rulebook, job: RuleJob, clock: Clock) -> tuple[dict[str, Any], set[str]]:
+    """Whom the present rules make this job ask about: a filter over holdings, and groups whose members come besides."""
+    policies: list[Policy]
+    held: dict[str, Any]
+    match job.subject:
+        case "package":
+            policies = book.policies_of_package(job.id)
+            held = {"state.assignments.package_id": job.id}
+        case "population":
+            policies = book.policies_of_population(job.id)
+            held = {"state.assignments.policy_id": {"$in": [policy.id for policy in policies]}}
+        case "policy":
+            policies = [book.policies[job.id]] if job.id in book.policies else []
+            held = {"state.assignments.policy_id": job.id}
+    ways: list[dict[str, Any]] = [held]
+    groups: set[str] = set()
+    for text in {book.rule_text(policy) for policy in policies if policy.id in book.rules.index}:
+        rule = parsed(text) if text is not None else None
+        if rule is None:
+            continue
+        if rule.references.uses_clock:
+            # Whoever will match by time alone needs the date noted today.
+            ways.append({**MATCHING, f"state.facets.{HIRE_DATE.name}": {"$exists": True}})
+        ways.append({"$and": [MATCHING, to_mongo(rule, clock.now(), "state.facets.").filter]})
+        groups |= {group.lower() for group in rule.references.groups}
+    return ({"$or": ways} if len(ways) > 1 else held), groups
+
+
+class Looks:
+    """What the decisions of a batch look at, before and after."""
+
+    def __init__(self, rules: RuleStore, history: History, memberships: Memberships) -> None:
+        self.rules = rules
+        self.history = history
+        self.memberships = memberships
+
+    async def look(self, _messages: Sequence[Any], _states: Mapping[str, Any]) -> Look:
+        """The present rules."""
+        book = await self.rules.present()
+        return Look(book, book.epoch)
+
+    async def look_for_commands(self, messages: Sequence[Any], states: Mapping[str, Any]) -> Look:
+        """And which of the assignments to be made have ended already."""
+        ended = await self.history.which([message.id for message in messages])
+        book = await self.rules.present()
+        return Look(book, book.epoch, ended=ended)
+
+    async def look_for_jobs(self, messages: Sequence[Any], states: Mapping[str, Any]) -> Look:
+        """And the memberships that rules name."""
+        book = await self.rules.present()
+        known = await self.memberships.of([message.person_id for message in messages], book.groups)
+        return Look(book, book.epoch, memberships=known)
+
+    async def look_again(self, context: Look, states: Mapping[str, Holding | None]) -> Collection[str]:
+        """Everyone in the batch whose holding was decided under an older epoch than the present one."""
+        epoch = await self.rules.epoch()
+        if epoch == context.epoch:
+            return ()
+        return [id for id, holding in states.items() if holding is not None and holding.epoch < epoch]
