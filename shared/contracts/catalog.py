@@ -56,6 +56,7 @@ class CatalogState(Contract):
     description: str = ""
     state: Literal["published", "unpublished"] = "published"
     is_externally_visible: bool = False
+    is_built_in: bool = Field(False, description="General: there from the start, never deleted.")
     life: Life = Life.ACTIVE
     managed_by: str | None = None
     created_at: datetime
@@ -84,6 +85,29 @@ class ResourceRole(Contract):
     @property
     def key(self) -> str:
         return f"{self.origin_system}/{self.origin_id}/{self.role}"
+
+
+class ResourceState(Contract):
+    """A resource that a catalog's packages may bring. Id derived from catalog and origin."""
+
+    id: str
+    catalog_id: str
+    origin_system: Literal["AadGroup", "AadApplication", "SharePointOnline"] = "AadGroup"
+    origin_id: str
+    display_name: str
+    description: str = ""
+    life: Life = Life.ACTIVE
+    managed_by: str | None = None
+    created_at: datetime
+    modified_at: datetime
+
+
+class ResourceFact(Fact):
+    """Key: the resource's id."""
+
+    ce_type: ClassVar[str] = "tenure.catalog.resource.v1"
+    transitions: tuple[CatalogTransition, ...]
+    state: ResourceState
 
 
 class PackageState(Contract):
@@ -119,6 +143,10 @@ class PolicyState(Contract):
     rule: str | None = Field(None, description="A membership rule (shared.rules), already checked by catalog.")
     population_id: str | None = None
     expires_after: timedelta | None = Field(None, description="How long a direct assignment lasts by default.")
+    expires_at: datetime | None = Field(None, description="When every direct assignment ends; instead of a duration.")
+    gives_access: bool = Field(True, description="Automatic: whoever begins to match gets the package.")
+    takes_access: bool = Field(True, description="Automatic: whoever matches no longer loses it.")
+    grace_period: timedelta | None = Field(None, description="Automatic: how long access stays after that.")
     life: Life = Life.ACTIVE
     managed_by: str | None = None
     created_at: datetime

@@ -12,7 +12,7 @@ from datetime import timedelta
 from shared.contracts.assignment import HoldingFact, RuleJobFact, UseAnswer
 from shared.contracts.audit import Checkpoint
 from shared.contracts.base import Contract, Lane
-from shared.contracts.catalog import CatalogFact, PackageFact, PolicyFact, PopulationFact
+from shared.contracts.catalog import CatalogFact, PackageFact, PolicyFact, PopulationFact, ResourceFact
 from shared.contracts.directory import GroupFact, MembershipFact, PersonFact, SetMembership
 from shared.contracts.hr import HrChange, HrRejection
 from shared.contracts.notification import Notification
@@ -72,6 +72,9 @@ MEMBERSHIP_COMMANDS = Topic(
 )
 
 CATALOG_FACTS = Topic("catalog.catalogs", "catalog", "catalog id", CatalogFact, "Catalogs.", partitions=1)
+RESOURCE_FACTS = Topic(
+    "catalog.resources", "catalog", "resource id", ResourceFact, "Resources of catalogs.", partitions=1
+)
 PACKAGE_FACTS = Topic(
     "catalog.packages", "catalog", "package id", PackageFact, "Access packages and their role sets.", partitions=1
 )
@@ -116,6 +119,7 @@ TABLE: tuple[Topic, ...] = (
     MEMBERSHIP_FACTS,
     MEMBERSHIP_COMMANDS,
     CATALOG_FACTS,
+    RESOURCE_FACTS,
     PACKAGE_FACTS,
     POLICY_FACTS,
     POPULATION_FACTS,

@@ -1,11 +1,13 @@
 """Who calls: the cause of what a request leads to.
 
 Until tokens come, whoever reaches the API (this machine only, see `require_local`) may say on whose behalf they act, by
-the header `Tenure-Actor`; it is believed from this machine only, and stands in the trail as it was said.
+the header `Tenure-Actor` (percent-encoded beyond ASCII). It is believed from this machine only, and stands in the trail
+as it was said.
 """
 
 import re
 from ipaddress import ip_address
+from urllib.parse import unquote
 
 from starlette.requests import Request
 
@@ -21,7 +23,7 @@ _ACTOR = re.compile(r"(file|person|source|system):[^\x00-\x1f\x7f]{1,200}")
 
 def actor_of(request: Request) -> str:
     """'file:<name>', 'person:<id>', … as the header says. Raises BadRequest for what is no actor."""
-    said = request.headers.get(ACTOR_HEADER)
+    said = unquote(request.headers.get(ACTOR_HEADER, ""))
     if not said or not _from_here(request):
         return NOBODY_NAMED
     if not _ACTOR.fullmatch(said):

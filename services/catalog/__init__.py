@@ -1,0 +1,12 @@
+"""Owns catalogs, the resources in them, access packages with their role sets, policies and populations.
+
+Hears: GROUP_FACTS (which groups there are, for resources), USE_ANSWERS (assignment says whether a package or policy
+that is to be deleted is still needed), and its own CATALOG_FACTS, PACKAGE_FACTS and POPULATION_FACTS (what lay inside
+something deleted is deleted, too).
+Says: CATALOG_FACTS, RESOURCE_FACTS, PACKAGE_FACTS, POLICY_FACTS, POPULATION_FACTS.
+
+A rule is parsed before it is kept, so whoever hears a policy can rely on it. Deletion is two-phase: a package or policy
+asks assignment, by its fact, and asks again until it is answered; a catalog, resource or population looks at what this
+service itself keeps. `graph` is the one place where Graph's JSON meets the aggregates; `bulk` takes many changes at
+once, for `tenure apply`.
+"""

@@ -1,0 +1,424 @@
+"""What catalog answers over HTTP: Graph's paths for catalogs, packages, role scopes, policies and resources."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from typing import Annotated, Any, NoReturn
+
+from fastapi import APIRouter, Depends, Header, Request, Response
+from starlette.responses import JSONResponse
+
+from services.catalog import graph
+from services.catalog.acts import Acts
+from services.catalog.bulk import ApplyIn, apply_changes
+from services.catalog.decide import Change, Create, Delete
+from services.catalog.model import K, Kept, Package, Resource
+from services.catalog.store import LIVING, Shelf, Versioned
+from shared.contracts.base import Refusal
+from shared.contracts.catalog import Life, ResourceRole
+from shared.ids import derived_id
+from shared.messaging.errors import GivenUp, MayPass, WillNotPass
+from shared.web.caller import cause_of
+from shared.web.conditional import etag
+from shared.web.errors import BadRequest, Conflict, GraphError, NotFound, PreconditionFailed, Unavailable
+from shared.web.odata import EntitySet, Expand, ListQuery, read_query
+from shared.web.paging import answer_list, context_url, list_query
+
+EM = "/v1.0/identityGovernance/entitlementManagement"
+TENURE = "/v1.0/tenure"
+
+IfMatch = Annotated[str | None, Header(alias="If-Match")]
+IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", max_length=256)]
+
+Rendered = dict[str, Any]
+Render = Callable[[Sequence[Versioned[Any]], tuple[Expand, ...]], Awaitable[list[Rendered]]]
+
+_REFUSED: dict[str, tuple[type[GraphError], str]] = {
+    "notFound": (NotFound, "ResourceNotFound"),
+    "parentNotFound": (NotFound, "ResourceNotFound"),
+    "duplicate": (Conflict, "DuplicateKey"),
+    "idempotencyKeyReused": (Conflict, "IdempotencyKeyReused"),
+    "deleting": (Conflict, "BeingDeleted"),
+    "inUse": (Conflict, "InUse"),
+    "builtIn": (Conflict, "BuiltIn"),
+    "stale": (PreconditionFailed, "resourceModified"),
+}
+
+
+def refuse(refusal: Refusal, kept: type[Kept] | None = None) -> NoReturn:
+    """The refusal of a decision, as Graph says it."""
+    error, code = _REFUSED[refusal.code]
+    if refusal.code == "duplicate" and kept is Package:
+        code = "DuplicateAccessPackage"
+    raise error(refusal.message, code=code)
+
+
+async def _answering() -> AsyncIterator[None]:
+    """Kafka or MongoDB away: may pass."""
+    try:
+        yield
+    except (GivenUp, MayPass) as problem:
+        raise Unavailable("The servers behind this API are away; try again.") from problem
+    except WillNotPass as problem:
+        raise BadRequest(problem.message) from problem
+
+
+def new_id(request: Request, key: str | None) -> str:
+    """Derived from the caller's Idempotency-Key, so that a repeat makes nothing new; else new."""
+    return derived_id("http", request.scope["path"], key) if key else str(uuid.uuid4())
+
+
+def version_of(if_match: str | None) -> int | None:
+    """The version that If-Match names. Raises PreconditionFailed for what was never an ETag of ours."""
+    if if_match is None or if_match.strip() == "*":
+        return None
+    text = if_match.strip().removeprefix("W/").strip('"')
+    if not text.isdecimal():
+        raise PreconditionFailed("The object has changed since it was read; read it again.", target="If-Match")
+    return int(text)
+
+
+class Edge:
+    """The acts, from a request to an answer."""
+
+    def __init__(self, acts: Acts) -> None:
+        self.acts = acts
+        self.shelves = acts.shelves
+
+    async def create(self, request: Request, shelf: Shelf[K], item: K) -> Versioned[K]:
+        """Raises what refuses it; the thing as it is now, made by this request or by an earlier one like it."""
+        decision = await self.acts.run_one(shelf, Create(item.as_made()), cause_of(request))
+        if decision.refusal:
+            refuse(decision.refusal, shelf.model)
+        return await self.there(shelf, item.id)
+
+    async def there(self, shelf: Shelf[K], id: str) -> Versioned[K]:
+        found = await shelf.get(id)
+        if found is None:
+            raise NotFound("The resource was not found.")
+        return found
+
+    async def change(self, request: Request, shelf: Shelf[K], message: Change) -> None:
+        decision = await self.acts.run_one(shelf, message, cause_of(request))
+        if decision.refusal:
+            refuse(decision.refusal, shelf.model)
+
+    async def delete(self, request: Request, shelf: Shelf[K], id: str, if_match: str | None) -> Response:
+        """204 once it is gone, 409 if it is needed, 202 if nobody could say so yet: it goes on by itself."""
+        decision = await self.acts.delete(shelf, Delete(id, version_of(if_match)), cause_of(request))
+        if decision.refusal:
+            refuse(decision.refusal)
+        state = decision.state
+        if state is None or state.life is Life.DELETED:
+            return Response(status_code=204)
+        if state.life is Life.ACTIVE:
+            raise Conflict(state.kept_because, code="InUse")
+        said = (
+            f"The {state.noun} takes no new use and goes once assignment has answered; it could not be asked in time. "
+            "Read it again: 404 says that it is gone, no '@tenure.life' that it is still needed."
+        )
+        return JSONResponse({"id": id, "@tenure.life": state.life.value, "message": said}, 202)
+
+    async def one(self, request: Request, found: Versioned[Any], render: Render, entities: EntitySet) -> Response:
+        """A single thing, with $select and $expand."""
+        query = read_query(entities, request.query_params.multi_items())
+        (said,) = await render([found], query.expand)
+        body = {"@odata.context": context_url(request, f"{entities.type_name}/$entity", query.select)}
+        return JSONResponse({**body, **query.selected(said)}, headers={"ETag": etag(found.version)})
+
+    async def many(
+        self, request: Request, query: ListQuery, shelf: Shelf[Any], render: Render, name: str, scope: Any = None
+    ) -> Rendered:
+        scoped = {**(scope or {}), **LIVING}
+
+        async def find(query: ListQuery) -> list[dict[str, Any]]:
+            found = await shelf.find(query.mongo_filter(scoped), sort=query.sort, skip=query.skip, limit=query.limit)
+            said = await render(found, query.expand)
+            return [{**one.document, "said": body} for one, body in zip(found, said, strict=True)]
+
+        async def total(query: ListQuery) -> int:
+            return await shelf.count(query.total_filter(scoped))
+
+        return await answer_list(
+            request, query, find=find, render=lambda document: document["said"], context=name, total=total
+        )
+
+    # How things are written, with what was asked to be expanded
+
+    async def catalogs_said(self, found: Sequence[Versioned[Any]], expand: tuple[Expand, ...]) -> list[Rendered]:
+        said = [graph.catalog_said(one) for one in found]
+        ids = [one.item.id for one in found]
+        names = {one.name for one in expand}
+        if "accessPackages" in names:
+            packages = await self.shelves.packages.find({"state.catalog_id": {"$in": ids}, **LIVING})
+            _put(said, "accessPackages", ((one.item.catalog_id, graph.package_said(one)) for one in packages))
+        if "resources" in names:
+            resources = await self.shelves.resources.find({"state.catalog_id": {"$in": ids}, **LIVING})
+            _put(said, "resources", ((one.item.catalog_id, graph.resource_said(one)) for one in resources))
+        return said
+
+    async def packages_said(self, found: Sequence[Versioned[Any]], expand: tuple[Expand, ...]) -> list[Rendered]:
+        said = [graph.package_said(one) for one in found]
+        wanted = {one.name: one for one in expand}
+        if "catalog" in wanted:
+            catalogs = await self.shelves.names_of({one.item.catalog_id for one in found}, self.shelves.catalogs)
+            for body, one in zip(said, found, strict=True):
+                catalog = catalogs.get(one.item.catalog_id)
+                body["catalog"] = graph.catalog_said(catalog) if catalog else None
+        if "assignmentPolicies" in wanted:
+            query = {"state.package_id": {"$in": [one.item.id for one in found]}, **LIVING}
+            policies = await self.shelves.policies.find(query, sort=[("state.folded", 1)])
+            _put(said, "assignmentPolicies", ((one.item.package_id, graph.policy_said(one)) for one in policies))
+        if scopes := wanted.get("resourceRoleScopes"):
+            inner = frozenset(one.name for one in scopes.expand)
+            for body, one in zip(said, found, strict=True):
+                body["resourceRoleScopes"] = [
+                    graph.role_scope_said(one.item.catalog_id, role, inner) for role in one.item.roles
+                ]
+        return said
+
+    async def policies_said(self, found: Sequence[Versioned[Any]], expand: tuple[Expand, ...]) -> list[Rendered]:
+        said = [graph.policy_said(one) for one in found]
+        names = {one.name for one in expand}
+        if names:
+            packages = await self.shelves.names_of({one.item.package_id for one in found}, self.shelves.packages)
+            ids = {one.item.catalog_id for one in packages.values()} if "catalog" in names else set()
+            catalogs = await self.shelves.names_of(ids, self.shelves.catalogs)
+            for body, one in zip(said, found, strict=True):
+                package = packages.get(one.item.package_id)
+                if "accessPackage" in names:
+                    body["accessPackage"] = graph.package_said(package) if package else None
+                if "catalog" in names:
+                    catalog = catalogs.get(package.item.catalog_id) if package else None
+                    body["catalog"] = graph.catalog_said(catalog) if catalog else None
+        return said
+
+    async def resources_said(self, found: Sequence[Versioned[Any]], expand: tuple[Expand, ...]) -> list[Rendered]:
+        names = frozenset(one.name for one in expand)
+        return [graph.resource_said(one, names) for one in found]
+
+    async def populations_said(self, found: Sequence[Versioned[Any]], _expand: tuple[Expand, ...]) -> list[Rendered]:
+        return [graph.population_said(one) for one in found]
+
+
+def _put(said: Sequence[Rendered], name: str, children: Iterable[tuple[str, Rendered]]) -> None:
+    by_parent: dict[str, list[Rendered]] = {body["id"]: body.setdefault(name, []) for body in said}
+    for parent, child in children:
+        by_parent[parent].append(child)
+
+
+def router(acts: Acts) -> APIRouter:
+    """Every route of this service."""
+    edge = Edge(acts)
+    routes = APIRouter(tags=["catalog"], dependencies=[Depends(_answering)])
+    _catalog_routes(routes, edge)
+    _package_routes(routes, edge)
+    _policy_routes(routes, edge)
+    _resource_routes(routes, edge)
+    _population_routes(routes, edge)
+
+    @routes.post(f"{TENURE}/catalog:apply")
+    async def apply_many(request: Request, body: ApplyIn) -> Rendered:
+        """Many changes at once, each decided for itself; answers what became of each, in the order given."""
+        return {"results": await apply_changes(acts, body, cause_of(request))}
+
+    return routes
+
+
+def _created(request: Request, body: Rendered, version: int, context: str) -> Response:
+    said = {"@odata.context": context_url(request, f"{context}/$entity"), **body}
+    return JSONResponse(said, 201, {"ETag": etag(version)})
+
+
+def _catalog_routes(routes: APIRouter, edge: Edge) -> None:
+    shelf, now = edge.shelves.catalogs, edge.acts.platform.clock.now
+
+    @routes.get(f"{EM}/catalogs")
+    async def catalogs(request: Request, query: Annotated[ListQuery, Depends(list_query(graph.CATALOGS))]) -> Rendered:
+        return await edge.many(request, query, shelf, edge.catalogs_said, "accessPackageCatalogs")
+
+    @routes.post(f"{EM}/catalogs", status_code=201)
+    async def create(request: Request, body: graph.CatalogIn, key: IdempotencyKey = None) -> Response:
+        found = await edge.create(request, shelf, graph.catalog_of(body, new_id(request, key), now()))
+        return _created(request, graph.catalog_said(found), found.version, "accessPackageCatalogs")
+
+    @routes.get(f"{EM}/catalogs/{{id}}")
+    async def catalog(request: Request, id: str) -> Response:
+        return await edge.one(request, await edge.there(shelf, id), edge.catalogs_said, graph.CATALOGS)
+
+    @routes.patch(f"{EM}/catalogs/{{id}}", status_code=204)
+    async def patch(request: Request, id: str, body: graph.CatalogPatch, if_match: IfMatch = None) -> None:
+        await edge.change(request, shelf, Change(id, graph.changes_of(body), version_of(if_match)))
+
+    @routes.delete(f"{EM}/catalogs/{{id}}", status_code=204)
+    async def delete(request: Request, id: str, if_match: IfMatch = None) -> Response:
+        return await edge.delete(request, shelf, id, if_match)
+
+    @routes.get(f"{EM}/catalogs/{{id}}/accessPackages")
+    async def packages(
+        request: Request, id: str, query: Annotated[ListQuery, Depends(list_query(graph.PACKAGES))]
+    ) -> Rendered:
+        await edge.there(shelf, id)
+        scope = {"state.catalog_id": id}
+        return await edge.many(request, query, edge.shelves.packages, edge.packages_said, "accessPackages", scope)
+
+
+def _package_routes(routes: APIRouter, edge: Edge) -> None:
+    shelf, now = edge.shelves.packages, edge.acts.platform.clock.now
+
+    @routes.get(f"{EM}/accessPackages")
+    async def packages(request: Request, query: Annotated[ListQuery, Depends(list_query(graph.PACKAGES))]) -> Rendered:
+        return await edge.many(request, query, shelf, edge.packages_said, "accessPackages")
+
+    @routes.post(f"{EM}/accessPackages", status_code=201)
+    async def create(request: Request, body: graph.PackageIn, key: IdempotencyKey = None) -> Response:
+        found = await edge.create(request, shelf, graph.package_of(body, new_id(request, key), now()))
+        return _created(request, graph.package_said(found), found.version, "accessPackages")
+
+    @routes.get(f"{EM}/accessPackages/{{id}}")
+    async def package(request: Request, id: str) -> Response:
+        return await edge.one(request, await edge.there(shelf, id), edge.packages_said, graph.PACKAGES)
+
+    @routes.patch(f"{EM}/accessPackages/{{id}}", status_code=204)
+    async def patch(request: Request, id: str, body: graph.PackagePatch, if_match: IfMatch = None) -> None:
+        await edge.change(request, shelf, Change(id, graph.changes_of(body), version_of(if_match)))
+
+    @routes.delete(f"{EM}/accessPackages/{{id}}", status_code=204)
+    async def delete(request: Request, id: str, if_match: IfMatch = None) -> Response:
+        return await edge.delete(request, shelf, id, if_match)
+
+    @routes.get(f"{EM}/accessPackages/{{id}}/resourceRoleScopes")
+    async def role_scopes(request: Request, id: str) -> Rendered:
+        item = (await edge.there(shelf, id)).item
+        query = read_query(_ROLE_SCOPES, request.query_params.multi_items())
+        inner = frozenset(one.name for one in query.expand)
+        return {
+            "@odata.context": context_url(request, "resourceRoleScopes"),
+            "value": [graph.role_scope_said(item.catalog_id, role, inner) for role in item.roles],
+        }
+
+    @routes.post(f"{EM}/accessPackages/{{id}}/resourceRoleScopes", status_code=201)
+    async def add_role(request: Request, id: str, body: graph.RoleScopeIn) -> Response:
+        item = (await edge.there(shelf, id)).item
+        origin, name = graph.role_named(body.role)
+        resource = await edge.shelves.resources.get(Resource.id_of(item.catalog_id, "AadGroup", origin))
+        if resource is None or resource.item.life is not Life.ACTIVE:
+            raise NotFound("The resource is not in the package's catalog.", target="role/resource")
+        role = ResourceRole(origin_id=origin, role=name, display_name=resource.item.display_name)
+        await edge.change(request, shelf, Change(id, {}, add_roles=(role,)))
+        return JSONResponse(graph.role_scope_said(item.catalog_id, role), 201)
+
+    @routes.delete(f"{EM}/accessPackages/{{id}}/resourceRoleScopes/{{role_scope}}", status_code=204)
+    async def remove_role(request: Request, id: str, role_scope: str) -> None:
+        item = (await edge.there(shelf, id)).item
+        keys = frozenset(r.key for r in item.roles if graph.role_scope_id(item.catalog_id, r) == role_scope)
+        if not keys:
+            raise NotFound("The resource was not found.")
+        await edge.change(request, shelf, Change(id, {}, remove_roles=keys))
+
+
+_ROLE_SCOPES = EntitySet("accessPackageResourceRoleScope", {}, expandable=frozenset({"role", "scope"}))
+
+
+def _policy_routes(routes: APIRouter, edge: Edge) -> None:
+    shelf, now = edge.shelves.policies, edge.acts.platform.clock.now
+
+    @routes.get(f"{EM}/assignmentPolicies")
+    async def policies(request: Request, query: Annotated[ListQuery, Depends(list_query(graph.POLICIES))]) -> Rendered:
+        return await edge.many(request, query, shelf, edge.policies_said, "assignmentPolicies")
+
+    @routes.post(f"{EM}/assignmentPolicies", status_code=201)
+    async def create(request: Request, body: graph.PolicyIn, key: IdempotencyKey = None) -> Response:
+        found = await edge.create(request, shelf, graph.policy_of(body, new_id(request, key), now()))
+        return _created(request, graph.policy_said(found), found.version, "assignmentPolicies")
+
+    @routes.get(f"{EM}/assignmentPolicies/{{id}}")
+    async def policy(request: Request, id: str) -> Response:
+        return await edge.one(request, await edge.there(shelf, id), edge.policies_said, graph.POLICIES)
+
+    @routes.put(f"{EM}/assignmentPolicies/{{id}}")
+    async def replace(request: Request, id: str, body: graph.PolicyIn, if_match: IfMatch = None) -> Response:
+        before = (await edge.there(shelf, id)).item
+        new = graph.policy_of(body, id, now())
+        if new.package_id != before.package_id:
+            raise BadRequest("A policy stays with its package.", target="accessPackage/id")
+        values = {name: value for name, value in new.content().items() if name not in {"managed_by", "package_id"}}
+        await edge.change(request, shelf, Change(id, values, version_of(if_match)))
+        return await edge.one(request, await edge.there(shelf, id), edge.policies_said, graph.POLICIES)
+
+    @routes.delete(f"{EM}/assignmentPolicies/{{id}}", status_code=204)
+    async def delete(request: Request, id: str, if_match: IfMatch = None) -> Response:
+        return await edge.delete(request, shelf, id, if_match)
+
+
+def _resource_routes(routes: APIRouter, edge: Edge) -> None:
+    shelf, now = edge.shelves.resources, edge.acts.platform.clock.now
+
+    @routes.get(f"{EM}/catalogs/{{id}}/resources")
+    async def resources(
+        request: Request, id: str, query: Annotated[ListQuery, Depends(list_query(graph.RESOURCES))]
+    ) -> Rendered:
+        await edge.there(edge.shelves.catalogs, id)
+        scope = {"state.catalog_id": id}
+        return await edge.many(request, query, shelf, edge.resources_said, "accessPackageResources", scope)
+
+    @routes.post(f"{EM}/resourceRequests", status_code=201)
+    async def resource_request(request: Request, body: graph.ResourceRequestIn) -> Response:
+        """Add a group to a catalog, or take it out: done at once, as Graph mostly answers `delivered`."""
+        catalog, asked = body.catalog.id, body.resource
+        if body.request_type == "adminRemove":
+            id = asked.id or Resource.id_of(catalog, asked.origin_system, asked.origin_id or "")
+            await edge.there(shelf, id)
+            await edge.delete(request, shelf, id, None)
+        else:
+            await add_resource(request, catalog, asked)
+        said = {"id": str(uuid.uuid4()), "requestType": body.request_type, "state": "delivered"}
+        return JSONResponse(said, 201)
+
+    async def add_resource(request: Request, catalog: str, asked: graph.ResourceIn) -> None:
+        if asked.origin_system != "AadGroup" or not asked.origin_id:
+            raise BadRequest("Only groups can be added yet: originSystem AadGroup and an originId.", target="resource")
+        wait = edge.acts.platform.settings.read_wait_s
+        names = await edge.shelves.groups.names_once_heard([asked.origin_id], wait)
+        if asked.origin_id not in names:
+            raise NotFound(f"The group {asked.origin_id} was not found.", target="resource/originId")
+        item = Resource(
+            id=Resource.id_of(catalog, "AadGroup", asked.origin_id),
+            catalog_id=catalog,
+            origin_id=asked.origin_id,
+            display_name=names[asked.origin_id],
+            description=asked.description or "",
+            created_at=now(),
+            modified_at=now(),
+        )
+        await edge.create(request, shelf, item)
+
+
+def _population_routes(routes: APIRouter, edge: Edge) -> None:
+    shelf, now = edge.shelves.populations, edge.acts.platform.clock.now
+    base = f"{TENURE}/populations"
+
+    @routes.get(base)
+    async def populations(
+        request: Request, query: Annotated[ListQuery, Depends(list_query(graph.POPULATIONS))]
+    ) -> Rendered:
+        return await edge.many(request, query, shelf, edge.populations_said, "populations")
+
+    @routes.post(base, status_code=201)
+    async def create(request: Request, body: graph.PopulationIn, key: IdempotencyKey = None) -> Response:
+        found = await edge.create(request, shelf, graph.population_of(body, new_id(request, key), now()))
+        return _created(request, graph.population_said(found), found.version, "populations")
+
+    @routes.get(f"{base}/{{id}}")
+    async def population(request: Request, id: str) -> Response:
+        return await edge.one(request, await edge.there(shelf, id), edge.populations_said, graph.POPULATIONS)
+
+    @routes.patch(f"{base}/{{id}}", status_code=204)
+    async def patch(request: Request, id: str, body: graph.PopulationPatch, if_match: IfMatch = None) -> None:
+        values = graph.changes_of(body, {"membership_rule": "rule"})
+        await edge.change(request, shelf, Change(id, values, version_of(if_match)))
+
+    @routes.delete(f"{base}/{{id}}", status_code=204)
+    async def delete(request: Request, id: str, if_match: IfMatch = None) -> Response:
+        return await edge.delete(request, shelf, id, if_match)

@@ -1,0 +1,244 @@
+"""Many changes in one request, for `tenure apply`: one read and one write a kind, however many there are.
+
+Each change is decided for itself, so what is refused holds up nothing else; the answer says what became of each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import Field, ValidationError
+
+from services.catalog import graph
+from services.catalog.acts import Acts
+from services.catalog.decide import Change, Create, Delete
+from services.catalog.model import Kept, Package, Resource
+from services.catalog.store import Shelf
+from shared.contracts.base import Cause
+from shared.contracts.catalog import Life, ResourceRole
+from shared.messaging.loop import Outcome, Work
+from shared.messaging.service import said_briefly
+from shared.web.errors import GraphError
+
+DELETION_WAIT_S = 5.0
+"""How long one request waits for assignment's answers; the caller asks again for what is left."""
+MOST = 5_000
+
+Kind = Literal["population", "catalog", "package", "policy"]
+FORWARD: tuple[Kind, ...] = ("population", "catalog", "package", "policy")
+"""What others refer to is made first, and deleted last."""
+
+
+class RoleGiven(graph.Body):
+    """A role on a group, which is added to the package's catalog where it is not there yet."""
+
+    group_id: str
+    role: Literal["Member", "Owner"] = "Member"
+
+
+class PackageBody(graph.PackageIn):
+    roles: list[RoleGiven] = Field(default_factory=list)
+
+
+class ChangeIn(graph.Body):
+    """One change. `body` is what Graph's POST takes, for a package with `roles`; `version` guards update and delete."""
+
+    op: Literal["create", "update", "delete"]
+    kind: Kind
+    id: UUID
+    version: int | None = None
+    body: dict[str, Any] = Field(default_factory=dict)
+
+
+class ApplyIn(graph.Body):
+    """`managedBy`: the file that keeps what is made and changed here."""
+
+    managed_by: str = Field(min_length=1, max_length=200)
+    changes: list[ChangeIn] = Field(max_length=MOST)
+
+
+@dataclass(slots=True)
+class _Item:
+    """One change on its way."""
+
+    number: int
+    change: ChangeIn
+    kept: Kept | None = None
+    status: str = "refused"
+    code: str = ""
+    message: str = ""
+    target: str | None = None
+    details: tuple[Any, ...] = ()
+
+    @property
+    def id(self) -> str:
+        return str(self.change.id)
+
+    def refuse(self, code: str, message: str, target: str | None = None, details: tuple[Any, ...] = ()) -> None:
+        self.status, self.code, self.message, self.target, self.details = "refused", code, message, target, details
+
+    def answer(self) -> dict[str, Any]:
+        said: dict[str, Any] = {"id": self.id, "kind": self.change.kind, "op": self.change.op, "status": self.status}
+        if self.status == "refused":
+            error: dict[str, Any] = {"code": self.code, "message": self.message}
+            if self.target:
+                error["target"] = self.target
+            if self.details:
+                error["details"] = list(self.details)
+            said["error"] = error
+        return said
+
+
+async def apply_changes(acts: Acts, asked: ApplyIn, cause: Cause) -> list[dict[str, Any]]:
+    """What became of each change: done, unchanged, deleting (assignment has not answered), or refused and why."""
+    items = [_Item(number, change) for number, change in enumerate(asked.changes)]
+    # Rules are parsed here, which takes the processor for a while: not on the event loop.
+    await asyncio.to_thread(_read, items, asked.managed_by, acts)
+    readable = [item for item in items if item.kept is not None or item.change.op == "delete"]
+    for kind in FORWARD:
+        made = [item for item in readable if item.change.kind == kind and item.change.op != "delete"]
+        shelf = _shelf(acts, kind)
+        if kind == "package":
+            made = await _with_resources(acts, made, cause)
+        new = [item for item in made if item.change.op == "create" and item.kept]
+        await _run(acts, shelf, new, [Create(item.kept) for item in new if item.kept], cause)
+        old = [item for item in made if item.change.op == "update" and item.kept]
+        await _run(acts, shelf, old, [_change(item) for item in old], cause)
+    for kind in reversed(FORWARD):
+        gone = [item for item in readable if item.change.kind == kind and item.change.op == "delete"]
+        await _delete(acts, _shelf(acts, kind), gone, cause)
+    return [item.answer() for item in items]
+
+
+def _shelf(acts: Acts, kind: Kind) -> Shelf[Any]:
+    shelves = acts.shelves
+    by_kind: dict[Kind, Shelf[Any]] = {
+        "population": shelves.populations,
+        "catalog": shelves.catalogs,
+        "package": shelves.packages,
+        "policy": shelves.policies,
+    }
+    return by_kind[kind]
+
+
+def _read(items: Iterable[_Item], managed_by: str, acts: Acts) -> None:
+    """The things that the bodies describe; what cannot be read is refused where it stands."""
+    now = acts.platform.clock.now()
+    for item in items:
+        if item.change.op == "delete":
+            continue
+        try:
+            kept = _thing(item.change.kind, item.change.body, item.id, now)
+            item.kept = kept.model_copy(update={"managed_by": managed_by}).as_made()
+        except GraphError as problem:
+            item.refuse(problem.code, problem.message, problem.target, problem.details)
+        except ValidationError as problem:
+            item.refuse("BadRequest", said_briefly(problem))
+
+
+def _thing(kind: Kind, body: dict[str, Any], id: str, now: Any) -> Kept:
+    match kind:
+        case "population":
+            return graph.population_of(graph.PopulationIn.model_validate(body), id, now)
+        case "catalog":
+            return graph.catalog_of(graph.CatalogIn.model_validate(body), id, now)
+        case "policy":
+            return graph.policy_of(graph.PolicyIn.model_validate(body), id, now)
+        case "package":
+            read = PackageBody.model_validate(body)
+            roles = tuple(ResourceRole(origin_id=one.group_id, role=one.role) for one in read.roles)
+            return graph.package_of(read, id, now).model_copy(update={"roles": roles})
+
+
+def _change(item: _Item) -> Change:
+    assert item.kept is not None
+    fixed = {"catalog_id", "package_id", "is_built_in"}
+    values = {name: value for name, value in item.kept.content().items() if name not in fixed}
+    return Change(item.id, values, item.change.version)
+
+
+async def _with_resources(acts: Acts, items: Sequence[_Item], cause: Cause) -> list[_Item]:
+    """The groups that these packages bring are added to their catalogs. Packages with unknown groups are refused."""
+    packages = [item.kept for item in items if isinstance(item.kept, Package)]
+    wanted = {(package.catalog_id, role.origin_id) for package in packages for role in package.roles}
+    wait = acts.platform.settings.read_wait_s
+    names = await acts.shelves.groups.names_once_heard({group for _, group in wanted}, wait) if wanted else {}
+    now = acts.platform.clock.now()
+    resources = [
+        Resource(
+            id=Resource.id_of(catalog, "AadGroup", group),
+            catalog_id=catalog,
+            origin_id=group,
+            display_name=names[group],
+            created_at=now,
+            modified_at=now,
+        ).as_made()
+        for catalog, group in sorted(wanted)
+        if group in names
+    ]
+    await acts.run(acts.shelves.resources, [Work(Create(one), cause) for one in resources], acts.creating)
+    known = []
+    for item in items:
+        assert isinstance(item.kept, Package)
+        unknown = [role.origin_id for role in item.kept.roles if role.origin_id not in names]
+        if unknown:
+            item.refuse("ResourceNotFound", f"The group {unknown[0]} was not found.", "roles")
+            continue
+        roles = tuple(role.model_copy(update={"display_name": names[role.origin_id]}) for role in item.kept.roles)
+        item.kept = item.kept.model_copy(update={"roles": roles}).as_made()
+        known.append(item)
+    return known
+
+
+async def _run(
+    acts: Acts, shelf: Shelf[Any], items: Sequence[_Item], messages: Sequence[Any], cause: Cause
+) -> list[Outcome[Any]]:
+    if not items:
+        return []
+    works = [Work(message, cause) for message in messages]
+    outcomes = await acts.run(shelf, works, acts.handler_of(messages[0]))
+    for item, outcome in zip(items, outcomes, strict=True):
+        decision = outcome.decision
+        if outcome.error is not None or decision is None:
+            item.refuse("BadRequest", outcome.error.message if outcome.error else "not decided")
+        elif decision.refusal:
+            item.refuse(decision.refusal.code, decision.refusal.message)
+        else:
+            item.status = "done" if decision.transitions else "unchanged"
+    return outcomes
+
+
+async def _delete(acts: Acts, shelf: Shelf[Any], items: Sequence[_Item], cause: Cause) -> None:
+    """Both phases; what assignment has not answered within the time stays `deleting` and goes on by itself."""
+    outcomes = await _run(acts, shelf, items, [Delete(item.id, item.change.version) for item in items], cause)
+    waiting: dict[str, tuple[_Item, int]] = {}
+    for item, outcome in zip(items, outcomes, strict=True):
+        state = outcome.decision.state if outcome.decision else None
+        if state is None or item.status == "refused":
+            continue
+        if state.deletion is not None:
+            waiting[item.id] = (item, state.deletion.version)
+        elif state.life is Life.DELETED:
+            item.status = "unchanged"
+    if not acts.asks(shelf):
+        works = [Work(Delete(id), cause) for id in waiting]
+        await acts.run(shelf, works, acts.settling)
+    deadline = asyncio.get_running_loop().time() + DELETION_WAIT_S
+    while waiting:
+        for found in await shelf.find({"_id": {"$in": list(waiting)}}):
+            item, version = waiting[found.item.id]
+            if found.item.deletion is not None and found.item.deletion.version == version:
+                item.status = "deleting"
+                continue
+            del waiting[found.item.id]
+            if found.item.life is Life.DELETED:
+                item.status = "done"
+            else:
+                item.refuse("inUse", found.item.kept_because or f"The {found.item.noun} is still needed.")
+        if not waiting or asyncio.get_running_loop().time() > deadline:
+            return
+        await asyncio.sleep(0.05)

@@ -1,0 +1,569 @@
+"""Where Graph's JSON meets the aggregates: bodies read into things and changes, and things written as bodies.
+
+What this service does not honour yet (requests, approval, reviews) is refused and not ignored: a policy that looks
+stricter than it is would be worse than none. Source: reference/graph-api-operations.md 2.1, 2.2, 2.6, 2.7.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field, model_validator
+
+from services.catalog.model import GENERAL, Catalog, Kept, OriginSystem, Package, Policy, Population, Resource
+from services.catalog.store import Versioned
+from shared import rules
+from shared.contracts.catalog import Life, ResourceRole
+from shared.ids import derived_id
+from shared.web.conditional import etag
+from shared.web.errors import BadRequest
+from shared.web.graph_model import ODATA_TYPE, GraphInput, graph_time, odata_type_of
+from shared.web.odata import BOOLEAN, DATETIME, GUID, EntitySet, Enumeration
+from shared.web.odata import Field as Asked
+
+NAME_MAX, DESCRIPTION_MAX = 256, 10_000
+READ_ONLY = frozenset({"id", "createdDateTime", "modifiedDateTime", "catalogType"})
+_ID_AT_END = re.compile(r"(?:/|\(')([^/()']+)'?\)?/?$")
+_DURATION = re.compile(
+    r"P(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?"
+    r"(?:T(?=\d)(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+)S)?)?"
+)
+
+
+# What may be asked of the lists
+
+
+def _entities(
+    type_name: str, expandable: Iterable[str] = (), selectable: Iterable[str] = (), **fields: Any
+) -> EntitySet:
+    return EntitySet(
+        type_name,
+        {
+            "id": Asked("_id", GUID),
+            "displayName": Asked("state.display_name", sortable=True, folded="state.folded"),
+            "description": Asked("state.description"),
+            "createdDateTime": Asked("state.created_at", DATETIME, sortable=True),
+            "modifiedDateTime": Asked("state.modified_at", DATETIME, sortable=True),
+            **{name.replace("__", "/"): field for name, field in fields.items()},
+        },
+        selectable=frozenset(selectable),
+        expandable=frozenset(expandable),
+        searchable=("displayName", "description"),
+        order="displayName",
+    )
+
+
+CATALOGS = _entities(
+    "accessPackageCatalog",
+    ["accessPackages", "resources"],
+    ["catalogType"],
+    state=Asked("state.state", Enumeration(("published", "unpublished"))),
+    isExternallyVisible=Asked("state.is_externally_visible", BOOLEAN),
+)
+PACKAGES = _entities(
+    "accessPackage",
+    ["catalog", "assignmentPolicies", "resourceRoleScopes"],
+    isHidden=Asked("state.is_hidden", BOOLEAN),
+    catalog__id=Asked("state.catalog_id", GUID),
+)
+POLICIES = _entities(
+    "accessPackageAssignmentPolicy",
+    ["accessPackage", "catalog"],
+    ["allowedTargetScope", "specificAllowedTargets", "automaticRequestSettings", "expiration"],
+    accessPackage__id=Asked("state.package_id", GUID),
+)
+RESOURCES = _entities(
+    "accessPackageResource",
+    ["roles", "scopes"],
+    originId=Asked("state.origin_id"),
+    originSystem=Asked("state.origin_system"),
+)
+POPULATIONS = _entities("population", [], ["membershipRule"])
+
+
+# Bodies read
+
+
+class Body(GraphInput):
+    """A body that callers send. Annotations and what only we set are let pass, as Graph does."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_annotations(cls, body: Any) -> Any:
+        if not isinstance(body, dict):
+            return body
+        return {
+            key: value
+            for key, value in body.items()
+            if (key.endswith("@odata.bind") or "@" not in key) and (key not in READ_ONLY or key in cls.model_fields)
+        }
+
+
+class Named(Body):
+    display_name: str = Field(min_length=1, max_length=NAME_MAX)
+    description: str | None = Field(None, max_length=DESCRIPTION_MAX)
+
+
+class Reference(Body):
+    id: str
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class CatalogIn(Named):
+    state: Literal["published", "unpublished"] = "published"
+    is_externally_visible: bool = True
+
+
+class CatalogPatch(Body):
+    display_name: str | None = Field(None, min_length=1, max_length=NAME_MAX)
+    description: str | None = Field(None, max_length=DESCRIPTION_MAX)
+    state: Literal["published", "unpublished"] | None = None
+    is_externally_visible: bool | None = None
+
+
+class PackageIn(Named):
+    is_hidden: bool = False
+    catalog: Reference | None = None
+    catalog_bind: str | None = Field(None, alias="catalog@odata.bind")
+
+
+class PackagePatch(Body):
+    display_name: str | None = Field(None, min_length=1, max_length=NAME_MAX)
+    description: str | None = Field(None, max_length=DESCRIPTION_MAX)
+    is_hidden: bool | None = None
+
+
+class RoleResourceIn(Body):
+    id: str | None = None
+    origin_id: str | None = None
+    origin_system: OriginSystem = "AadGroup"
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class RoleIn(Body):
+    origin_id: str
+    origin_system: OriginSystem = "AadGroup"
+    display_name: str | None = None
+    resource: RoleResourceIn | None = None
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class ScopeIn(Body):
+    origin_id: str | None = None
+    origin_system: OriginSystem = "AadGroup"
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class RoleScopeIn(Body):
+    role: RoleIn
+    scope: ScopeIn | None = None
+
+
+class ResourceIn(Body):
+    id: str | None = None
+    origin_id: str | None = None
+    origin_system: OriginSystem = "AadGroup"
+    display_name: str | None = None
+    description: str | None = None
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class ResourceRequestIn(Body):
+    request_type: Literal["adminAdd", "adminRemove"]
+    catalog: Reference
+    resource: ResourceIn
+
+
+class ExpirationIn(Body):
+    type: Literal["noExpiration", "afterDateTime", "afterDuration", "notSpecified"] = "noExpiration"
+    duration: str | None = None
+    end_date_time: datetime | None = None
+
+
+class AutomaticIn(Body):
+    request_access_for_allowed_targets: bool | None = None
+    remove_access_when_target_leaves_allowed_targets: bool | None = None
+    grace_period_before_access_removal: str | None = None
+
+
+class PolicyIn(Named):
+    access_package: Reference
+    allowed_target_scope: str | None = None
+    specific_allowed_targets: list[dict[str, Any]] = Field(default_factory=list)
+    expiration: ExpirationIn | None = None
+    automatic_request_settings: AutomaticIn | None = None
+    requestor_settings: dict[str, Any] | None = None
+    request_approval_settings: dict[str, Any] | None = None
+    review_settings: dict[str, Any] | None = None
+    notification_settings: dict[str, Any] | None = None
+    questions: list[Any] = Field(default_factory=list)
+    custom_extension_stage_settings: list[Any] = Field(default_factory=list)
+    catalog: Any = None
+
+
+class PopulationIn(Named):
+    membership_rule: str
+
+
+class PopulationPatch(Body):
+    display_name: str | None = Field(None, min_length=1, max_length=NAME_MAX)
+    description: str | None = Field(None, max_length=DESCRIPTION_MAX)
+    membership_rule: str | None = None
+
+
+def catalog_of(body: CatalogIn, id: str, now: datetime) -> Catalog:
+    return Catalog(
+        id=id,
+        display_name=body.display_name,
+        description=body.description or "",
+        state=body.state,
+        is_externally_visible=body.is_externally_visible,
+        created_at=now,
+        modified_at=now,
+    )
+
+
+def package_of(body: PackageIn, id: str, now: datetime) -> Package:
+    catalog = GENERAL
+    if body.catalog is not None:
+        catalog = body.catalog.id
+    elif body.catalog_bind is not None:
+        catalog = _bound(body.catalog_bind)
+    return Package(
+        id=id,
+        catalog_id=catalog,
+        display_name=body.display_name,
+        description=body.description or "",
+        is_hidden=body.is_hidden,
+        created_at=now,
+        modified_at=now,
+    )
+
+
+def policy_of(body: PolicyIn, id: str, now: datetime) -> Policy:
+    _refuse_what_is_not_honoured(body)
+    automatic = body.automatic_request_settings
+    rule, population = _target(body)
+    after, end = _expiration(body.expiration)
+    if automatic is not None and (after or end):
+        raise BadRequest("An automatic policy has no expiration: access ends with the rule.", target="expiration")
+    return Policy(
+        id=id,
+        package_id=body.access_package.id,
+        display_name=body.display_name,
+        description=body.description or "",
+        rule=rule,
+        population_id=population,
+        gives_access=automatic is None or automatic.request_access_for_allowed_targets is not False,
+        takes_access=automatic is None or automatic.remove_access_when_target_leaves_allowed_targets is not False,
+        grace_period=_grace(automatic),
+        expires_after=after,
+        expires_at=end,
+        created_at=now,
+        modified_at=now,
+    )
+
+
+def population_of(body: PopulationIn, id: str, now: datetime) -> Population:
+    return Population(
+        id=id,
+        display_name=body.display_name,
+        description=body.description or "",
+        rule=checked_rule(body.membership_rule, "membershipRule"),
+        created_at=now,
+        modified_at=now,
+    )
+
+
+def changes_of(body: Body, renamed: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """What a PATCH sets, by the aggregate's names. A description of null is no description."""
+    names = renamed or {}
+    values = {name: getattr(body, name) for name in body.model_fields_set}
+    if values.get("description", "") is None:
+        values["description"] = ""
+    if "membership_rule" in values:
+        values["membership_rule"] = checked_rule(values["membership_rule"] or "", "membershipRule")
+    for name, value in values.items():
+        if value is None:
+            raise BadRequest(f"'{name}' cannot be null.", target=name)
+    return {names.get(name, name): value for name, value in values.items()}
+
+
+def checked_rule(text: str, target: str) -> str:
+    """`text`, trimmed. Raises BadRequest that says where it does not parse."""
+    try:
+        rules.parse(text)
+    except rules.RuleError as problem:
+        raise BadRequest(
+            str(problem),
+            code="InvalidMembershipRule",
+            target=target,
+            details=(
+                {
+                    "code": "InvalidMembershipRule",
+                    "message": problem.message,
+                    "target": target,
+                    "line": str(problem.line),
+                    "column": str(problem.column),
+                    "snippet": problem.snippet,
+                    "hint": problem.hint,
+                },
+            ),
+        ) from problem
+    return text.strip()
+
+
+def duration_of(text: str, target: str) -> timedelta:
+    """ISO 8601 in weeks, days, hours, minutes, seconds. Raises BadRequest; months and years vary in length."""
+    match = _DURATION.fullmatch(text.strip())
+    if match and any(match.groupdict().values()):
+        try:
+            return timedelta(**{unit: int(number) for unit, number in match.groupdict().items() if number})
+        except OverflowError:
+            pass
+    raise BadRequest(f"{text[:64]!r} is no duration like P90D, P2W or PT12H (no months or years).", target=target)
+
+
+def iso_duration(span: timedelta) -> str:
+    """Days, and what is left in hours, minutes, seconds: P90D, PT12H, P1DT30M."""
+    minutes, seconds = divmod(span.seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    time = "".join(f"{number}{unit}" for number, unit in ((hours, "H"), (minutes, "M"), (seconds, "S")) if number)
+    days = f"{span.days}D" if span.days else ""
+    return f"P{days}{'T' + time if time else ''}" if days or time else "PT0S"
+
+
+def role_named(role: RoleIn) -> tuple[str, str]:
+    """(resource's origin id, role): `Member_<group id>` of a group. Raises BadRequest."""
+    if role.origin_system != "AadGroup":
+        raise BadRequest(f"Resources of {role.origin_system} cannot be given yet.", target="role/originSystem")
+    name, _, origin = role.origin_id.partition("_")
+    if name not in {"Member", "Owner"} or not origin:
+        raise BadRequest(
+            "A group's role is named 'Member_<group id>' or 'Owner_<group id>'.",
+            code="RoleNotFound",
+            status=404,
+            target="role/originId",
+        )
+    return origin, name
+
+
+def _bound(link: str) -> str:
+    match = _ID_AT_END.search(link)
+    if not match:
+        raise BadRequest("'catalog@odata.bind' ends in catalogs/{id}.", target="catalog@odata.bind")
+    return match[1]
+
+
+def _refuse_what_is_not_honoured(body: PolicyIn) -> None:
+    asked = {
+        "reviewSettings": (body.review_settings or {}).get("isEnabled"),
+        "questions": body.questions,
+        "customExtensionStageSettings": body.custom_extension_stage_settings,
+        "requestApprovalSettings": any(
+            (body.request_approval_settings or {}).get(name)
+            for name in ("isApprovalRequiredForAdd", "isApprovalRequiredForUpdate", "stages")
+        ),
+        "requestorSettings": any(
+            value is True for name, value in (body.requestor_settings or {}).items() if name.startswith("enable")
+        ),
+    }
+    for name, wanted in asked.items():
+        if wanted:
+            raise BadRequest(
+                f"'{name}' is not supported yet: policies are automatic or for direct assignment.", target=name
+            )
+
+
+def _target(body: PolicyIn) -> tuple[str | None, str | None]:
+    """(rule, population id) of an automatic policy; neither of a direct one."""
+    targets = body.specific_allowed_targets
+    if body.automatic_request_settings is None:
+        if body.allowed_target_scope not in {None, "notSpecified"} or targets:
+            raise BadRequest(
+                "Without automaticRequestSettings a policy is for direct assignment: allowedTargetScope is "
+                "notSpecified and specificAllowedTargets is empty. Policies to request by are not supported yet.",
+                target="allowedTargetScope",
+            )
+        return None, None
+    if body.allowed_target_scope not in {None, "specificDirectoryUsers"} or len(targets) != 1:
+        raise BadRequest(
+            "An automatic policy has allowedTargetScope specificDirectoryUsers and exactly one target.",
+            target="specificAllowedTargets",
+        )
+    kind = odata_type_of(targets[0])
+    if kind == "attributeRuleMembers":
+        where = "specificAllowedTargets/0/membershipRule"
+        return checked_rule(str(targets[0].get("membershipRule") or ""), where), None
+    if kind == "tenure.populationMembers" and targets[0].get("populationId"):
+        return None, str(targets[0]["populationId"])
+    raise BadRequest(
+        "The target of an automatic policy is #microsoft.graph.attributeRuleMembers with a membershipRule, or "
+        "#tenure.populationMembers with a populationId.",
+        target="specificAllowedTargets/0/@odata.type",
+    )
+
+
+def _grace(automatic: AutomaticIn | None) -> timedelta | None:
+    if automatic is None or not automatic.grace_period_before_access_removal:
+        return None
+    where = "automaticRequestSettings/gracePeriodBeforeAccessRemoval"
+    return duration_of(automatic.grace_period_before_access_removal, where) or None
+
+
+def _expiration(given: ExpirationIn | None) -> tuple[timedelta | None, datetime | None]:
+    if given is None or given.type in {"noExpiration", "notSpecified"}:
+        return None, None
+    if given.type == "afterDuration" and given.duration and given.end_date_time is None:
+        span = duration_of(given.duration, "expiration/duration")
+        if span <= timedelta():
+            raise BadRequest("A duration of nothing would end access at once.", target="expiration/duration")
+        return span, None
+    if given.type == "afterDateTime" and given.end_date_time is not None and given.duration is None:
+        end = given.end_date_time
+        return None, end.astimezone(UTC) if end.tzinfo else end.replace(tzinfo=UTC)
+    raise BadRequest("afterDuration has a duration and afterDateTime an endDateTime, never both.", target="expiration")
+
+
+# Bodies written
+
+
+def _said(found: Versioned[Any]) -> dict[str, Any]:
+    item: Kept = found.item
+    said: dict[str, Any] = {"@odata.etag": etag(found.version)}
+    if item.managed_by:
+        said["@tenure.managedBy"] = item.managed_by
+    if item.life is not Life.ACTIVE:
+        said["@tenure.life"] = item.life.value
+    return {
+        **said,
+        "id": item.id,
+        "displayName": item.display_name,
+        "description": item.description,
+        "createdDateTime": graph_time(item.created_at),
+        "modifiedDateTime": graph_time(item.modified_at),
+    }
+
+
+def catalog_said(found: Versioned[Catalog]) -> dict[str, Any]:
+    catalog = found.item
+    return {
+        **_said(found),
+        "catalogType": "serviceDefault" if catalog.is_built_in else "userManaged",
+        "state": catalog.state,
+        "isExternallyVisible": catalog.is_externally_visible,
+    }
+
+
+def package_said(found: Versioned[Package]) -> dict[str, Any]:
+    return {**_said(found), "isHidden": found.item.is_hidden}
+
+
+def policy_said(found: Versioned[Policy]) -> dict[str, Any]:
+    policy = found.item
+    targets: list[dict[str, Any]] = []
+    automatic: dict[str, Any] | None = None
+    if policy.is_automatic:
+        if policy.rule is not None:
+            target = {ODATA_TYPE: "#microsoft.graph.attributeRuleMembers", "membershipRule": policy.rule}
+        else:
+            target = {ODATA_TYPE: "#tenure.populationMembers", "populationId": policy.population_id or ""}
+        targets = [{**target, "description": policy.description}]
+        automatic = {
+            "requestAccessForAllowedTargets": policy.gives_access,
+            "removeAccessWhenTargetLeavesAllowedTargets": policy.takes_access,
+            "gracePeriodBeforeAccessRemoval": iso_duration(policy.grace_period or timedelta()),
+        }
+    return {
+        **_said(found),
+        "allowedTargetScope": "specificDirectoryUsers" if policy.is_automatic else "notSpecified",
+        "specificAllowedTargets": targets,
+        "automaticRequestSettings": automatic,
+        "expiration": _expiration_said(policy),
+    }
+
+
+def _expiration_said(policy: Policy) -> dict[str, Any]:
+    kind = "noExpiration"
+    if policy.expires_after:
+        kind = "afterDuration"
+    elif policy.expires_at:
+        kind = "afterDateTime"
+    return {
+        "type": kind,
+        "duration": iso_duration(policy.expires_after) if policy.expires_after else None,
+        "endDateTime": graph_time(policy.expires_at) if policy.expires_at else None,
+    }
+
+
+def population_said(found: Versioned[Population]) -> dict[str, Any]:
+    return {**_said(found), "membershipRule": found.item.rule}
+
+
+def resource_said(found: Versioned[Resource], expand: frozenset[str] = frozenset()) -> dict[str, Any]:
+    resource = found.item
+    said = {**_said(found), "originSystem": resource.origin_system, "originId": resource.origin_id}
+    if "scopes" in expand:
+        said["scopes"] = [_scope_said(resource.catalog_id, resource.origin_system, resource.origin_id)]
+    if "roles" in expand:
+        names = ("Member", "Owner") if resource.origin_system == "AadGroup" else ()
+        said["roles"] = [
+            _role_said(
+                resource.catalog_id,
+                ResourceRole(origin_system=resource.origin_system, origin_id=resource.origin_id, role=name),
+            )
+            for name in names
+        ]
+    return said
+
+
+def role_scope_id(catalog_id: str, role: ResourceRole) -> str:
+    """Graph's `{roleId}_{scopeId}`."""
+    resource = Resource.id_of(catalog_id, role.origin_system, role.origin_id)
+    return f"{derived_id('role', resource, role.role)}_{derived_id('scope', resource)}"
+
+
+def role_scope_said(catalog_id: str, role: ResourceRole, expand: frozenset[str] | None = None) -> dict[str, Any]:
+    """A role that a package brings; role and scope in full if `expand` names them (None: both)."""
+    said: dict[str, Any] = {"id": role_scope_id(catalog_id, role)}
+    if expand is None or "role" in expand:
+        said["role"] = {
+            **_role_said(catalog_id, role),
+            "resource": {
+                "id": Resource.id_of(catalog_id, role.origin_system, role.origin_id),
+                "displayName": role.display_name,
+                "originId": role.origin_id,
+                "originSystem": role.origin_system,
+            },
+        }
+    if expand is None or "scope" in expand:
+        said["scope"] = _scope_said(catalog_id, role.origin_system, role.origin_id)
+    return said
+
+
+def _role_said(catalog_id: str, role: ResourceRole) -> dict[str, Any]:
+    return {
+        "id": derived_id("role", Resource.id_of(catalog_id, role.origin_system, role.origin_id), role.role),
+        "displayName": role.role,
+        "originSystem": role.origin_system,
+        "originId": f"{role.role}_{role.origin_id}",
+    }
+
+
+def _scope_said(catalog_id: str, origin_system: str, origin_id: str) -> dict[str, Any]:
+    return {
+        "id": derived_id("scope", Resource.id_of(catalog_id, origin_system, origin_id)),
+        "displayName": "Root",
+        "description": "Root Scope",
+        "originId": origin_id,
+        "originSystem": origin_system,
+        "isRootScope": True,
+    }

@@ -1,0 +1,184 @@
+"""What a catalog consists of, each an aggregate of its own: so 20,000 packages do not share one document's fate."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime, timedelta
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
+
+import orjson
+from pydantic import BaseModel, ConfigDict, PlainSerializer
+
+from shared.contracts.base import Cause
+from shared.contracts.catalog import (
+    CatalogState,
+    Life,
+    PackageState,
+    PolicyState,
+    PopulationState,
+    ResourceRole,
+    ResourceState,
+)
+from shared.ids import derived_id
+
+Seconds = Annotated[timedelta, PlainSerializer(timedelta.total_seconds)]
+"""A duration, kept as a number of seconds."""
+
+OriginSystem = Literal["AadGroup", "AadApplication", "SharePointOnline"]
+
+GENERAL = derived_id("catalog", "General")
+"""Id of the built-in catalog: packages that name no catalog go there (CAT-1)."""
+
+NOT_CONTENT = frozenset({"id", "life", "deletion", "made_as", "kept_because", "created_at", "modified_at"})
+
+
+class Value(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Deletion(Value):
+    """A deletion under way: the question put to whoever may still use the thing, kept so that it can be put again."""
+
+    asked_at: datetime
+    version: int
+    """Of the fact that asked; an answer to another one is about an earlier deletion."""
+    cause: Cause
+    again_at: datetime
+    times: int = 1
+
+
+class Kept(Value):
+    """What all of a catalog's things have in common."""
+
+    noun: ClassVar[str]
+
+    id: str
+    display_name: str
+    description: str = ""
+    life: Life = Life.ACTIVE
+    deletion: Deletion | None = None
+    managed_by: str | None = None
+    """The file that `tenure apply` keeps it by."""
+    made_as: str = ""
+    """Fingerprint of what it was created as: tells a repeated creation from another one under the same id."""
+    kept_because: str = ""
+    """Why its last deletion was refused."""
+    created_at: datetime
+    modified_at: datetime
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """Ids of what has to be there for this to be there."""
+        return ()
+
+    def content(self) -> dict[str, Any]:
+        """What its maker decided."""
+        return {name: value for name, value in self if name not in NOT_CONTENT}
+
+    def as_made(self) -> Self:
+        """The same, with the fingerprint of its content."""
+        content = self.model_dump(mode="json", exclude=set(NOT_CONTENT))
+        made_as = hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
+        return self.model_copy(update={"made_as": made_as})
+
+    def public(self) -> Any:
+        """The state as others see it."""
+        raise NotImplementedError
+
+
+K = TypeVar("K", bound=Kept)
+
+
+class Catalog(Kept):
+    """A container of resources and access packages. Unique by name."""
+
+    noun = "catalog"
+
+    state: Literal["published", "unpublished"] = "published"
+    is_externally_visible: bool = True
+    """A new catalog is open to external people (CAT-2)."""
+    is_built_in: bool = False
+
+    def public(self) -> CatalogState:
+        return CatalogState.model_construct(**_said(self, CatalogState))
+
+
+class Resource(Kept):
+    """A group (application, site) that packages of one catalog may bring. Its name is the one it was added under."""
+
+    noun = "resource"
+
+    catalog_id: str
+    origin_system: OriginSystem = "AadGroup"
+    origin_id: str
+
+    @staticmethod
+    def id_of(catalog_id: str, origin_system: str, origin_id: str) -> str:
+        return derived_id("resource", catalog_id, origin_system, origin_id)
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        return (self.catalog_id,)
+
+    def public(self) -> ResourceState:
+        return ResourceState.model_construct(**_said(self, ResourceState))
+
+
+class Package(Kept):
+    """A bundle of resource roles that is given and taken as one. Unique by name in its catalog, which never changes."""
+
+    noun = "access package"
+
+    catalog_id: str
+    is_hidden: bool = False
+    roles: tuple[ResourceRole, ...] = ()
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        return (self.catalog_id,)
+
+    def public(self) -> PackageState:
+        return PackageState.model_construct(**_said(self, PackageState))
+
+
+class Policy(Kept):
+    """Who gets a package and how. With `rule` or `population_id`: automatic; else direct assignment only.
+
+    Unique by name in its package. That a package may have several automatic policies is our addition (AUT-1: one)."""
+
+    noun = "policy"
+
+    package_id: str
+    rule: str | None = None
+    population_id: str | None = None
+    gives_access: bool = True
+    takes_access: bool = True
+    grace_period: Seconds | None = None
+    expires_after: Seconds | None = None
+    expires_at: datetime | None = None
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        return (self.package_id,) if self.population_id is None else (self.package_id, self.population_id)
+
+    @property
+    def is_automatic(self) -> bool:
+        return self.rule is not None or self.population_id is not None
+
+    def public(self) -> PolicyState:
+        return PolicyState.model_construct(**_said(self, PolicyState))
+
+
+class Population(Kept):
+    """An attribute rule with a name, so that it is written once. Unique by name."""
+
+    noun = "population"
+
+    rule: str
+
+    def public(self) -> PopulationState:
+        return PopulationState.model_construct(**_said(self, PopulationState))
+
+
+def _said(kept: Kept, contract: type[BaseModel]) -> dict[str, Any]:
+    return {name: getattr(kept, name) for name in contract.model_fields}

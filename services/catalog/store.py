@@ -1,0 +1,195 @@
+"""Catalog's collections: one a kind of thing, and a replica of the directory's groups."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic
+
+from services.catalog.model import Catalog, K, Kept, Package, Policy, Population, Resource
+from shared.contracts.base import Fact
+from shared.contracts.catalog import CatalogFact, Life, PackageFact, PolicyFact, PopulationFact, ResourceFact
+from shared.contracts.directory import GroupFact
+from shared.contracts.topics import (
+    CATALOG_FACTS,
+    PACKAGE_FACTS,
+    POLICY_FACTS,
+    POPULATION_FACTS,
+    RESOURCE_FACTS,
+    Topic,
+)
+from shared.messaging.decision import AggregateKind
+from shared.storage import Database, Index, MongoAggregates, Replica
+
+LIVING = {"state.life": {"$ne": Life.DELETED.value}}
+"""Tombstones stay in the collections, for versions never restart; nobody is shown them."""
+
+
+@dataclass(frozen=True)
+class Versioned(Generic[K]):
+    """A thing and the number of its last fact: its ETag."""
+
+    item: K
+    version: int
+    document: Mapping[str, Any]
+    """As stored, by the names that lists are asked by."""
+
+
+class Shelf(Generic[K]):
+    """All things of one kind."""
+
+    def __init__(
+        self,
+        database: Database,
+        name: str,
+        model: type[K],
+        topic: Topic,
+        fact: type[Fact],
+        unique: tuple[str, ...],
+        indexes: Sequence[Index] = (),
+    ) -> None:
+        """`unique`: fields of the state within which names are unique."""
+        self.model = model
+        self.kind = AggregateKind[K](
+            name=model.__name__.lower(),
+            owner="catalog",
+            dump=_dumped,
+            load=model.model_validate,
+            topic=topic,
+            fact=fact,
+            public=lambda item: item.public(),
+            due_at=lambda item: item.deletion.again_at if item.deletion else None,
+        )
+        # A tombstone has no folded name, so its name is free again.
+        named = {"state.folded": {"$exists": True}}
+        of_its_name = Index(*(f"state.{field}" for field in unique), "state.folded", unique=True, partial=named)
+        self.store = MongoAggregates(database, name, (of_its_name, *indexes))
+
+    async def get(self, id: str) -> Versioned[K] | None:
+        """The one of that id, unless it is deleted."""
+        found = await self.find({"_id": id, **LIVING}, limit=1)
+        return found[0] if found else None
+
+    async def find(
+        self,
+        query: Mapping[str, Any],
+        *,
+        sort: Sequence[tuple[str, int]] = (("_id", 1),),
+        skip: int = 0,
+        limit: int = 0,
+    ) -> list[Versioned[K]]:
+        """All that match, tombstones too unless the query says otherwise."""
+        found = await self.store.states(dict(query), sort=sort, skip=skip, limit=limit)
+        return [self._versioned(state) for state in found]
+
+    async def count(self, query: Mapping[str, Any]) -> int:
+        return await self.store.count(dict(query))
+
+    async def lives(self, ids: Collection[str]) -> dict[str, Life]:
+        """How things are with these; those that were never made are left out."""
+        if not ids:
+            return {}
+        found = await self.store.pairs({"_id": {"$in": list(ids)}}, "state.life")
+        return {id: Life(life) for id, life in found if life is not None}
+
+    def _versioned(self, state: dict[str, Any]) -> Versioned[K]:
+        id, version = state.pop("_id"), state.pop("version")
+        state.pop("revision")
+        return Versioned(self.model.model_validate(state), version, {"_id": id, "state": state})
+
+
+def _dumped(item: Kept) -> dict[str, Any]:
+    document = item.model_dump()
+    if item.life is not Life.DELETED:
+        document["folded"] = item.display_name.casefold()
+    return document
+
+
+class Shelves:
+    """Everything this service keeps."""
+
+    def __init__(self, database: Database) -> None:
+        self.catalogs = Shelf(database, "catalogs", Catalog, CATALOG_FACTS, CatalogFact, ())
+        self.resources = Shelf(
+            database, "resources", Resource, RESOURCE_FACTS, ResourceFact, ("catalog_id", "origin_system", "origin_id")
+        )
+        self.packages = Shelf(
+            database,
+            "packages",
+            Package,
+            PACKAGE_FACTS,
+            PackageFact,
+            ("catalog_id",),
+            (Index("state.folded"), Index("state.roles.origin_id")),
+        )
+        self.policies = Shelf(
+            database,
+            "policies",
+            Policy,
+            POLICY_FACTS,
+            PolicyFact,
+            ("package_id",),
+            (Index("state.folded"), Index("state.population_id")),
+        )
+        self.populations = Shelf(database, "populations", Population, POPULATION_FACTS, PopulationFact, ())
+        self.groups = Groups(database)
+
+    def all(self) -> tuple[Shelf[Any], ...]:
+        return (self.catalogs, self.resources, self.packages, self.policies, self.populations)
+
+    async def parents_of(self, items: Iterable[Kept]) -> dict[str, Life]:
+        """How things are with everything that these lie in or refer to."""
+        ids = {id for item in items for id in item.parents}
+        if not ids:
+            return {}
+        found = await asyncio.gather(*(shelf.lives(ids) for shelf in (self.catalogs, self.packages, self.populations)))
+        return {id: life for lives in found for id, life in lives.items()}
+
+    async def uses_of(self, items: Iterable[Kept]) -> dict[str, str]:
+        """What of these (catalogs, resources, populations) is still needed, and by what, in words."""
+        used: dict[str, str] = {}
+        for item in items:
+            count, by = 0, ""
+            if isinstance(item, Catalog):
+                count, by = await self.packages.count({"state.catalog_id": item.id, **LIVING}), "access packages"
+            elif isinstance(item, Population):
+                count, by = await self.policies.count({"state.population_id": item.id, **LIVING}), "policies"
+            elif isinstance(item, Resource):
+                query = {"state.catalog_id": item.catalog_id, "state.roles.origin_id": item.origin_id, **LIVING}
+                count, by = await self.packages.count(query), "access packages"
+            if count:
+                used[item.id] = f"The {item.noun} {item.display_name!r} is needed by {count} {by}: delete them first."
+        return used
+
+    async def names_of(self, ids: Collection[str], shelf: Shelf[Any]) -> dict[str, Versioned[Any]]:
+        """Those of `ids` that are there, by id."""
+        found = await shelf.find({"_id": {"$in": list(ids)}, **LIVING})
+        return {one.item.id: one for one in found}
+
+
+class Groups:
+    """The directory's groups, as far as its facts have been heard."""
+
+    def __init__(self, database: Database) -> None:
+        self.replica = Replica[GroupFact](database, "groups", _kept_of_group)
+
+    async def names(self, ids: Collection[str]) -> dict[str, str]:
+        """Names of those that are there."""
+        found = await self.replica.get(ids)
+        return {id: group["name"] for id, group in found.items() if not group["deleted"]}
+
+    async def names_once_heard(self, ids: Collection[str], within_s: float) -> dict[str, str]:
+        """The same, waiting for groups that were just made and not heard of yet."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + within_s
+        while True:
+            found = await self.names(ids)
+            if len(found) == len(set(ids)) or loop.time() > deadline:
+                return found
+            await asyncio.sleep(0.03)
+
+
+def _kept_of_group(fact: GroupFact) -> dict[str, Any]:
+    state = fact.state
+    return {"name": state.display_name, "deleted": state.deleted_at is not None}
