@@ -194,3 +194,16 @@ def as_incoming(record: ConsumerRecord, name: Any = str) -> Incoming:
     """A record of a plain client as the kit's own value."""
     position = Position(name(record.topic), record.partition, record.offset)
     return Incoming(position, record.key, record.value, tuple(record.headers), record.timestamp or 0)
+
+
+async def read_topic(settings: Settings, name: str) -> list[ConsumerRecord]:
+    """All that a topic holds now, by the time it was published. For topics that stay small."""
+    async with clients(settings) as (admin, consumer):
+        full = settings.topic(name)
+        (found,) = await admin.describe_topics([full])
+        partitions = [TopicPartition(full, one["partition"]) for one in found["partitions"]]
+        if not partitions:
+            return []
+        begins, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
+        missing = {one: begins[one] for one in partitions if begins[one] < ends[one]}
+        return sorted([record async for record in read(consumer, missing, ends)], key=lambda one: one.timestamp)

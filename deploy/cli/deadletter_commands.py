@@ -1,0 +1,122 @@
+"""`tenure dead-letters list | show | replay | discard`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from deploy.cli.common import DEFAULT_DIR, AsJson, DataDir, complain, console, print_json, settings_of
+from deploy.cli.endpoints import CommandFailed
+
+if TYPE_CHECKING:
+    from deploy.run.letters import Letter, Letters
+
+dead_letters = typer.Typer(
+    no_args_is_help=True,
+    help="Messages that a service could not take: each is a change that has not happened yet.",
+)
+Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="As `list` shows them.")]
+Group = Annotated[str | None, typer.Option("--group", help="Only this consumer group's.")]
+All = Annotated[bool, typer.Option("--all", help="All that are open.")]
+Found = list[tuple[str, "Letter"]]
+
+
+@dead_letters.command("list")
+def list_letters(
+    data_dir: DataDir = DEFAULT_DIR,
+    group: Group = None,
+    settled: Annotated[bool, typer.Option("--settled", help="Those replayed or discarded, too.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Which messages were set aside, and why."""
+    found = [
+        (of, letter)
+        for of, letters in sorted(_collected(data_dir).items())
+        for letter in letters.all.values()
+        if (settled or letter.settled is None) and group in (None, of)
+    ]
+    if as_json:
+        print_json([{"group": of} | letter.as_json() for of, letter in found])
+        return
+    if not found:
+        complain("There are no dead letters.")
+        return
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("id", "group", "since", "times", "reason", "state"):
+        table.add_column(title, overflow="fold")
+    for of, letter in found:
+        since = f"{letter.at:%Y-%m-%d %H:%M:%S}" if letter.at else ""
+        reason = f"{letter.code}: {letter.reason[:120]}"
+        table.add_row(letter.id, of, since, str(letter.times), reason, letter.settled or "open")
+    console().print(table)
+
+
+@dead_letters.command()
+def show(
+    id: Annotated[str, typer.Argument(metavar="ID")], data_dir: DataDir = DEFAULT_DIR, group: Group = None
+) -> None:
+    """One letter whole: headers, body, reason; as JSON."""
+    found = _chosen(_collected(data_dir), [id], group, everything=False, settled=True)
+    said = [{"group": of} | letter.as_json() for of, letter in found]
+    print_json(said[0] if len(said) == 1 else said)
+
+
+@dead_letters.command()
+def replay(ids: Ids = None, data_dir: DataDir = DEFAULT_DIR, group: Group = None, everything: All = False) -> None:
+    """Send letters on their way again, for the group that could not take them. Mend the cause first."""
+    from deploy.run import mailroom  # noqa: PLC0415
+
+    found = _chosen(_collected(data_dir), ids or [], group, everything=everything)
+    asyncio.run(mailroom.replay(settings_of(data_dir), found))
+    complain(f"{len(found)} replayed.")
+
+
+@dead_letters.command()
+def discard(
+    reason: Annotated[str, typer.Option("--reason", help="Why it may be given up; kept with it.")],
+    ids: Ids = None,
+    data_dir: DataDir = DEFAULT_DIR,
+    group: Group = None,
+    everything: All = False,
+) -> None:
+    """Give letters up: what they say never happens, and their people are judged as usual again."""
+    from deploy.run import mailroom  # noqa: PLC0415
+
+    found = _chosen(_collected(data_dir), ids or [], group, everything=everything)
+    asyncio.run(mailroom.discard(settings_of(data_dir), found, reason))
+    complain(f"{len(found)} discarded.")
+
+
+def _collected(data_dir: DataDir) -> dict[str, Letters]:
+    from aiokafka.errors import KafkaError  # noqa: PLC0415
+
+    from deploy.run import mailroom  # noqa: PLC0415
+
+    settings = settings_of(data_dir)
+    try:
+        return asyncio.run(mailroom.collect(settings))
+    except KafkaError as problem:
+        raise CommandFailed(f"Kafka does not answer at {settings.kafka}: {type(problem).__name__}.") from problem
+
+
+def _chosen(
+    letters: dict[str, Letters], ids: list[str], group: str | None, *, everything: bool, settled: bool = False
+) -> Found:
+    """Those asked for; one id may stand for several groups' letters. Raises CommandFailed for an id nobody has."""
+    if bool(ids) == everything:
+        raise CommandFailed("Name the letters by their ids, or say --all.")
+    there = [
+        (of, letter)
+        for of, some in sorted(letters.items())
+        for letter in (some.all.values() if settled else some.open)
+        if group in (None, of)
+    ]
+    if everything:
+        return there
+    if missing := [id for id in ids if id not in {letter.id for _, letter in there}]:
+        raise CommandFailed(f"There is no open dead letter {missing[0]}; see `tenure dead-letters list`.")
+    return [(of, letter) for of, letter in there if letter.id in ids]

@@ -1,0 +1,227 @@
+"""`tenure hr send`, `tenure hr rejected list | show | resend`, `tenure sources`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from deploy.cli.common import DEFAULT_DIR, AsJson, DataDir, complain, console, print_json, settings_of
+from deploy.cli.endpoints import CommandFailed
+
+if TYPE_CHECKING:
+    from shared.settings import Settings
+
+hr = typer.Typer(no_args_is_help=True, help="Send HR changes as an HR system would; see which were rejected.")
+rejected = typer.Typer(no_args_is_help=True, help="HR changes that were answered as rejected, and why.")
+hr.add_typer(rejected, name="rejected")
+
+Record = tuple[bytes | None, bytes]
+"""Key and value."""
+DEFAULT_SOURCE = "hr"
+
+
+@hr.command()
+def send(
+    file: Annotated[Path, typer.Argument(help="One change a line, as JSON; - reads standard input.")],
+    data_dir: DataDir = DEFAULT_DIR,
+    urgent: Annotated[bool, typer.Option("--urgent", help="To hr.urgent: ahead of whatever waits.")] = False,
+) -> None:
+    """Publish the lines of FILE to hr.attribute-changes, as they are.
+
+    Nothing is checked here: what is no valid change is answered by Tenure as rejected, as for any HR system."""
+    settings = settings_of(data_dir)
+    topic = _topic(urgent)
+    sent = _publish(settings, topic, (record_of(line) for line in _lines(file)))
+    complain(f"{sent} sent to {settings.topic(topic)}.")
+
+
+def record_of(line: bytes) -> Record:
+    """The record that this line becomes. Its key is the employee id, behind the source if that is not the usual one."""
+    import orjson  # noqa: PLC0415
+
+    try:
+        change = orjson.loads(line)
+    except ValueError:
+        return None, line
+    inner = change.get("data", change) if isinstance(change, dict) else None
+    if not isinstance(inner, dict) or not isinstance(inner.get("employeeId"), str):
+        return None, line
+    source = inner.get("source", DEFAULT_SOURCE)
+    employee = inner["employeeId"]
+    return (employee if source == DEFAULT_SOURCE else f"{source}:{employee}").encode(), line
+
+
+@rejected.command("list")
+def list_rejected(data_dir: DataDir = DEFAULT_DIR, as_json: AsJson = False) -> None:
+    """All rejections that Kafka still keeps (90 days), the oldest first."""
+    found = list(_rejections(settings_of(data_dir)).values())
+    if as_json:
+        print_json(found)
+        return
+    if not found:
+        complain("Nothing was rejected.")
+        return
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("id", "change", "employee", "code", "reason"):
+        table.add_column(title, overflow="fold")
+    for one in found:
+        reason = one.get("reason") or {}
+        cells = (one.get("id"), one.get("changeId"), one.get("employeeId"), reason.get("code"), reason.get("message"))
+        table.add_row(*(str(cell) if cell is not None else "" for cell in cells))
+    console().print(table)
+
+
+@rejected.command("show")
+def show_rejected(id: Annotated[str, typer.Argument(metavar="ID")], data_dir: DataDir = DEFAULT_DIR) -> None:
+    """One rejection whole, with what was received."""
+    print_json(_one(settings_of(data_dir), id))
+
+
+@rejected.command()
+def resend(ids: Annotated[list[str], typer.Argument(metavar="ID...")], data_dir: DataDir = DEFAULT_DIR) -> None:
+    """Send what was received once more, to the topic it came by; for instance after the source was set up."""
+    settings = settings_of(data_dir)
+    found = _rejections(settings)
+    if missing := [id for id in ids if id not in found]:
+        raise CommandFailed(f"There is no rejection {missing[0]}; see `tenure hr rejected list`.")
+    for id in ids:
+        _publish(settings, found[id].get("topic") or _topic(False), iter([original_of(found[id])]))
+    complain(f"{len(ids)} sent again.")
+
+
+def original_of(rejection: dict[str, Any]) -> Record:
+    """What was received, as a record. `original` is JSON; text that decodes as base64 to no JSON stands for bytes."""
+    import base64  # noqa: PLC0415
+    import binascii  # noqa: PLC0415
+
+    import orjson  # noqa: PLC0415
+
+    original = rejection.get("original")
+    if isinstance(original, str):
+        try:
+            raw = base64.b64decode(original, validate=True)
+        except (binascii.Error, ValueError):
+            return record_of(orjson.dumps(original))
+        return record_of(raw)
+    return record_of(orjson.dumps(original))
+
+
+def sources(data_dir: DataDir = DEFAULT_DIR, as_json: AsJson = False) -> None:
+    """The sources of people: who may say what, and how one person is recognised in several. See TENURE_SOURCES_FILE."""
+    from deploy.cli.common import read_settings  # noqa: PLC0415
+    from services.directory.sources import SourcesFileError, read_sources  # noqa: PLC0415
+
+    settings = read_settings(data_dir)
+    try:
+        known = read_sources(settings.sources_file)
+    except SourcesFileError as problem:
+        raise CommandFailed(str(problem)) from None
+    if as_json:
+        print_json(
+            {
+                "file": str(settings.sources_file) if settings.sources_file else None,
+                "sources": [
+                    {"name": one.name, "employeeIds": one.employee_ids, "makesPeople": one.makes_people}
+                    for one in known.by_name.values()
+                ],
+                "correlate": list(known.correlate),
+                "authority": {attribute: list(names) for attribute, names in known.authority.items()},
+            }
+        )
+        return
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("source", "its identities", "whom no rule links"):
+        table.add_column(title)
+    for one in known.by_name.values():
+        ids = "employee ids" if one.employee_ids else "its own numbers"
+        table.add_row(one.name, ids, "becomes a person" if one.makes_people else "waits for a human")
+    out = console()
+    out.print(table)
+    out.print("Linked by: employee id" + "".join(f", then {name}" for name in known.correlate))
+    for attribute, names in known.authority.items():
+        out.print(f"{attribute}: set by {', then '.join(names)}")
+    if settings.sources_file is None:
+        out.print("TENURE_SOURCES_FILE names no file: one source, which may say everything.", style="dim")
+
+
+def _topic(urgent: bool) -> str:
+    from shared.contracts import topics  # noqa: PLC0415
+
+    return (topics.HR_URGENT if urgent else topics.HR_CHANGES).name
+
+
+def _lines(file: Path) -> Iterator[bytes]:
+    try:
+        stream = sys.stdin.buffer if str(file) == "-" else file.open("rb")
+    except OSError as problem:
+        raise CommandFailed(f"{file}: {problem.strerror}.") from problem
+    with stream:
+        for line in stream:
+            if line := line.rstrip(b"\r\n"):
+                yield line
+
+
+def _publish(settings: Settings, topic: str, records: Iterator[Record]) -> int:
+    from aiokafka import AIOKafkaProducer  # noqa: PLC0415
+    from aiokafka.errors import KafkaError  # noqa: PLC0415
+
+    async def publish() -> int:
+        producer = AIOKafkaProducer(
+            bootstrap_servers=settings.kafka.split(","),
+            enable_idempotence=True,
+            acks="all",
+            linger_ms=5,
+            **settings.kafka_security(),
+        )
+        sent = []
+        async with producer:
+            for key, value in records:
+                sent.append(await producer.send(settings.topic(topic), value, key=key))
+                if len(sent) % 10_000 == 0:
+                    await asyncio.gather(*sent[-10_000:])
+            await asyncio.gather(*sent)
+        return len(sent)
+
+    try:
+        return asyncio.run(publish())
+    except KafkaError as problem:
+        raise CommandFailed(f"Kafka does not take it at {settings.kafka}: {type(problem).__name__}.") from problem
+
+
+def _one(settings: Settings, id: str) -> dict[str, Any]:
+    if (found := _rejections(settings).get(id)) is None:
+        raise CommandFailed(f"There is no rejection {id}; see `tenure hr rejected list`.")
+    return found
+
+
+def _rejections(settings: Settings) -> dict[str, dict[str, Any]]:
+    """By id: the same one may have been published twice."""
+    import orjson  # noqa: PLC0415
+    from aiokafka.errors import KafkaError  # noqa: PLC0415
+
+    from deploy.run.backlog import read_topic  # noqa: PLC0415
+    from shared.contracts import topics  # noqa: PLC0415
+
+    async def collect() -> dict[str, dict[str, Any]]:
+        found: dict[str, dict[str, Any]] = {}
+        for record in await read_topic(settings, topics.HR_REJECTED.name):
+            try:
+                one = orjson.loads(record.value)
+                found[str(one["id"])] = one
+            except (ValueError, KeyError, TypeError):
+                continue
+        return found
+
+    try:
+        return asyncio.run(collect())
+    except KafkaError as problem:
+        raise CommandFailed(f"Kafka does not answer at {settings.kafka}: {type(problem).__name__}.") from problem

@@ -1,0 +1,391 @@
+"""One valid message for every topic, as it is published: key, headers, body. The AsyncAPI document shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from shared.contracts import topics
+from shared.contracts.assignment import (
+    AssignmentAdded,
+    AssignmentKind,
+    AssignmentState,
+    AssignmentStatus,
+    GrantGiven,
+    GrantState,
+    HoldingFact,
+    HoldingState,
+    RuleJobFact,
+    RuleJobFinished,
+    RuleJobState,
+    UseAnswer,
+)
+from shared.contracts.audit import Checkpoint
+from shared.contracts.base import Cause, Contract, Message, Refusal
+from shared.contracts.catalog import (
+    CatalogFact,
+    CatalogState,
+    Changed,
+    Created,
+    PackageFact,
+    PackageState,
+    PolicyFact,
+    PolicyState,
+    PopulationFact,
+    PopulationState,
+    ResourceFact,
+    ResourceRole,
+    ResourceState,
+)
+from shared.contracts.directory import (
+    GroupCreated,
+    GroupFact,
+    GroupState,
+    MemberAdded,
+    MembershipFact,
+    MembershipObeyed,
+    MembershipState,
+    PersonFact,
+    PersonJoined,
+    PersonState,
+    PersonStatus,
+    SetMembership,
+    SourceIdentity,
+)
+from shared.contracts.hr import ChangeKind, HrChange, HrRejection
+from shared.contracts.notification import Notification, Recipient
+from shared.contracts.provisioning import Delivered, DeliveriesFact, DeliveriesState, DeliveryState, DeliveryStatus
+from shared.contracts.topics import Topic
+from shared.ids import derived_id
+from shared.messaging.envelope import Outgoing, enveloped, outgoing
+
+AT = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
+PERSON = derived_id("example", "person")
+GROUP = derived_id("example", "group")
+PACKAGE = derived_id("example", "package")
+POLICY = derived_id("example", "policy")
+CATALOG = derived_id("example", "catalog")
+RESOURCE = derived_id("example", "resource")
+POPULATION = derived_id("example", "population")
+ASSIGNMENT = derived_id("example", "assignment")
+
+HR = Cause(id="hr-4711", correlation="hr-4711", actor="source:hr", effective_at=AT)
+FILE = Cause(id="apply-12", correlation="apply-12", actor="file:catalog.yaml")
+ROLE = ResourceRole(origin_id=GROUP, display_name="Sales")
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A message on its topic."""
+
+    key: str
+    headers: dict[str, str]
+    body: Any
+    """JSON."""
+
+
+def example(topic: Topic) -> Example:
+    """A message of that topic; the urgent twin of a topic shows the same one. Raises KeyError if there is none."""
+    name = topic.name.removesuffix(".urgent") if topic.name not in _EXAMPLES else topic.name
+    record = _EXAMPLES[name](topic)
+    assert record.key is not None
+    assert record.value is not None
+    return Example(record.key.decode(), dict(record.headers), orjson.loads(record.value))
+
+
+def _sent(key: str, message: Message) -> Callable[[Topic], Outgoing]:
+    return lambda topic: outgoing(topic, key, message, source=topic.owner, at=AT)
+
+
+def _plain(key: str, body: Contract, id: str, ce_type: str) -> Callable[[Topic], Outgoing]:
+    def made(topic: Topic) -> Outgoing:
+        source = "hr" if topic.inbound else topic.owner
+        return enveloped(topic, key, body.json_bytes(), ce_id=id, ce_type=ce_type, source=source, at=AT)
+
+    return made
+
+
+_CHANGE = HrChange(
+    change_id="hr-4711",
+    employee_id="10042",
+    kind=ChangeKind.JOINED,
+    effective_at=AT,
+    attributes={
+        "displayName": "Ana Kovač",
+        "userPrincipalName": "ana.kovac@company.example",
+        "mail": "ana.kovac@company.example",
+        "department": "Sales",
+        "jobTitle": "Account Manager",
+        "managerEmployeeId": "10007",
+    },
+)
+_ASSIGNED = AssignmentState(
+    id=ASSIGNMENT,
+    package_id=PACKAGE,
+    policy_id=POLICY,
+    kind=AssignmentKind.AUTOMATIC,
+    status=AssignmentStatus.DELIVERING,
+    starts_at=AT,
+    assigned_at=AT,
+    cause=HR,
+)
+_MEMBERSHIP = f"{GROUP}:{PERSON}"
+
+_EXAMPLES: dict[str, Callable[[Topic], Outgoing]] = {
+    topics.HR_CHANGES.name: _plain("10042", _CHANGE, "hr-4711", HrChange.ce_type),
+    topics.HR_URGENT.name: _plain(
+        "10042",
+        HrChange(change_id="hr-4712", employee_id="10042", kind=ChangeKind.SUSPENDED, effective_at=AT, attributes={}),
+        "hr-4712",
+        HrChange.ce_type,
+    ),
+    topics.HR_REJECTED.name: _plain(
+        "10099",
+        HrRejection(
+            id=derived_id("example", "rejection"),
+            change_id="hr-4713",
+            employee_id="10099",
+            source="hr",
+            reason=Refusal(code="notJoined", message="Nobody with this employee id has joined yet."),
+            original={"changeId": "hr-4713", "employeeId": "10099", "kind": "changed", "effectiveAt": "2026-03-01"},
+            topic=topics.HR_CHANGES.name,
+            partition=3,
+            offset=1207,
+            at=AT,
+        ),
+        derived_id("example", "rejection"),
+        HrRejection.ce_type,
+    ),
+    topics.PERSON_FACTS.name: _sent(
+        PERSON,
+        PersonFact(
+            id=f"person:{PERSON}:1",
+            cause=HR,
+            subject=PERSON,
+            version=1,
+            at=AT,
+            transitions=(PersonJoined(),),
+            state=PersonState(
+                id=PERSON,
+                status=PersonStatus.ACTIVE,
+                attributes={"displayName": "Ana Kovač", "department": "Sales", "userType": "Member"},
+                identities=(SourceIdentity(source="hr", id="10042"),),
+            ),
+        ),
+    ),
+    topics.GROUP_FACTS.name: _sent(
+        GROUP,
+        GroupFact(
+            id=f"group:{GROUP}:1",
+            cause=FILE,
+            subject=GROUP,
+            version=1,
+            at=AT,
+            transitions=(GroupCreated(),),
+            state=GroupState(id=GROUP, display_name="Sales", created_at=AT),
+        ),
+    ),
+    topics.MEMBERSHIP_FACTS.name: _sent(
+        PERSON,
+        MembershipFact(
+            id=f"membership:{_MEMBERSHIP}:1",
+            cause=HR,
+            subject=_MEMBERSHIP,
+            version=1,
+            at=AT,
+            transitions=(MemberAdded(), MembershipObeyed(command_id=f"{_MEMBERSHIP}:1", grant_version=1)),
+            state=MembershipState(
+                id=_MEMBERSHIP, group_id=GROUP, person_id=PERSON, member=True, by_grant=True, since=AT, obeyed=1
+            ),
+        ),
+    ),
+    topics.MEMBERSHIP_COMMANDS.name: _sent(
+        PERSON,
+        SetMembership(id=f"{_MEMBERSHIP}:1", cause=HR, group_id=GROUP, person_id=PERSON, member=True, grant_version=1),
+    ),
+    topics.CATALOG_FACTS.name: _sent(
+        CATALOG,
+        CatalogFact(
+            id=f"catalog:{CATALOG}:1",
+            cause=FILE,
+            subject=CATALOG,
+            version=1,
+            at=AT,
+            transitions=(Created(),),
+            state=CatalogState(
+                id=CATALOG, display_name="Company", managed_by="catalog.yaml", created_at=AT, modified_at=AT
+            ),
+        ),
+    ),
+    topics.RESOURCE_FACTS.name: _sent(
+        RESOURCE,
+        ResourceFact(
+            id=f"resource:{RESOURCE}:1",
+            cause=FILE,
+            subject=RESOURCE,
+            version=1,
+            at=AT,
+            transitions=(Created(),),
+            state=ResourceState(
+                id=RESOURCE,
+                catalog_id=CATALOG,
+                origin_id=GROUP,
+                display_name="Sales",
+                managed_by="catalog.yaml",
+                created_at=AT,
+                modified_at=AT,
+            ),
+        ),
+    ),
+    topics.PACKAGE_FACTS.name: _sent(
+        PACKAGE,
+        PackageFact(
+            id=f"package:{PACKAGE}:2",
+            cause=FILE,
+            subject=PACKAGE,
+            version=2,
+            at=AT,
+            transitions=(Changed(properties=("roles",)),),
+            state=PackageState(
+                id=PACKAGE,
+                catalog_id=CATALOG,
+                display_name="Sales",
+                roles=(ROLE,),
+                managed_by="catalog.yaml",
+                created_at=AT,
+                modified_at=AT,
+            ),
+        ),
+    ),
+    topics.POLICY_FACTS.name: _sent(
+        POLICY,
+        PolicyFact(
+            id=f"policy:{POLICY}:1",
+            cause=FILE,
+            subject=POLICY,
+            version=1,
+            at=AT,
+            transitions=(Created(),),
+            state=PolicyState(
+                id=POLICY,
+                package_id=PACKAGE,
+                display_name="Sales, by department",
+                rule='user.department -eq "Sales"',
+                managed_by="catalog.yaml",
+                created_at=AT,
+                modified_at=AT,
+            ),
+        ),
+    ),
+    topics.POPULATION_FACTS.name: _sent(
+        POPULATION,
+        PopulationFact(
+            id=f"population:{POPULATION}:1",
+            cause=FILE,
+            subject=POPULATION,
+            version=1,
+            at=AT,
+            transitions=(Created(),),
+            state=PopulationState(
+                id=POPULATION,
+                display_name="Sales in Berlin",
+                rule='(user.department -eq "Sales") -and (user.city -eq "Berlin")',
+                managed_by="catalog.yaml",
+                created_at=AT,
+                modified_at=AT,
+            ),
+        ),
+    ),
+    topics.HOLDING_FACTS.name: _sent(
+        PERSON,
+        HoldingFact(
+            id=f"holding:{PERSON}:1",
+            cause=HR,
+            subject=PERSON,
+            version=1,
+            at=AT,
+            transitions=(AssignmentAdded(assignment=_ASSIGNED), GrantGiven(role=ROLE, version=1)),
+            state=HoldingState(
+                person_id=PERSON,
+                assignments=(_ASSIGNED,),
+                grants=(GrantState(role=ROLE, assignments=(ASSIGNMENT,), deliver=True, version=1),),
+            ),
+        ),
+    ),
+    topics.USE_ANSWERS.name: _sent(
+        PACKAGE,
+        UseAnswer(id=f"use-answer:{PACKAGE}:3", cause=FILE, subject=PACKAGE, kind="package", asked_version=3, in_use=0),
+    ),
+    topics.RULE_JOB_FACTS.name: _sent(
+        POLICY,
+        RuleJobFact(
+            id=f"rule-job:{POLICY}:2",
+            cause=FILE,
+            subject=POLICY,
+            version=2,
+            at=AT,
+            transitions=(RuleJobFinished(),),
+            state=RuleJobState(
+                id=POLICY,
+                subject="policy",
+                target_epoch=7,
+                done=True,
+                decided=312,
+                expected=312,
+                changed=312,
+                started_at=AT,
+                finished_at=AT,
+            ),
+        ),
+    ),
+    topics.DELIVERY_FACTS.name: _sent(
+        PERSON,
+        DeliveriesFact(
+            id=f"deliveries:{PERSON}:2",
+            cause=HR,
+            subject=PERSON,
+            version=2,
+            at=AT,
+            transitions=(Delivered(role=ROLE, version=1),),
+            state=DeliveriesState(
+                person_id=PERSON,
+                deliveries=(
+                    DeliveryState(role=ROLE, wanted=True, version=1, status=DeliveryStatus.DELIVERED, changed_at=AT),
+                ),
+            ),
+        ),
+    ),
+    topics.NOTIFICATIONS.name: _plain(
+        PERSON,
+        Notification(
+            id=derived_id("example", "notification"),
+            event="accessGiven",
+            recipient=Recipient(
+                id=PERSON, user_principal_name="ana.kovac@company.example", mail="ana.kovac@company.example"
+            ),
+            subject="You now have access: Sales",
+            text="Since 1 March 2026 you have the access package Sales.",
+            about={"packages": [{"id": PACKAGE, "displayName": "Sales"}]},
+        ),
+        derived_id("example", "notification"),
+        Notification.ce_type,
+    ),
+    topics.TRAIL_HEADS.name: _plain(
+        "assignment.holdings/0",
+        Checkpoint(
+            id="assignment.holdings/0:1042",
+            chain="assignment.holdings/0",
+            sequence=1042,
+            head="5f2b6c1e" * 8,
+            at=AT,
+            key_id="d1c7a0e4",
+            signature="c2lnbmF0dXJl",
+        ),
+        "assignment.holdings/0:1042",
+        Checkpoint.ce_type,
+    ),
+}

@@ -1,0 +1,64 @@
+"""Dead letters on Kafka: read, sent again, given up."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+
+from deploy.run import letters
+from deploy.run.backlog import as_incoming, clients, read
+from deploy.run.letters import Headers, Letter, Letters
+from shared.messaging.deadletters import topic_of
+from shared.settings import Settings
+
+SUFFIX = ".dead-letters"
+
+
+async def collect(settings: Settings) -> dict[str, Letters]:
+    """All letters by consumer group, from whatever dead-letter topics there are; groups without any are left out."""
+    async with clients(settings) as (admin, consumer):
+        prefix = settings.topic("")
+        names = [name for name in await admin.list_topics() if name.startswith(prefix) and name.endswith(SUFFIX)]
+        partitions = [TopicPartition(name, 0) for name in names]
+        if not partitions:
+            return {}
+        begins, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
+        found: dict[str, Letters] = {}
+        async for record in read(consumer, {one: begins[one] for one in partitions if begins[one] < ends[one]}, ends):
+            group = record.topic.removeprefix(prefix).removesuffix(SUFFIX)
+            found.setdefault(group, Letters()).add(as_incoming(record))
+        return {group: one for group, one in found.items() if one.all}
+
+
+async def replay(settings: Settings, which: Sequence[tuple[str, Letter]]) -> None:
+    """Send each (group, letter) to its origin topic again, for that group alone; then note it as replayed.
+
+    A crash in between leaves the letter open though it was sent: replaying once more is harmless."""
+    async with _producer(settings) as send:
+        for group, letter in which:
+            await send(letter.topic, letter.partition, letter.key, letter.value, letters.replayed(letter, group))
+            await send(topic_of(group), None, letter.key, None, letters.settled(letter, "replayed"))
+
+
+async def discard(settings: Settings, which: Sequence[tuple[str, Letter]], reason: str) -> None:
+    """Give each up: the mark on its aggregate is taken off, what it said never happens."""
+    async with _producer(settings) as send:
+        for group, letter in which:
+            await send(letter.topic, letter.partition, letter.key, None, letters.discarded(letter, group))
+            await send(topic_of(group), None, letter.key, None, letters.settled(letter, f"discarded: {reason}"))
+
+
+@asynccontextmanager
+async def _producer(settings: Settings) -> AsyncIterator[Callable[..., Awaitable[None]]]:
+    producer = AIOKafkaProducer(
+        bootstrap_servers=settings.kafka.split(","), enable_idempotence=True, acks="all", **settings.kafka_security()
+    )
+
+    async def send(topic: str, partition: int | None, key: bytes | None, value: bytes | None, headers: Headers) -> None:
+        # To the partition it came from: the key may have been none, and its order is that partition's.
+        await producer.send_and_wait(settings.topic(topic), value, key=key, partition=partition, headers=list(headers))
+
+    async with producer:
+        yield send
