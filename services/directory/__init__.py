@@ -8,5 +8,4 @@ Answers: `/v1.0/users`, `/v1.0/groups`, and under `/v1.0/tenure` people with the
 What is true of a person is never edited: it is folded from statements, so that late, repeated, reordered, future-dated,
 corrected and rescinded changes all end in the right state. Sources and their authority: `sources.py`.
 
-Rooms it lacks: api.py
 """

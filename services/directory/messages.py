@@ -8,17 +8,18 @@ from typing import Any
 import orjson
 from pydantic import ValidationError
 
-from services.directory.decide import people
+from services.directory.decide import memberships, people
 from services.directory.decide.people import Around, Heard
 from services.directory.model import Person
 from services.directory.sources import Sources
-from services.directory.store import People
+from services.directory.store import Memberships, People
 from shared.clock import Clock
 from shared.contracts import topics
 from shared.contracts.base import Cause, Refusal
+from shared.contracts.directory import MembershipState
 from shared.contracts.hr import ChangeKind, HrChange
 from shared.ids import derived_id
-from shared.messaging.decision import Circumstances, Decision, Due, Handler
+from shared.messaging.decision import Circumstances, Decision, Due, Handler, by
 from shared.messaging.envelope import Incoming, Outgoing
 from shared.messaging.errors import WillNotPass
 from shared.messaging.loop import Loop
@@ -156,7 +157,7 @@ def dates(store: People) -> Handler[Person, Due, Around]:
     return Handler(people.due, locate, store.look, store.look_again, people.again)
 
 
-def subscriptions(platform: Platform, loop: Loop[Person], store: People, sources: Sources) -> list[Subscription]:
+def hr_changes_heard(platform: Platform, loop: Loop[Person], store: People, sources: Sources) -> list[Subscription]:
     """The urgent topic first."""
     return [
         platform.hears(
@@ -165,3 +166,11 @@ def subscriptions(platform: Platform, loop: Loop[Person], store: People, sources
         )
         for topic in (topics.HR_URGENT, topics.HR_CHANGES)
     ]  # fmt: skip
+
+
+def membership_commands_heard(
+    platform: Platform, loop: Loop[MembershipState], store: Memberships
+) -> list[Subscription]:
+    """Provisioning asks for memberships, the urgent lane first."""
+    handler = Handler(memberships.command, by(memberships.membership_of), store.look)
+    return [platform.hears(topic, loop, handler) for topic in topics.lanes_of(topics.MEMBERSHIP_COMMANDS)]

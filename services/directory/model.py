@@ -14,16 +14,16 @@ has not joined nothing is folded, and at most `MOST_UNFOLDED` statements are kep
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import orjson
 
 from services.directory.properties import MANAGER, NESTED
-from services.directory.sources import DEFAULT, Sources
-from shared.contracts.directory import PersonStatus
+from services.directory.sources import Sources
+from shared.contracts.directory import GroupState, MembershipState, PersonStatus
 
 KEEP = 64
 FOLD_ABOVE = 96
@@ -196,10 +196,8 @@ def stated(timeline: Timeline, new: Statement) -> Timeline:
     arrival = timeline.arrivals + 1
     new = new._replace(arrival=arrival)
     rest = timeline.statements if old is None else tuple(s for s in timeline.statements if s is not old)
-    if not rest or rest[-1] < new:
-        statements = (*rest, new)
-    else:
-        statements = tuple(sorted((*rest, new), key=_place_in_time))
+    in_order = not rest or rest[-1] < new
+    statements = (*rest, new) if in_order else tuple(sorted((*rest, new), key=_place_in_time))
     if len(statements) > MOST_UNFOLDED:
         raise TooMany
     return Timeline(statements, arrival, base)
@@ -354,8 +352,10 @@ class Person:
     """Identity of a manager who is not there yet."""
     holds: tuple[str, ...] = ()
     next_at: int | None = None
-    calls: bool = False
-    """Joined by date: those who wait for this person as their manager are still to be told."""
+    calls: int | None = None
+    """Joined by date, at this time: those who wait for this person as their manager are still to be called."""
+    as_of: int = 0
+    """The moment it was last looked at, in milliseconds: what was true then never becomes untrue by a slow clock."""
 
     @property
     def joined(self) -> bool:
@@ -369,13 +369,23 @@ class Person:
 
     @property
     def due_at(self) -> datetime | None:
-        if self.calls:
-            return _EPOCH
-        return from_ms(self.next_at) if self.next_at is not None else None
+        dates = [date for date in (self.calls, self.next_at) if date is not None]
+        return from_ms(min(dates)) if dates else None
+
+    def unresolved(self) -> Iterator[str]:
+        """Identities of managers that are waited for, or that a later statement will refer to."""
+        if self.waits_for is not None:
+            yield self.waits_for
+        if self.next_at is not None:
+            for s in self.timeline.statements:
+                if s.effective >= self.next_at and (id := s.attributes.get(MANAGER)) is not None:
+                    reference = identity(s.source, id)
+                    if reference not in self.managers:
+                        yield reference
 
 
 def dump_person(person: Person) -> dict[str, Any]:
-    """As a document. The timeline is one text: nobody queries it, and a BSON array of it would cost ten times as much."""
+    """As a document. The timeline is one text: nobody queries it, and as a BSON array it would cost much more."""
     document: dict[str, Any] = {
         "id": person.id,
         "status": person.status.value,
@@ -392,28 +402,36 @@ def dump_person(person: Person) -> dict[str, Any]:
         document["joined"] = True
     if person.waits_for is not None:
         document["waits_for"] = person.waits_for
-    if person.calls:
-        document["calls"] = True
     if name := person.user_principal_name:
         document["name"] = name
+    if number := person.attributes.get("employeeId"):
+        document["number"] = number.casefold()
+    if label := person.attributes.get("displayName"):
+        document["label"] = label.casefold()
     return document
 
 
 def _dump_timeline(person: Person) -> str:
     timeline = person.timeline
-    said: dict[str, Any] = {"statements": [tuple(s) for s in timeline.statements], "arrivals": timeline.arrivals}
+    said: dict[str, Any] = {
+        "statements": [tuple(s) for s in timeline.statements],
+        "arrivals": timeline.arrivals,
+        "as_of": person.as_of,
+    }
     if person.managers:
         said["managers"] = person.managers
     if person.refused_names:
         said["refused"] = person.refused_names
     if person.next_at is not None:
         said["next"] = person.next_at
+    if person.calls is not None:
+        said["calls"] = person.calls
     if (base := timeline.base) is not None:
         said["base"] = [base.upto, {source: told.row() for source, told in base.told.items()}, base.remembered]
     return orjson.dumps(said).decode()
 
 
-def load_person(document: dict[str, Any]) -> Person:
+def load_person(document: Mapping[str, Any]) -> Person:
     """The person in a document that `dump_person` made."""
     said = orjson.loads(document["timeline"])
     base = None
@@ -433,31 +451,27 @@ def load_person(document: dict[str, Any]) -> Person:
         waits_for=document.get("waits_for"),
         holds=tuple(document["holds"]),
         next_at=said.get("next"),
-        calls=document.get("calls", False),
+        calls=said.get("calls"),
+        as_of=said["as_of"],
     )
+
+
+def dump_group(group: GroupState) -> dict[str, Any]:
+    """As a document, with the name folded for finding it."""
+    return {**group.model_dump(by_alias=False), "label": group.display_name.casefold()}
+
+
+def load_group(document: dict[str, Any]) -> GroupState:
+    return GroupState.model_validate({key: value for key, value in document.items() if key != "label"})
+
+
+def dump_membership(membership: MembershipState) -> dict[str, Any]:
+    return dict(membership.__dict__)
+
+
+def load_membership(document: dict[str, Any]) -> MembershipState:
+    return MembershipState.model_construct(**document)
 
 
 _STATUS = {status.value: status for status in PersonStatus}
 _statement = Statement._make
-
-__all__ = [
-    "DEFAULT",
-    "Base",
-    "Person",
-    "Statement",
-    "Timeline",
-    "Told",
-    "TooMany",
-    "TooOld",
-    "View",
-    "compacted",
-    "dump_person",
-    "fold",
-    "from_ms",
-    "has_joined_by",
-    "identity",
-    "load_person",
-    "replace",
-    "stated",
-    "to_ms",
-]

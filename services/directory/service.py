@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-from services.directory import messages
-from services.directory.model import Person, dump_person, load_person
+from services.directory import decide, messages
+from services.directory.api import Rooms, routes
+from services.directory.decide.memberships import membership_of
+from services.directory.model import (
+    Person,
+    dump_group,
+    dump_membership,
+    dump_person,
+    load_group,
+    load_membership,
+    load_person,
+)
 from services.directory.sources import read_sources
-from services.directory.store import People
+from services.directory.store import GroupStore, Memberships, People
 from shared.contracts import topics
-from shared.contracts.directory import PersonFact, PersonState, SourceIdentity
-from shared.messaging.decision import AggregateKind
+from shared.contracts.directory import (
+    GroupFact,
+    GroupState,
+    MembershipFact,
+    MembershipState,
+    PersonFact,
+    PersonState,
+    SourceIdentity,
+)
+from shared.messaging.decision import AggregateKind, Handler, by
 from shared.messaging.service import Platform, Service, Timer
 
 
@@ -39,14 +57,58 @@ PERSON = AggregateKind[Person](
 )
 
 
+GROUP = AggregateKind[GroupState](
+    name="group",
+    owner="directory",
+    dump=dump_group,
+    load=load_group,
+    topic=topics.GROUP_FACTS,
+    fact=GroupFact,
+    public=lambda group: group,
+)
+
+MEMBERSHIP = AggregateKind[MembershipState](
+    name="membership",
+    owner="directory",
+    dump=dump_membership,
+    load=load_membership,
+    topic=topics.MEMBERSHIP_FACTS,
+    fact=MembershipFact,
+    public=lambda membership: membership,
+    key=lambda membership, _id: membership.person_id,
+)
+
+
 def assemble(platform: Platform) -> Service:
+    """One function wires the directory, for the process, the documents and the tests."""
     sources = read_sources(platform.settings.sources_file)
-    people = People(platform.database, sources)
+    people = People(platform.database, sources, platform.clock)
+    groups = GroupStore(platform.database)
+    memberships = Memberships(platform.database, groups)
     person_loop = platform.loop(PERSON, people)
+    group_loop = platform.loop(GROUP, groups)
+    membership_loop = platform.loop(MEMBERSHIP, memberships)
+    rooms = Rooms(
+        platform,
+        sources,
+        people,
+        groups,
+        memberships,
+        person_loop,
+        group_loop,
+        membership_loop,
+        hold=messages.hr_changes(people),
+        wish=Handler(decide.groups.wish, by(lambda command: command.group_id)),
+        by_hand=Handler(decide.memberships.by_hand, by(membership_of), memberships.look),
+    )
     return Service(
         name="directory",
-        stores=[people],
-        subscriptions=messages.subscriptions(platform, person_loop, people, sources),
+        stores=[people, groups, memberships],
+        subscriptions=[
+            *messages.hr_changes_heard(platform, person_loop, people, sources),
+            *messages.membership_commands_heard(platform, membership_loop, memberships),
+        ],
         timers=[Timer(person_loop, messages.dates(people))],
-        loops=[person_loop],
+        loops=[person_loop, group_loop, membership_loop],
+        routers=routes(rooms),
     )

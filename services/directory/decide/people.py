@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -16,7 +17,6 @@ from services.directory.model import (
     Timeline,
     TooMany,
     TooOld,
-    View,
     compacted,
     fold,
     has_joined_by,
@@ -71,13 +71,13 @@ class Around:
     """Identity -> person id, of those asked about who have joined."""
     names: Mapping[str, str] = field(default_factory=dict)
     """Folded user principal name -> who holds it, of those asked about."""
-    joining: frozenset[str] = frozenset()
-    """Ids of people whom a message of the batch says to have joined."""
 
 
 def change(state: Person | None, heard: Heard, at: Circumstances[Around]) -> Decision[Person]:
     """A source states something about a person."""
     said, sources = heard.change, at.context.sources
+    if said.source == API and (state is None or not state.joined):
+        return Decision(state, refusal=Refusal(code="notJoined", message="Only who has joined can be suspended."))
     clean, problems = _taken(said, sources)
     answers = [_rejection(heard, at, code, text, part=name) for name, code, text in problems]
     before = state or Person(heard.person_id)
@@ -91,7 +91,7 @@ def change(state: Person | None, heard: Heard, at: Circumstances[Around]) -> Dec
         return Decision(state, messages=(*answers, _rejection(heard, at, "tooOld", _TOO_OLD)))
     except TooMany:
         return Decision(state, messages=(*answers, _rejection(heard, at, "tooMany", _TOO_MANY)))
-    if statement.kind not in _COMES_FIRST and not before_joined(timeline, statement, said):
+    if statement.kind not in _COMES_FIRST and not _counts_already(timeline, statement, said):
         answers.append(_rejection(heard, at, "notJoined", _not_joined(said)))
     identities = before.identities
     if said.employee_id and said.source != API and heard.identity not in identities:
@@ -129,11 +129,12 @@ def again(state: Person | None, message: Again, at: Circumstances[Around]) -> De
 def _again(state: Person | None, at: Circumstances[Around], by_date: bool) -> Decision[Person]:
     if state is None:
         return Decision(None)
-    # Those who wait for this person were told just now, by whoever looked (see store).
-    before = replace(state, calls=False) if state.calls and by_date else state
+    # Those who wait for this person were called just now, by whoever looked (see store).
+    before = replace(state, calls=None) if by_date and state.calls is not None else state
     after = _looked_at(before, at)
     if by_date and after.joined and not before.joined:
-        after = replace(after, calls=True)
+        # Told after this write by `look_again`, or, should the process die before, by the next ringing of the timer.
+        after = replace(after, calls=to_ms(at.now))
     if after == state:
         return Decision(state)
     return Decision(after, _happened(state, after))
@@ -142,7 +143,7 @@ def _again(state: Person | None, at: Circumstances[Around], by_date: bool) -> De
 def _looked_at(person: Person, at: Circumstances[Around]) -> Person:
     """`person` with what its timeline says of the present."""
     sources = at.context.sources
-    now = to_ms(at.now)
+    now = max(to_ms(at.now), person.as_of)
     view = fold(person.timeline, now)
     attributes = view.attributes(sources)
     reference = view.manager(sources)
@@ -176,6 +177,7 @@ def _looked_at(person: Person, at: Circumstances[Around]) -> Person:
         waits_for=reference if manager_id is None else None,
         holds=tuple(sorted(source for source, told in view.told.items() if told.held)),
         next_at=view.next_at,
+        as_of=now,
     )
 
 
@@ -245,7 +247,7 @@ def _taken(said: HrChange, sources: Sources) -> tuple[dict[str, Any], tuple[tupl
 _COMES_FIRST = frozenset({"joined", "rescinded"})
 
 
-def before_joined(timeline: Timeline, statement: Statement, said: HrChange) -> bool:
+def _counts_already(timeline: Timeline, statement: Statement, said: HrChange) -> bool:
     found = timeline.find(said.source, said.change_id)
     # Folded already, so joined before.
     return found is None or has_joined_by(timeline, found)
@@ -322,14 +324,9 @@ REASON = "reason"
 
 def original(raw: bytes | None) -> Any:
     """The JSON that was received; base64 text if it was none, null if there was nothing."""
-    import base64
-
     if raw is None:
         return None
     try:
         return orjson.loads(raw)
     except orjson.JSONDecodeError:
         return base64.b64encode(raw).decode()
-
-
-__all__ = ["Around", "Heard", "View", "again", "change", "due", "rejection"]

@@ -1,0 +1,81 @@
+"""What follows from a wish about a group: made, changed, deleted, an owner more or less."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from shared.contracts.base import Refusal, Transition
+from shared.contracts.directory import (
+    GroupChanged,
+    GroupCreated,
+    GroupDeleted,
+    GroupOwnerAdded,
+    GroupOwnerRemoved,
+    GroupState,
+)
+from shared.messaging.decision import Circumstances, Decision
+
+NO_SUCH_GROUP = Refusal(code="ResourceNotFound", message="There is no such group.")
+
+
+@dataclass(frozen=True, slots=True)
+class CreateGroup:
+    """A group with these properties (by their names in `GroupState`). Under an id that is taken: nothing happens."""
+
+    group_id: str
+    properties: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeGroup:
+    group_id: str
+    properties: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteGroup:
+    """The group stays as a tombstone: its versions must not restart."""
+
+    group_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetOwner:
+    group_id: str
+    person_id: str
+    owner: bool
+
+
+GroupCommand = CreateGroup | ChangeGroup | DeleteGroup | SetOwner
+
+
+def wish(  # noqa: PLR0911 - a command each
+    state: GroupState | None, command: GroupCommand, at: Circumstances[None]
+) -> Decision[GroupState]:
+    if isinstance(command, CreateGroup):
+        if state is not None:
+            return Decision(state)
+        made = GroupState(id=command.group_id, created_at=at.now, **command.properties)
+        return Decision(made, (GroupCreated(),))
+    if state is None or state.deleted_at is not None:
+        if isinstance(command, DeleteGroup) and state is not None:
+            return Decision(state)
+        return Decision(state, refusal=NO_SUCH_GROUP)
+    match command:
+        case ChangeGroup(properties=properties):
+            changed = tuple(name for name, value in properties.items() if getattr(state, name) != value)
+            return _with(state, {name: properties[name] for name in changed}, GroupChanged(properties=changed))
+        case DeleteGroup():
+            return _with(state, {"deleted_at": at.now}, GroupDeleted())
+        case SetOwner(person_id=person, owner=True):
+            owners = state.owners if person in state.owners else (*state.owners, person)
+            return _with(state, {"owners": owners}, GroupOwnerAdded(person_id=person))
+        case SetOwner(person_id=person):
+            owners = tuple(one for one in state.owners if one != person)
+            return _with(state, {"owners": owners}, GroupOwnerRemoved(person_id=person))
+
+
+def _with(state: GroupState, update: dict[str, Any], transition: Transition) -> Decision[GroupState]:
+    after = state.model_copy(update=update)
+    return Decision(state) if after == state else Decision(after, (transition,))

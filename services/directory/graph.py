@@ -1,0 +1,174 @@
+"""Users and groups as Graph shows them, and what may be asked of their lists."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import Field as Described
+from pydantic import field_validator
+
+from services.directory import properties
+from services.directory.model import Person, from_ms, load_person
+from services.directory.properties import Type
+from shared.web.graph_model import GraphInput, graph_time
+from shared.web.odata import BOOLEAN, DATETIME, GUID, STRING, EntitySet, Enumeration, Field, Many
+
+Document = dict[str, Any]
+
+_USER_FIELDS: dict[str, Field | Many] = {
+    "id": Field("_id", GUID),
+    **{
+        name: Field(f"state.attributes.{name}", BOOLEAN if kind is Type.BOOLEAN else STRING)
+        for name, kind in properties.TYPES.items()
+        if kind in {Type.TEXT, Type.BOOLEAN} and name != properties.MANAGER
+    },
+    **{
+        f"{parent}/{name}": Field(f"state.attributes.{parent}.{name}")
+        for parent, names in properties.NESTED.items()
+        for name in sorted(names)
+    },
+    **{
+        name: Many(f"state.attributes.{name}") for name, kind in properties.TYPES.items() if kind is Type.TEXTS
+    },
+    "displayName": Field("state.attributes.displayName", sortable=True, folded="state.label"),
+    "userPrincipalName": Field("state.attributes.userPrincipalName", sortable=True, folded="state.name"),
+    "employeeId": Field("state.attributes.employeeId", sortable=True, folded="state.number"),
+}  # fmt: skip
+_SELECTABLE = frozenset(properties.TYPES) - {properties.MANAGER}
+
+USERS = EntitySet("user", _USER_FIELDS, selectable=_SELECTABLE, searchable=("displayName",))
+PEOPLE = EntitySet(
+    "person",
+    {
+        **_USER_FIELDS,
+        "status": Field("state.status", Enumeration(("expected", "active", "suspended", "left"))),
+        "managerId": Field("state.manager_id", GUID),
+    },
+    selectable=frozenset({"attributes", "identities", "suspendedBy", "waitsForManager", "nextChangeDateTime"}),
+)
+MEMBERS = EntitySet("user", {"id": Field("state.person_id", GUID)}, selectable=_SELECTABLE, id_path="state.person_id")
+GROUPS = EntitySet(
+    "group",
+    {
+        "id": Field("_id", GUID),
+        "displayName": Field("state.display_name", sortable=True, folded="state.label"),
+        "description": Field("state.description"),
+        "mailNickname": Field("state.mail_nickname"),
+        "mailEnabled": Field("state.mail_enabled", BOOLEAN),
+        "securityEnabled": Field("state.security_enabled", BOOLEAN),
+        "createdDateTime": Field("state.created_at", DATETIME),
+        "groupTypes": Many("state.group_types"),
+    },
+    searchable=("displayName",),
+)
+
+
+def user(document: Mapping[str, Any]) -> Document:
+    """A Graph user from a person's document."""
+    attributes = document["state"]["attributes"]
+    return {"id": document["_id"], "accountEnabled": True, **attributes}
+
+
+def person(document: Mapping[str, Any]) -> Document:
+    """A person as Tenure knows them: status, identities, holds, and the Graph properties in `attributes`."""
+    found = load_person(document["state"])
+    return {
+        "id": found.id,
+        "status": found.status.value,
+        "attributes": found.attributes,
+        "managerId": found.manager_id,
+        "waitsForManager": found.waits_for,
+        "suspendedBy": list(found.holds),
+        "identities": identities(found),
+        "nextChangeDateTime": graph_time(from_ms(found.next_at)) if found.next_at is not None else None,
+    }
+
+
+def identities(found: Person) -> list[Document]:
+    return [{"source": source, "id": id} for source, _, id in (one.partition(":") for one in found.identities)]
+
+
+def timeline(found: Person) -> list[Document]:
+    """What sources stated, by the moment it is about; what was merged long ago is not listed."""
+    return [
+        {
+            "changeId": s.id,
+            "source": s.source,
+            "kind": s.kind,
+            "effectiveAt": graph_time(from_ms(s.effective)),
+            "sequence": s.sequence,
+            "attributes": s.attributes,
+            "rescinds": s.rescinds,
+            "receivedFrom": s.place or None,
+        }
+        for s in found.timeline.statements
+    ]
+
+
+def group(document: Mapping[str, Any]) -> Document:
+    """A Graph group."""
+    state = document["state"]
+    return {
+        "id": document["_id"],
+        "displayName": state["display_name"],
+        "description": state["description"],
+        "mailNickname": state["mail_nickname"],
+        "mailEnabled": state["mail_enabled"],
+        "securityEnabled": state["security_enabled"],
+        "groupTypes": list(state["group_types"]),
+        "createdDateTime": graph_time(state["created_at"]),
+        "deletedDateTime": graph_time(state["deleted_at"]) if state["deleted_at"] else None,
+    }
+
+
+Name = Annotated[str, Described(min_length=1, max_length=256)]
+
+
+class GroupIn(GraphInput):
+    """A group to be made. `mailEnabled`, `securityEnabled` and `mailNickname` may be left out, unlike in Graph."""
+
+    display_name: Name
+    description: Annotated[str, Described(max_length=1024)] | None = None
+    mail_nickname: Annotated[str, Described(max_length=64)] | None = None
+    mail_enabled: bool = False
+    security_enabled: bool = True
+    group_types: tuple[str, ...] = ()
+
+    @field_validator("display_name")
+    @classmethod
+    def _says_something(cls, name: str) -> str:
+        if not name.strip():
+            raise ValueError("must not be blank")
+        return name
+
+
+class GroupPatch(GraphInput):
+    """What is to change; what is left out stays."""
+
+    display_name: Name | None = None
+    description: Annotated[str, Described(max_length=1024)] | None = None
+    mail_nickname: Annotated[str, Described(max_length=64)] | None = None
+    mail_enabled: bool | None = None
+    security_enabled: bool | None = None
+
+    @field_validator("display_name", "mail_enabled", "security_enabled")
+    @classmethod
+    def _stays(cls, value: Any) -> Any:
+        if value is None:
+            raise ValueError("cannot be null")
+        return value
+
+
+class Reference(GraphInput):
+    """`{"@odata.id": "https://…/v1.0/directoryObjects/{id}"}`."""
+
+    odata_id: str = Described(alias="@odata.id", max_length=512)
+
+    @property
+    def id(self) -> str:
+        """The id at the end of the address, also as `users('id')`."""
+        last = self.odata_id.rstrip("/").rsplit("/", 1)[-1]
+        keyed = re.fullmatch(r"\w+\('([^']+)'\)", last)
+        return keyed[1] if keyed else last
