@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from shared.contracts.assignment import (
     AssignmentKind,
@@ -20,12 +20,29 @@ from shared.contracts.assignment import (
     RuleJobFact,
     RuleJobState,
 )
-from shared.contracts.base import Cause, Lane
+from shared.contracts.base import Cause, Contract, Lane
 from shared.contracts.catalog import ResourceRole
 from shared.contracts.directory import PersonStatus
 from shared.contracts.provisioning import DeliveryStatus
 from shared.contracts.topics import HOLDING_FACTS, RULE_JOB_FACTS
 from shared.messaging.decision import AggregateKind
+
+C = TypeVar("C", bound=Contract)
+_put = object.__setattr__
+_NO_FIELDS: set[str] = set()
+
+
+def made(contract: type[C], /, **values: Any) -> C:
+    """`contract.model_construct` for all fields, in their order, without looking at them: a fifth of its time.
+
+    An HR change makes some twenty of them, of values that have been validated before."""
+    one = contract.__new__(contract)
+    _put(one, "__dict__", values)
+    _put(one, "__pydantic_fields_set__", _NO_FIELDS)
+    _put(one, "__pydantic_extra__", None)
+    _put(one, "__pydantic_private__", None)
+    return one
+
 
 MOST_ENDED = 32
 """Ids of ended direct assignments that a holding remembers itself, until the history certainly has them."""
@@ -115,9 +132,7 @@ class Holding:
 @lru_cache(maxsize=1 << 16)
 def role_of(origin_system: Any, origin_id: str, role: str, display_name: str) -> ResourceRole:
     """The same few roles stand in very many holdings."""
-    return ResourceRole.model_construct(
-        origin_system=origin_system, origin_id=origin_id, role=role, display_name=display_name
-    )
+    return made(ResourceRole, origin_system=origin_system, origin_id=origin_id, role=role, display_name=display_name)
 
 
 _STATUS = {status.value: status for status in AssignmentStatus}
@@ -153,13 +168,14 @@ def dump(holding: Holding) -> dict[str, Any]:
     }
 
 
+# `_value_` because `value` is looked up by a descriptor written in Python, which costs as much as the rest.
 def dump_assignment(a: Assignment) -> dict[str, Any]:
     return {
         "id": a.id,
         "package_id": a.package_id,
         "policy_id": a.policy_id,
-        "kind": a.kind.value,
-        "status": a.status.value,
+        "kind": a.kind._value_,
+        "status": a.status._value_,
         "starts_at": a.starts_at,
         "ends_at": a.ends_at,
         "assigned_at": a.assigned_at,
@@ -219,12 +235,13 @@ def load_assignment(one: dict[str, Any]) -> Assignment:
 
 
 def dump_cause(cause: Cause) -> list[Any]:
-    return [cause.id, cause.correlation, cause.actor, cause.effective_at, cause.lane.value]
+    return [cause.id, cause.correlation, cause.actor, cause.effective_at, cause.lane._value_]
 
 
 def load_cause(parts: list[Any]) -> Cause:
     id, correlation, actor, effective_at, lane = parts
-    return Cause.model_construct(
+    return made(
+        Cause,
         id=id,
         correlation=correlation,
         actor=actor,
@@ -233,14 +250,15 @@ def load_cause(parts: list[Any]) -> Cause:
     )
 
 
-def public_assignment(a: Assignment) -> AssignmentState:
-    """The assignment as others see it."""
-    return AssignmentState.model_construct(
+def public_assignment(a: Assignment, status: AssignmentStatus | None = None) -> AssignmentState:
+    """The assignment as others see it, or as it is from now on with another status."""
+    return made(
+        AssignmentState,
         id=a.id,
         package_id=a.package_id,
         policy_id=a.policy_id,
         kind=a.kind,
-        status=a.status,
+        status=status or a.status,
         starts_at=a.starts_at,
         ends_at=a.ends_at,
         assigned_at=a.assigned_at,
@@ -251,11 +269,12 @@ def public_assignment(a: Assignment) -> AssignmentState:
 
 def public(holding: Holding) -> HoldingState:
     """The holding as others see it."""
-    return HoldingState.model_construct(
+    return made(
+        HoldingState,
         person_id=holding.id,
         assignments=tuple(public_assignment(a) for a in holding.assignments.values()),
         grants=tuple(
-            GrantState.model_construct(role=g.role, assignments=g.assignments, deliver=g.deliver, version=g.version)
+            made(GrantState, role=g.role, assignments=g.assignments, deliver=g.deliver, version=g.version)
             for g in holding.grants.values()
         ),
         suspended=holding.status is PersonStatus.SUSPENDED,

@@ -21,15 +21,23 @@ def person_changed(holding: Holding | None, fact: PersonFact, at: Circumstances[
     person = fact.state
     before = holding if holding is not None else Holding(fact.subject)
     attributes: dict[str, Any] = person.attributes
-    now = before.having(
-        status=person.status,
-        person_version=fact.version,
-        facets=facets(
+    now = Holding(
+        before.id,
+        person.status,
+        fact.version,
+        facets(
             {**attributes, "id": fact.subject},
             memberships=member_of(before.memberships),
             manager_id=person.manager_id,
         ),
-        about={name: attributes[name] for name in _SHOWN if isinstance(attributes.get(name), str)},
+        {name: attributes[name] for name in _SHOWN if isinstance(attributes.get(name), str)},
+        before.memberships,
+        before.epoch,
+        before.assignments,
+        before.grants,
+        before.delivery_version,
+        before.ended,
+        before.due_at,
     )
     return settle(now, at, known=before)
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from services.assignment.decide.look import Look
-from services.assignment.model import MOST_ENDED, Assignment, Grant, Holding, public_assignment
+from services.assignment.model import MOST_ENDED, Assignment, Grant, Holding, made, public_assignment
 from services.assignment.rulebook import Rulebook
 from shared.contracts.assignment import (
     AssignmentAdded,
@@ -100,14 +100,14 @@ def _was_direct(ended: Transition) -> bool:
 def end(assignments: dict[str, Assignment], one: Assignment, reason: EndReason, said: Said, detail: str = "") -> None:
     """Take `one` out of `assignments` and say so."""
     del assignments[one.id]
-    over = public_assignment(replace(one, status=AssignmentStatus.EXPIRED))
-    said.append(AssignmentEnded.model_construct(assignment=over, reason=reason, detail=detail))
+    over = public_assignment(one, AssignmentStatus.EXPIRED)
+    said.append(made(AssignmentEnded, type="AssignmentEnded", assignment=over, reason=reason, detail=detail))
 
 
 def add(assignments: dict[str, Assignment], one: Assignment, said: Said) -> None:
     """Put `one` into `assignments` and say so."""
     assignments[one.id] = one
-    said.append(AssignmentAdded.model_construct(assignment=public_assignment(one)))
+    said.append(made(AssignmentAdded, type="AssignmentAdded", assignment=public_assignment(one)))
 
 
 # Dates
@@ -146,7 +146,7 @@ def _remind(assignments: dict[str, Assignment], one: Assignment, now: datetime, 
     if due > one.reminded:
         # Several at once (the clock jumped) are one reminder.
         one = assignments[one.id] = replace(one, reminded=due)
-        said.append(AssignmentEndsSoon.model_construct(assignment=public_assignment(one)))
+        said.append(made(AssignmentEndsSoon, type="AssignmentEndsSoon", assignment=public_assignment(one)))
 
 
 def reminders_past(ends_at: datetime | None, now: datetime) -> int:
@@ -221,7 +221,9 @@ def _first(matching: set[str], package_id: str, rules: Rulebook) -> str | None:
 def _move(assignments: dict[str, Assignment], one: Assignment, policy_id: str, said: Said) -> None:
     """The rule that gave it matches no longer, but another of the same package does."""
     moved = assignments[one.id] = replace(one, policy_id=policy_id)
-    said.append(AssignmentMoved.model_construct(before=public_assignment(one), after=public_assignment(moved)))
+    said.append(
+        made(AssignmentMoved, type="AssignmentMoved", before=public_assignment(one), after=public_assignment(moved))
+    )
 
 
 def _take(assignments: dict[str, Assignment], one: Assignment, rules: Rulebook, said: Said) -> None:
@@ -267,15 +269,15 @@ def _grants(  # noqa: PLR0912 (the three ways a grant can go)
     for key, grant in before.items():
         if key not in needs:
             if grant.deliver:
-                said.append(GrantTaken.model_construct(role=grant.role, version=version, suspended=False))
+                said.append(made(GrantTaken, type="GrantTaken", role=grant.role, version=version, suspended=False))
             continue
         ids = tuple(needs[key])
         if grant.deliver is not deliver:
             grants[key] = Grant(key, roles[key], ids, deliver, version)
             if deliver:
-                said.append(GrantGiven.model_construct(role=roles[key], version=version))
+                said.append(made(GrantGiven, type="GrantGiven", role=roles[key], version=version))
             else:
-                said.append(GrantTaken.model_construct(role=roles[key], version=version, suspended=True))
+                said.append(made(GrantTaken, type="GrantTaken", role=roles[key], version=version, suspended=True))
         elif grant.assignments != ids:
             grants[key] = replace(grant, assignments=ids)
         else:
@@ -284,7 +286,7 @@ def _grants(  # noqa: PLR0912 (the three ways a grant can go)
         if key not in before:
             grants[key] = Grant(key, roles[key], tuple(ids_now), deliver, version)
             if deliver:
-                said.append(GrantGiven.model_construct(role=roles[key], version=version))
+                said.append(made(GrantGiven, type="GrantGiven", role=roles[key], version=version))
     return grants
 
 
@@ -318,6 +320,11 @@ def _status(deliveries: list[DeliveryStatus | None]) -> AssignmentStatus:
 
 
 def _progressed(one: Assignment, status: AssignmentStatus) -> AssignmentProgressed:
-    return AssignmentProgressed.model_construct(
-        assignment_id=one.id, package_id=one.package_id, before=one.status, after=status
+    return made(
+        AssignmentProgressed,
+        type="AssignmentProgressed",
+        assignment_id=one.id,
+        package_id=one.package_id,
+        before=one.status,
+        after=status,
     )
