@@ -85,7 +85,7 @@ def create(state: K | None, message: Create[K], at: At) -> Decision[K]:
 
 def change(state: K | None, message: Change, at: At) -> Decision[K]:
     """Changed, as far as it is not so already."""
-    if refusal := _refused(state, message.version, at):
+    if refusal := _refused(state, None, at):
         return Decision(state, refusal=refusal)
     assert state is not None
     values = dict(message.values)
@@ -93,7 +93,9 @@ def change(state: K | None, message: Change, at: At) -> Decision[K]:
         values["roles"] = _roles(state, message)
     changed = tuple(name for name, value in values.items() if getattr(state, name) != value)
     if not changed:
-        return Decision(state)
+        return Decision(state)  # a repeat, too, although the version it names has passed
+    if refusal := _refused(state, message.version, at):
+        return Decision(state, refusal=refusal)
     new = state.model_copy(update={**values, "modified_at": at.now})
     if at.clashes:
         return _no(state, "duplicate", _taken(new))

@@ -15,7 +15,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from services.catalog.model import GENERAL, Catalog, Kept, OriginSystem, Package, Policy, Population, Resource
 from services.catalog.store import Versioned
-from shared import rules
+from shared import durations, rules
 from shared.contracts.catalog import Life, ResourceRole
 from shared.ids import derived_id
 from shared.web.conditional import etag
@@ -27,10 +27,6 @@ from shared.web.odata import Field as Asked
 NAME_MAX, DESCRIPTION_MAX = 256, 10_000
 READ_ONLY = frozenset({"id", "createdDateTime", "modifiedDateTime", "catalogType"})
 _ID_AT_END = re.compile(r"(?:/|\(')([^/()']+)'?\)?/?$")
-_DURATION = re.compile(
-    r"P(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?"
-    r"(?:T(?=\d)(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+)S)?)?"
-)
 
 
 # What may be asked of the lists
@@ -322,23 +318,11 @@ def checked_rule(text: str, target: str) -> str:
 
 
 def duration_of(text: str, target: str) -> timedelta:
-    """ISO 8601 in weeks, days, hours, minutes, seconds. Raises BadRequest; months and years vary in length."""
-    match = _DURATION.fullmatch(text.strip())
-    if match and any(match.groupdict().values()):
-        try:
-            return timedelta(**{unit: int(number) for unit, number in match.groupdict().items() if number})
-        except OverflowError:
-            pass
-    raise BadRequest(f"{text[:64]!r} is no duration like P90D, P2W or PT12H (no months or years).", target=target)
-
-
-def iso_duration(span: timedelta) -> str:
-    """Days, and what is left in hours, minutes, seconds: P90D, PT12H, P1DT30M."""
-    minutes, seconds = divmod(span.seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    time = "".join(f"{number}{unit}" for number, unit in ((hours, "H"), (minutes, "M"), (seconds, "S")) if number)
-    days = f"{span.days}D" if span.days else ""
-    return f"P{days}{'T' + time if time else ''}" if days or time else "PT0S"
+    """ISO 8601 in weeks, days, hours, minutes, seconds. Raises BadRequest."""
+    try:
+        return durations.duration(text)
+    except ValueError as problem:
+        raise BadRequest(f"{problem}.", target=target) from problem
 
 
 def role_named(role: RoleIn) -> tuple[str, str]:
@@ -480,7 +464,7 @@ def policy_said(found: Versioned[Policy]) -> dict[str, Any]:
         automatic = {
             "requestAccessForAllowedTargets": policy.gives_access,
             "removeAccessWhenTargetLeavesAllowedTargets": policy.takes_access,
-            "gracePeriodBeforeAccessRemoval": iso_duration(policy.grace_period or timedelta()),
+            "gracePeriodBeforeAccessRemoval": durations.iso(policy.grace_period or timedelta()),
         }
     return {
         **_said(found),
@@ -499,7 +483,7 @@ def _expiration_said(policy: Policy) -> dict[str, Any]:
         kind = "afterDateTime"
     return {
         "type": kind,
-        "duration": iso_duration(policy.expires_after) if policy.expires_after else None,
+        "duration": durations.iso(policy.expires_after) if policy.expires_after else None,
         "endDateTime": graph_time(policy.expires_at) if policy.expires_at else None,
     }
 

@@ -1,0 +1,307 @@
+"""The difference between a file and what is: pure, so that it can be shown before anything happens.
+
+What the file made and says no more is removed. What it never made is left alone, and said to be. Groups are made where
+they are missing and never removed, for their members are not the file's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from deploy.cli.applying.document import Document, GroupSpec, PackageSpec, Place, PolicySpec, Problem
+from deploy.cli.applying.present import Present, Thing
+from shared.durations import duration, iso
+
+Op = Literal["create", "update", "delete"]
+ORDER = {"population": 0, "catalog": 1, "package": 2, "policy": 3}
+NOUN = {"population": "population", "catalog": "catalog", "package": "access package", "policy": "policy"}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One property before and after, in words."""
+
+    what: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to be made, changed or removed. `title`: its names from the catalog down."""
+
+    op: Op
+    kind: str
+    id: str
+    title: str
+    body: Mapping[str, Any] = field(default_factory=dict)
+    version: int | None = None
+    differences: tuple[Difference, ...] = ()
+    adopts: bool = False
+    """It was made by hand and is kept by the file from now on."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What has to happen for a file to be true. Making it so twice is harmless."""
+
+    file: str
+    name: str
+    groups: tuple[GroupSpec, ...] = ()
+    """To be made."""
+    group_ids: Mapping[str, str] = field(default_factory=dict)
+    """Of those that are there, by name."""
+    steps: tuple[Step, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.steps and not self.groups
+
+    def count(self, op: Op) -> int:
+        return sum(step.op == op for step in self.steps) + (len(self.groups) if op == "create" else 0)
+
+
+def difference(document: Document, present: Present, new_id: Callable[[], str]) -> Plan:
+    """What has to be done. Raises DocumentWrong for what cannot be: unknown groups, things that another file keeps."""
+    comparing = _Comparing(document, present, new_id)
+    steps = [*comparing.populations(), *comparing.catalogs()]
+    removals = comparing.removals()
+    if comparing.problems:
+        raise document.wrong(comparing.problems)
+    making = sorted(steps, key=lambda step: ORDER[step.kind])
+    unmaking = sorted(removals, key=lambda step: -ORDER[step.kind])
+    return Plan(
+        file=document.file,
+        name=document.name,
+        groups=tuple(group for group in document.contents.groups if group.name not in present.groups),
+        group_ids={name: ids[0] for name, ids in present.groups.items() if name in comparing.named_groups},
+        steps=(*making, *unmaking),
+        notes=tuple(comparing.notes),
+    )
+
+
+class _Comparing:
+    """One comparison under way: collects problems, notes, and what was found in both."""
+
+    def __init__(self, document: Document, present: Present, new_id: Callable[[], str]) -> None:
+        self.document = document
+        self.present = present
+        self.new_id = new_id
+        self.problems: list[Problem] = []
+        self.notes: list[str] = []
+        self.named_groups: set[str] = set()
+        self._kept: set[str] = set()
+        self._groups = {group.name for group in document.contents.groups}
+        self._group_names = {id: name for name, ids in present.groups.items() for id in ids}
+        self._populations = {one.name.casefold(): one.id for one in present.populations if not one.is_going}
+        self._population_names = {one.id: one.name for one in present.populations}
+        self._titles: dict[str, str] = {}
+        self._index: dict[tuple[str, str | None, str], Thing] = {
+            (one.kind, one.parent, one.name.casefold()): one for one in self._things()
+        }
+
+    def _things(self) -> Iterator[Thing]:
+        yield from self.present.populations
+        yield from self.present.catalogs
+        yield from self.present.packages
+        yield from self.present.policies
+
+    def populations(self) -> Iterator[Step]:
+        for number, spec in enumerate(self.document.contents.populations):
+            body = {"displayName": spec.name, "description": spec.description, "membershipRule": spec.rule.strip()}
+            place: Place = ("populations", number)
+            id, step = self._compared("population", None, spec.name, spec.name, body, place)
+            self._populations[spec.name.casefold()] = id
+            if step:
+                yield step
+
+    def catalogs(self) -> Iterator[Step]:
+        for number, spec in enumerate(self.document.contents.catalogs):
+            place: Place = ("catalogs", number)
+            body = {
+                "displayName": spec.name,
+                "description": spec.description,
+                "state": "published" if spec.published else "unpublished",
+                "isExternallyVisible": spec.externally_visible,
+            }
+            id, step = self._compared("catalog", None, spec.name, spec.name, body, place)
+            if step:
+                yield step
+            for p, package in enumerate(spec.packages):
+                yield from self._package(package, id, spec.name, (*place, "packages", p))
+
+    def _package(self, spec: PackageSpec, catalog: str, above: str, place: Place) -> Iterator[Step]:
+        title = f"{above} / {spec.name}"
+        roles = []
+        for number, role in enumerate(spec.roles):
+            self._group(role.group, (*place, "roles", number, "group"))
+            roles.append({"group": role.group, "role": role.role})
+        body = {
+            "displayName": spec.name,
+            "description": spec.description,
+            "isHidden": spec.hidden,
+            "catalog": {"id": catalog},
+            "roles": roles,
+        }
+        id, step = self._compared("package", catalog, spec.name, title, body, place)
+        if step:
+            yield step
+        for number, policy in enumerate(spec.policies):
+            here = (*place, "policies", number)
+            body = self._policy(policy, id, here)
+            _, step = self._compared("policy", id, policy.name, f"{title} / {policy.name}", body, here)
+            if step:
+                yield step
+
+    def _policy(self, spec: PolicySpec, package: str, place: Place) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            "displayName": spec.name,
+            "description": spec.description,
+            "accessPackage": {"id": package},
+            "allowedTargetScope": "notSpecified" if spec.direct else "specificDirectoryUsers",
+        }
+        if spec.direct:
+            if spec.expires_after:
+                body["expiration"] = {"type": "afterDuration", "duration": iso(duration(spec.expires_after))}
+            return body
+        if spec.automatic is not None:
+            target = {"@odata.type": "#microsoft.graph.attributeRuleMembers", "membershipRule": spec.automatic.strip()}
+        else:
+            assert spec.population is not None
+            population = self._populations.get(spec.population.casefold())
+            if population is None:
+                message = f"there is no population {spec.population!r}, neither here nor in Tenure"
+                self.problems.append(self.document.problem(message, *place, "population"))
+            target = {"@odata.type": "#tenure.populationMembers", "populationId": population or ""}
+        automatic = {
+            "requestAccessForAllowedTargets": True,
+            "removeAccessWhenTargetLeavesAllowedTargets": True,
+        }
+        return {**body, "specificAllowedTargets": [target], "automaticRequestSettings": automatic}
+
+    def _group(self, name: str, place: Place) -> None:
+        ids = self.present.groups.get(name, ())
+        self.named_groups.add(name)
+        if len(ids) > 1:
+            message = f"{len(ids)} groups are named {name!r}: which one is meant? Rename the others"
+            self.problems.append(self.document.problem(message, *place))
+        elif not ids and name not in self._groups:
+            message = f"there is no group {name!r}: name it under groups, so that it is made"
+            self.problems.append(self.document.problem(message, *place))
+
+    def _compared(
+        self, kind: str, parent: str | None, name: str, title: str, body: dict[str, Any], place: Place
+    ) -> tuple[str, Step | None]:
+        """The id of the thing, new or not, and what is to be done about it."""
+        thing = self._index.get((kind, parent, name.casefold()))
+        if thing is None:
+            id = self.new_id()
+            return id, Step("create", kind, id, title, body, differences=self._told({}, self._plain(kind, body)))
+        self._kept.add(thing.id)
+        if thing.is_going:
+            message = f"{NOUN[kind]} {name!r} is being deleted: plan again once it is gone"
+            self.problems.append(self.document.problem(message, *place))
+        if thing.managed_by not in (None, self.document.name):
+            message = f"{NOUN[kind]} {name!r} is kept by the file {thing.managed_by!r}: take it out of one of the two"
+            self.problems.append(self.document.problem(message, *place))
+        differences = self._told(self._plain(kind, thing.body), self._plain(kind, body))
+        adopts = thing.managed_by is None
+        if not differences and not adopts:
+            return thing.id, None
+        return thing.id, Step("update", kind, thing.id, title, body, thing.version, differences, adopts)
+
+    def removals(self) -> list[Step]:
+        """What this file made and says no more; with notes on what is left alone."""
+        mine = {
+            one.id: one
+            for one in self._things()
+            if one.managed_by == self.document.name and one.id not in self._kept and not one.is_going
+        }
+        for one in self._things():
+            above = self._titles.get(one.parent or "")
+            self._titles[one.id] = f"{above} / {one.name}" if above else one.name
+        # What holds something that people made stays, and so does what that lies in.
+        for kind, inside in (("package", self.present.policies), ("catalog", self.present.packages)):
+            for one in [thing for thing in mine.values() if thing.kind == kind]:
+                others = [it for it in inside if it.parent == one.id and it.id not in mine and not it.is_going]
+                if others:
+                    del mine[one.id]
+                    named = ", ".join(sorted(it.name for it in others)[:5])
+                    self.notes.append(
+                        f"{NOUN[kind]} {self._titles[one.id]!r} stays, although the file says it no more: it holds "
+                        f"{len(others)} that this file does not remove ({named})"
+                    )
+        self._note_what_people_made()
+        return [Step("delete", one.kind, one.id, self._titles[one.id], version=one.version) for one in mine.values()]
+
+    def _note_what_people_made(self) -> None:
+        for one in self._things():
+            if one.id in self._kept or one.managed_by == self.document.name or one.parent not in self._kept:
+                continue
+            by = f"kept by the file {one.managed_by!r}" if one.managed_by else "made by hand"
+            self.notes.append(f"{NOUN[one.kind]} {self._titles[one.id]!r} is left alone: {by}")
+
+    # What is compared, and in which words
+
+    def _plain(self, kind: str, body: Mapping[str, Any]) -> dict[str, str]:
+        said = {"description": str(body.get("description") or "")}
+        match kind:
+            case "population":
+                said["rule"] = str(body["membershipRule"])
+            case "catalog":
+                said["state"] = str(body["state"])
+                said["externally visible"] = _yes(body["isExternallyVisible"])
+            case "package":
+                said["hidden"] = _yes(body["isHidden"])
+                said.update(self._roles(body))
+            case "policy":
+                said.update(self._policy_said(body))
+        return said
+
+    def _roles(self, body: Mapping[str, Any]) -> dict[str, str]:
+        if "roles" in body:
+            named = [(one["role"], one["group"]) for one in body["roles"]]
+        else:
+            named = []
+            for one in body["resourceRoleScopes"]:
+                role, _, origin = str(one["role"]["originId"]).partition("_")
+                named.append((role, self._group_names.get(origin, origin)))
+        return {f"role {role} of {group!r}": "given" for role, group in named}
+
+    def _policy_said(self, body: Mapping[str, Any]) -> dict[str, str]:
+        targets = body.get("specificAllowedTargets") or []
+        expiration = body.get("expiration") or {}
+        automatic = body.get("automaticRequestSettings") or {}
+        said: dict[str, str] = {}
+        if not automatic:
+            said["direct"] = "yes"
+        for target in targets:
+            if "membershipRule" in target:
+                said["rule"] = str(target["membershipRule"])
+            else:
+                id = str(target.get("populationId"))
+                new = {population: name for name, population in self._populations.items()}
+                said["population"] = self._population_names.get(id) or new.get(id, id)
+        if expiration.get("type", "noExpiration") != "noExpiration":
+            said["expires"] = str(expiration.get("duration") or expiration.get("endDateTime"))
+        if automatic.get("requestAccessForAllowedTargets") is False:
+            said["gives access"] = "no"
+        if automatic.get("removeAccessWhenTargetLeavesAllowedTargets") is False:
+            said["takes access"] = "no"
+        if (grace := automatic.get("gracePeriodBeforeAccessRemoval")) not in (None, "PT0S", "P0D"):
+            said["grace period"] = str(grace)
+        return said
+
+    def _told(self, before: Mapping[str, str], after: Mapping[str, str]) -> tuple[Difference, ...]:
+        return tuple(
+            Difference(what, before.get(what), after.get(what))
+            for what in dict.fromkeys([*before, *after])
+            if (before.get(what) or None) != (after.get(what) or None)
+        )
+
+
+def _yes(value: Any) -> str:
+    return "yes" if value else "no"

@@ -1,0 +1,298 @@
+"""The file: groups, populations and catalogs with their packages and policies, checked before anything is asked.
+
+    name: company                  # whose work this is; the file's name if it says none
+    groups: [{name: Sales}]
+    populations: [{name: Berlin, rule: 'user.city -eq "Berlin"'}]
+    catalogs:
+      - name: Company
+        packages:
+          - name: Sales
+            roles: [{group: Sales, role: Member}]
+            policies:
+              - {name: by rule, automatic: 'user.department -eq "Sales"'}
+              - {name: Berlin, population: Berlin}
+              - {name: by hand, direct: true, expiresAfter: P90D}
+
+Whatever is wrong is said with the file, the line, and the path inside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.alias_generators import to_camel
+from yaml.constructor import SafeConstructor
+
+from deploy.cli.endpoints import CommandFailed
+from shared import durations, rules
+
+Place = tuple[str | int, ...]
+"""Where something stands in the file: ("catalogs", 0, "packages", 3)."""
+
+Name = Annotated[str, Field(min_length=1, max_length=256)]
+
+
+class _Spec(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, validate_by_name=True, strict=True)
+
+
+class GroupSpec(_Spec):
+    name: Name
+    description: str | None = None
+
+
+class PopulationSpec(_Spec):
+    name: Name
+    rule: str
+    description: str = ""
+
+
+class RoleSpec(_Spec):
+    group: Name
+    role: Literal["Member", "Owner"] = "Member"
+
+
+class PolicySpec(_Spec):
+    """Automatic by a rule or a population, or for direct assignment."""
+
+    name: Name
+    description: str = ""
+    automatic: str | None = None
+    population: Name | None = None
+    direct: bool = False
+    expires_after: str | None = None
+
+    @model_validator(mode="after")
+    def _is_one_of_three(self) -> Self:
+        if (self.automatic is not None) + (self.population is not None) + self.direct != 1:
+            raise ValueError("a policy has exactly one of 'automatic: RULE', 'population: NAME' and 'direct: true'")
+        if self.expires_after is not None and not self.direct:
+            raise ValueError("'expiresAfter' goes with 'direct: true': automatic access ends with its rule")
+        return self
+
+
+class PackageSpec(_Spec):
+    name: Name
+    description: str = ""
+    hidden: bool = False
+    roles: list[RoleSpec] = Field(default_factory=list)
+    policies: list[PolicySpec] = Field(default_factory=list)
+
+
+class CatalogSpec(_Spec):
+    name: Name
+    description: str = ""
+    published: bool = True
+    externally_visible: bool = True
+    packages: list[PackageSpec] = Field(default_factory=list)
+
+
+class Contents(_Spec):
+    """All that a file may say."""
+
+    name: Name | None = None
+    groups: list[GroupSpec] = Field(default_factory=list)
+    populations: list[PopulationSpec] = Field(default_factory=list)
+    catalogs: list[CatalogSpec] = Field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with a file."""
+
+    message: str
+    place: Place = ()
+    line: int | None = None
+
+    def said(self, file: str) -> str:
+        """`file:line: path: message`, as editors jump to."""
+        where = f"{file}:{self.line}" if self.line else file
+        return f"{where}: {path_of(self.place)}: {self.message}" if self.place else f"{where}: {self.message}"
+
+
+class DocumentWrong(CommandFailed):
+    """A file that cannot be planned; says everything that is wrong with it."""
+
+    exit_code = 2
+
+    def __init__(self, file: str, problems: Sequence[Problem]) -> None:
+        self.file = file
+        self.problems = tuple(problems)
+        super().__init__("\n".join(problem.said(file) for problem in problems))
+
+
+@dataclass(frozen=True)
+class Document:
+    """A file that was read: what it says, and where."""
+
+    file: str
+    contents: Contents
+    lines: Mapping[Place, int] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Whose work things are: stands in `managedBy` and in the trail as the actor `file:<name>`."""
+        return self.contents.name or self.file
+
+    def problem(self, message: str, *place: str | int) -> Problem:
+        return Problem(message, place, _line(self.lines, place))
+
+    def wrong(self, problems: Sequence[Problem]) -> DocumentWrong:
+        return DocumentWrong(self.file, problems)
+
+
+def read_file(path: Path) -> Document:
+    """The document in a YAML (or JSON) file. Raises DocumentWrong."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as problem:
+        raise DocumentWrong(str(path), [Problem(problem.strerror or str(problem))]) from problem
+    except UnicodeDecodeError as problem:
+        raise DocumentWrong(str(path), [Problem(f"is no UTF-8 (byte {problem.start})")]) from problem
+    return read_text(text, path.name)
+
+
+def read_text(text: str, file: str) -> Document:
+    """The document that `text` is. Raises DocumentWrong."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        root = yaml.compose(text, Loader=loader)
+    except yaml.YAMLError as problem:
+        mark = getattr(problem, "problem_mark", None)
+        said = getattr(problem, "problem", None) or str(problem)
+        raise DocumentWrong(file, [Problem(f"is no YAML: {said}", line=mark.line + 1 if mark else None)]) from problem
+    lines: dict[Place, int] = {}
+    problems: list[Problem] = []
+    values = _plain(root, (), lines, problems) if root is not None else {}
+    if problems:
+        raise DocumentWrong(file, problems)
+    return _checked(values, file, lines)
+
+
+def document_of(values: Mapping[str, Any], file: str) -> Document:
+    """A document from plain values, such as the demo makes. Raises DocumentWrong."""
+    return _checked(dict(values), file, {})
+
+
+def path_of(place: Iterable[str | int]) -> str:
+    """`catalogs[0].packages[3].policies[0].automatic`."""
+    text = ""
+    for part in place:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def _line(lines: Mapping[Place, int], place: Place) -> int | None:
+    """The line of the place, or of what it lies in if it is not there."""
+    for end in range(len(place), -1, -1):
+        if (line := lines.get(place[:end])) is not None:
+            return line
+    return None
+
+
+_CONSTRUCTOR = SafeConstructor()
+
+
+def _plain(node: yaml.Node, place: Place, lines: dict[Place, int], problems: list[Problem]) -> Any:
+    """The node as plain values, noting the line of each; a key that stands twice is a problem."""
+    line = lines.setdefault(place, node.start_mark.line + 1)
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(child, (*place, number), lines, problems) for number, child in enumerate(node.value)]
+    if not isinstance(node, yaml.MappingNode):
+        try:
+            return _CONSTRUCTOR.construct_object(node)
+        except (yaml.YAMLError, ValueError):
+            problems.append(Problem(f"cannot be read: {node.value!r}", place, line))
+            return None
+    found: dict[str, Any] = {}
+    for key_node, child in node.value:
+        key = str(key_node.value)
+        if key in found:
+            problems.append(Problem(f"'{key}' stands twice", (*place, key), key_node.start_mark.line + 1))
+        lines[(*place, key)] = key_node.start_mark.line + 1
+        found[key] = _plain(child, (*place, key), lines, problems)
+    return found
+
+
+def _checked(values: Any, file: str, lines: Mapping[Place, int]) -> Document:
+    try:
+        document = Document(file, Contents.model_validate(values), lines)
+    except ValidationError as wrong:
+        raise DocumentWrong(file, [_of_pydantic(error, lines) for error in wrong.errors()]) from wrong
+    problems = [*_twice(document), *_rules(document), *_durations(document)]
+    if problems:
+        raise document.wrong(problems)
+    return document
+
+
+def _of_pydantic(error: Any, lines: Mapping[Place, int]) -> Problem:
+    place = tuple(error["loc"])
+    message = str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        message = "is not known here; is it misspelt?"
+    elif error["type"] == "missing":
+        message = "is missing"
+    elif error["type"] == "string_type":
+        message = "must be text: put it in quotes"
+    return Problem(message, place, _line(lines, place))
+
+
+def _twice(document: Document) -> Iterator[Problem]:
+    contents = document.contents
+    lists: list[tuple[Place, Sequence[Any]]] = [
+        (("groups",), contents.groups),
+        (("populations",), contents.populations),
+        (("catalogs",), contents.catalogs),
+    ]
+    for c, catalog in enumerate(contents.catalogs):
+        lists.append((("catalogs", c, "packages"), catalog.packages))
+        lists += [(("catalogs", c, "packages", p, "policies"), one.policies) for p, one in enumerate(catalog.packages)]
+    for place, items in lists:
+        seen: dict[str, int] = {}
+        # Groups are found by their exact names; of everything else Tenure keeps names apart without regard to case.
+        fold = str if place == ("groups",) else str.casefold
+        for number, item in enumerate(items):
+            if (first := seen.setdefault(fold(item.name), number)) != number:
+                where = path_of((*place, first))
+                yield document.problem(f"{item.name!r} stands already at {where}", *place, number, "name")
+
+
+def _rules(document: Document) -> Iterator[Problem]:
+    for place, text in rules_of(document.contents):
+        try:
+            rules.parse(text)
+        except rules.RuleError as problem:
+            yield document.problem(str(problem), *place)
+
+
+def rules_of(contents: Contents) -> Iterator[tuple[Place, str]]:
+    """Every rule and where it stands."""
+    for number, population in enumerate(contents.populations):
+        yield ("populations", number, "rule"), population.rule
+    for place, policy in policies_of(contents):
+        if policy.automatic is not None:
+            yield (*place, "automatic"), policy.automatic
+
+
+def policies_of(contents: Contents) -> Iterator[tuple[Place, PolicySpec]]:
+    """Every policy and where it stands."""
+    for c, catalog in enumerate(contents.catalogs):
+        for p, package in enumerate(catalog.packages):
+            for number, policy in enumerate(package.policies):
+                yield ("catalogs", c, "packages", p, "policies", number), policy
+
+
+def _durations(document: Document) -> Iterator[Problem]:
+    for place, policy in policies_of(document.contents):
+        if policy.expires_after is None:
+            continue
+        try:
+            if not durations.duration(policy.expires_after):
+                yield document.problem("a duration of nothing would end access at once", *place, "expiresAfter")
+        except ValueError as problem:
+            yield document.problem(str(problem), *place, "expiresAfter")

@@ -1,0 +1,194 @@
+"""Making a plan so: groups one by one at the directory, everything else in large requests at the catalog.
+
+Everything that is made has its id from the plan, so a request whose answer was lost is simply sent again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+import unicodedata
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import orjson
+
+from deploy.cli.applying.difference import ORDER, Plan, Step
+from deploy.cli.applying.document import GroupSpec
+from deploy.cli.applying.present import ApiFailed, said_by
+from shared.ids import derived_id
+
+AT_ONCE = 16
+"""Groups being made at the same time."""
+CHUNK_CHANGES = 1000
+CHUNK_BYTES = 600_000
+"""Below what the API takes in one body."""
+TRY_FOR_S = 30.0
+DELETION_FOR_S = 60.0
+"""How long to stay with deletions that wait for assignment's answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A step that was not taken, and why."""
+
+    title: str
+    code: str
+    message: str
+
+
+@dataclass
+class Result:
+    """What became of a plan."""
+
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
+    refused: list[Refused] = field(default_factory=list)
+    deleting: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def is_complete(self) -> bool:
+        return not self.refused and not self.deleting
+
+
+async def make(client: httpx.AsyncClient, plan: Plan) -> Result:
+    """Do all that `plan` says. What is refused holds up nothing else. Raises ApiFailed if the API stays away."""
+    started = time.perf_counter()
+    result = Result()
+    client.headers["Tenure-Actor"] = quote(f"file:{plan.name}", safe=":/ @")
+    group_ids = {**plan.group_ids, **await _groups(client, plan, result)}
+    making = [step for step in plan.steps if step.op != "delete"]
+    for chunk in _chunks(making, group_ids):
+        await _send(client, plan, chunk, result)
+    for kind in sorted(ORDER, key=lambda kind: -ORDER[kind]):
+        # A package may go once its policies are gone: so each kind is waited for.
+        going = [step for step in plan.steps if step.op == "delete" and step.kind == kind]
+        await _delete(client, plan, going, result)
+    result.seconds = time.perf_counter() - started
+    return result
+
+
+async def _groups(client: httpx.AsyncClient, plan: Plan, result: Result) -> dict[str, str]:
+    turn = asyncio.Semaphore(AT_ONCE)
+
+    async def one(group: GroupSpec) -> tuple[str, str] | None:
+        body: dict[str, Any] = {
+            "displayName": group.name,
+            "mailEnabled": False,
+            "mailNickname": nickname(group.name),
+            "securityEnabled": True,
+        }
+        if group.description:
+            body["description"] = group.description
+        async with turn:
+            # If an answer is lost, the same key finds what was made.
+            answer = await _tried(client, "/v1.0/groups", body, {"Idempotency-Key": str(uuid.uuid4())})
+        if answer.status_code != 201:
+            result.refused.append(Refused(group.name, "group", said_by(answer)))
+            return None
+        result.added += 1
+        return group.name, str(answer.json()["id"])
+
+    made = await asyncio.gather(*(one(group) for group in plan.groups))
+    return dict(pair for pair in made if pair is not None)
+
+
+def nickname(name: str) -> str:
+    """A mail nickname for a group: ASCII letters, digits and hyphens, at most 64, told apart by a part of an id."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    words = re.sub(r"[^A-Za-z0-9]+", "-", plain).strip("-").lower()
+    return f"{words[:55]}-{derived_id('nickname', name)[:8]}".lstrip("-")
+
+
+def _chunks(steps: Sequence[Step], group_ids: Mapping[str, str]) -> Iterator[list[tuple[Step, dict[str, Any]]]]:
+    chunk: list[tuple[Step, dict[str, Any]]] = []
+    size = 0
+    for step in steps:
+        change = _change(step, group_ids)
+        length = len(orjson.dumps(change))
+        if chunk and (len(chunk) == CHUNK_CHANGES or size + length > CHUNK_BYTES):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append((step, change))
+        size += length
+    if chunk:
+        yield chunk
+
+
+def _change(step: Step, group_ids: Mapping[str, str]) -> dict[str, Any]:
+    change: dict[str, Any] = {"op": step.op, "kind": step.kind, "id": step.id}
+    if step.version is not None:
+        change["version"] = step.version
+    if step.op != "delete":
+        body = dict(step.body)
+        if "roles" in body:
+            # A group that could not be made is refused by the API under the name of its absence.
+            body["roles"] = [
+                {"groupId": group_ids.get(r["group"], r["group"]), "role": r["role"]} for r in body["roles"]
+            ]
+        change["body"] = body
+    return change
+
+
+async def _send(
+    client: httpx.AsyncClient, plan: Plan, chunk: Sequence[tuple[Step, dict[str, Any]]], result: Result
+) -> list[Step]:
+    """Send a chunk and count what became of it; returns the deletions that are still waiting."""
+    body = {"managedBy": plan.name, "changes": [change for _, change in chunk]}
+    answer = await _tried(client, "/v1.0/tenure/catalog:apply", body)
+    if answer.status_code != 200:
+        raise ApiFailed(f"POST /v1.0/tenure/catalog:apply: {said_by(answer)}")
+    waiting = []
+    for (step, _), said in zip(chunk, answer.json()["results"], strict=True):
+        match said["status"]:
+            case "refused":
+                result.refused.append(Refused(step.title, said["error"]["code"], said["error"]["message"]))
+            case "deleting":
+                waiting.append(step)
+            case _:
+                result.added += step.op == "create"
+                result.changed += step.op == "update"
+                result.removed += step.op == "delete"
+    return waiting
+
+
+async def _delete(client: httpx.AsyncClient, plan: Plan, steps: Sequence[Step], result: Result) -> None:
+    deadline = time.monotonic() + DELETION_FOR_S
+    left: list[Step] = list(steps)
+    while left:
+        waiting: list[Step] = []
+        for chunk in _chunks(left, {}):
+            waiting += await _send(client, plan, chunk, result)
+        left = waiting
+        if time.monotonic() > deadline:
+            result.deleting += [step.title for step in left]
+            return
+
+
+async def _tried(
+    client: httpx.AsyncClient, path: str, body: dict[str, Any], headers: dict[str, str] | None = None
+) -> httpx.Response:
+    """POST, again for a while if the API is away or says that its servers are."""
+    deadline = time.monotonic() + TRY_FOR_S
+    pause = 0.2
+    content = orjson.dumps(body)
+    while True:
+        try:
+            answer = await client.post(
+                path, content=content, headers={"Content-Type": "application/json", **(headers or {})}
+            )
+        except httpx.TransportError as problem:
+            if time.monotonic() > deadline:
+                raise ApiFailed(f"The API at {client.base_url} does not answer: {type(problem).__name__}") from problem
+        else:
+            if answer.status_code not in {429, 503} or time.monotonic() > deadline:
+                return answer
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, 3.0)

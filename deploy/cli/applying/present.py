@@ -1,0 +1,118 @@
+"""What is, read through the HTTP API in a few pages."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from deploy.cli.endpoints import CommandFailed
+
+EM = "/v1.0/identityGovernance/entitlementManagement"
+PAGE = 999
+
+
+class ApiFailed(CommandFailed):
+    """The API did not do what was asked of it."""
+
+
+@dataclass(frozen=True)
+class Thing:
+    """A catalog, package, policy or population as it is. `body`: its Graph JSON."""
+
+    kind: str
+    body: Mapping[str, Any]
+    parent: str | None = None
+
+    @property
+    def id(self) -> str:
+        return str(self.body["id"])
+
+    @property
+    def name(self) -> str:
+        return str(self.body["displayName"])
+
+    @property
+    def version(self) -> int:
+        return int(str(self.body["@odata.etag"]).removeprefix("W/").strip('"'))
+
+    @property
+    def managed_by(self) -> str | None:
+        return self.body.get("@tenure.managedBy")
+
+    @property
+    def is_going(self) -> bool:
+        """Its deletion is under way."""
+        return self.body.get("@tenure.life") == "deleting"
+
+
+@dataclass(frozen=True)
+class Present:
+    """Everything that a file may speak of."""
+
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Ids by name: names of groups need not be unique."""
+    populations: tuple[Thing, ...] = ()
+    catalogs: tuple[Thing, ...] = ()
+    packages: tuple[Thing, ...] = ()
+    policies: tuple[Thing, ...] = ()
+
+
+async def read_present(client: httpx.AsyncClient) -> Present:
+    """What is now. Raises ApiFailed."""
+    expand = "catalog,assignmentPolicies,resourceRoleScopes($expand=role)"
+    groups, populations, catalogs, packages = await asyncio.gather(
+        _all(client, "/v1.0/groups", {"$select": "id,displayName"}),
+        _all(client, "/v1.0/tenure/populations", {}),
+        _all(client, f"{EM}/catalogs", {}),
+        _all(client, f"{EM}/accessPackages", {"$expand": expand}),
+    )
+    by_name: dict[str, tuple[str, ...]] = {}
+    for group in groups:
+        name = group["displayName"]
+        by_name[name] = (*by_name.get(name, ()), group["id"])
+    return Present(
+        groups=by_name,
+        populations=tuple(Thing("population", one) for one in populations),
+        catalogs=tuple(Thing("catalog", one) for one in catalogs),
+        packages=tuple(Thing("package", one, (one["catalog"] or {}).get("id")) for one in packages),
+        policies=tuple(Thing("policy", policy, one["id"]) for one in packages for policy in one["assignmentPolicies"]),
+    )
+
+
+async def _all(client: httpx.AsyncClient, path: str, options: dict[str, str]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    body = await get(client, path, {**options, "$top": str(PAGE)})
+    while True:
+        found += body["value"]
+        if not (link := body.get("@odata.nextLink")):
+            return found
+        # Behind a proxy the link may name another host: its path and query are what counts.
+        url = httpx.URL(link)
+        body = await get(client, url.raw_path.decode(), None)
+
+
+async def get(client: httpx.AsyncClient, path: str, options: dict[str, str] | None) -> dict[str, Any]:
+    """One answer. Raises ApiFailed."""
+    try:
+        answer = await client.get(path, params=options)
+    except httpx.HTTPError as problem:
+        raise ApiFailed(
+            f"The API at {client.base_url} does not answer: {type(problem).__name__} {problem}"
+        ) from problem
+    if answer.status_code != 200:
+        raise ApiFailed(f"GET {path}: {said_by(answer)}")
+    body: dict[str, Any] = answer.json()
+    return body
+
+
+def said_by(answer: httpx.Response) -> str:
+    """The refusal in an answer, in words."""
+    try:
+        error = answer.json()["error"]
+        return f"{answer.status_code} {error['code']}: {error['message']}"
+    except (ValueError, KeyError, TypeError):
+        return f"{answer.status_code} {answer.text[:200]}"

@@ -1,0 +1,54 @@
+"""What `tenure plan`, `tenure apply` and the demo call."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+from deploy.cli.applying.difference import Plan, difference
+from deploy.cli.applying.document import Document, DocumentWrong, document_of, read_file
+from deploy.cli.applying.making import Result, make
+from deploy.cli.applying.present import ApiFailed, read_present
+from deploy.cli.applying.showing import plan_as_json, render, render_result, result_as_json
+
+ANSWER_S = 120.0
+
+
+async def plan(api_url: str, document: Document | Mapping[str, Any], *, file: str = "catalog.yaml") -> Plan:
+    """Compare `document` with what is at `api_url`. Plain values are checked first, under the name `file`.
+
+    Raises DocumentWrong (with every problem, its line and path) and ApiFailed."""
+    wanted = document if isinstance(document, Document) else document_of(document, file)
+    async with client(api_url) as api:
+        return difference(wanted, await read_present(api), lambda: str(uuid.uuid4()))
+
+
+async def apply(api_url: str, plan: Plan) -> Result:
+    """Make it so. The same plan twice is harmless. Raises ApiFailed."""
+    async with client(api_url) as api:
+        return await make(api, plan)
+
+
+def client(api_url: str) -> httpx.AsyncClient:
+    """The API at `api_url`; never by way of a proxy, for it is this machine that answers."""
+    return httpx.AsyncClient(base_url=api_url, timeout=ANSWER_S, trust_env=False)
+
+
+__all__ = [
+    "ApiFailed",
+    "Document",
+    "DocumentWrong",
+    "Plan",
+    "Result",
+    "apply",
+    "document_of",
+    "plan",
+    "plan_as_json",
+    "read_file",
+    "render",
+    "render_result",
+    "result_as_json",
+]
