@@ -11,6 +11,7 @@ class Health:
     def __init__(self, service: str) -> None:
         self.service = service
         self._troubles: dict[str, str] = {"start": "starting"}
+        self._degraded: dict[str, str] = {}
         self._show()
 
     @property
@@ -21,6 +22,18 @@ class Health:
     def troubles(self) -> dict[str, str]:
         """What is wrong, by where."""
         return dict(self._troubles)
+
+    @property
+    def degraded(self) -> dict[str, str]:
+        """What works less well than it should, by where, though the service is ready: a mail server that is away."""
+        return dict(self._degraded)
+
+    def degrade(self, where: str, what: str) -> None:
+        """Say what is wrong without turning readiness red: nothing that is consumed has to wait for it."""
+        self._degraded[where] = what
+
+    def recovered(self, where: str) -> None:
+        self._degraded.pop(where, None)
 
     def trouble(self, where: str, what: str) -> None:
         self._troubles[where] = what

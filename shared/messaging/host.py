@@ -97,6 +97,7 @@ class Host:
                 "lag": lag.get(name, {}),
                 "ready": self.platforms[name].health.ready,
                 "troubles": self.platforms[name].health.troubles,
+                "degraded": self.platforms[name].health.degraded,
             }
             for name, service in self.services.items()
         }

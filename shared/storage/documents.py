@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
-from pymongo import ReturnDocument, UpdateOne
+from pymongo import ReturnDocument, UpdateMany, UpdateOne
 from pymongo.errors import BulkWriteError
 
 from shared.messaging.errors import MayPass
@@ -90,6 +90,19 @@ class Documents:
         except BulkWriteError as problem:
             raise MayPass(f"MongoDB: {self.name}: {str(problem.details)[:300]}") from problem
 
+    async def change(self, changes: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> int:
+        """Pairs of a query and an update with operators (`$set`, `$unset`), each on all that match, in one bulk write
+        in no order. Never makes a document. Returns how many were changed."""
+        if not changes:
+            return 0
+        operations: list[Any] = [UpdateMany(dict(query), dict(update)) for query, update in changes]
+        try:
+            with telling_errors():
+                result = await self._collection.bulk_write(operations, ordered=False)
+        except BulkWriteError as problem:
+            raise MayPass(f"MongoDB: {self.name}: {str(problem.details)[:300]}") from problem
+        return int(result.modified_count)
+
     async def raise_number(self, id: Any, field: str, by: int = 1) -> int:
         """Add to a number, made 0 if missing; returns the new one."""
         with telling_errors():
@@ -97,6 +110,12 @@ class Documents:
                 {"_id": id}, {"$inc": {field: by}}, upsert=True, return_document=ReturnDocument.AFTER
             )
         return int(document[field])
+
+    async def unset(self, query: Mapping[str, Any], fields: Sequence[str]) -> int:
+        """Take fields out of all documents that match; returns how many that changed."""
+        with telling_errors():
+            result = await self._collection.update_many(dict(query), {"$unset": dict.fromkeys(fields, "")})
+        return int(result.modified_count)
 
     async def delete(self, query: Mapping[str, Any]) -> int:
         with telling_errors():

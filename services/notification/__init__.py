@@ -1,0 +1,13 @@
+"""Notification tells people what they were given, what was taken away and what ends soon.
+
+Owns: messages, one record a (event, recipient, channel); names of people, packages and policies, for the texts.
+Hears: holdings (what happened), people, packages, policies (who and what that is).
+Says: `tenure.notifications` (public), and mail.
+Answers: `GET /v1.0/tenure/notifications?recipient=`, `GET /v1.0/tenure/notifications/summary`.
+
+A record is written before its holding's offset is committed, under an id derived from the holding's fact; workers take
+queued records under a lease and deliver them. One mail a person and cause lists all that it gave and took. Mail goes to
+the person, also to whoever has left, as long as an address is known; without one the topic alone carries it. Suspension
+sends no mail: the packages stay, and the person hears of it from whoever suspended them.
+A mail server that is away makes this service degraded, not unready: messages wait in the queue, and consuming goes on.
+"""

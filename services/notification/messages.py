@@ -1,0 +1,52 @@
+"""What notification hears."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from services.notification import decide
+from services.notification.store import Messages, Names
+from shared.contracts import topics
+from shared.contracts.assignment import HoldingFact
+from shared.contracts.directory import PersonFact
+from shared.messaging.service import Platform, Subscription
+
+
+def holdings(platform: Platform, messages: Messages, names: Names, wake: Callable[[], None]) -> list[Subscription]:
+    """What happened to somebody's access, in both lanes."""
+
+    async def handle(facts: Sequence[HoldingFact]) -> None:
+        now = platform.clock.now()
+        # First what makes older messages untrue, then the new ones.
+        await names.record_endings([one for fact in facts for one in decide.endings_of(fact)], now)
+        new = [one for fact in facts for one in decide.messages_of(fact, now)]
+        if new:
+            await messages.record(new)
+            wake()
+
+    return [platform.takes([topic], handle) for topic in topics.lanes_of(topics.HOLDING_FACTS)]
+
+
+def people(platform: Platform, names: Names) -> list[Subscription]:
+    """Whom to tell, and what changed about them, in both lanes."""
+
+    async def handle(facts: Sequence[PersonFact]) -> None:
+        # First the reasons: whoever sees a person in this version may rely on finding what it changed.
+        reasons = [(fact.id, words) for fact in facts if (words := decide.reason_in_words(fact))]
+        await names.record_reasons(reasons, platform.clock.now())
+        await names.people.apply(facts)
+
+    return [platform.takes([topic], handle) for topic in topics.lanes_of(topics.PERSON_FACTS)]
+
+
+def catalog(platform: Platform, names: Names) -> list[Subscription]:
+    """Names of packages and policies."""
+
+    async def packages(facts: Sequence[Any]) -> None:
+        await names.packages.apply(facts)
+
+    async def policies(facts: Sequence[Any]) -> None:
+        await names.policies.apply(facts)
+
+    return [platform.takes([topics.PACKAGE_FACTS], packages), platform.takes([topics.POLICY_FACTS], policies)]

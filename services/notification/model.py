@@ -1,0 +1,165 @@
+"""A message: one thing that one person should hear of, by one channel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal
+
+Change = Literal["given", "taken", "endsSoon"]
+
+
+class Event(StrEnum):
+    """What happened, as receivers of the topic read it."""
+
+    GIVEN = "accessGiven"
+    TAKEN = "accessTaken"
+    CHANGED = "accessChanged"
+    ENDS_SOON = "accessEndsSoon"
+
+
+class Channel(StrEnum):
+    """Which way it goes."""
+
+    TOPIC = "topic"
+    MAIL = "mail"
+
+
+class Status(StrEnum):
+    """How far one message has come."""
+
+    QUEUED = "queued"
+    SENDING = "sending"  # under a lease: sent again under the same id if its worker dies
+    SENT = "sent"
+    FAILED = "failed"  # refused for good, or tried too often
+    SKIPPED = "skipped"  # nobody to send to, or no longer true
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One package in a message."""
+
+    change: Change
+    package_id: str
+    policy_id: str
+    assignment_id: str
+    ends_at: datetime | None = None
+    reason: str = ""
+    """Why an assignment ended: assignment's EndReason."""
+    detail: str = ""
+    """In assignment's own words, where the reason says too little."""
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """The message that caused the change, and what stood behind it."""
+
+    id: str
+    correlation: str
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A record. Texts are made when it is sent, from the names that are known then."""
+
+    id: str
+    event: Event
+    channel: Channel
+    recipient: str
+    fact: str
+    """Id of the holding fact it tells of."""
+    version: int
+    """Version of that holding."""
+    why: Why
+    items: tuple[Item, ...]
+    created_at: datetime
+    status: Status = Status.QUEUED
+    attempts: int = 0
+    next_at: datetime | None = None
+    """Queued: when to try. Sending: when the lease ends. By the real clock."""
+    sent_at: datetime | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Whom to tell, as far as known."""
+
+    id: str
+    version: int = 0
+    name: str = ""
+    mail: str = ""
+    user_principal_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A time-limited assignment ended, or got another end, in this version of its holding."""
+
+    assignment_id: str
+    version: int
+    ends_at: datetime | None
+    """None: it has ended, or is limited no longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What has been heard of all that some messages are about."""
+
+    people: Mapping[str, Person]
+    packages: Mapping[str, str]
+    """Names by id."""
+    policies: Mapping[str, str]
+    reasons: Mapping[str, str]
+    """What a person fact changed, in words, by its id."""
+    endings: Mapping[str, tuple[Ending, ...]]
+    """By assignment id."""
+
+
+def dump(message: Message) -> dict[str, Any]:
+    """To a document. What most messages lack is left out."""
+    document: dict[str, Any] = {
+        "_id": message.id,
+        "event": message.event.value,
+        "channel": message.channel.value,
+        "recipient": message.recipient,
+        "fact": message.fact,
+        "version": message.version,
+        "why": [message.why.id, message.why.correlation, message.why.actor],
+        "items": [
+            [i.change, i.package_id, i.policy_id, i.assignment_id, i.ends_at, i.reason, i.detail] for i in message.items
+        ],
+        "created_at": message.created_at,
+        "status": message.status.value,
+    }
+    rare = {
+        "attempts": message.attempts,
+        "next_at": message.next_at,
+        "sent_at": message.sent_at,
+        "problem": message.problem,
+    }
+    document.update({name: value for name, value in rare.items() if value})
+    return document
+
+
+def load(document: Mapping[str, Any]) -> Message:
+    """Back from a document."""
+    return Message(
+        id=document["_id"],
+        event=Event(document["event"]),
+        channel=Channel(document["channel"]),
+        recipient=document["recipient"],
+        fact=document["fact"],
+        version=document["version"],
+        why=Why(*document["why"]),
+        items=tuple(Item(*values) for values in document["items"]),
+        created_at=document["created_at"],
+        status=Status(document["status"]),
+        attempts=document.get("attempts", 0),
+        next_at=document.get("next_at"),
+        sent_at=document.get("sent_at"),
+        problem=document.get("problem", ""),
+    )

@@ -1,0 +1,156 @@
+"""Messages as people read them: subject, text and HTML from the Jinja2 templates beside this file.
+
+HTML is escaped by itself; nothing from outside is loaded by it, and its colours work on light and dark alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from services.notification.decide import current_items
+from services.notification.model import Event, Item, Known, Message, Person
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+# Not the calendar module's: its names depend on the server's locale.
+MONTHS = (
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
+
+ENDED = {
+    "noLongerMatches": "the rule that gave it no longer fits you",
+    "left": "you have left",
+    "expired": "its time is over",
+    "removed": "it was removed",
+    "policyDeleted": "the policy that gave it was deleted",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One package in a text."""
+
+    package: str
+    policy: str
+    until: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A message ready to go out."""
+
+    subject: str
+    text: str
+    html: str
+    link: str | None
+    about: dict[str, Any]
+    due_at: datetime | None
+
+
+class Renderer:
+    """Makes texts. `api_url`: where links lead; without it there are none."""
+
+    def __init__(self, api_url: str | None = None) -> None:
+        self._api_url = api_url.rstrip("/") if api_url else None
+        environment = Environment(
+            loader=FileSystemLoader(TEMPLATES),
+            autoescape=select_autoescape(["html"], default=False),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            keep_trailing_newline=True,
+        )
+        self._subject = environment.get_template("subject.txt")
+        self._text = environment.get_template("message.txt")
+        self._html = environment.get_template("message.html")
+
+    def render(self, message: Message, known: Known, now: datetime, *, html: bool = True) -> Text:
+        """With the names that are known; for what is not known the text says the id."""
+        person = known.people.get(message.recipient) or Person(message.recipient)
+        items = current_items(message, known, now)
+        due_at = (
+            min((i.ends_at for i in items if i.ends_at), default=None) if message.event is Event.ENDS_SOON else None
+        )
+        link = self._link(message.recipient)
+        values = {
+            "event": message.event.value,
+            "name": person.name,
+            "given": self._lines(items, "given", known),
+            "taken": self._lines(items, "taken", known),
+            "ending": self._lines(items, "endsSoon", known),
+            "why": known.reasons.get(message.why.id, ""),
+            "link": link,
+        }
+        subject = _one_line(self._subject.render(values))
+        return Text(
+            subject=subject,
+            text=self._text.render(values),
+            html=self._html.render(values, subject=subject) if html else "",
+            link=link,
+            about=_about(message, items, known),
+            due_at=due_at,
+        )
+
+    def _lines(self, items: Sequence[Item], change: str, known: Known) -> list[Line]:
+        lines = [
+            Line(
+                package=known.packages.get(item.package_id, item.package_id),
+                policy=known.policies.get(item.policy_id, ""),
+                until=_day(item.ends_at) if item.ends_at and change != "taken" else "",
+                reason=_reason(item, known) if change == "taken" else "",
+            )
+            for item in items
+            if item.change == change
+        ]
+        return sorted(lines, key=lambda line: line.package.casefold())
+
+    def _link(self, person_id: str) -> str | None:
+        if self._api_url is None:
+            return None
+        condition = quote(f"target/objectId eq '{person_id}'", safe="/'")
+        return f"{self._api_url}/v1.0/identityGovernance/entitlementManagement/assignments?$filter={condition}"
+
+
+def _reason(item: Item, known: Known) -> str:
+    policy = known.policies.get(item.policy_id)
+    if item.reason == "noLongerMatches" and policy:
+        return f"the rule “{policy}” no longer fits you"
+    return ENDED.get(item.reason, item.detail)
+
+
+def _about(message: Message, items: Sequence[Item], known: Known) -> dict[str, Any]:
+    return {
+        "packages": [
+            {
+                "id": item.package_id,
+                "displayName": known.packages.get(item.package_id),
+                "assignmentId": item.assignment_id,
+                "policyId": item.policy_id,
+                "change": item.change,
+                **({"endsAt": item.ends_at.isoformat()} if item.ends_at else {}),
+                **({"reason": item.reason} if item.reason else {}),
+            }
+            for item in items
+        ],
+        "fact": message.fact,
+        "correlation": message.why.correlation,
+        "actor": message.why.actor,
+    }
+
+
+def _day(moment: datetime) -> str:
+    return f"{moment.day} {MONTHS[moment.month - 1]} {moment.year}, {moment:%H:%M} UTC"
+
+
+def _one_line(text: str) -> str:
+    """A subject is one line, whatever a package is called: a line break in a header would begin another header."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:250]
