@@ -1,0 +1,10 @@
+"""Audit: everything that is ever said, in hash chains that show whether somebody touched them, and answers from them.
+
+Owns: the trail (one chain a topic and partition), its signed checkpoints, the spans in which people held packages and
+were members of groups (derived from the trail), and the names of people, packages, groups and policies for its answers.
+Hears: every topic of the table in both lanes, except its own.
+Says: signed heads of the chains (`tenure.audit`).
+
+What is personal lies beside the chain under a salted commitment, so that a person can be erased and the chain still
+verifies. The chain itself names people by id only.
+"""

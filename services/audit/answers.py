@@ -1,0 +1,288 @@
+"""Answers from the trail: proof, export, why, and who had what when. Gathers, then lets pure functions decide."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from datetime import datetime
+
+import orjson
+
+from services.audit.decide.explain import explained, in_order, told
+from services.audit.decide.verify import Verification
+from services.audit.model import Document, Line, Names, Span, Verdict
+from services.audit.sealing import Sealer
+from services.audit.signing import authentic_by
+from services.audit.store import Checkpoints, Directory, Spans, Trail
+from shared.clock import Clock
+from shared.contracts.topics import PACKAGE_FACTS, POLICY_FACTS
+from shared.web.errors import BadRequest, NotFound
+from shared.web.graph_model import graph_time
+
+SLICE = 200
+"""Records that are verified or written in one go before others have their turn."""
+LOOK_AGAIN_S = 0.05
+
+
+class Answers:
+    """What the API asks."""
+
+    def __init__(
+        self,
+        trail: Trail,
+        checkpoints: Checkpoints,
+        spans: Spans,
+        directory: Directory,
+        sealer: Sealer,
+        clock: Clock,
+        turn: Callable[[], Awaitable[None]],
+        read_wait_s: float,
+    ) -> None:
+        self._trail = trail
+        self._checkpoints = checkpoints
+        self._spans = spans
+        self._directory = directory
+        self._sealer = sealer
+        self._clock = clock
+        self._turn = turn
+        self._read_wait_s = read_wait_s
+
+    async def verify(self) -> Verdict:
+        """Prove the whole trail as it is stored, by the checkpoints in the database and in the file."""
+        verification = Verification(authentic_by(await self._public_keys()))
+        async for checkpoint in self._checkpoints.walk():
+            verification.checkpoint(checkpoint)
+        for checkpoint in await asyncio.to_thread(self._checkpoints.from_file):
+            verification.checkpoint(checkpoint)
+        number = 0
+        async for document in self._trail.walk():
+            verification.record(document)
+            number += 1
+            if number % SLICE == 0:
+                await self._turn()
+        return verification.verdict()
+
+    async def export(self) -> AsyncIterator[bytes]:
+        """NDJSON: keys, checkpoints, then records as they are stored; what `verified` needs, and nothing else."""
+        for id, public in sorted((await self._public_keys()).items()):
+            yield orjson.dumps({"kind": "key", "keyId": id, "publicKey": public.hex()}) + b"\n"
+        async for checkpoint in self._checkpoints.walk():
+            yield b'{"kind":"checkpoint","checkpoint":' + checkpoint.json_bytes() + b"}\n"
+        lines: list[bytes] = []
+        async for document in self._trail.walk():
+            lines.append(orjson.dumps({"kind": "record", "record": document}, default=str))
+            if len(lines) == SLICE:
+                yield b"\n".join(lines) + b"\n"
+                lines.clear()
+                await self._turn()
+        if lines:
+            yield b"\n".join(lines) + b"\n"
+
+    async def erase(self, person: str, actor: str, reason: str) -> Document:
+        """Take out what is personal of one person, and record that it was done. Repeating is harmless.
+
+        What is heard of the person later is recorded again: erase at the sources first."""
+        at = self._clock.now().isoformat()
+        erased, place = await self._trail.record_erasure(person=person, actor=actor, at=at, reason=reason)
+        await self._directory.forget(person)
+        return {"personId": person, "records": erased, "at": at, "actor": actor, "proof": place}
+
+    async def explain(self, person_name: str, package_name: str | None) -> Document:
+        """Why someone has a package, had it, or never had it; without a package: all that they hold now."""
+        person = await self._person(person_name)
+        package = await self._package(package_name) if package_name is not None else None
+        query = {"person": person["_id"], **({"package": package["_id"]} if package else {})}
+        ever = await self._spans.of_packages(query, None, effective=False)
+        now = self._clock.now()
+        held = [span for span in ever if span.holds_at(now, effective=False)]
+        spans = ever if package else held
+        lines, names = await self._lines(person, package, spans)
+        return {
+            "person": _person_body(person),
+            "package": {"id": package["_id"], "displayName": package.get("name")} if package else None,
+            "answer": "has" if held else "had" if ever else "never",
+            "summary": _summary(person, package, ever, held, names),
+            "value": [_line_body(line, names) for line in lines],
+        }
+
+    async def access(
+        self, *, person: str | None, package: str | None, group: str | None, at: datetime | None, effective: bool
+    ) -> Document:
+        """Who had what at a moment (now without `at`), by what was so in Tenure or by effective dates."""
+        if person is None and package is None and group is None:
+            raise BadRequest("Say whose access, or to what: person, package or group.", target="person")
+        moment = at or self._clock.now()
+        asked: Document = {}
+        query: dict[str, str] = {}
+        if person is not None:
+            found = await self._person(person)
+            query["person"] = found["_id"]
+            asked["person"] = _person_body(found)
+        spans: list[Span] = []
+        if package is not None:
+            found = await self._package(package)
+            asked["package"] = {"id": found["_id"], "displayName": found.get("name")}
+            spans += await self._spans.of_packages({**query, "package": found["_id"]}, moment, effective=effective)
+        if group is not None:
+            found = await self._found(lambda: self._directory.groups_called(group), "group", group)
+            asked["group"] = {"id": found["_id"], "displayName": found.get("name")}
+            spans += await self._spans.of_groups({**query, "group": found["_id"]}, moment, effective=effective)
+        if package is None and group is None:
+            spans += await self._spans.of_packages(query, moment, effective=effective)
+            spans += await self._spans.of_groups(query, moment, effective=effective)
+        body: Document = {
+            "at": graph_time(moment),
+            "basis": "effective" if effective else "record",
+            **asked,
+            "value": await self._rows(spans),
+        }
+        if not spans and not effective and (hint := await self._hint(moment)):
+            body["hint"] = hint
+        return body
+
+    async def _public_keys(self) -> dict[str, bytes]:
+        return {**await self._checkpoints.keys(), self._sealer.key.id: self._sealer.key.public}
+
+    async def _hint(self, moment: datetime) -> str | None:
+        first = await self._trail.first_time()
+        if first is None or datetime.fromisoformat(first) <= moment:
+            return None
+        return (
+            f"Tenure's own record begins at {first}. To ask by the dates that the sources gave, "
+            "use basis=effective (`--effective`)."
+        )
+
+    async def _rows(self, spans: Sequence[Span]) -> list[Document]:
+        people = await self._directory.people(sorted({span.person for span in spans}))
+        names = await self._directory.names(
+            people=sorted({span.actor.partition(":")[2] for span in spans if span.actor.startswith("person:")}),
+            packages=sorted({span.package for span in spans if span.package}),
+            policies=sorted({span.policy for span in spans if span.policy}),
+        )
+        rows = [_row(span, people.get(span.person, {}), names) for span in spans]
+        return sorted(
+            rows,
+            key=lambda row: (
+                row["package"] or "",
+                row["group"] or "",
+                row["employeeId"] or "",
+                row["personId"],
+                row["from"],
+            ),
+        )
+
+    async def _lines(
+        self, person: Document, package: Document | None, spans: Sequence[Span]
+    ) -> tuple[list[Line], Names]:
+        about = await self._trail.about_person(person["_id"])
+        correlations = {str(one["correlation"]) for one in about if one.get("correlation")}
+        documents = [*about, *await self._trail.begun_by(sorted(correlations))]
+        packages = {span.package for span in spans if span.package} | ({package["_id"]} if package else set())
+        policies = {span.policy for span in spans if span.policy}
+        of_packages = [p["_id"] for id in sorted(packages) for p in await self._directory.policies_of(id)]
+        documents += await self._trail.of_topic(PACKAGE_FACTS.name, sorted(packages))
+        documents += await self._trail.of_topic(POLICY_FACTS.name, sorted({*policies, *of_packages}))
+        actors = {str(one.get("actor", "")) for one in documents}
+        names = await self._directory.names(
+            people=sorted({a.partition(":")[2] for a in actors if a.startswith("person:")}),
+            packages=None,
+            policies=None,
+        )
+        if spans:
+            brought = await self._directory.package_docs(sorted(packages))
+            roles = {id: one.get("roles") or () for id, one in brought.items()}
+            lines: dict[tuple[str, str], Line] = {}
+            for span in spans:
+                for line in explained([span], documents, names, roles.get(span.package or "", ())):
+                    lines[line.id, line.what] = line
+            return in_order(lines.values()), names
+        if package is None:
+            return [], names
+        every = [line for one in documents for line in told(one, names)]
+        mine = [line for line in every if line.package == package["_id"] and line.kind in ("catalog", "assignment")]
+        return in_order(mine), names
+
+    async def _person(self, name: str) -> Document:
+        return await self._found(lambda: self._directory.people_called(name), "person", name)
+
+    async def _package(self, name: str) -> Document:
+        return await self._found(lambda: self._directory.packages_called(name), "package", name)
+
+    async def _found(self, look: Callable[[], Awaitable[list[Document]]], kind: str, name: str) -> Document:
+        """The one that is called so; waits for the trail to catch up before it says that there is none."""
+        deadline = time.monotonic() + self._read_wait_s
+        while not (found := await look()):
+            if time.monotonic() >= deadline:
+                raise NotFound(f"The trail knows no {kind} '{name}'.", target=kind)
+            await asyncio.sleep(LOOK_AGAIN_S)
+        if len(found) > 1:
+            ids = ", ".join(str(one["_id"]) for one in found[:10])
+            raise BadRequest(f"{len(found)} of kind {kind} are called '{name}'. Use an id: {ids}.", target=kind)
+        return found[0]
+
+
+def _person_body(person: Document) -> Document:
+    return {
+        "id": person["_id"],
+        "userPrincipalName": person.get("shownUpn"),
+        "employeeId": person.get("employee"),
+        "displayName": person.get("name"),
+    }
+
+
+def _summary(
+    person: Document, package: Document | None, ever: Sequence[Span], held: Sequence[Span], names: Names
+) -> str:
+    who = person.get("name") or person["_id"]
+    if package is None:
+        listed = ", ".join(f'"{names.packages.get(span.package or "", span.package)}"' for span in held)
+        return f"{who} holds {listed}." if held else f"{who} holds nothing."
+    what = f'"{package.get("name") or package["_id"]}"'
+    if held:
+        return f"{who} has {what} since {graph_time(held[0].since)}."
+    if ever:
+        last = max(ever, key=lambda span: span.since)
+        end = graph_time(last.until) if last.until else "later"
+        begun = "will have" if last.until is None else "had"
+        return f"{who} {begun} {what} from {graph_time(last.since)} until {end}."
+    return f"{who} has never had {what}: none of its policies ever gave it to them."
+
+
+def _line_body(line: Line, names: Names) -> Document:
+    body = {
+        "at": line.at,
+        "effectiveAt": line.effective_at,
+        "actor": line.actor,
+        "actorName": names.actor(line.actor),
+        "kind": line.kind,
+        "what": line.what,
+        "id": line.id,
+        "correlation": line.correlation,
+    }
+    return {name: value for name, value in body.items() if value is not None}
+
+
+def _row(span: Span, person: Document, names: Names) -> Document:
+    return {
+        "personId": span.person,
+        "userPrincipalName": person.get("shownUpn"),
+        "employeeId": person.get("employee"),
+        "displayName": person.get("name"),
+        "packageId": span.package,
+        "package": names.packages.get(span.package) if span.package else None,
+        "groupId": span.group,
+        "group": names.groups.get(span.group) if span.group else None,
+        "assignmentId": span.assignment,
+        "policyId": span.policy,
+        "policy": names.policies.get(span.policy) if span.policy else None,
+        "from": graph_time(span.since),
+        "to": graph_time(span.until) if span.until else None,
+        "effectiveFrom": graph_time(span.effective_since),
+        "effectiveTo": graph_time(span.effective_until) if span.effective_until else None,
+        "actor": span.actor,
+        "actorName": names.actor(span.actor),
+        "correlation": span.correlation,
+        "endActor": span.end_actor,
+        "endReason": span.end_reason,
+    }

@@ -1,0 +1,91 @@
+"""What audit answers over HTTP: the trail, its proof, why, and who had what when."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Body, Query
+from fastapi.responses import StreamingResponse
+
+from services.audit.answers import Answers
+from services.audit.sealing import Sealer
+from shared.web.errors import BadRequest
+from shared.web.graph_model import GraphInput
+
+LOCAL_OPERATOR = "operator:local"
+"""Until tokens come, whoever reaches the API is at this machine."""
+
+
+class EraseIn(GraphInput):
+    """Why a person is erased, for the record; name nobody in it."""
+
+    reason: str = "erasure request"
+
+
+def router_of(answers: Answers, sealer: Sealer) -> APIRouter:
+    router = APIRouter(prefix="/v1.0/tenure", tags=["audit"])
+
+    @router.get("/audit/verify")
+    async def verify() -> dict[str, Any]:
+        """Prove the whole trail, or say exactly where it breaks. Takes a while for a long one."""
+        return (await answers.verify()).body()
+
+    @router.get("/audit/export", response_class=StreamingResponse)
+    async def export() -> StreamingResponse:
+        """The whole trail as NDJSON: keys, checkpoints, records. `tenure audit verify --file` proves it elsewhere."""
+        return StreamingResponse(answers.export(), media_type="application/x-ndjson")
+
+    @router.get("/audit/key")
+    async def key() -> dict[str, Any]:
+        """The public key that checkpoints are signed with. Keep it, and the checkpoints, away from this system."""
+        return sealer.public()
+
+    @router.post("/audit/seal")
+    async def seal() -> dict[str, Any]:
+        """Sign the heads of the chains now, not at the next interval."""
+        return {"checkpoints": [one.model_dump(mode="json") for one in await sealer.seal()]}
+
+    @router.post("/audit/people/{person_id}:erase")
+    async def erase(person_id: str, body: Annotated[EraseIn | None, Body()] = None) -> dict[str, Any]:
+        """Take a person's names, attribute values and HR changes out of the trail; the chains still verify."""
+        return await answers.erase(person_id, LOCAL_OPERATOR, (body or EraseIn()).reason)
+
+    @router.get("/explain")
+    async def explain(
+        person: Annotated[str, Query(description="Person id, user principal name or employee id.")],
+        package: Annotated[str | None, Query(description="Package id or exact name. All held, if absent.")] = None,
+    ) -> dict[str, Any]:
+        """Why someone has a package, had it, or never had it: HR change, rule, assignment, grant, membership."""
+        return await answers.explain(person, package)
+
+    @router.get("/access")
+    async def access(
+        person: Annotated[str | None, Query(description="Person id, user principal name or employee id.")] = None,
+        package: Annotated[str | None, Query(description="Package id or exact name.")] = None,
+        group: Annotated[str | None, Query(description="Group id or exact name.")] = None,
+        at: Annotated[str | None, Query(description="Date or date-time, UTC unless it says otherwise. Now.")] = None,
+        basis: Annotated[
+            Literal["record", "effective"],
+            Query(description="`record`: when it was so in Tenure. `effective`: by the dates that the sources gave."),
+        ] = "record",
+    ) -> dict[str, Any]:
+        """Who had what at a moment."""
+        return await answers.access(
+            person=person, package=package, group=group, at=_moment(at), effective=basis == "effective"
+        )
+
+    return router
+
+
+def _moment(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        # A '+' of an offset that was not percent-encoded arrives as a blank.
+        at = datetime.fromisoformat(text.strip().replace(" ", "+") if "T" in text else text.strip())
+    except ValueError as problem:
+        raise BadRequest(
+            f"'{text[:50]}' is no date such as 1995-06-01 or 2026-03-01T09:00:00Z.", target="at"
+        ) from problem
+    return at if at.tzinfo else at.replace(tzinfo=UTC)

@@ -1,0 +1,100 @@
+"""Signs the heads of the chains at intervals and when the service stops, and hands the checkpoints out."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import structlog
+
+from services.audit.signing import SigningKey, signing_key
+from services.audit.store import Checkpoints, Trail
+from shared.clock import Clock
+from shared.contracts.audit import Checkpoint
+from shared.contracts.topics import TRAIL_HEADS
+from shared.messaging.envelope import enveloped
+from shared.messaging.ports import Publisher
+from shared.settings import Settings
+
+log = structlog.get_logger(__name__)
+LAST_SEAL_S = 5.0
+
+
+class Sealer:
+    """One a process. Several replicas may sign the same head: each signature is true."""
+
+    def __init__(
+        self, trail: Trail, checkpoints: Checkpoints, publisher: Publisher, clock: Clock, settings: Settings
+    ) -> None:
+        self._trail = trail
+        self._checkpoints = checkpoints
+        self._publisher = publisher
+        self._clock = clock
+        self._settings = settings
+        self._key: SigningKey | None = None
+        self._signed: dict[str, int] | None = None
+
+    @property
+    def key(self) -> SigningKey:
+        """Read, or made, when first asked for. Raises NoSigningKey."""
+        if self._key is None:
+            self._key = signing_key(self._settings.audit_key_file, self._settings.data_dir)
+        return self._key
+
+    async def seal(self) -> list[Checkpoint]:
+        """Sign what has grown since the last time. Published and filed before it is stored as done, so that a crash
+        between repeats it and loses none. Raises MayPass, NoSigningKey."""
+        if self._signed is None:
+            await self._checkpoints.keep_key(self.key.id, self.key.public)
+            await self._trail.know_all_heads()
+            self._signed = await self._checkpoints.last()
+        signed = self._signed
+        at = self._clock.now()
+        grown = [
+            self.key.checkpoint(chain, head, at)
+            for chain, head in sorted(self._trail.heads.items())
+            if head.sequence > signed.get(chain, 0)
+        ]
+        if grown:
+            await self._publisher.publish(
+                [
+                    enveloped(
+                        TRAIL_HEADS,
+                        one.chain,
+                        one.json_bytes(),
+                        ce_id=one.id,
+                        ce_type=one.ce_type,
+                        source="audit",
+                        at=at,
+                        subject=one.chain,
+                    )
+                    for one in grown
+                ]
+            )
+            await self._checkpoints.append_to_file(grown)
+            await self._checkpoints.keep(grown)
+            signed.update((one.chain, one.sequence) for one in grown)
+        return grown
+
+    async def run(self) -> None:
+        """Seal every `audit_checkpoint_s`, and once more when stopped."""
+        try:
+            while True:
+                await self.seal()
+                await asyncio.sleep(self._settings.audit_checkpoint_s)
+        except asyncio.CancelledError:
+            try:
+                await asyncio.wait_for(self.seal(), LAST_SEAL_S)
+            except Exception as problem:
+                # The next start signs what is left; only until then would a cut tail go unnoticed.
+                log.warning("the trail was not sealed at the end", problem=type(problem).__name__)
+            raise
+
+    def public(self) -> dict[str, Any]:
+        """The public key, for whoever verifies elsewhere."""
+        return {
+            "keyId": self.key.id,
+            "algorithm": "Ed25519",
+            "publicKey": self.key.public.hex(),
+            "pem": self.key.public_pem,
+        }

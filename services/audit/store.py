@@ -1,0 +1,412 @@
+"""The trail's collections: records, checkpoints and keys; spans; names."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from services.audit.decide.chain import erasure, extended
+from services.audit.decide.record import base_topic
+from services.audit.decide.spans import holding_span, holdings_said, membership_spans, memberships_said
+from services.audit.model import ERASURES, Document, Head, Heard, Names, place_of
+from shared.contracts.audit import Checkpoint
+from shared.contracts.base import Fact
+from shared.contracts.topics import GROUP_FACTS, PACKAGE_FACTS, PERSON_FACTS, POLICY_FACTS
+from shared.messaging.errors import MayPass
+from shared.storage import Database, Documents, Index, Replica
+
+SALT_BYTES = 16
+CHECKPOINT_FILE = "audit-checkpoints.ndjson"
+
+
+class Trail:
+    """Records in their chains. Appended to, and nothing else, except that personal parts may be taken out."""
+
+    def __init__(self, database: Database) -> None:
+        self.documents = Documents(
+            database,
+            "trail",
+            (
+                Index("person", partial={"person": {"$exists": True}}),
+                Index("personal.identity", partial={"personal.identity": {"$exists": True}}),
+                Index("personal.origins", partial={"personal.origins": {"$exists": True}}),
+            ),
+        )
+        self.heads: dict[str, Head] = {}
+        """Of the chains that this process has written or looked up; another may have gone further."""
+
+    async def ensure_indexes(self) -> None:
+        await self.documents.ensure_indexes()
+
+    async def append(self, batch: Sequence[Heard]) -> int:
+        """Chain and insert what is new of `batch`; returns how many that were. Repeating is harmless.
+
+        Whoever loses the race for a place finds it taken, reads the heads again and goes on behind: a replica that
+        thinks it still owns a partition can neither fork a chain nor leave a gap. Raises MayPass."""
+        chains = {heard.chain for heard in batch}
+        random = os.urandom(SALT_BYTES * len(batch)).hex()
+        salts = [random[at : at + 2 * SALT_BYTES] for at in range(0, len(random), 2 * SALT_BYTES)]
+        inserted = 0
+        while True:
+            await self._know(chains)
+            documents, grown = extended(self.heads, batch, salts)
+            if not documents:
+                return inserted
+            try:
+                taken = await self.documents.insert(documents, ordered=True)
+            except BaseException:
+                self._forget(chains)  # how much of it was written is not known
+                raise
+            if not taken:
+                self.heads.update(grown)
+                return inserted + len(documents)
+            inserted += taken[0]
+            self._forget(chains)
+
+    async def record_erasure(self, *, person: str, actor: str, at: str, reason: str) -> tuple[int, str]:
+        """Say which records lose their personal part, then take it out. Returns how many, and the record's place.
+
+        A crash between the two leaves parts that are said to be erased: the next call finishes it."""
+        erased: dict[str, list[int]] = {}
+        query = await self._parts_of(person)
+        for found in await self.documents.find(query, fields={"_id": 1}):
+            chain, _, number = str(found["_id"]).rpartition("/")
+            erased.setdefault(chain, []).append(int(number))
+        while True:
+            self._forget({ERASURES})
+            await self._know({ERASURES})
+            document, head = erasure(
+                self.heads[ERASURES], person=person, actor=actor, at=at, erased=erased, reason=reason
+            )
+            if not await self.documents.insert([document]):
+                self.heads[ERASURES] = head
+                break
+        places = [place_of(chain, number) for chain, numbers in erased.items() for number in numbers]
+        for start in range(0, len(places), 1000):
+            await self.documents.unset({"_id": {"$in": places[start : start + 1000]}}, ("personal", "salt"))
+        return len(places), document["_id"]
+
+    async def _parts_of(self, person: str) -> Document:
+        identities = await self.identities(person)
+        mine: list[Document] = [{"person": person}, {"personal.identity": {"$in": sorted(identities)}}]
+        return {"$or": mine, "personal": {"$exists": True}}
+
+    async def identities(self, person: str) -> set[str]:
+        """'source:id' names under which sources speak of this person, as far as not erased."""
+        facts = {"person": person, "topic": {"$in": [PERSON_FACTS.name, PERSON_FACTS.urgent.name]}}
+        found: set[str] = set()
+        for document in await self.documents.find(facts, fields={"personal.body": 1}):
+            found |= identities_in(document)
+        return found
+
+    async def about_person(self, person: str) -> list[Document]:
+        """Everything about one person's access, notifications and commands apart, unordered."""
+        return await self.documents.find({"person": person}, sort=(("person", 1),))
+
+    async def begun_by(self, correlations: Sequence[str]) -> list[Document]:
+        """The HR changes that these correlations name."""
+        return await self.documents.find(
+            {"personal.origins": {"$in": list(correlations)}}, sort=(("personal.origins", 1),)
+        )
+
+    async def of_topic(self, topic: str, subjects: Sequence[str]) -> list[Document]:
+        """Facts about these subjects on a topic that is small: read through, not looked up."""
+        within = {"$gte": f"{topic}/", "$lt": f"{topic}0"}
+        return await self.documents.find({"_id": within, "subject": {"$in": list(subjects)}})
+
+    async def chains(self) -> list[str]:
+        """Every chain there is, by one short look each."""
+        found: list[str] = []
+        after = ""
+        while first := await self.documents.find({"_id": {"$gt": after}}, limit=1, fields={"_id": 1}):
+            chain = str(first[0]["_id"]).rpartition("/")[0]
+            if not chain:
+                break
+            found.append(chain)
+            after = f"{chain}/~"
+        return found
+
+    async def know_all_heads(self) -> None:
+        """Look up the heads of all chains, so that they are signed although nothing comes any more."""
+        await self._know(set(await self.chains()))
+
+    async def first_time(self) -> str | None:
+        """When the oldest span could have begun: the time of the first holding fact heard, None for an empty trail."""
+        for prefix in ("assignment.holdings/", "directory."):
+            found = await self.documents.find(
+                {"_id": {"$gte": prefix, "$lt": prefix + "~"}}, limit=1, fields={"time": 1}
+            )
+            if found:
+                return str(found[0]["time"])
+        return None
+
+    def walk(self) -> AsyncIterator[Document]:
+        """Every record in the order of its place: chain by chain."""
+        return self.documents.walk({})
+
+    async def _know(self, chains: set[str]) -> None:
+        for chain in chains - self.heads.keys():
+            found = await self.documents.find(
+                {"_id": {"$gte": f"{chain}/", "$lt": f"{chain}0"}}, sort=(("_id", -1),), limit=1
+            )
+            last = found[0] if found else None
+            self.heads[chain] = Head(last["sequence"], last["hash"], last["offset"]) if last else Head()
+
+    def _forget(self, chains: set[str]) -> None:
+        for chain in chains:
+            self.heads.pop(chain, None)
+
+
+def identities_in(document: Mapping[str, Any]) -> set[str]:
+    """The source identities that a stored person fact names."""
+    from services.audit.decide.explain import body_of  # noqa: PLC0415
+
+    state = body_of(document).get("state") or {}
+    return {f"{one.get('source')}:{one.get('id')}" for one in state.get("identities") or ()}
+
+
+class Checkpoints:
+    """Signed heads and the public keys they were signed with: in the database, and in a file to keep elsewhere."""
+
+    def __init__(self, database: Database, data_dir: Path) -> None:
+        self._checkpoints = Documents(database, "checkpoints")
+        self._keys = Documents(database, "keys")
+        self.file = data_dir / CHECKPOINT_FILE
+
+    async def ensure_indexes(self) -> None:
+        return None
+
+    async def keep_key(self, key_id: str, public: bytes) -> None:
+        await self._keys.set(key_id, {"public": public.hex()})
+
+    async def keys(self) -> dict[str, bytes]:
+        return {one["_id"]: bytes.fromhex(one["public"]) for one in await self._keys.find({})}
+
+    async def last(self) -> dict[str, int]:
+        """The highest signed sequence of each chain."""
+        highest: dict[str, int] = {}
+        async for one in self._checkpoints.walk({}):
+            chain, _, number = str(one["_id"]).rpartition("/")
+            highest[chain] = max(highest.get(chain, 0), int(number))
+        return highest
+
+    async def keep(self, checkpoints: Sequence[Checkpoint]) -> None:
+        await self._checkpoints.insert(
+            [{"_id": one.id, "json": one.json_bytes().decode()} for one in checkpoints], ordered=False
+        )
+
+    async def append_to_file(self, checkpoints: Sequence[Checkpoint]) -> None:
+        """One line a checkpoint, forced to disk. Raises MayPass for what the disk refuses."""
+        lines = b"".join(one.json_bytes() + b"\n" for one in checkpoints)
+        try:
+            await asyncio.to_thread(_append, self.file, lines)
+        except OSError as problem:
+            raise MayPass(f"{self.file.name}: {problem.strerror}") from problem
+
+    async def walk(self) -> AsyncIterator[Checkpoint]:
+        async for one in self._checkpoints.walk({}):
+            yield Checkpoint.model_validate_json(one["json"])
+
+    def from_file(self) -> list[Checkpoint]:
+        """Those in the file; a line that a crash cut short is left out."""
+        return checkpoints_in(self.file.read_text().splitlines()) if self.file.exists() else []
+
+
+def checkpoints_in(lines: Sequence[str]) -> list[Checkpoint]:
+    """Checkpoints from lines of JSON; what is none is left out."""
+    found: list[Checkpoint] = []
+    for line in lines:
+        try:
+            found.append(Checkpoint.model_validate_json(line))
+        except ValueError:
+            continue
+    return found
+
+
+def _append(path: Path, lines: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as file:
+        file.write(lines)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+class Spans:
+    """Who held what and was where from when to when: derived from the trail, a document each."""
+
+    def __init__(self, database: Database) -> None:
+        indexes = (Index("person"), Index("package"))
+        self._holdings = Documents(database, "holding_spans", indexes)
+        self._memberships = Documents(database, "membership_spans", (Index("person"), Index("group")))
+
+    async def ensure_indexes(self) -> None:
+        await self._holdings.ensure_indexes()
+        await self._memberships.ensure_indexes()
+
+    async def follow(self, batch: Sequence[Heard]) -> None:
+        """Write down what a batch says about spans; repeats and any order end the same. Raises MayPass."""
+        await self._holdings.set_many(_merged(holdings_said, batch))
+        await self._memberships.set_many(_merged(memberships_said, batch))
+
+    async def of_packages(self, query: Mapping[str, str], at: datetime | None, *, effective: bool) -> list[Any]:
+        """Spans of assignments, by `person`, `package` or both; at a moment, or ever."""
+        since, until = ("effectiveSince", "effectiveUntil") if effective else ("since", "until")
+        moment: Document = {}
+        if at is not None:
+            moment = {since: {"$lte": at}, "$or": [{until: {"$gt": at}}, {until: {"$exists": False}}]}
+        found = await self._holdings.find({**query, **moment})
+        return [span for one in found if (span := holding_span(one)) is not None]
+
+    async def of_groups(self, query: Mapping[str, str], at: datetime | None, *, effective: bool) -> list[Any]:
+        """Spans of memberships, by `person`, `group` or both; at a moment, or ever."""
+        spans = [span for one in await self._memberships.find(query) for span in membership_spans(one)]
+        return [span for span in spans if at is None or span.holds_at(at, effective=effective)]
+
+
+def _merged(said: Any, batch: Sequence[Heard]) -> dict[str, Document]:
+    merged: dict[str, Document] = {}
+    for heard in batch:
+        try:
+            for id, fields in said(heard).items():
+                merged.setdefault(id, {}).update(fields)
+        except (KeyError, TypeError, ValueError, AssertionError):
+            continue  # no fact of ours; it stands in the trail as it came
+    return merged
+
+
+@dataclass(frozen=True, slots=True)
+class _Newest:
+    """What a replica reads of a fact; the rest of it is not worth decoding for a name."""
+
+    subject: str
+    version: int
+    state: Document
+
+
+class Directory:
+    """Names for answers: people, packages, groups and policies as last heard."""
+
+    def __init__(self, database: Database) -> None:
+        self._people: Replica[Fact] = Replica(database, "people", _of_person, (Index("upn"), Index("employee")))
+        self._packages: Replica[Fact] = Replica(database, "packages", _of_package, (Index("name"),))
+        self._groups: Replica[Fact] = Replica(database, "groups", _named, (Index("name"),))
+        self._policies: Replica[Fact] = Replica(database, "policies", _of_policy, (Index("package"),))
+        self._by_topic = {
+            PERSON_FACTS.name: self._people,
+            PACKAGE_FACTS.name: self._packages,
+            GROUP_FACTS.name: self._groups,
+            POLICY_FACTS.name: self._policies,
+        }
+        self._erased = Documents(database, "people")
+
+    async def ensure_indexes(self) -> None:
+        for replica in self._by_topic.values():
+            await replica.ensure_indexes()
+
+    async def follow(self, batch: Sequence[Heard]) -> None:
+        """Keep the newest names. Raises MayPass."""
+        facts: dict[str, list[Fact]] = {}
+        for heard in batch:
+            topic = base_topic(heard.topic)
+            data = heard.data
+            if topic in self._by_topic and data is not None and _is_fact(data):
+                fact: Fact = _Newest(data["subject"], data["version"], data["state"])  # type: ignore[assignment]
+                facts.setdefault(topic, []).append(fact)
+        for topic, some in facts.items():
+            await self._by_topic[topic].apply(some)
+
+    async def forget(self, person: str) -> None:
+        """Take a person's names out."""
+        await self._erased.unset({"_id": person}, ("name", "upn", "employee", "shownUpn"))
+
+    async def people_called(self, name: str) -> list[Document]:
+        """By id, user principal name (without regard to case) or employee id: the first of these that fits."""
+        if found := await self._people.get([name]):
+            return list(found.values())
+        return await self._people.find({"upn": name.lower()}) or await self._people.find({"employee": name})
+
+    async def packages_called(self, name: str) -> list[Document]:
+        """By id or exact name; of several with one name those that are not deleted."""
+        return await _called(self._packages, name)
+
+    async def groups_called(self, name: str) -> list[Document]:
+        return await _called(self._groups, name)
+
+    async def policies_of(self, package: str) -> list[Document]:
+        return await self._policies.find({"package": package})
+
+    async def people(self, ids: Sequence[str]) -> dict[str, Document]:
+        return await self._people.get(ids)
+
+    async def package_docs(self, ids: Sequence[str]) -> dict[str, Document]:
+        return await self._packages.get(ids)
+
+    async def names(
+        self, *, people: Sequence[str] = (), packages: Sequence[str] | None = (), policies: Sequence[str] | None = ()
+    ) -> Names:
+        """Names for these ids, groups all; None asks for all of a kind."""
+
+        async def some(replica: Replica[Fact], ids: Sequence[str] | None) -> dict[str, str]:
+            found = await replica.find({}) if ids is None else (await replica.get(ids)).values() if ids else ()
+            return {one["_id"]: one["name"] for one in found if one.get("name")}
+
+        return Names(
+            people=await some(self._people, people),
+            packages=await some(self._packages, packages),
+            groups=await some(self._groups, None),
+            policies=await some(self._policies, policies),
+        )
+
+
+async def _called(replica: Replica[Fact], name: str) -> list[Document]:
+    if found := await replica.get([name]):
+        return list(found.values())
+    named = await replica.find({"name": name})
+    return [one for one in named if not one.get("deleted")] or named
+
+
+def _is_fact(data: Mapping[str, Any]) -> bool:
+    return (
+        isinstance(data.get("subject"), str)
+        and isinstance(data.get("version"), int)
+        and isinstance(data.get("state"), dict)
+    )
+
+
+def _of_person(fact: Fact) -> Document:
+    attributes = fact.state.get("attributes") or {}
+    upn = attributes.get("userPrincipalName")
+    return {
+        "name": attributes.get("displayName"),
+        "upn": upn.lower() if isinstance(upn, str) else None,
+        "shownUpn": upn,
+        "employee": attributes.get("employeeId"),
+    }
+
+
+def _named(fact: Fact) -> Document:
+    return {"name": fact.state.get("displayName"), "deleted": bool(fact.state.get("deletedAt"))}
+
+
+def _of_package(fact: Fact) -> Document:
+    roles = [f"{r.get('originSystem')}/{r.get('originId')}/{r.get('role')}" for r in fact.state.get("roles") or ()]
+    return {
+        "name": fact.state.get("displayName"),
+        "deleted": fact.state.get("life") == "deleted",
+        "roles": roles,
+    }
+
+
+def _of_policy(fact: Fact) -> Document:
+    return {
+        "name": fact.state.get("displayName"),
+        "package": fact.state.get("packageId"),
+        "rule": fact.state.get("rule"),
+        "population": fact.state.get("populationId"),
+        "deleted": fact.state.get("life") == "deleted",
+    }

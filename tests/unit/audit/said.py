@@ -1,0 +1,210 @@
+"""Messages as the services say them, for tests of the trail."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from services.audit.messages import heard
+from services.audit.model import Heard
+from shared.contracts.assignment import (
+    AssignmentAdded,
+    AssignmentEnded,
+    AssignmentKind,
+    AssignmentState,
+    AssignmentStatus,
+    EndReason,
+    GrantGiven,
+    GrantState,
+    GrantTaken,
+    HoldingFact,
+    HoldingState,
+)
+from shared.contracts.base import Cause, Fact, Lane
+from shared.contracts.catalog import Created, PackageFact, PackageState, PolicyFact, PolicyState, ResourceRole
+from shared.contracts.directory import (
+    GroupCreated,
+    GroupFact,
+    GroupState,
+    MemberAdded,
+    MemberRemoved,
+    MembershipFact,
+    MembershipState,
+    PersonChanged,
+    PersonFact,
+    PersonJoined,
+    PersonState,
+    PersonStatus,
+    SourceIdentity,
+    ValueChange,
+)
+from shared.contracts.hr import HrChange
+from shared.contracts.topics import (
+    GROUP_FACTS,
+    HOLDING_FACTS,
+    HR_CHANGES,
+    MEMBERSHIP_FACTS,
+    PACKAGE_FACTS,
+    PERSON_FACTS,
+    POLICY_FACTS,
+    Topic,
+)
+from shared.messaging.envelope import Incoming, Outgoing, Position, outgoing
+
+START = datetime(2026, 3, 1, 9, tzinfo=UTC)
+ANA = "person-ana"
+SALES, SALES_POLICY, SALES_GROUP = "package-sales", "policy-sales", "group-sales"
+ROLE = ResourceRole(origin_id=SALES_GROUP, display_name="Sales")
+FILE = Cause(id="apply:1", correlation="apply:1", actor="file:catalog.yaml")
+RULE = '(user.department -eq "Sales")'
+
+
+def cause(change: str, effective: str | None = None, lane: Lane = Lane.ORDINARY) -> Cause:
+    at = datetime.fromisoformat(effective).replace(tzinfo=UTC) if effective else None
+    return Cause(id=change, correlation=change, actor="source:hr", effective_at=at, lane=lane)
+
+
+def said(topic: Topic, key: str, fact: Fact) -> Outgoing:
+    return outgoing(topic, key, fact, source=topic.owner, at=fact.at)
+
+
+def fact(
+    kind: type[Fact], name: str, subject: str, version: int, at: datetime, why: Cause, happened: Any, state: Any
+) -> Any:
+    return kind(
+        id=f"{name}:{subject}:{version}",
+        subject=subject,
+        version=version,
+        at=at,
+        cause=why,
+        transitions=tuple(happened),
+        state=state,
+    )
+
+
+def hr_change(change: str, effective: str, attributes: dict[str, Any], employee: str = "10001") -> Outgoing:
+    body = HrChange(
+        change_id=change, employee_id=employee, kind="changed", effective_at=effective, attributes=attributes
+    )
+    return Outgoing(HR_CHANGES.name, employee.encode(), body.json_bytes())
+
+
+def package() -> Outgoing:
+    state = PackageState(
+        id=SALES, catalog_id="general", display_name="Sales", roles=(ROLE,), created_at=START, modified_at=START
+    )
+    return said(PACKAGE_FACTS, SALES, fact(PackageFact, "package", SALES, 1, START, FILE, [Created()], state))
+
+
+def policy() -> Outgoing:
+    state = PolicyState(
+        id=SALES_POLICY,
+        package_id=SALES,
+        display_name="Everyone in Sales",
+        rule=RULE,
+        created_at=START,
+        modified_at=START,
+    )
+    return said(
+        POLICY_FACTS, SALES_POLICY, fact(PolicyFact, "policy", SALES_POLICY, 1, START, FILE, [Created()], state)
+    )
+
+
+def group() -> Outgoing:
+    state = GroupState(id=SALES_GROUP, display_name="Sales team", created_at=START)
+    return said(
+        GROUP_FACTS, SALES_GROUP, fact(GroupFact, "group", SALES_GROUP, 1, START, FILE, [GroupCreated()], state)
+    )
+
+
+def person(
+    version: int, at: datetime, why: Cause, department: str, before: str | None = None, id: str = ANA
+) -> Outgoing:
+    state = PersonState(
+        id=id,
+        status=PersonStatus.ACTIVE,
+        attributes={
+            "displayName": "Ana Kovač",
+            "userPrincipalName": f"{id}@example.com",
+            "employeeId": "10001",
+            "department": department,
+        },
+        identities=(SourceIdentity(source="hr", id="10001"),),
+    )
+    happened = (
+        PersonJoined()
+        if before is None
+        else PersonChanged(changes={"department": ValueChange(before=before, after=department)})
+    )
+    return said(PERSON_FACTS, id, fact(PersonFact, "person", id, version, at, why, [happened], state))
+
+
+def assignment(why: Cause, at: datetime, id: str = "assignment-1") -> AssignmentState:
+    return AssignmentState(
+        id=id,
+        package_id=SALES,
+        policy_id=SALES_POLICY,
+        kind=AssignmentKind.AUTOMATIC,
+        status=AssignmentStatus.DELIVERING,
+        starts_at=at,
+        assigned_at=at,
+        cause=why,
+    )
+
+
+def added(version: int, at: datetime, why: Cause, id: str = "assignment-1", who: str = ANA) -> Outgoing:
+    held = assignment(why, at, id)
+    grant = GrantState(role=ROLE, assignments=(id,), deliver=True, version=version)
+    happened = [AssignmentAdded(assignment=held), GrantGiven(role=ROLE, version=version)]
+    state = HoldingState(person_id=who, assignments=(held,), grants=(grant,))
+    return said(HOLDING_FACTS, who, fact(HoldingFact, "holding", who, version, at, why, happened, state))
+
+
+def ended(version: int, at: datetime, why: Cause, begun: Cause, id: str = "assignment-1", who: str = ANA) -> Outgoing:
+    held = assignment(begun, START, id)
+    happened = [
+        AssignmentEnded(assignment=held, reason=EndReason.NO_LONGER_MATCHES, detail="department is Support"),
+        GrantTaken(role=ROLE, version=version),
+    ]
+    state = HoldingState(person_id=who)
+    return said(HOLDING_FACTS, who, fact(HoldingFact, "holding", who, version, at, why, happened, state))
+
+
+def member(version: int, at: datetime, why: Cause, is_member: bool, who: str = ANA) -> Outgoing:
+    id = f"{SALES_GROUP}:{who}"
+    state = MembershipState(id=id, group_id=SALES_GROUP, person_id=who, member=is_member, by_grant=is_member)
+    happened = [MemberAdded() if is_member else MemberRemoved()]
+    return said(MEMBERSHIP_FACTS, who, fact(MembershipFact, "membership", id, version, at, why, happened, state))
+
+
+def story() -> list[Outgoing]:
+    """Ana joins Sales in 1995 by business date, and moves to Support in 1997; all of it comes in March 2026."""
+    joined, moved = cause("c1", "1995-06-01"), cause("c2", "1997-02-01")
+    later = START + timedelta(days=1)
+    ms = timedelta(milliseconds=1)
+    return [
+        package(),
+        policy(),
+        group(),
+        hr_change("c1", "1995-06-01", {"department": "Sales"}),
+        person(1, START + ms, joined, "Sales"),
+        added(1, START + 2 * ms, joined),
+        member(1, START + 3 * ms, joined, True),
+        hr_change("c2", "1997-02-01", {"department": "Support"}),
+        person(2, later + ms, moved, "Support", "Sales"),
+        ended(2, later + 2 * ms, moved, joined),
+        member(2, later + 3 * ms, moved, False),
+    ]
+
+
+def received(records: list[Outgoing], partition: int = 0, start: int = 0) -> list[Heard]:
+    """As Kafka would give them: offsets count up in each topic."""
+    offsets: dict[str, int] = {}
+    batch = []
+    for record in records:
+        offset = offsets.get(record.topic, start)
+        offsets[record.topic] = offset + 1
+        headers = tuple((name, value.encode()) for name, value in record.headers)
+        position = Position(record.topic, partition, offset)
+        batch.append(heard(Incoming(position, record.key, record.value, headers, 1_772_355_600_000)))
+    return batch

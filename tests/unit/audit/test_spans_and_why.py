@@ -1,0 +1,145 @@
+"""Who had what when, and why: pure, from messages and stored records."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.audit.decide.chain import extended
+from services.audit.decide.explain import explained, told
+from services.audit.decide.spans import holding_span, holdings_said, membership_spans, memberships_said
+from services.audit.model import Document, Names, Span
+from tests.unit.audit.said import (
+    ANA,
+    SALES,
+    SALES_GROUP,
+    SALES_POLICY,
+    START,
+    added,
+    cause,
+    ended,
+    member,
+    person,
+    received,
+    story,
+)
+
+NAMES = Names(
+    packages={SALES: "Sales"}, groups={SALES_GROUP: "Sales team"}, policies={SALES_POLICY: "Everyone in Sales"}
+)
+
+
+def merged(said: Any, batch: list[Any]) -> dict[str, Document]:
+    """As `$set` does it: dotted names go into sub-documents."""
+    documents: dict[str, Document] = {}
+    for heard in batch:
+        for id, fields in said(heard).items():
+            document = documents.setdefault(id, {"_id": id})
+            for name, value in fields.items():
+                into, _, key = name.partition(".")
+                if key:
+                    document.setdefault(into, {})[key] = value
+                else:
+                    document[name] = value
+    return documents
+
+
+def stored(records: list[Any]) -> list[Document]:
+    batch = received(records)
+    return extended({}, batch, ["00" * 16] * len(batch))[0]
+
+
+def span_of(records: list[Any]) -> Span:
+    (document,) = merged(holdings_said, received(records)).values()
+    span = holding_span(document)
+    assert span is not None
+    return span
+
+
+def test_a_span_has_a_record_time_and_an_effective_time() -> None:
+    span = span_of(story())
+    assert span.since.date() == START.date()
+    assert span.effective_since == datetime(1995, 6, 1, tzinfo=UTC)
+    assert span.effective_until == datetime(1997, 2, 1, tzinfo=UTC)
+    assert span.holds_at(datetime(1996, 1, 1, tzinfo=UTC), effective=True)
+    assert not span.holds_at(datetime(1996, 1, 1, tzinfo=UTC), effective=False)
+    assert not span.holds_at(datetime(1997, 2, 1, tzinfo=UTC), effective=True)
+
+
+@given(st.randoms(use_true_random=False), st.integers(0, 5))
+def test_spans_are_the_same_whatever_the_order_and_however_often(rng: random.Random, repeats: int) -> None:
+    first, second = cause("c1", "1995-06-01"), cause("c2", "1997-02-01")
+    day = timedelta(days=1)
+    said = [
+        added(1, START, first),
+        ended(2, START + day, second, first),
+        added(3, START + 2 * day, second, "assignment-2"),
+        member(1, START, first, True),
+        member(2, START + day, second, False),
+        member(3, START + 2 * day, second, True),
+    ]
+    holdings, memberships = merged(holdings_said, received(said)), merged(memberships_said, received(said))
+    shuffled = received([*said, *(rng.choice(said) for _ in range(repeats))])
+    rng.shuffle(shuffled)
+    assert merged(holdings_said, shuffled) == holdings
+    assert merged(memberships_said, shuffled) == memberships
+    (one,) = memberships.values()
+    spans = membership_spans(one)
+    assert [(span.since, span.until) for span in spans] == [(START, START + day), (START + 2 * day, None)]
+
+
+def test_an_end_alone_is_no_span_yet() -> None:
+    (document,) = merged(holdings_said, received([ended(2, START, cause("c2"), cause("c1"))])).values()
+    assert holding_span(document) is None
+
+
+def test_why_goes_from_the_hr_change_to_the_membership_and_names_every_actor() -> None:
+    lines = explained([span_of(story())], stored(story()), NAMES)
+    first_day = [line.kind for line in lines if line.at.startswith("2026-03-01") and line.correlation != "c2"]
+    assert [kind for kind in first_day if kind != "hr"] == [
+        "catalog",
+        "catalog",
+        "person",
+        "assignment",
+        "grant",
+        "membership",
+    ]
+    assert {(line.kind, line.actor) for line in lines if line.kind in ("hr", "catalog")} == {
+        ("hr", "source:hr"),
+        ("catalog", "file:catalog.yaml"),
+    }
+    sentences = [line.what for line in lines]
+    assert 'hr said "changed": department "Sales"' in sentences
+    assert 'policy "Everyone in Sales" of package "Sales" was created: (user.department -eq "Sales")' in sentences
+    assert 'package "Sales" was assigned: the rule of policy "Everyone in Sales" matches' in sentences
+    assert 'Member of "Sales team" is due from now on' in sentences
+    assert 'became a member of "Sales team"' in sentences
+    assert 'package "Sales" ended: the rule matches no longer (department is Support)' in sentences
+    assert 'changed: department from "Sales" to "Support"' in sentences
+    assert all(line.actor and line.at and line.id for line in lines)
+    hr = next(line for line in lines if line.kind == "hr")
+    assert hr.effective_at is not None
+    assert hr.effective_at.startswith("1995-06-01")
+
+
+def test_why_keeps_to_the_assignment_asked_for() -> None:
+    other = cause("c9", "1999-01-01")
+    elsewhere = [
+        person(3, START + timedelta(days=9), other, "Sales", "Support"),
+        added(3, START, other, "assignment-2"),
+    ]
+    lines = explained([span_of(story())], stored([*story(), *elsewhere]), NAMES)
+    assert "c9" not in {line.correlation for line in lines}
+    assert {line.assignment for line in lines if line.kind == "assignment"} == {"assignment-1"}
+
+
+def test_what_was_erased_is_told_as_far_as_the_chain_goes() -> None:
+    documents = [{k: v for k, v in one.items() if k not in ("personal", "salt")} for one in stored(story())]
+    lines = [line for one in documents for line in told(one, NAMES)]
+    assert "changed: department (values erased)" in [line.what for line in lines]
+    assert any("erased" in line.what for line in lines if line.kind == "hr")
+    assert ANA not in " ".join(line.what for line in lines)
