@@ -1,0 +1,125 @@
+"""The delivery guarantee over all interleavings (DESIGN section 4), and each guard's proof that it is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+
+import pytest
+
+from shared.messaging.loop import Loop
+from shared.messaging.ports import Write, Written
+from tests.unit.messaging.explore import Broken, Scenario, explore
+from tests.unit.messaging.world import NOTHING, Actor, FakeCommitted, FakeStore, Parts, Process, remember
+
+
+def http(id: str) -> Actor:
+    return lambda process: process.command(id, "x")
+
+
+def timer(process: Process) -> Coroutine[None, None, None]:
+    return process.timer("x")
+
+
+ONE = (("m1", "x"),)
+TWO = (("m1", "x"), ("m2", "x"))
+
+TWO_REPLICAS = Scenario(TWO, {"a": Process.consume, "b": Process.consume}, kills=1, lost_replies=1)
+WITH_HTTP = Scenario(ONE, {"a": Process.consume, "http": http("c1")}, kills=1, lost_replies=1)
+WITH_TIMER = Scenario(ONE, {"a": Process.consume, "timer": timer}, kills=1)
+HTTP_AND_SWEEPER = Scenario(
+    (),
+    {"http": http("c1"), "two": http("c2"), "sweeper": Process.sweep},
+    kills=1,
+)
+WITH_RULE = Scenario(ONE, {"a": Process.consume, "rule": Process.change_rule}, kills=1)
+RULE_AND_TWO = Scenario(ONE, {"a": Process.consume, "b": Process.consume, "rule": Process.change_rule}, kills=0)
+ALL = Scenario(
+    ONE,
+    {
+        "a": Process.consume,
+        "b": Process.consume,
+        "timer": timer,
+        "http": http("c1"),
+    },
+    kills=1,
+)
+EVERY = {
+    "two replicas, a kill, a lost reply": TWO_REPLICAS,
+    "a replica, HTTP, a kill, a lost reply": WITH_HTTP,
+    "a replica, a timer, a kill": WITH_TIMER,
+    "two HTTP writes, the sweeper, a kill": HTTP_AND_SWEEPER,
+    "a replica, a rule change, a kill": WITH_RULE,
+    "two replicas, a rule change": RULE_AND_TWO,
+    "two replicas, a timer, HTTP, a kill": ALL,
+}
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_nothing_is_lost_reordered_or_invented(name: str, record_property: Callable[[str, object], None]) -> None:
+    found = explore(EVERY[name])
+    record_property("states", found.states)
+    assert found.schedules > 10
+
+
+class Unguarded(FakeStore):
+    def guarded(self, write: Write) -> bool:
+        return True
+
+
+class NeverLost(FakeStore):
+    """Whoever lost the race is not told."""
+
+    async def write(self, writes, stamp):  # type: ignore[no-untyped-def]
+        await super().write(writes, stamp)
+        return Written()
+
+
+class Overwriting(Loop):  # type: ignore[type-arg]
+    """The outbox of what was loaded is forgotten."""
+
+    async def _publish_carried(self, documents, attempt):  # type: ignore[no-untyped-def]
+        return None
+
+
+class ClearingAnything(FakeStore):
+    def may_clear(self, id: str, revision: int) -> bool:
+        return True
+
+
+class NeverPending(FakeStore):
+    """HTTP and timers leave no trace that somebody has to publish for them."""
+
+    async def pending(self, before, limit):  # type: ignore[no-untyped-def]
+        return []
+
+
+class BelievesAll(FakeCommitted):
+    """Takes every outbox for published."""
+
+    def covers(self, position):  # type: ignore[no-untyped-def]
+        return True
+
+
+def apply_always(state, message, at):  # type: ignore[no-untyped-def]
+    """Does not know a message that it has handled."""
+    return remember(state or NOTHING, message.id, at)
+
+
+GUARDS = {
+    "the version guard of the write": (Parts(store=Unguarded), WITH_HTTP, "invented|lost|twice"),
+    "the stamp that tells who lost": (Parts(store=NeverLost), WITH_HTTP, "invented|lost"),
+    "publishing what a loaded document carries": (Parts(loop=Overwriting), WITH_HTTP, "lost"),
+    "asking whether the cause is committed": (Parts(committed=BelievesAll), TWO_REPLICAS, "lost"),
+    "the version guard of clearing": (Parts(store=ClearingAnything), HTTP_AND_SWEEPER, "lost"),
+    "the sweeper": (Parts(store=NeverPending), WITH_HTTP, "lost"),
+    "commit after publish": (Parts(commit_first=True), TWO_REPLICAS, "lost"),
+    "knowing what was handled": (Parts(decide=apply_always), TWO_REPLICAS, "twice"),
+    "the second look at the epoch": (Parts(second_look=False, job=True), WITH_RULE, "missed"),
+}
+
+
+@pytest.mark.parametrize("guard", GUARDS)
+def test_without_this_guard_the_exploration_finds_the_fault(guard: str) -> None:
+    parts, scenario, fault = GUARDS[guard]
+    with pytest.raises(Broken, match=fault):
+        explore(scenario, parts)
