@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -210,18 +211,38 @@ def job_steps(
     )
 
     async def look(_messages: Sequence[Due], jobs: Mapping[str, RuleJob | None]) -> Mapping[str, rules.Step]:
-        return {id: await step(job) for id, job in jobs.items() if job is not None and not job.done}
+        going = [job for job in jobs.values() if job is not None and not job.done]
+        book = await looks.rules.present()
+        chosen = await asyncio.gather(*(choose(job, book) for job in going))
+        # Whom several jobs concern is decided once, in the name of the first.
+        works = {
+            id: Work(rules.Decide(id), job.cause)
+            for job, (people, _) in reversed([*zip(going, chosen, strict=True)])
+            for id in people
+        }
+        changed: set[str] = set()
+        every = list(works.values())
+        for begin in range(0, len(every), STEP):
+            outcomes = await loop.run(every[begin : begin + STEP], decide)
+            changed |= {one.subject for one in outcomes if one.decision is not None and one.decision.transitions}
+        return {
+            job.id: rules.Step(
+                people[-1] if people else None,
+                len(people),
+                len(changed.intersection(people)),
+                expected,
+                len(people) < STEP,
+            )
+            for job, (people, expected) in zip(going, chosen, strict=True)
+        }
 
-    async def step(job: RuleJob) -> rules.Step:
-        query, groups = concerned(await looks.rules.present(), job, platform.clock)
+    async def choose(job: RuleJob, book: Rulebook) -> tuple[list[str], int]:
+        query, groups = concerned(book, job, platform.clock)
         people = await holdings.ids(query, after=job.cursor, limit=STEP)
-        members = await looks.memberships.members(groups, job.cursor, STEP)
-        people = sorted({*people, *members})[:STEP]
-        expected = job.expected if job.expected is not None else await holdings.count(query)
-        works = [Work(rules.Decide(id), job.cause) for id in people]
-        outcomes = await loop.run(works, decide) if works else []
-        changed = sum(1 for one in outcomes if one.decision is not None and one.decision.transitions)
-        last = people[-1] if people else None
-        return rules.Step(job.target_epoch, job.cursor, last, len(people), changed, expected, len(people) < STEP)
+        if groups:
+            people = sorted({*people, *await looks.memberships.members(groups, job.cursor, STEP)})[:STEP]
+        if job.expected is not None:
+            return people, job.expected
+        return people, len(people) if len(people) < STEP else await holdings.count(query)
 
     return Handler(rules.move_on, by(lambda due: due.id), look)

@@ -53,14 +53,13 @@ def start(job: RuleJob | None, changed: RulesChanged, at: Circumstances[None]) -
 class Step:
     """What one step of a job has done, before the job itself is moved on."""
 
-    target_epoch: int
-    cursor: str | None
-    """Where it began: whoever moved the job meanwhile makes the step void."""
     last: str | None
+    """The last person decided, if there was one."""
     decided: int
     changed: int
     expected: int
     over: bool
+    """Nobody is left."""
 
 
 def move_on(job: RuleJob | None, _due: Due, at: Circumstances[Mapping[str, Step]]) -> Decision[RuleJob]:
