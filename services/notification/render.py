@@ -123,7 +123,7 @@ class Renderer:
 def _reason(item: Item, known: Known) -> str:
     policy = known.policies.get(item.policy_id)
     if item.reason == "noLongerMatches" and policy:
-        return f"the rule “{policy}” no longer fits you"
+        return f'the rule "{policy}" no longer fits you'
     return ENDED.get(item.reason, item.detail)
 
 

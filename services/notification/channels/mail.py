@@ -25,6 +25,8 @@ MAIL_S = 15.0
 """For one mail as a whole; with it a batch stays within its lease."""
 BATCH_S = 12.0
 """No mail is begun later than that after its batch."""
+LONGEST_LINE = 998
+"""Of a mail, without its end. Source: RFC 5322, 2.1.1."""
 
 # Nothing that ends an address or begins another header; whether it exists is for the mail server to say.
 _ADDRESS = re.compile(r'[^\s@<>,;:"()\[\]\\]+@[^\s@<>,;:"()\[\]\\]+')
@@ -151,12 +153,15 @@ class MailOutlet:
 
 
 def _part(boundary: str, kind: str, body: str) -> bytes:
+    lines = body.splitlines()
+    text = "\r\n".join(lines) + "\r\n"
+    # Plain where it can be: shorter, and servers read mail line by line.
+    plain = text.isascii() and all(len(line) <= LONGEST_LINE for line in lines)
     head = (
         f"--{boundary}\r\nContent-Type: text/{kind}; charset=utf-8\r\n"
-        "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
+        f"Content-Transfer-Encoding: {'7bit' if plain else 'quoted-printable'}\r\n\r\n"
     )
-    lines = "\r\n".join(body.splitlines()) + "\r\n"
-    return head.encode() + binascii.b2a_qp(lines.encode(), istext=True)
+    return head.encode() + (text.encode() if plain else binascii.b2a_qp(text.encode(), istext=True))
 
 
 def _encoded(subject: str) -> str:

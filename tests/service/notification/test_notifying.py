@@ -1,0 +1,326 @@
+"""Notification on real Kafka and MongoDB, with a real mail server: holdings in, mails and public messages out."""
+
+import asyncio
+import email
+import email.policy
+import socket
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiosmtpd.controller import Controller
+
+from deploy.embedded import Servers
+from deploy.mailcatcher import MailCatcher
+from services.notification.service import assemble
+from shared.contracts import topics
+from shared.contracts.assignment import (
+    AssignmentAdded,
+    AssignmentEnded,
+    AssignmentEndsSoon,
+    AssignmentKind,
+    AssignmentState,
+    AssignmentStatus,
+    EndReason,
+    HoldingFact,
+    HoldingState,
+)
+from shared.contracts.base import Cause, Fact, Transition
+from shared.contracts.catalog import Created, PackageFact, PackageState
+from shared.contracts.directory import PersonChanged, PersonFact, PersonState, PersonStatus, ValueChange
+from shared.contracts.notification import Notification
+from shared.contracts.topics import Topic
+from shared.messaging.admin import create_topics
+from shared.messaging.host import Host, groups_of
+from shared.settings import Settings
+from shared.web.app import make_app
+
+WITHIN_S = 20.0
+NOW = datetime.now(UTC).replace(microsecond=0)
+MANY = 600
+
+
+class World:
+    """The service with a mail catcher, and the others played by the test."""
+
+    def __init__(self, settings: Settings, host: Host, producer: AIOKafkaProducer, consumer: AIOKafkaConsumer) -> None:
+        self.settings, self.host = settings, host
+        self._producer, self._consumer = producer, consumer
+        self.heard: list[Notification] = []
+        app = make_app("notification", host.services["notification"].routers)
+        self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1")
+
+    async def say(self, topic: Topic, *facts: Fact) -> None:
+        for fact in facts:
+            key = fact.subject.encode()
+            await self._producer.send(self.settings.topic(topic.name), fact.json_bytes(), key=key)
+        await self._producer.flush()
+
+    async def until(self, there: Callable[[], Any]) -> None:
+        async with asyncio.timeout(WITHIN_S):
+            while not there():
+                for records in (await self._consumer.getmany(timeout_ms=50)).values():
+                    self.heard += [Notification.model_validate_json(record.value) for record in records]
+
+    async def records(self, recipient: str) -> dict[str, dict[str, Any]]:
+        answer = await self.http.get("/v1.0/tenure/notifications", params={"recipient": recipient})
+        return {one["channel"]: one for one in answer.raise_for_status().json()["value"]}
+
+    async def until_settled(self, recipient: str) -> dict[str, dict[str, Any]]:
+        """Its newest records, once none of them is under way."""
+        async with asyncio.timeout(WITHIN_S):
+            while True:
+                found = await self.records(recipient)
+                if found and not {one["status"] for one in found.values()} & {"queued", "sending"}:
+                    return found
+                await asyncio.sleep(0.02)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def catcher(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[MailCatcher]:
+    catcher = MailCatcher()
+    await catcher.start(tmp_path_factory.mktemp("mails"))
+    yield catcher
+    await catcher.stop()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def world(servers: Servers, catcher: MailCatcher) -> AsyncIterator[World]:
+    host, port = catcher.smtp
+    async for world in a_world(servers, host, port):
+        yield world
+
+
+async def a_world(servers: Servers, host: str, port: int, namespace: str = "") -> AsyncIterator[World]:
+    settings = Settings(
+        kafka=servers.endpoints.kafka,
+        mongo=servers.endpoints.mongo,
+        namespace=namespace or f"note-{uuid.uuid4().hex[:8]}",
+        smtp_host=host,
+        smtp_port=port,
+        smtp_sender="Tenure <tenure@example.com>",
+        retry_max_s=1,
+        api_url="https://tenure.example.com",
+    )
+    service = Host(settings, {"notification": assemble})
+    await create_topics(settings, groups_of(list(service.services.values())))
+    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka, linger_ms=5)
+    heard = settings.topic(topics.NOTIFICATIONS.name)
+    consumer = AIOKafkaConsumer(heard, bootstrap_servers=settings.kafka, auto_offset_reset="earliest")
+    await producer.start()
+    await consumer.start()
+    try:
+        async with service:
+            yield World(settings, service, producer, consumer)
+    finally:
+        await consumer.stop()
+        await producer.stop()
+
+
+def cause(id: str = "change") -> Cause:
+    return Cause(id=id, correlation="hr-1", actor="source:hr")
+
+
+def person(id: str, version: int = 1, mail: str | None = "", department: str = "Sales") -> PersonFact:
+    address = f"{id}@example.com" if mail == "" else mail
+    return PersonFact(
+        id=f"person:{id}:{version}",
+        cause=cause(),
+        subject=id,
+        version=version,
+        at=NOW,
+        transitions=(PersonChanged(changes={"department": ValueChange(before="Support", after=department)}),),
+        state=PersonState(id=id, status=PersonStatus.ACTIVE, attributes={"displayName": "Žofia", "mail": address}),
+    )
+
+
+def package(id: str, name: str) -> PackageFact:
+    state = PackageState(id=id, catalog_id="c", display_name=name, created_at=NOW, modified_at=NOW)
+    return PackageFact(
+        id=f"package:{id}:1", cause=cause(), subject=id, version=1, at=NOW, transitions=(Created(),), state=state
+    )
+
+
+def assignment(id: str, package_id: str, ends_at: datetime | None = None) -> AssignmentState:
+    return AssignmentState(
+        id=id,
+        package_id=package_id,
+        policy_id="rule",
+        kind=AssignmentKind.AUTOMATIC,
+        status=AssignmentStatus.DELIVERING,
+        starts_at=NOW - timedelta(days=1),
+        ends_at=ends_at,
+        assigned_at=NOW,
+        cause=cause(),
+    )
+
+
+def holding(person_id: str, version: int, *transitions: Transition, why: str = "change") -> HoldingFact:
+    return HoldingFact(
+        id=f"holding:{person_id}:{version}",
+        cause=cause(why),
+        subject=person_id,
+        version=version,
+        at=NOW,
+        transitions=transitions,  # type: ignore[arg-type]
+        state=HoldingState(person_id=person_id),
+    )
+
+
+def added(package_id: str) -> AssignmentAdded:
+    return AssignmentAdded(assignment=assignment(f"a-{package_id}", package_id))
+
+
+def ended(package_id: str) -> AssignmentEnded:
+    gone = assignment(f"a-{package_id}", package_id)
+    return AssignmentEnded(assignment=gone, reason=EndReason.NO_LONGER_MATCHES)
+
+
+async def mails(catcher: MailCatcher, to: str) -> list[dict[str, Any]]:
+    async with httpx.AsyncClient(base_url=catcher.url) as client:
+        found: list[dict[str, Any]] = (await client.get("/messages", params={"to": to})).raise_for_status().json()
+    return found
+
+
+async def test_one_mail_and_one_public_message_list_all_that_a_cause_gave_and_took(
+    world: World, catcher: MailCatcher
+) -> None:
+    await world.say(topics.PACKAGE_FACTS, package("new", "Łódź <Sales>"), package("old", "Support desk"))
+    await world.say(topics.PERSON_FACTS, person("ana"))
+    change = holding("ana", 1, added("new"), ended("old"), why="person:ana:1")
+    await world.say(topics.HOLDING_FACTS, change, change)  # it comes twice
+    settled = await world.until_settled("ana")
+    assert {channel: one["status"] for channel, one in settled.items()} == {"mail": "sent", "topic": "sent"}
+    await world.until(lambda: [one for one in world.heard if one.recipient.id == "ana"])
+    (said,) = (one for one in world.heard if one.recipient.id == "ana")
+    assert (said.id, said.event) == (settled["topic"]["id"], "accessChanged")
+    assert said.recipient.mail == "ana@example.com"
+    assert {one["change"] for one in said.about["packages"]} == {"given", "taken"}
+    assert "Your department is now Sales" in said.text
+
+    (mail,) = await mails(catcher, "ana@example.com")
+    assert mail["subject"] == "Your access has changed: 1 given, 1 ended"
+    assert "Łódź <Sales>" in mail["text"]
+    assert "Łódź &lt;Sales&gt;" in mail["html"]
+    assert settled["mail"]["id"] in str(mail)
+
+
+async def test_a_name_not_heard_of_yet_is_waited_for(world: World, catcher: MailCatcher) -> None:
+    await world.say(topics.HOLDING_FACTS, holding("bob", 1, added("late")))
+    async with asyncio.timeout(WITHIN_S):
+        while (await world.records("bob")).get("mail", {}).get("nextAttemptAt") is None:
+            await asyncio.sleep(0.02)
+    await world.say(topics.PERSON_FACTS, person("bob"))
+    await world.say(topics.PACKAGE_FACTS, package("late", "Late package"))
+    await world.until_settled("bob")
+    (mail,) = await mails(catcher, "bob@example.com")
+    assert mail["subject"] == "You have access to Late package"
+
+
+async def test_without_an_address_the_topic_alone_carries_it(world: World) -> None:
+    await world.say(topics.PACKAGE_FACTS, package("new", "Sales"))
+    await world.say(topics.PERSON_FACTS, person("cyd", mail=None))
+    await world.say(topics.HOLDING_FACTS, holding("cyd", 1, added("new")))
+    settled = await world.until_settled("cyd")
+    assert (settled["mail"]["status"], settled["mail"]["problem"]) == ("skipped", "noAddress")
+    assert settled["topic"]["status"] == "sent"
+
+
+async def test_an_end_that_came_before_its_reminder_silences_it(world: World, catcher: MailCatcher) -> None:
+    await world.say(topics.PACKAGE_FACTS, package("short", "Project"))
+    await world.say(topics.PERSON_FACTS, person("dan"))
+    limited = assignment("limited", "short", NOW + timedelta(days=7))
+    await world.say(
+        topics.HOLDING_FACTS.urgent,
+        holding("dan", 3, AssignmentEnded(assignment=limited, reason=EndReason.REMOVED)),
+    )
+    await world.until_settled("dan")
+    await world.say(topics.HOLDING_FACTS, holding("dan", 2, AssignmentEndsSoon(assignment=limited)))
+    async with asyncio.timeout(WITHIN_S):
+        while not (
+            silent := (
+                await world.http.get(
+                    "/v1.0/tenure/notifications", params={"recipient": "dan", "$filter": "status eq 'skipped'"}
+                )
+            ).json()["value"]
+        ):
+            await asyncio.sleep(0.02)
+    assert {one["problem"] for one in silent} == {"stale"}
+    assert [one["subject"] for one in await mails(catcher, "dan@example.com")] == ["Your access to Project has ended"]
+
+
+async def test_hundreds_of_mails_go_out_each_in_a_three_hundredth_of_a_second(
+    world: World, catcher: MailCatcher
+) -> None:
+    people = [f"p{number}" for number in range(MANY)]
+    await world.say(topics.PACKAGE_FACTS, package("new", "Sales"))
+    await world.say(topics.PERSON_FACTS, *(person(id) for id in people))
+    before = catcher.count
+    facts = [holding(id, 1, added("new")) for id in people]
+    started = time.process_time()
+    await world.say(topics.HOLDING_FACTS, *facts)
+    async with asyncio.timeout(3 * WITHIN_S):
+        while catcher.count < before + MANY:
+            await asyncio.sleep(0.05)
+    # Of processor time, consuming, topic and the mail server itself included: other things run on this machine, too.
+    assert (time.process_time() - started) / MANY < 1 / 300
+    assert catcher.count == before + MANY
+
+
+class Difficult:
+    """A mail server that refuses some."""
+
+    def __init__(self) -> None:
+        self.got: list[bytes] = []
+
+    async def handle_RCPT(self, _s: Any, _session: Any, envelope: Any, address: str, _o: Sequence[str]) -> str:  # noqa: N802
+        if address.startswith("nobody"):
+            return "550 5.1.1 No such user"
+        if address.startswith("full"):
+            return "452 4.2.2 Mailbox full"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, _s: Any, _session: Any, envelope: Any) -> str:  # noqa: N802
+        self.got.append(envelope.original_content)
+        return "250 OK"
+
+
+async def test_a_mail_server_that_is_away_or_refuses_some_holds_nobody_else(servers: Servers) -> None:
+    handler = Difficult()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    async for world in a_world(servers, "127.0.0.1", port):
+        await world.say(topics.PACKAGE_FACTS, package("new", "Sales"))
+        await world.say(topics.PERSON_FACTS, *(person(id) for id in ("nobody", "full", "ana")))
+        await world.say(topics.HOLDING_FACTS, *(holding(id, 1, added("new")) for id in ("nobody", "full", "ana")))
+        async with asyncio.timeout(WITHIN_S):
+            while not (summary := (await world.http.get("/v1.0/tenure/notifications/summary")).json())["degraded"]:
+                await asyncio.sleep(0.02)
+        assert list(summary["degraded"]) == ["sender.mail"]
+        assert world.host.ready  # consuming goes on
+        again = Controller(handler, hostname="127.0.0.1", port=port)
+        again.start()
+        try:
+            assert (await world.until_settled("ana"))["mail"]["status"] == "sent"
+            refused = (await world.until_settled("nobody"))["mail"]
+            assert (refused["status"], refused["problem"]) == ("failed", "recipient:550")
+            full = (await world.records("full"))["mail"]
+            assert (full["status"], full["problem"], full["attempts"]) == ("queued", "recipient:452", 1)
+        finally:
+            again.stop()
+    (raw,) = handler.got
+    mail = email.message_from_bytes(raw, policy=email.policy.default)
+    assert mail["Auto-Submitted"] == "auto-generated"
+    assert mail["List-Id"] is not None
+    body = mail.get_body(("plain",))
+    assert body is not None
+    assert "https://tenure.example.com/" in body.get_content()
+    assert not mail.defects
