@@ -15,10 +15,9 @@ from services.directory.sources import Sources
 from services.directory.store import Memberships, People
 from shared.clock import Clock
 from shared.contracts import topics
-from shared.contracts.base import Cause, Refusal
+from shared.contracts.base import Cause, Refusal, made
 from shared.contracts.directory import MembershipState
 from shared.contracts.hr import ChangeKind, HrChange
-from shared.ids import derived_id
 from shared.messaging.decision import Circumstances, Decision, Due, Handler, by
 from shared.messaging.envelope import Incoming, Outgoing
 from shared.messaging.errors import WillNotPass
@@ -129,13 +128,10 @@ def _text(value: Any) -> str | None:
 def cause_of(heard: Heard, record: Incoming) -> Cause:
     """The HR change is the first cause of all that follows; what came by the urgent topic stays urgent."""
     said = heard.change
-    return Cause.model_construct(
-        id=f"hr:{said.source}:{said.change_id}",
-        correlation=derived_id("hr-change", said.source, said.change_id),
-        actor=f"source:{said.source}",
-        effective_at=said.effective_at,
-        lane=topics.BY_NAME[record.position.topic].lane,
-    )
+    id = f"hr:{said.source}:{said.change_id}"
+    lane = topics.BY_NAME[record.position.topic].lane
+    actor = f"source:{said.source}"
+    return made(Cause, id=id, correlation=id, actor=actor, effective_at=said.effective_at, lane=lane)
 
 
 def change(state: Person | None, heard: Heard, at: Circumstances[Around]) -> Decision[Person]:

@@ -151,9 +151,9 @@ class Base:
     """Digest of a folded change's id -> digest of its content, the oldest first."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Timeline:
-    """All that is stated of one person. `statements` are sorted; `arrivals` counts what came in."""
+    """All that is stated of one person. `statements` are sorted; `arrivals` counts what came in. Never changed."""
 
     statements: tuple[Statement, ...] = ()
     arrivals: int = 0
@@ -244,6 +244,11 @@ class View:
             return PersonStatus.LEFT
         return PersonStatus.SUSPENDED if any(one.held for one in told) else PersonStatus.ACTIVE
 
+    @property
+    def holds(self) -> tuple[str, ...]:
+        """Sources whose hold is in force."""
+        return tuple(sorted(source for source, one in self.told.items() if one.held))
+
     def attributes(self, sources: Sources) -> dict[str, Any]:
         """By authority: of each property what the first source in its order says that still has the person.
 
@@ -332,9 +337,11 @@ def _digest_of_content(s: Statement) -> str:
     return hashlib.blake2b(orjson.dumps(said, option=orjson.OPT_SORT_KEYS), digest_size=9).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Person:
-    """Someone in the directory: the timeline, and what is true of them since it was last looked at."""
+    """Someone in the directory: the timeline, and what is true of them since it was last looked at.
+
+    Never changed once made (not frozen, for that costs three times the time to make one)."""
 
     id: str
     timeline: Timeline = field(default_factory=Timeline)

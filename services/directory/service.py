@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from services.directory import decide, messages
 from services.directory.api import Rooms, routes
 from services.directory.decide.memberships import membership_of
@@ -17,6 +19,7 @@ from services.directory.model import (
 from services.directory.sources import read_sources
 from services.directory.store import GroupStore, Memberships, People
 from shared.contracts import topics
+from shared.contracts.base import made
 from shared.contracts.directory import (
     GroupFact,
     GroupState,
@@ -30,17 +33,21 @@ from shared.messaging.decision import AggregateKind, Handler, by
 from shared.messaging.service import Platform, Service, Timer
 
 
+@lru_cache(maxsize=1 << 14)
+def _shown_identity(one: str) -> SourceIdentity:
+    source, _, id = one.partition(":")
+    return SourceIdentity(source=source, id=id)
+
+
 def shown(person: Person) -> PersonState:
     """A person as others hear of them."""
-    return PersonState.model_construct(
+    return made(
+        PersonState,
         id=person.id,
         status=person.status,
         attributes=person.attributes,
         manager_id=person.manager_id,
-        identities=tuple(
-            SourceIdentity.model_construct(source=source, id=id)
-            for source, _, id in (one.partition(":") for one in person.identities)
-        ),
+        identities=tuple(map(_shown_identity, person.identities)),
         suspended_by=person.holds,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -24,6 +24,23 @@ class Contract(BaseModel):
     def json_bytes(self) -> bytes:
         """The body of a record: UTF-8 JSON without the fields that say nothing."""
         return self.model_dump_json(by_alias=True, exclude_none=True).encode()
+
+
+C = TypeVar("C", bound=Contract)
+_put = object.__setattr__
+_NO_FIELDS: set[str] = set()
+
+
+def made(contract: type[C], /, **values: Any) -> C:
+    """`contract.model_construct` without looking at the values: a fifth of its time.
+
+    Give every field, in the order of the class: nothing is filled in. For hot paths, of values already validated."""
+    one = contract.__new__(contract)
+    _put(one, "__dict__", values)
+    _put(one, "__pydantic_fields_set__", _NO_FIELDS)
+    _put(one, "__pydantic_extra__", None)
+    _put(one, "__pydantic_private__", None)
+    return one
 
 
 class Lane(StrEnum):
