@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from deploy.cli import plan as planning
+import deploy.cli.plan as planning
 from deploy.cli.endpoints import CommandFailed, api_url
 
 app = typer.Typer(help="Catalogs by file.", no_args_is_help=True)
@@ -26,13 +26,13 @@ COLOURS = {"+": "green", "~": "yellow", "-": "red", "#": "dim", "!": "red"}
 
 
 @app.command("plan")
-def plan_command(file: File, data_dir: DataDir = HERE, api: Api = None, as_json: Json = False) -> None:
+def plan(file: File, data_dir: DataDir = HERE, api: Api = None, as_json: Json = False) -> None:
     """Show what `tenure apply` would change, and change nothing."""
     _run(_planned(file, data_dir, api, as_json))
 
 
 @app.command("apply")
-def apply_command(
+def apply(
     file: File,
     data_dir: DataDir = HERE,
     api: Api = None,

@@ -13,7 +13,8 @@ from shared.contracts.base import Refusal, Transition
 from shared.contracts.catalog import Changed, Created, Deleted, DeletionAsked, DeletionRefused, Life
 from shared.messaging.decision import Again, Circumstances, Decision, Due
 
-FIRST_WAIT = timedelta(seconds=2)
+FIRST_WAIT = timedelta(seconds=10)
+"""Before a question is put again. Messages are not lost, so whoever is slow to answer is merely busy."""
 LONGEST_WAIT = timedelta(minutes=5)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from services.catalog import decide
@@ -38,10 +38,13 @@ def subscriptions(platform: Platform, acts: Acts) -> list[Subscription]:
             works = [Work(one, _caused_by(one)) for one in messages if one.kind == kind]
             await acts.run(shelf, works, ANSWERED)
 
+    lying_in = _insides(acts)
+
     async def insides(facts: Sequence[Fact]) -> None:
-        for fact in facts:
-            if fact.state.life is Life.DELETED:
-                await _empty(fact, acts)
+        gone = {fact.subject: fact for fact in facts if fact.state.life is Life.DELETED}
+        if gone:
+            for inside in lying_in[type(facts[0])]:
+                await _empty(gone, inside, acts)
 
     return [
         platform.takes([GROUP_FACTS], groups),
@@ -85,33 +88,30 @@ def _asking_again(shelf: Shelf[K]) -> Any:
 
 class _Inside(NamedTuple):
     shelf: Shelf[Any]
-    query: dict[str, Any]
+    parent: str
     asks: bool
+    """What may still be held by people is asked about first."""
 
 
-async def _empty(fact: Fact, acts: Acts) -> None:
-    """What lay in something deleted goes, too. What may still be held by people is asked about first."""
+def _insides(acts: Acts) -> dict[type[Fact], tuple[_Inside, ...]]:
+    """What lies in or refers to each kind of thing, and so goes with it."""
     shelves = acts.shelves
-    match fact:
-        case CatalogFact():
-            inside = [
-                _Inside(shelves.packages, {"state.catalog_id": fact.subject}, asks=True),
-                _Inside(shelves.resources, {"state.catalog_id": fact.subject}, asks=False),
-            ]
-        case PackageFact():
-            # Assignment has said that nobody holds the package, so nobody holds it under one of its policies.
-            inside = [_Inside(shelves.policies, {"state.package_id": fact.subject}, asks=False)]
-        case PopulationFact():
-            inside = [_Inside(shelves.policies, {"state.population_id": fact.subject}, asks=True)]
-        case _:
-            return
-    for shelf, query, asks in inside:
-        ids = await shelf.store.ids({**query, **LIVING})
-        cause = _caused_by(fact)
-        if asks:
-            await acts.run(shelf, [Work(Delete(id), cause) for id in ids], acts.deleting)
-        else:
-            await acts.run(shelf, [Work(Withdraw(id), cause) for id in ids], WITHDRAWN)
+    return {
+        CatalogFact: (
+            _Inside(shelves.packages, "state.catalog_id", asks=True),
+            _Inside(shelves.resources, "state.catalog_id", asks=False),
+        ),
+        # Assignment has said that nobody holds the package, so nobody holds it under one of its policies.
+        PackageFact: (_Inside(shelves.policies, "state.package_id", asks=False),),
+        PopulationFact: (_Inside(shelves.policies, "state.population_id", asks=True),),
+    }
+
+
+async def _empty(gone: Mapping[str, Fact], inside: _Inside, acts: Acts) -> None:
+    """What lay in these goes, too; done again it finds nothing left."""
+    found = await inside.shelf.store.pairs({inside.parent: {"$in": list(gone)}, **LIVING}, inside.parent)
+    works = [Work(Delete(id) if inside.asks else Withdraw(id), _caused_by(gone[parent])) for id, parent in found]
+    await acts.run(inside.shelf, works, acts.deleting if inside.asks else WITHDRAWN)
 
 
 def _caused_by(message: Any) -> Cause:

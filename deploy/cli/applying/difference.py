@@ -49,6 +49,8 @@ class Plan:
 
     file: str
     name: str
+    id: str
+    """Tells this plan from any other: what it makes has ids derived from it, or given in it."""
     groups: tuple[GroupSpec, ...] = ()
     """To be made."""
     group_ids: Mapping[str, str] = field(default_factory=dict)
@@ -76,6 +78,7 @@ def difference(document: Document, present: Present, new_id: Callable[[], str]) 
     return Plan(
         file=document.file,
         name=document.name,
+        id=new_id(),
         groups=tuple(group for group in document.contents.groups if group.name not in present.groups),
         group_ids={name: ids[0] for name, ids in present.groups.items() if name in comparing.named_groups},
         steps=(*making, *unmaking),
@@ -115,6 +118,7 @@ class _Comparing:
             place: Place = ("populations", number)
             id, step = self._compared("population", None, spec.name, spec.name, body, place)
             self._populations[spec.name.casefold()] = id
+            self._population_names[id] = spec.name
             if step:
                 yield step
 
@@ -283,8 +287,7 @@ class _Comparing:
                 said["rule"] = str(target["membershipRule"])
             else:
                 id = str(target.get("populationId"))
-                new = {population: name for name, population in self._populations.items()}
-                said["population"] = self._population_names.get(id) or new.get(id, id)
+                said["population"] = self._population_names.get(id, id)
         if expiration.get("type", "noExpiration") != "noExpiration":
             said["expires"] = str(expiration.get("duration") or expiration.get("endDateTime"))
         if automatic.get("requestAccessForAllowedTargets") is False:

@@ -9,9 +9,8 @@ import asyncio
 import re
 import time
 import unicodedata
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -29,6 +28,8 @@ CHUNK_CHANGES = 1000
 CHUNK_BYTES = 600_000
 """Below what the API takes in one body."""
 TRY_FOR_S = 30.0
+STUCK_AFTER_S = 5.0
+"""A refusal that has not changed for so long is final."""
 DELETION_FOR_S = 60.0
 """How long to stay with deletions that wait for assignment's answer."""
 
@@ -89,7 +90,9 @@ async def _groups(client: httpx.AsyncClient, plan: Plan, result: Result) -> dict
             body["description"] = group.description
         async with turn:
             # If an answer is lost, the same key finds what was made.
-            answer = await _tried(client, "/v1.0/groups", body, {"Idempotency-Key": str(uuid.uuid4())})
+            answer = await _tried(
+                client, "/v1.0/groups", body, {"Idempotency-Key": derived_id("group", plan.id, group.name)}
+            )
         if answer.status_code != 201:
             result.refused.append(Refused(group.name, "group", said_by(answer)))
             return None
@@ -160,16 +163,34 @@ async def _send(
 
 
 async def _delete(client: httpx.AsyncClient, plan: Plan, steps: Sequence[Step], result: Result) -> None:
+    """Ask until all are gone or refused for good.
+
+    What a deleted policy gave by rule is taken back in the background, and until then the package is in use: as long as
+    the refusals change (they count), it gets on."""
     deadline = time.monotonic() + DELETION_FOR_S
-    left: list[Step] = list(steps)
+    left = list(steps)
+    said: list[str] = []
+    since, pause = time.monotonic(), 0.25
     while left:
         waiting: list[Step] = []
+        before = len(result.refused)
         for chunk in _chunks(left, {}):
             waiting += await _send(client, plan, chunk, result)
-        left = waiting
+        in_use = {one.title: one for one in result.refused[before:] if one.code == "inUse"}
+        if (now_said := sorted(one.message for one in in_use.values())) != said:
+            said, since = now_said, time.monotonic()
         if time.monotonic() > deadline:
-            result.deleting += [step.title for step in left]
+            result.deleting += [step.title for step in waiting]
             return
+        if time.monotonic() - since > STUCK_AFTER_S:
+            in_use = {}
+        if in_use:
+            result.refused = [one for one in result.refused if one not in in_use.values()]
+            # Asking and refusing have raised the version; the plan's was right when it was first asked.
+            waiting += [replace(step, version=None) for step in left if step.title in in_use]
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 2.0)
+        left = waiting
 
 
 async def _tried(
