@@ -1,18 +1,378 @@
-"""What assignment answers over HTTP."""
+"""What assignment answers over HTTP: who holds what, as Graph lists it, and assigning by hand."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Annotated, Any, NoReturn
 
-from services.assignment.model import Holding
-from services.assignment.store import Looks
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from pydantic import AwareDatetime, Field, model_validator
+
+from services.assignment.decide import direct, person
+from services.assignment.model import HOLDING, Holding, load_assignment, load_job, public_assignment, public_job
+from services.assignment.rulebook import Rulebook
+from services.assignment.store import ENDED, ITEMS, LIVE, History, Looks, narrowed
+from shared.clock import milliseconds
+from shared.contracts.base import Refusal
+from shared.ids import derived_id
+from shared.messaging.decision import Handler, by
+from shared.messaging.errors import GivenUp, MayPass, WillNotPass
 from shared.messaging.loop import Loop
 from shared.messaging.service import Platform
+from shared.rules.text import fold
 from shared.storage import MongoAggregates
+from shared.web.caller import cause_of
+from shared.web.errors import BadRequest, Conflict, GraphError, NotFound, Unavailable
+from shared.web.graph_model import GraphInput, graph_time
+from shared.web.odata import EntitySet, ListQuery, read_query
+from shared.web.paging import answer_list, context_url
+
+EM = "/v1.0/identityGovernance/entitlementManagement"
+TENURE = "/v1.0/tenure"
+MOST_HOLDERS = 20_000
+"""Holders on one page: ids alone are short."""
+
+IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", max_length=256)]
+Rendered = dict[str, Any]
+
+_REFUSED: dict[str, type[GraphError]] = {
+    "personNotFound": NotFound,
+    "packageNotFound": NotFound,
+    "policyNotFound": NotFound,
+    "personLeft": Conflict,
+    "personExpected": Conflict,
+    "packageDeleting": Conflict,
+    "policyDeleting": Conflict,
+    "alreadyHeld": Conflict,
+    "assignedByRule": Conflict,
+}
+
+
+class DirectAssignment(GraphInput):
+    """Give one person one package under a policy for direct assignment."""
+
+    person_id: str | None = Field(None, description="The person's id; or say `userPrincipalName`.")
+    user_principal_name: str | None = None
+    package_id: str
+    policy_id: str
+    starts_at: AwareDatetime | None = Field(None, description="Absent or past: now.")
+    ends_at: AwareDatetime | None = Field(None, description="Exclusive. Absent: as the policy says.")
+    justification: str | None = Field(None, max_length=2000)
+
+    @model_validator(mode="after")
+    def _one_person(self) -> DirectAssignment:
+        if (self.person_id is None) is (self.user_principal_name is None):
+            raise ValueError("say either personId or userPrincipalName")
+        return self
+
+
+def refuse(refusal: Refusal) -> NoReturn:
+    """The refusal of a decision, as Graph says it."""
+    kind = _REFUSED.get(refusal.code, BadRequest)
+    raise kind(refusal.message, code="ResourceNotFound" if kind is NotFound else refusal.code)
 
 
 def routes(
-    platform: Platform, loop: Loop[Holding], holdings: MongoAggregates, jobs: MongoAggregates, looks: Looks
+    platform: Platform,
+    loop: Loop[Holding],
+    holdings: MongoAggregates,
+    jobs: MongoAggregates,
+    history: History,
+    looks: Looks,
 ) -> APIRouter:
     """All of them."""
-    return APIRouter()
+    router = APIRouter(dependencies=[Depends(_answering)], tags=["assignment"])
+    desk = Desk(platform, loop, holdings, history, looks)
+    _graph(router, desk)
+    _tenure(router, desk, jobs)
+    return router
+
+
+async def _answering() -> Any:
+    """Kafka or MongoDB away: may pass."""
+    try:
+        yield
+    except (GivenUp, MayPass) as problem:
+        raise Unavailable("The servers behind this API are away; try again.") from problem
+    except WillNotPass as problem:
+        raise BadRequest(problem.message) from problem
+
+
+class Desk:
+    """What the routes have in common."""
+
+    def __init__(
+        self, platform: Platform, loop: Loop[Holding], holdings: MongoAggregates, history: History, looks: Looks
+    ) -> None:
+        self.platform = platform
+        self.loop = loop
+        self.holdings = holdings
+        self.history = history
+        self.looks = looks
+        self.assigning = Handler(
+            direct.assign_directly,
+            by(lambda asked: asked.person_id),
+            looks.look_for_commands,
+            looks.look_again,
+            person.second_look,
+        )
+        self.ending = Handler(
+            direct.end_assignment, by(lambda asked: asked.person_id), looks.look, looks.look_again, person.second_look
+        )
+
+    async def waiting(self, find: Callable[[], Awaitable[Any]]) -> Any:
+        """What `find` finds, looked for until facts on their way have had the time to arrive; None if they bring it
+        not."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self.platform.settings.read_wait_s
+        while (found := await find()) is None and loop.time() < until:  # noqa: ASYNC110 (what it waits for is another process)
+            await asyncio.sleep(0.05)
+        return found
+
+    async def person_id(self, body: DirectAssignment) -> str:
+        """Raises NotFound for somebody of whom no fact has come."""
+
+        async def find() -> str | None:
+            query: dict[str, Any] = {"_id": body.person_id}
+            if body.person_id is None:
+                query = {"state.facets.userPrincipalName": fold(body.user_principal_name or "")}
+            found = await self.holdings.states({**query, "state.status": {"$ne": None}}, limit=1)
+            return str(found[0]["_id"]) if found else None
+
+        found = await self.waiting(find)
+        if found is None:
+            raise NotFound("The person was not found.", target="personId")
+        return str(found)
+
+    async def rules_with(self, package_id: str, policy_id: str) -> None:
+        """Wait for both to be known here; the decision says what is missing."""
+
+        async def find() -> bool | None:
+            book = await self.looks.rules.present()
+            return True if package_id in book.packages and policy_id in book.policies else None
+
+        await self.waiting(find)
+
+    async def document(self, id: str) -> dict[str, Any] | None:
+        """A live assignment inside its holding, unwound, or an ended one."""
+        live = await self.holdings.unwound(ITEMS, {f"{ITEMS}.id": id}, narrowed={f"{ITEMS}.id": id}, limit=1)
+        return live[0] if live else await self.history.documents.get(id)
+
+    async def render(self, document: dict[str, Any], query: ListQuery) -> Rendered:
+        book = await self.looks.rules.present()
+        return rendered(document, book, {one.name for one in query.expand})
+
+
+def rendered(document: dict[str, Any], book: Rulebook, expanded: set[str]) -> Rendered:
+    """Graph's accessPackageAssignment, of an unwound holding or of the history."""
+    if "state" in document:
+        one = load_assignment(document["state"]["assignments"])
+        said = public_assignment(one).model_dump(mode="json", by_alias=True)
+        about, person_id, ended_at = document["state"]["about"], document["_id"], None
+    else:
+        said, about, person_id = document["assignment"], {}, document["person_id"]
+        ended_at = document["ended_at"]
+    until = said.get("endsAt")
+    expiration = {"type": "afterDateTime", "endDateTime": until} if until else {"type": "noExpiration"}
+    body: Rendered = {
+        "id": said["id"],
+        "state": said["status"],
+        "status": said["status"][:1].upper() + said["status"][1:],
+        "expiredDateTime": graph_time(ended_at) if ended_at else None,
+        "schedule": {"startDateTime": said["startsAt"], "recurrence": None, "expiration": expiration},
+        "@tenure.kind": said["kind"],
+        "@tenure.justification": said.get("justification"),
+    }
+    if "target" in expanded:
+        body["target"] = {
+            "id": person_id,
+            "objectId": person_id,
+            "displayName": about.get("displayName"),
+            "email": about.get("mail"),
+            "principalName": about.get("userPrincipalName"),
+            "subjectType": "user",
+        }
+    if "accessPackage" in expanded:
+        package = book.packages.get(said["packageId"])
+        body["accessPackage"] = {"id": said["packageId"], "displayName": package.name if package else None}
+    if "assignmentPolicy" in expanded:
+        policy = book.policies.get(said["policyId"])
+        body["assignmentPolicy"] = {"id": said["policyId"], "displayName": policy.name if policy else None}
+    return body
+
+
+def _graph(router: APIRouter, desk: Desk) -> None:
+    def entities_of(request: Request) -> EntitySet:
+        return ENDED if "'expired'" in request.query_params.get("$filter", "").lower() else LIVE
+
+    @router.get(EM + "/assignments")
+    async def assignments(request: Request) -> Rendered:
+        """All live assignments; with `$filter=state eq 'expired'` those that have ended.
+
+        `$filter` on state, accessPackage/id, target/objectId, assignmentPolicy/id; `$expand=target,accessPackage,
+        assignmentPolicy`."""
+        entities = entities_of(request)
+        query = read_query(entities, request.query_params.multi_items())
+        book = await desk.looks.rules.present()
+        expanded = {one.name for one in query.expand}
+        ended = desk.history.documents
+
+        async def find(q: ListQuery) -> list[dict[str, Any]]:
+            if entities is ENDED:
+                return await ended.find(q.mongo_filter(), sort=q.sort, skip=q.skip, limit=q.limit)
+            return await desk.holdings.unwound(
+                ITEMS, q.mongo_filter(), narrowed=narrowed(q), sort=q.sort, skip=q.skip, limit=q.limit
+            )
+
+        async def total(q: ListQuery) -> int:
+            if entities is ENDED:
+                return await ended.count(q.total_filter())
+            return await desk.holdings.count_unwound(ITEMS, q.total_filter(), narrowed=narrowed(q))
+
+        return await answer_list(
+            request,
+            query,
+            find=find,
+            total=total,
+            render=lambda document: rendered(dict(document), book, expanded),
+            context="accessPackageAssignments",
+        )
+
+    @router.get(EM + "/assignments/{id}")
+    async def assignment(request: Request, id: str) -> Rendered:
+        """One assignment, ended ones too."""
+        query = read_query(LIVE, request.query_params.multi_items())
+        found = await desk.waiting(lambda: desk.document(id))
+        if found is None:
+            raise NotFound("The assignment was not found.")
+        body = query.selected(await desk.render(found, query))
+        return {"@odata.context": context_url(request, "accessPackageAssignments/$entity", query.select), **body}
+
+
+def _tenure(router: APIRouter, desk: Desk, jobs: MongoAggregates) -> None:
+    @router.post(TENURE + "/assignments", status_code=201)
+    async def assign(request: Request, body: DirectAssignment, key: IdempotencyKey = None) -> Rendered:
+        """Assign directly. With an `Idempotency-Key` a repeat gives nothing new."""
+        person_id = await desk.person_id(body)
+        id = derived_id("assignment", "http", key, person_id) if key else str(uuid.uuid4())
+        await desk.rules_with(body.package_id, body.policy_id)
+        asked = direct.AssignDirectly(
+            id,
+            person_id,
+            body.package_id,
+            body.policy_id,
+            _moment(body.starts_at),
+            _moment(body.ends_at),
+            body.justification,
+        )
+        outcome = await desk.platform.run_one(desk.loop, desk.assigning, asked, cause_of(request))
+        if outcome.decision and outcome.decision.refusal:
+            refuse(outcome.decision.refusal)
+        query = read_query(LIVE, [("$expand", "target,accessPackage,assignmentPolicy")])
+        found = await desk.waiting(lambda: desk.document(id))
+        if found is None:
+            raise Unavailable("The assignment was made and has ended since, and is not listed yet.")
+        said = await desk.render(found, query)
+        if (said["accessPackage"]["id"], said["assignmentPolicy"]["id"]) != (body.package_id, body.policy_id):
+            raise Conflict("This Idempotency-Key gave the person another package.", code="IdempotencyKeyReused")
+        return said
+
+    @router.delete(TENURE + "/assignments/{id}", status_code=204)
+    async def take_away(request: Request, id: str) -> Response:
+        """End a direct assignment; if a rule matches, it takes over. Ending what has ended is a 204, too."""
+        found = await desk.waiting(lambda: desk.document(id))
+        if found is None:
+            raise NotFound("The assignment was not found.")
+        if "state" in found:
+            cause = cause_of(request)
+            asked = direct.EndAssignment(id, found["_id"], f"Removed by {cause.actor}.")
+            outcome = await desk.platform.run_one(desk.loop, desk.ending, asked, cause)
+            if outcome.decision and outcome.decision.refusal:
+                refuse(outcome.decision.refusal)
+        return Response(status_code=204)
+
+    @router.get(TENURE + "/packages/{id}/holders")
+    async def holders(
+        request: Request,
+        id: str,
+        skiptoken: Annotated[str | None, Query(alias="$skiptoken")] = None,
+        top: Annotated[int, Query(alias="$top", ge=1, le=MOST_HOLDERS)] = MOST_HOLDERS,
+    ) -> Rendered:
+        """Ids of all who hold the package now, in order; those whose start lies ahead do not."""
+        book = await desk.looks.rules.present()
+        query = {ITEMS: {"$elemMatch": {"package_id": id, "status": {"$ne": "scheduled"}}}}
+        found = await desk.holdings.ids(query, after=skiptoken, limit=top + 1)
+        if not found and id not in book.packages:
+            raise NotFound("The access package was not found.")
+        body: Rendered = {"value": found[:top]}
+        if len(found) > top:
+            body["@odata.nextLink"] = str(request.url.include_query_params(**{"$skiptoken": found[top - 1]}))
+        return body
+
+    @router.get(TENURE + "/people/{id}/access")
+    async def access(id: str) -> Rendered:
+        """Everything about one person's access: assignments, grants, how far each is delivered."""
+
+        async def find() -> dict[str, Any] | None:
+            return await desk.holdings.state(id)
+
+        found = await desk.waiting(find)
+        if found is None:
+            raise NotFound("The person was not found.")
+        return access_of(HOLDING.load(found), found["version"], await desk.looks.rules.present())
+
+    @router.get(TENURE + "/ruleJobs")
+    async def rule_jobs(
+        running: Annotated[bool, Query(description="Only those not done.")] = False,
+        top: Annotated[int, Query(alias="$top", ge=1, le=999)] = 100,
+    ) -> Rendered:
+        """Rule changes on their way through everyone they can concern, the latest first."""
+        query = {"state.done": False} if running else {}
+        found = await jobs.states(query, sort=(("state.started_at", -1), ("_id", 1)), limit=top)
+        return {
+            "value": [
+                public_job(load_job({k: v for k, v in one.items() if k not in _KIT})).model_dump(
+                    mode="json", by_alias=True
+                )
+                for one in found
+            ],
+            "running": await jobs.count({"state.done": False}),
+        }
+
+
+_KIT = ("_id", "version", "revision")
+
+
+def access_of(holding: Holding, version: int, book: Rulebook) -> Rendered:
+    """A holding for people to read."""
+    return {
+        "personId": holding.id,
+        "status": holding.status.value if holding.status else None,
+        "version": version,
+        "assignments": [
+            {
+                **public_assignment(one).model_dump(mode="json", by_alias=True),
+                "package": book.packages[one.package_id].name if one.package_id in book.packages else None,
+                "policy": book.policies[one.policy_id].name if one.policy_id in book.policies else None,
+            }
+            for one in holding.assignments.values()
+        ],
+        "grants": [
+            {
+                "role": grant.role.model_dump(mode="json", by_alias=True),
+                "assignments": list(grant.assignments),
+                "deliver": grant.deliver,
+                "version": grant.version,
+                "delivery": grant.delivery.value if grant.delivery else None,
+            }
+            for grant in holding.grants.values()
+        ],
+        "nextDate": graph_time(holding.due_at) if holding.due_at else None,
+    }
+
+
+def _moment(given: datetime | None) -> datetime | None:
+    return milliseconds(given) if given is not None else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -181,8 +182,8 @@ def own_facts(platform: Platform, history: History) -> Subscription:
         fact = orjson.loads(record.value)
         return [
             {"_id": t["assignment"]["id"], "person_id": fact["subject"], "package_id": t["assignment"]["packageId"],
-             "policy_id": t["assignment"]["policyId"], "ended_at": fact["at"], "reason": t["reason"],
-             "detail": t.get("detail", ""), "cause": fact["cause"], "assignment": t["assignment"]}
+             "policy_id": t["assignment"]["policyId"], "ended_at": datetime.fromisoformat(fact["at"]),
+             "reason": t["reason"], "detail": t.get("detail", ""), "cause": fact["cause"], "assignment": t["assignment"]}
             for t in fact["transitions"]
             if t["type"] == "AssignmentEnded"
         ]  # fmt: skip

@@ -41,6 +41,6 @@ def assemble(platform: Platform) -> Service:
         ],
         timers=[Timer(holding_loop, messages.dates(looks))],
         loops=[holding_loop, job_loop],
-        routers=[routes(platform, holding_loop, people, jobs, looks)],
+        routers=[routes(platform, holding_loop, people, jobs, history, looks)],
         background=[rule_job_steps],
     )

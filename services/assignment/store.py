@@ -25,11 +25,14 @@ from services.assignment.rulebook import (
     population_of,
 )
 from shared.clock import Clock
+from shared.contracts.assignment import AssignmentStatus
 from shared.contracts.catalog import PackageFact, PolicyFact, PopulationFact
 from shared.contracts.directory import MembershipFact
 from shared.rules import to_mongo
 from shared.rules.properties import HIRE_DATE
 from shared.storage import Database, Documents, Index, MongoAggregates, Replica
+from shared.web.odata import EntitySet, Field, ListQuery
+from shared.web.odata.fields import DATETIME, GUID, Enumeration
 
 log = structlog.get_logger(__name__)
 
@@ -276,3 +279,60 @@ class Looks:
         if epoch == context.epoch:
             return ()
         return [id for id, holding in states.items() if holding is not None and holding.epoch < epoch]
+
+
+# Lists as Graph has them
+
+ITEMS = "state.assignments"
+_STATES = Enumeration(tuple(status.value for status in AssignmentStatus))
+_EXPANDABLE = frozenset({"target", "accessPackage", "assignmentPolicy"})
+_SELECTABLE = frozenset({"id", "state", "status", "expiredDateTime", "schedule"})
+
+LIVE = EntitySet(
+    "accessPackageAssignment",
+    {
+        "id": Field(f"{ITEMS}.id", GUID),
+        "state": Field(f"{ITEMS}.status", _STATES),
+        "accessPackage/id": Field(f"{ITEMS}.package_id", GUID),
+        "assignmentPolicy/id": Field(f"{ITEMS}.policy_id", GUID),
+        "target/objectId": Field("_id", GUID, sortable=True),
+        "target/id": Field("_id", GUID, sortable=True),
+    },
+    selectable=_SELECTABLE,
+    expandable=_EXPANDABLE,
+    order="target/objectId",
+    id_path=f"{ITEMS}.id",
+)
+
+ENDED = EntitySet(
+    "accessPackageAssignment",
+    {
+        "id": Field("_id", GUID),
+        "state": Field("assignment.status", _STATES),
+        "accessPackage/id": Field("package_id", GUID),
+        "assignmentPolicy/id": Field("policy_id", GUID),
+        "target/objectId": Field("person_id", GUID),
+        "target/id": Field("person_id", GUID),
+        "expiredDateTime": Field("ended_at", DATETIME, sortable=True),
+    },
+    selectable=_SELECTABLE,
+    expandable=_EXPANDABLE,
+)
+
+
+def narrowed(query: ListQuery) -> dict[str, Any]:
+    """A filter on whole holdings that is sure to leave in all that `query` asks for: what an index can answer.
+
+    Only equalities that must all hold. Of a list MongoDB says equal if any item is: never too few."""
+    found: list[dict[str, Any]] = []
+    waiting = [query.where]
+    while waiting:
+        for name, condition in waiting.pop().items():
+            if name == "$and":
+                waiting += condition
+            elif isinstance(condition, dict) and set(condition) <= {"$eq", "$in"} and not name.startswith("$"):
+                found.append({name: condition})
+    match query.after:
+        case {"$or": [{"$and": [{"_id": {"$gt": person}}]}, *_]}:
+            found.append({"_id": {"$gte": person}})
+    return {"$and": found} if found else {}

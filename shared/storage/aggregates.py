@@ -162,6 +162,32 @@ class MongoAggregates:
             found = await self._collection.find(beyond, {"_id": 1}).sort("_id", 1).to_list(limit or None)
         return [document["_id"] for document in found]
 
+    async def unwound(
+        self,
+        array: str,
+        where: dict[str, Any],
+        *,
+        narrowed: dict[str, Any] | None = None,
+        sort: Sequence[tuple[str, int]] = (("_id", 1),),
+        skip: int = 0,
+        limit: int = 0,
+    ) -> list[dict[str, Any]]:
+        """One document an item of the list at `array` (dotted), which then holds the item alone, that match `where`.
+
+        `narrowed`: a filter on whole documents that leaves out none that `where` could find an item in: by index."""
+        stages = _unwinding(array, where, narrowed)
+        stages.append({"$sort": dict(sort)})
+        stages += [{"$skip": skip}] * bool(skip) + [{"$limit": limit}] * bool(limit)
+        with telling_errors():
+            return await self._collection.aggregate(stages).to_list(None)
+
+    async def count_unwound(self, array: str, where: dict[str, Any], *, narrowed: dict[str, Any] | None = None) -> int:
+        """How many items `unwound` finds in all."""
+        stages = [*_unwinding(array, where, narrowed), {"$count": "n"}]
+        with telling_errors():
+            found = await self._collection.aggregate(stages).to_list(None)
+        return int(found[0]["n"]) if found else 0
+
     async def pairs(self, query: dict[str, Any], field: str) -> list[tuple[str, Any]]:
         """(`_id`, value of the dotted `field`) of all that match."""
         with telling_errors():
@@ -197,6 +223,10 @@ class MongoAggregates:
             "parked": await self.count({"timer.parked": {"$exists": True}}),
             "dead_letters": await self.count({"dead_letters": {"$exists": True}}),
         }
+
+
+def _unwinding(array: str, where: dict[str, Any], narrowed: dict[str, Any] | None) -> list[dict[str, Any]]:
+    return [{"$match": narrowed or {}}, {"$project": {"outbox": 0}}, {"$unwind": f"${array}"}, {"$match": where}]
 
 
 def _at(document: dict[str, Any], field: str) -> Any:
