@@ -21,10 +21,11 @@ KEPT_HEADERS = frozenset({"ce_id", "ce_type", "ce_time", "ce_subject", "correlat
 
 def heard(record: Incoming) -> Heard:
     """Never raises: what is no JSON is recorded too, as the bytes it is."""
-    headers: dict[str, str] = {}
-    for name, value in record.headers:
-        if name in KEPT_HEADERS and value is not None:
-            headers[name] = value.decode("utf-8", "replace")
+    headers = {
+        name: value.decode("utf-8", "replace")
+        for name, value in record.headers
+        if value is not None and name in KEPT_HEADERS
+    }
     data: Any = None
     if record.value is not None:
         try:
@@ -52,9 +53,9 @@ def subscriptions(platform: Platform, trail: Trail, spans: Spans, directory: Dir
     """One for each lane."""
 
     async def record(batch: Sequence[Heard]) -> None:
-        await trail.append(batch)
-        # Of the whole batch, not only of what was new: a crash may have come between the two.
-        await asyncio.gather(spans.follow(batch), directory.follow(batch))
+        # All of the whole batch, whatever of it is new: a crash may have come between them. None depends on another,
+        # and the server works on one while the next is made.
+        await asyncio.gather(spans.follow(batch), directory.follow(batch), trail.append(batch))
 
     every = [topic for topic in TABLE if topic.owner != TRAIL_HEADS.owner]
     return [

@@ -47,9 +47,9 @@ def place_of(chain: str, sequence: int) -> str:
     return f"{chain}/{sequence:012d}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Heard:
-    """One record of the log as it was received."""
+    """One record of the log as it was received. (Not frozen: ten fields, a million times.)"""
 
     topic: str
     partition: int

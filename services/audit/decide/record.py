@@ -50,34 +50,46 @@ def described(heard: Heard) -> tuple[Document, Document]:
     """The chained part (without commitment and place in the chain) and the personal part of one message.
 
     What is no JSON is recorded too: its bytes as base64 in the personal part, its place and key in the chain."""
-    topic = base_topic(heard.topic)
-    data = heard.data or {}
-    cause = _mapping(data.get("cause"))
+    topic = _BASE.get(heard.topic, heard.topic)
+    data = heard.data or _NOTHING
     headers = heard.headers
-    personal_id = topic in BY_SOURCE_IDENTITY  # a source's id of a change may be made of an employee number
-    own = {
-        "id": None if personal_id else headers.get("ce_id") or _text(data.get("id")),
-        "type": headers.get("ce_type"),
-        "subject": _text(data.get("subject")) or headers.get("ce_subject"),
-        "version": _whole(data.get("version")),
-        "at": _text(data.get("at")),
-        "effectiveAt": _text(cause.get("effectiveAt")) or _text(data.get("effectiveAt")),
+    cause = data.get("cause")
+    cause = cause if isinstance(cause, dict) else _NOTHING
+    by_identity = topic in BY_SOURCE_IDENTITY
+    record: Document = {
+        "topic": heard.topic,
+        "partition": heard.partition,
+        "offset": heard.offset,
+        "time": heard.time,
         "actor": _text(cause.get("actor")) or _speaker(topic, data),
-        "correlation": headers.get("correlation") or _text(cause.get("correlation")),
-        "causation": headers.get("causation") or _text(cause.get("id")),
-        "person": _key(heard) if topic in BY_PERSON else None,
-        "key": None if topic in BY_SOURCE_IDENTITY else _key(heard),
-        "traceparent": headers.get("traceparent"),
+        "transitions": _transitions(topic, data),
     }
-    record: Document = {name: value for name, value in own.items() if value is not None}
-    record["topic"] = heard.topic
-    record["partition"] = heard.partition
-    record["offset"] = heard.offset
-    record["time"] = heard.time
-    record["transitions"] = _transitions(topic, data)
+    for name, value in (
+        # A source's own id of a change may be made of an employee number, so it stays in the body.
+        ("id", None if by_identity else headers.get("ce_id") or data.get("id")),
+        ("type", headers.get("ce_type")),
+        ("subject", data.get("subject") or headers.get("ce_subject")),
+        ("at", data.get("at")),
+        ("effectiveAt", cause.get("effectiveAt") or data.get("effectiveAt")),
+        ("correlation", headers.get("correlation") or cause.get("correlation")),
+        ("causation", headers.get("causation") or cause.get("id")),
+        ("traceparent", headers.get("traceparent")),
+    ):
+        if isinstance(value, str):
+            record[name] = value
+    version = data.get("version")
+    if isinstance(version, int) and not isinstance(version, bool) and abs(version) <= LARGEST_INT:
+        record["version"] = version
+    if not by_identity and (key := _key(heard)) is not None:
+        record["key"] = key
+        if topic in BY_PERSON:
+            record["person"] = key
     if heard.data is None:
         record["readable"] = False
     return record, _personal(heard, topic, data)
+
+
+_NOTHING: dict[str, Any] = {}
 
 
 def _personal(heard: Heard, topic: str, data: Mapping[str, Any]) -> Document:
@@ -155,9 +167,12 @@ def _allowed(value: Mapping[str, Any]) -> Document:
     kept: Document = {}
     for name, inner in value.items():
         if name in ALLOWED:
-            if isinstance(inner, dict):
+            kind = type(inner)
+            if kind is str or kind is bool:
+                kept[name] = inner
+            elif kind is dict:
                 kept[name] = _allowed(inner)
-            elif isinstance(inner, list):
+            elif kind is list:
                 kept[name] = [_allowed(one) if isinstance(one, dict) else _plain(one) for one in inner]
             elif inner is not None:
                 kept[name] = _plain(inner)
@@ -184,10 +199,6 @@ def _key(heard: Heard) -> str | None:
 
 def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
-
-
-def _whole(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= LARGEST_INT else None
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -1,0 +1,310 @@
+"""`tenure audit …`, `tenure explain`, `tenure access`: the trail, its proof, why, and who had what when."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from deploy.cli.endpoints import CommandFailed, api_url
+from services.audit.decide.verify import Verification
+from services.audit.model import Verdict
+from services.audit.signing import authentic_by, key_id_of
+from shared.contracts.audit import Checkpoint
+
+DataDir = Annotated[Path, typer.Option("--data-dir", help="Folder of the run to ask.")]
+Api = Annotated[str | None, typer.Option("--api", help="Base of the HTTP API, instead of a run's folder.")]
+Json = Annotated[bool, typer.Option("--json", help="For machines.")]
+HERE = Path(".tenure")
+NOT_SOUND = 1
+LONG_S = 3600.0
+"""Proving a long trail takes a while."""
+
+audit = typer.Typer(help="The trail: prove it, take it along, see the key that signs it.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add all of these to the `tenure` command."""
+    app.add_typer(audit, name="audit")
+    app.command()(explain)
+    app.command()(access)
+
+
+@audit.command()
+def verify(
+    data_dir: DataDir = HERE,
+    api: Api = None,
+    file: Annotated[Path | None, typer.Option(help="An export to prove here, without asking anyone.")] = None,
+    checkpoints: Annotated[
+        Path | None, typer.Option(help="With --file: checkpoints that were kept elsewhere, a line of JSON each.")
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option(help="With --file: the only public key to trust, in hex (`tenure audit key`).")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Prove the trail, or say exactly where it breaks. Exit code 1 if it does."""
+    if file is not None:
+        try:
+            with file.open() as lines, Console(stderr=True).status("Proving the trail …"):
+                kept = checkpoints.read_text().splitlines() if checkpoints else []
+                body = proven(lines, kept, key).body()
+        except OSError as problem:
+            raise CommandFailed(f"{problem.filename}: {problem.strerror}") from None
+    else:
+        with Console(stderr=True).status("Proving the trail …"):
+            body = _get(data_dir, api, "audit/verify")
+    if as_json:
+        _print_json(body)
+    else:
+        _print_proof(body)
+    if not body["sound"]:
+        raise typer.Exit(NOT_SOUND)
+
+
+@audit.command()
+def export(
+    data_dir: DataDir = HERE,
+    api: Api = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write. Standard output.")] = None,
+) -> None:
+    """The whole trail as lines of JSON: keys, checkpoints, records. Holds personal data."""
+    url = f"{api_url(data_dir, api)}/v1.0/tenure/audit/export"
+    try:
+        with httpx.stream("GET", url, timeout=LONG_S) as answer:
+            if answer.status_code != httpx.codes.OK:
+                answer.read()
+                raise CommandFailed(_refusal(answer))
+            target = out.open("wb") if out else sys.stdout.buffer
+            try:
+                for chunk in answer.iter_bytes():
+                    target.write(chunk)
+            finally:
+                target.flush()
+                if out:
+                    target.close()
+    except httpx.HTTPError as problem:
+        raise CommandFailed(f"{url} does not answer: {problem}") from None
+
+
+@audit.command("key")
+def show_key(data_dir: DataDir = HERE, api: Api = None, as_json: Json = False) -> None:
+    """The public key that signs the trail's heads: keep it away from this system."""
+    body = _get(data_dir, api, "audit/key")
+    if as_json:
+        _print_json(body)
+    else:
+        typer.echo(f"{body['publicKey']}  (Ed25519, key id {body['keyId']})\n{body['pem']}", nl=False)
+
+
+@audit.command()
+def erase(
+    person: Annotated[str, typer.Argument(help="Person id.")],
+    reason: Annotated[str, typer.Option(help="For the record; name nobody in it.")] = "erasure request",
+    data_dir: DataDir = HERE,
+    api: Api = None,
+    as_json: Json = False,
+) -> None:
+    """Take a person's names, values and HR changes out of the trail. It still verifies, and says that it was done."""
+    body = _ask("POST", data_dir, api, f"audit/people/{person}:erase", json={"reason": reason})
+    if as_json:
+        _print_json(body)
+    else:
+        typer.echo(f"Erased what was personal in {body['records']} records; recorded as {body['proof']}.")
+
+
+def explain(
+    person: Annotated[str, typer.Argument(help="Person id, user principal name or employee id.")],
+    package: Annotated[str | None, typer.Argument(help="Package id or exact name. All held, if absent.")] = None,
+    data_dir: DataDir = HERE,
+    api: Api = None,
+    as_json: Json = False,
+) -> None:
+    """Why: HR change -> rule -> assignment -> grant -> membership, each with its time and actor."""
+    params = {"person": person, **({"package": package} if package is not None else {})}
+    body = _get(data_dir, api, "explain", params)
+    if as_json:
+        _print_json(body)
+        return
+    console = Console()
+    console.print(body["summary"], style="bold", markup=False, highlight=False)
+    if not body["value"]:
+        return
+    table = Table("when", "effective", "what", "by", box=None, pad_edge=False)
+    for line in body["value"]:
+        actor = line.get("actorName") or line["actor"]
+        effective = str(line.get("effectiveAt") or "")[:10]
+        table.add_row(_time(line["at"]), effective, _plain(line["what"]), _plain(actor))
+    console.print(table)
+
+
+def access(
+    person: Annotated[str | None, typer.Argument(help="Person id, user principal name or employee id.")] = None,
+    package: Annotated[str | None, typer.Option("--package", help="Package id or exact name.")] = None,
+    group: Annotated[str | None, typer.Option("--group", help="Group id or exact name.")] = None,
+    at: Annotated[
+        str | None, typer.Option("--at", help="Date or date-time, UTC unless it says otherwise. Now.")
+    ] = None,
+    effective: Annotated[
+        bool, typer.Option("--effective", help="By the dates that the sources gave, not by when Tenure knew.")
+    ] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="As a table for spreadsheets.")] = False,
+    as_json: Json = False,
+    data_dir: DataDir = HERE,
+    api: Api = None,
+) -> None:
+    """Who had what at a moment: of a person, of a package or of a group."""
+    asked = {"person": person, "package": package, "group": group, "at": at}
+    params = {name: value for name, value in asked.items() if value is not None}
+    if not params.keys() & {"person", "package", "group"}:
+        raise CommandFailed("Say whose access, or to what: a person, --package or --group.")
+    body = _get(data_dir, api, "access", {**params, "basis": "effective" if effective else "record"})
+    if as_json:
+        _print_json(body)
+        return
+    if as_csv:
+        typer.echo(as_table(body["value"]), nl=False)
+    else:
+        _print_access(body)
+    if "hint" in body:
+        typer.echo(body["hint"], err=True)
+
+
+COLUMNS = (
+    "employeeId", "userPrincipalName", "displayName", "personId", "package", "packageId", "group", "groupId", "policy",
+    "from", "to", "effectiveFrom", "effectiveTo", "actor", "endActor", "endReason",
+)  # fmt: skip
+
+
+def as_table(rows: Iterable[dict[str, Any]]) -> str:
+    """CSV with a line of headings. Text that a spreadsheet would take for a formula is marked as text."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for row in rows:
+        writer.writerow([_harmless(row.get(name)) for name in COLUMNS])
+    return text.getvalue()
+
+
+def _harmless(value: Any) -> str:
+    text = "" if value is None else str(value)
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
+def proven(lines: Iterable[str], checkpoints: Iterable[str] = (), key: str | None = None) -> Verdict:
+    """Prove an export (`tenure audit export`): keys and checkpoints come before records there.
+
+    `checkpoints`: further ones that were kept elsewhere. `key`: the only public key to trust, hex; else those in the
+    export, which only shows that it agrees with itself. Raises CommandFailed for what is no export."""
+    keys: dict[str, bytes] = {}
+    if key is not None:
+        try:
+            keys[key_id_of(bytes.fromhex(key))] = bytes.fromhex(key)
+            authentic_by(keys)
+        except ValueError:
+            raise CommandFailed("--key is no Ed25519 public key: 64 hexadecimal digits.") from None
+    verification: Verification | None = None
+    kept = [Checkpoint.model_validate_json(line) for line in checkpoints if line.strip()]
+    for number, line in enumerate(lines, 1):
+        try:
+            said = json.loads(line)
+            kind = said["kind"]
+            if kind == "key":
+                if key is None:
+                    keys[said["keyId"]] = bytes.fromhex(said["publicKey"])
+                continue
+            if verification is None:
+                verification = Verification(authentic_by(keys))
+                for one in kept:
+                    verification.checkpoint(one)
+            if kind == "checkpoint":
+                verification.checkpoint(Checkpoint.model_validate(said["checkpoint"]))
+            else:
+                verification.record(said["record"])
+        except (ValueError, KeyError, TypeError) as problem:
+            raise CommandFailed(f"Line {number} is not of an export of the trail ({type(problem).__name__}).") from None
+    if verification is None:
+        raise CommandFailed("This is no export of the trail, or one of an empty trail.")
+    return verification.verdict()
+
+
+def _print_proof(body: dict[str, Any]) -> None:
+    about = (
+        f"{body['records']:,} records in {body['chains']} chains, {body['checkpoints']:,} signed checkpoints, "
+        f"{body['erased']:,} records erased by the book"
+    )
+    if body["sound"]:
+        typer.echo(f"The trail is sound: {about}.")
+    else:
+        typer.echo(f"The trail is broken in {body['problemCount']} places ({about}):")
+        for problem in body["problems"]:
+            typer.echo(f"  {problem['chain']} record {problem['sequence']}: {problem['kind']}: {problem['message']}")
+    if body["afterLastCheckpoint"]:
+        typer.echo(f"{body['afterLastCheckpoint']:,} records are newer than the last checkpoint of their chain.")
+
+
+def _print_access(body: dict[str, Any]) -> None:
+    console = Console()
+    basis = "by effective date" if body["basis"] == "effective" else "as Tenure had it"
+    console.print(f"At {body['at']}, {basis}: {len(body['value'])}", style="bold", highlight=False)
+    if not body["value"]:
+        return
+    since, until = ("effectiveFrom", "effectiveTo") if body["basis"] == "effective" else ("from", "to")
+    table = Table("who", "name", "what", "from", "to", "by", box=None, pad_edge=False)
+    for row in body["value"]:
+        what = f"group {row['group'] or row['groupId']}" if row["groupId"] else str(row["package"] or row["packageId"])
+        table.add_row(
+            _plain(row["employeeId"] or row["personId"]),
+            _plain(row["displayName"] or ""),
+            _plain(what),
+            _time(row[since]),
+            _time(row[until]) if row[until] else "",
+            _plain(row["policy"] or row["actorName"] or row["actor"]),
+        )
+    console.print(table)
+
+
+def _plain(text: str) -> str:
+    """Without what rich would read as markup, and without control characters."""
+    from rich.markup import escape  # noqa: PLC0415
+
+    return escape("".join(c if c.isprintable() else "�" for c in text))
+
+
+def _time(text: str) -> str:
+    return text[:19].replace("T", " ")
+
+
+def _print_json(body: dict[str, Any]) -> None:
+    typer.echo(json.dumps(body, ensure_ascii=False))
+
+
+def _get(data_dir: Path, api: str | None, path: str, params: dict[str, str] | None = None) -> dict[str, Any]:
+    return _ask("GET", data_dir, api, path, params=params)
+
+
+def _ask(method: str, data_dir: Path, api: str | None, path: str, **how: Any) -> dict[str, Any]:
+    base = api_url(data_dir, api)
+    try:
+        answer = httpx.request(method, f"{base}/v1.0/tenure/{path}", timeout=LONG_S, **how)
+    except httpx.HTTPError as problem:
+        raise CommandFailed(f"{base} does not answer: {problem}") from None
+    if answer.status_code != httpx.codes.OK:
+        raise CommandFailed(_refusal(answer))
+    return dict(answer.json())
+
+
+def _refusal(answer: httpx.Response) -> str:
+    try:
+        return str(answer.json()["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return f"{answer.request.url} answered {answer.status_code}."
