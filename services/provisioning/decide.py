@@ -231,7 +231,16 @@ class _Work:
             cause = cause.model_copy(update={"correlation": one.correlation, "lane": one.lane})
         self._messages.append(
             connector.command(
-                Ask(one.command_id, self.state.person_id, one.role, one.wanted, one.version, cause, self._at.now)
+                Ask(
+                    one.command_id,
+                    self.state.person_id,
+                    one.role,
+                    one.wanted,
+                    one.version,
+                    one.tries - 1,
+                    cause,
+                    self._at.now,
+                )
             )
         )
         return True

@@ -151,6 +151,7 @@ class MembershipState(Contract):
     by_grant: bool = Field(False, description="A grant wants it.")
     since: datetime | None = None
     obeyed: int = Field(0, description="The highest grant version obeyed, even where there was nothing to do.")
+    repairs: int = Field(0, description="The highest repair obeyed under that version.")
 
 
 class MemberAdded(Transition):
@@ -200,3 +201,7 @@ class SetMembership(Command):
     person_id: str
     member: bool
     grant_version: int
+    repair: int = Field(
+        0,
+        description="Above 0: drift under this version is put right, and each higher number is obeyed once more.",
+    )

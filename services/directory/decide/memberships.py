@@ -1,7 +1,8 @@
 """What follows from a command or a wish about one membership.
 
 Tenure's bookkeeping takes away only what it gave: a member who was there before, or who was added by hand, stays. A
-grant's version that is older than the highest one obeyed is ignored, and answered all the same.
+grant's version that is older than the highest one obeyed is ignored, and answered all the same; a repair of the same
+version is obeyed once.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def command(
 ) -> Decision[MembershipState]:
     """Provisioning asks. Every command is answered, a repeat too: it asks again until it has heard an answer."""
     before = state or _blank(asked.group_id, asked.person_id)
-    if asked.grant_version <= before.obeyed:
+    if (asked.grant_version, asked.repair) <= (before.obeyed, before.repairs):
         # A new object: the answer is a version of its own.
         return Decision(before.model_copy(), (_obeyed(asked, already=True),))
     there = asked.group_id in at.context.there
@@ -77,6 +78,7 @@ def command(
         by_grant=asked.member,
         since=since,
         obeyed=asked.grant_version,
+        repairs=asked.repair,
     )
     return Decision(after, (*moved, _obeyed(asked, already=not moved)))
 

@@ -27,6 +27,8 @@ class Ask:
     role: ResourceRole
     wanted: bool
     version: int
+    repair: int
+    """0, or the number of this attempt to put drift right under the same version: obeyed once each."""
     cause: Cause
     at: datetime
 

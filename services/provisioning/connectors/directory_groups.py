@@ -23,6 +23,7 @@ class DirectoryGroups:
             person_id=ask.person_id,
             member=ask.wanted,
             grant_version=ask.version,
+            repair=ask.repair,
         )
         return outgoing(
             topics.MEMBERSHIP_COMMANDS,

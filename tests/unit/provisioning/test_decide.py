@@ -271,6 +271,7 @@ class TestReconciling:
         assert told(mended) == ["DriftFound"]
         assert (command["member"], command["grantVersion"]) == (True, 1)
         assert command["id"] != state.deliveries[SALES.key].command_id
+        assert command["repair"] == 1
         assert decide.repair(after(mended), Repair("ana"), at()).state is mended.state
 
     def test_a_member_by_a_grant_that_is_no_more_is_too_many(self, delivered: Deliveries) -> None:
