@@ -114,5 +114,10 @@ def set_up_logs(settings: Settings) -> None:
     configure(settings.log_format, settings.log_level)
     broker = logging.getLogger("faststream")
     broker.handlers.clear()  # the library's own, beside ours
-    # It says of each subscriber that topics are not created by themselves: that is on purpose.
-    broker.addFilter(lambda record: not str(record.msg).startswith("Auto create topics is disabled"))
+    broker.addFilter(_worth_saying)
+
+
+def _worth_saying(record: logging.LogRecord) -> bool:
+    """The broker library resets its logger's level when it starts, and says of each subscriber that topics are not
+    created by themselves, which is on purpose."""
+    return record.levelno >= logging.WARNING and not str(record.msg).startswith("Auto create topics is disabled")

@@ -35,12 +35,14 @@ _ASK_S = 10.0
 @dataclass
 class Backlog:
     """Lag by group and topic; age in seconds of the oldest message not settled, by group; unsettled dead letters by
-    group (only where there are any); rejections: how many ever, refused for good, and of those since yesterday."""
+    group (only where there are any); rejections: how many ever, refused for good, and of those since yesterday;
+    hr_changes: how many ever came by the ordinary topic, and how many of them were taken."""
 
     lag: dict[str, dict[str, int]] = field(default_factory=dict)
     oldest_s: dict[str, float] = field(default_factory=dict)
     dead_letters: dict[str, int] = field(default_factory=dict)
     rejections: dict[str, int] = field(default_factory=dict)
+    hr_changes: dict[str, int] = field(default_factory=dict)
 
 
 class Watch:
@@ -104,6 +106,9 @@ class Watch:
                         waiting[partition] = min(waiting.get(partition, position), position)
                         places.setdefault(group, []).append((partition, position))
                 found.lag[group][name] = behind
+                if name == topics.HR_CHANGES.name and group.startswith("directory."):
+                    sent = sum(ends[partition] for partition in partitions[name])
+                    found.hr_changes = {"sent": sent, "taken": sent - behind}
         ages = await _ages(consumer, waiting)
         for group, lagging in places.items():
             # Where two groups lag on one partition, the older record is taken for both: said too early, never late.
@@ -151,7 +156,8 @@ async def clients(settings: Settings) -> AsyncIterator[tuple[AIOKafkaAdminClient
     """Two clients for looking: neither is a member of any group."""
     options = {"bootstrap_servers": settings.kafka.split(","), **settings.kafka_security()}
     admin = AIOKafkaAdminClient(**options)
-    consumer = AIOKafkaConsumer(enable_auto_commit=False, fetch_max_wait_ms=50, **options)
+    # Before it asks for offsets it learns of each topic by itself, pausing that long after each.
+    consumer = AIOKafkaConsumer(enable_auto_commit=False, fetch_max_wait_ms=50, retry_backoff_ms=5, **options)
     try:
         await asyncio.gather(admin.start(), consumer.start())
         yield admin, consumer

@@ -28,7 +28,7 @@ def status_router(settings: Settings, host: Host, elsewhere: tuple[str, ...], da
         """Lag, pending outbox, overdue timers and troubles by service; dead letters by group; rejections."""
         groups = {name: groups_of([service]) for name, service in host.services.items()}
         own, kafka, *others = await asyncio.gather(
-            host.wellbeing(),
+            host.wellbeing(with_lag=False),
             watch.measure(),
             *(_of_peer(name, data_dir) for name in elsewhere),
         )
@@ -55,6 +55,7 @@ def status_router(settings: Settings, host: Host, elsewhere: tuple[str, ...], da
             "services": services,
             "deadLetters": dead_letters,
             "rejections": kafka.rejections,
+            "hrChanges": kafka.hr_changes or {"sent": 0, "taken": 0},
             "oldestUnsettledS": max((s.get("oldestUnsettledS") or 0.0 for s in services.values()), default=0.0),
         }
 

@@ -1,0 +1,392 @@
+"""`tenure demo`: a company's history through everything, and the outcome checked against the history itself."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import json
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from deploy.cli.common import DEFAULT_DIR, DataDir, complain, console, read_settings, set_up_logs
+from deploy.cli.endpoints import CannotStart, CommandFailed
+
+if TYPE_CHECKING:
+    import httpx
+    from rich.console import Console
+
+    from deploy.demo.reading import Outcome
+    from deploy.demo.settling import Progress
+    from deploy.run.process import Run
+
+_LOOK_EVERY_S = 0.5
+_COUNT_EVERY_S = 3.0
+_MAILS_S = 1800.0
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line said."""
+
+    data_dir: Path
+    data: Path | None
+    until: date | None
+    catalog: Path | None
+    report: Path | None
+    once: bool
+    people: int
+    rough: int | None
+
+
+@dataclass
+class Played:
+    """What is known after the last change."""
+
+    changes: int
+    seconds: float
+    outcome: Outcome
+    mismatches: list[Any]
+    employed: int
+    judged: set[str] = field(default_factory=set)
+
+
+def demo(
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", metavar="DIR", help="A history to play: five CSV files. Default: a made one."),
+    ] = None,
+    until: Annotated[
+        datetime | None, typer.Option("--until", formats=["%Y-%m-%d"], help="The last day whose changes are sent.")
+    ] = None,
+    catalog: Annotated[
+        Path | None, typer.Option("--catalog", metavar="FILE", help="Catalog file instead of one made from the data.")
+    ] = None,
+    report: Annotated[Path | None, typer.Option("--report", metavar="FILE", help="Write the outcome as JSON.")] = None,
+    data_dir: DataDir = DEFAULT_DIR,
+    once: Annotated[bool, typer.Option("--once", help="End after the check, instead of serving on.")] = False,
+    people: Annotated[int, typer.Option("--people", min=1, help="Size of the made company.")] = 10_000,
+    rough: Annotated[
+        int | None, typer.Option("--rough", metavar="SEED", help="Some changes late, twice, corrected or rescinded.")
+    ] = None,
+) -> None:
+    """Play a company's history through Kafka, MongoDB and all services, and check who holds what in the end.
+
+    Exit code 1 if anybody holds anything that the history does not call for, or lacks what it does."""
+    settings = read_settings(data_dir)
+    set_up_logs(settings)
+    asked = Asked(data_dir, data, until.date() if until else None, catalog, report, once, people, rough)
+    from deploy.demo.history import HistoryError  # noqa: PLC0415
+    from deploy.run.process import all_in_one, until_told  # noqa: PLC0415
+
+    async def play() -> bool:
+        async with all_in_one(settings, (), complain) as up:
+            over = asyncio.Event()
+            told = asyncio.create_task(until_told(over))
+            work = asyncio.create_task(_Demo(up, asked).play())
+            await asyncio.wait({told, work}, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                work.cancel()
+                await asyncio.wait({work})
+                raise typer.Exit(130)
+            as_it_should = await work
+            if not once:
+                complain(f"Serving at {up.endpoints.api}/v1.0, mails at {up.endpoints.mail}. Ctrl-C stops it.")
+                await told
+            over.set()
+            await told
+            return as_it_should
+
+    try:
+        right = asyncio.run(play())
+    except HistoryError as problem:
+        raise CannotStart(str(problem)) from problem
+    if not right:
+        raise typer.Exit(1)
+
+
+class _Demo:
+    def __init__(self, up: Run, asked: Asked) -> None:
+        self._up = up
+        self._asked = asked
+        self._out: Console = console()
+
+    async def play(self) -> bool:
+        """Everything from the company to the check. True if the outcome is as it should be."""
+        folder = await self._company()
+        until = self._asked.until
+        if until is None:
+            until = await asyncio.to_thread(_last_day, folder)
+        self._same_history_as_before(folder, until)
+        made, given = await asyncio.to_thread(_documents, folder, self._asked.catalog)
+        await self._apply(given)
+        played = await self._play(folder, until, made, given)
+        await self._tell(played, folder, until)
+        if self._asked.report:
+            _write_report(self._asked.report, played, until)
+        if not played.mismatches:
+            await self._show_why(played)
+        return not played.mismatches
+
+    async def _company(self) -> Path:
+        """The folder with the history, made if none was named and none is there yet."""
+        if self._asked.data is not None:
+            return self._asked.data
+        folder = self._asked.data_dir / "company"
+        if not (folder / "made.json").exists():
+            complain(f"Making up a company of {self._asked.people:,} people in {folder}")
+            await _process("deploy.demo.company", str(folder), "--people", str(self._asked.people))
+            (folder / "made.json").write_text(json.dumps({"people": self._asked.people}))
+        if (people := json.loads((folder / "made.json").read_text())["people"]) != self._asked.people:
+            raise CannotStart(
+                f"{folder} holds a company of {people:,} people: say --people {people}, or choose another --data-dir."
+            )
+        return folder
+
+    def _same_history_as_before(self, folder: Path, until: date) -> None:
+        """Two histories in one database would be checked as one; and what was sent cannot be unsent."""
+        note = self._asked.data_dir / "demo.json"
+        now = {"data": str(folder.resolve()), "until": until.isoformat()}
+        if note.exists():
+            before = json.loads(note.read_text())
+            if before["data"] != now["data"]:
+                raise CannotStart(
+                    f"{self._asked.data_dir} has played {before['data']} already: choose another --data-dir."
+                )
+            if before["until"] > now["until"]:
+                raise CannotStart(
+                    f"{self._asked.data_dir} has been sent changes up to {before['until']}: "
+                    "choose a later --until, or another --data-dir."
+                )
+        note.write_text(json.dumps(now))
+
+    async def _apply(self, document: Mapping[str, Any]) -> None:
+        from deploy.cli import plan as planning  # noqa: PLC0415
+
+        api = self._up.endpoints.api
+        found = await planning.plan(api, document)
+        if found.is_empty:
+            complain("The catalog is as it should be.")
+            return
+        result = await planning.apply(api, found)
+        if not result.is_complete:
+            raise CommandFailed(planning.render_result(result))
+        complain(f"Catalog: {_summary(found)}")
+
+    async def _play(self, folder: Path, until: date, made: Mapping[str, Any], given: Mapping[str, Any]) -> Played:
+        from deploy.demo import checking, reading, settling, truth  # noqa: PLC0415
+        from deploy.demo.packages import packages_of  # noqa: PLC0415
+
+        progress = settling.Progress()
+        async with AsyncExitStack() as stack:
+            client = await stack.enter_async_context(_client(self._up.endpoints.api))
+            await settling.look(client, self._up.endpoints.mail, progress, 0, counts=False)
+            before, progress.changes = progress.changes, 0
+            began = time.monotonic()
+            feed = asyncio.create_task(self._feed(folder, until, progress))
+            stack.callback(feed.cancel)
+            settled = await self._watch(client, progress, before, feed, stack)
+            seconds = settled - began
+        changes = feed.result()
+        outcome = await reading.read_outcome(self._up.endpoints.api)
+        packages = await asyncio.to_thread(packages_of, folder)
+        expected = await asyncio.to_thread(truth.holders_on, folder, packages, until)
+        judged = checking.judged(made, given)
+        wanted = {name: people for name, people in expected.items() if name in judged}
+        mismatches = checking.compare("package", wanted, outcome.packages)
+        mismatches += checking.compare("group", wanted, outcome.groups)
+        employed = len(await asyncio.to_thread(truth.facts_on, folder, until))
+        return Played(changes, seconds, outcome, mismatches, employed, judged)
+
+    async def _feed(self, folder: Path, until: date, progress: Progress) -> int:
+        """Have the sample producer publish the history, in a process of its own. Returns how many changes it sent."""
+        from shared.contracts.topics import HR_CHANGES  # noqa: PLC0415
+
+        options = [str(folder), "--kafka", self._up.endpoints.kafka, "--until", until.isoformat()]
+        options += ["--topic", self._up.settings.topic(HR_CHANGES.name)]
+        if self._asked.rough is not None:
+            options += ["--rough", str(self._asked.rough)]
+        said = await _process("deploy.demo.hr_feed", *options)
+        progress.sent = int(said.split()[0])
+        return progress.sent
+
+    async def _watch(
+        self,
+        client: httpx.AsyncClient,
+        progress: Progress,
+        before: int,
+        feed: asyncio.Task[int],
+        stack: AsyncExitStack,
+    ) -> float:
+        """Show how it goes until all is settled, mails too. Returns the (monotonic) time when the access was."""
+        from rich.live import Live  # noqa: PLC0415
+
+        from deploy.demo import settling, view  # noqa: PLC0415
+
+        show: Callable[[str], None]
+        if self._out.is_terminal:
+            frames = stack.enter_context(Live(console=self._out, refresh_per_second=4, transient=True))
+
+            def show(stage: str) -> None:
+                frames.update(view.live(progress, stage))
+        else:
+            said = 0.0
+
+            def show(stage: str) -> None:
+                nonlocal said
+                if time.monotonic() - said > 5.0:
+                    said = time.monotonic()
+                    complain(view.plain(progress, stage))
+
+        counted = settled = 0.0
+        quiet = False
+        while True:
+            now = time.monotonic()
+            counts = now - counted > _COUNT_EVERY_S
+            counted = now if counts else counted
+            fed = feed.done()
+            if fed:
+                feed.result()
+            try:
+                await settling.look(client, self._up.endpoints.mail, progress, before, counts=counts)
+            except settling.NoAnswer:
+                quiet = False
+            show("Playing" if not settled else "Waiting for the mails")
+            if fed and not settled:
+                # Twice in a row: a timer may have had its hands on something at the first look.
+                if progress.quiet and quiet and await settling.nothing_under_way(client):
+                    settled = now
+                quiet = progress.quiet
+            if settled and (progress.mails_waiting == 0 or now - settled > _MAILS_S):
+                await settling.look(client, self._up.endpoints.mail, progress, before, counts=True)
+                self._progress = progress
+                return settled
+            await asyncio.sleep(_LOOK_EVERY_S)
+
+    async def _tell(self, played: Played, folder: Path, until: date) -> None:
+        from deploy.demo import view  # noqa: PLC0415
+
+        names = await asyncio.to_thread(_names, folder) if played.mismatches else {}
+        unjudged = [name for name in played.outcome.packages if name not in played.judged]
+        view.outcome(self._out, played.outcome.packages, played.outcome.groups, unjudged)
+        rate = played.changes / played.seconds if played.seconds else 0.0
+        mails = self._progress.mails
+        self._out.print(
+            f"\n{played.changes:,} HR changes until {until} became access in {played.seconds:.1f} s: {rate:,.0f}/s"
+            + (f"; {mails:,} mails" if mails is not None else "")
+            + "."
+        )
+        if self._progress.dead_letters:
+            self._out.print(f"[red]{self._progress.dead_letters} dead letters: see `tenure dead-letters list`.[/red]")
+        view.verdict(self._out, played.mismatches, names, len(played.judged), played.employed)
+
+    async def _show_why(self, played: Played) -> None:
+        """One answer to 'why', and one to 'who had what when', with the command that gives it."""
+        held = next(((name, people) for name, people in played.outcome.packages.items() if people), None)
+        if held is None:
+            return
+        name, people = held
+        person = str(people[0])
+        for arguments in (["explain", person, name], ["access", person, "--at", date.today().isoformat()]):  # noqa: DTZ011
+            self._out.print(f"\n[bold]$ tenure {' '.join(_quoted(one) for one in arguments)}[/bold]")
+            complete = [*arguments, "--data-dir", str(self._asked.data_dir)]
+            try:
+                self._out.print((await _process("deploy.cli", *complete)).rstrip(), markup=False)
+            except CommandFailed as problem:
+                complain(str(problem))
+
+
+def _client(api: str) -> httpx.AsyncClient:
+    import httpx  # noqa: PLC0415
+
+    return httpx.AsyncClient(base_url=api, timeout=60, trust_env=False)
+
+
+def _documents(folder: Path, catalog: Path | None) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """The catalog made from the history, and the one to apply."""
+    import yaml  # noqa: PLC0415
+
+    from deploy.demo.catalog import document  # noqa: PLC0415
+
+    made = document(folder)
+    if catalog is None:
+        return made, made
+    try:
+        given = yaml.safe_load(catalog.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as problem:
+        raise CannotStart(f"{catalog}: {problem}") from problem
+    if not isinstance(given, dict):
+        raise CannotStart(f"{catalog} describes no catalog: it has to be an object with groups and catalogs.")
+    return made, given
+
+
+def _last_day(folder: Path) -> date:
+    from deploy.demo.history import last_day  # noqa: PLC0415
+
+    return last_day(folder)
+
+
+def _names(folder: Path) -> dict[int, str]:
+    from deploy.demo.history import read_company  # noqa: PLC0415
+
+    return {one.emp_no: f"{one.first_name} {one.last_name}" for one in read_company(folder).people.values()}
+
+
+def _write_report(file: Path, played: Played, until: date) -> None:
+    report = {
+        "until": until.isoformat(),
+        "people": played.employed,
+        "packages": played.outcome.packages,
+        "groups": played.outcome.groups,
+        "changes": played.changes,
+        "seconds": round(played.seconds, 3),
+        "mismatches": [one.as_json() for one in played.mismatches],
+    }
+    written = file.with_name(f"{file.name}.new")
+    written.write_text(json.dumps(report, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    written.replace(file)
+
+
+async def _process(module: str, *arguments: str) -> str:
+    """What a module prints, run in a process of its own that dies with this one. Raises CommandFailed."""
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def die_with_us() -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", module, *arguments),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        preexec_fn=die_with_us,
+        start_new_session=True,  # Ctrl-C is for us
+    )
+    try:
+        out, errors = await process.communicate()
+    except asyncio.CancelledError:
+        process.kill()
+        await process.wait()
+        raise
+    if process.returncode:
+        last = errors.decode(errors="replace").strip().splitlines() or ["no word why"]
+        raise CommandFailed(f"{module} ended with {process.returncode}: {last[-1]}")
+    return out.decode()
+
+
+def _summary(plan: Any) -> str:
+    from deploy.cli.applying.showing import summary  # noqa: PLC0415
+
+    return summary(plan)
+
+
+def _quoted(text: str) -> str:
+    return f"'{text}'" if " " in text else text

@@ -1,0 +1,87 @@
+"""What the demo shows: a live table while changes flow, the outcome at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from deploy.demo.checking import Mismatch
+from deploy.demo.settling import Progress
+
+_NAMED = 10
+"""People named for each difference; the report has them all."""
+
+
+def live(progress: Progress, stage: str) -> RenderableType:
+    """One frame."""
+    table = Table.grid(padding=(0, 2))
+    sent = f" of {progress.sent:,}" if progress.sent else ""
+    table.add_row("HR changes", f"{progress.changes:,}{sent}", f"{progress.rate:,.0f}/s")
+    table.add_row("assignments", _number(progress.assignments))
+    table.add_row("group members", _number(progress.members))
+    waiting = f"{progress.mails_waiting:,} waiting" if progress.mails_waiting else ""
+    table.add_row("mails", _number(progress.mails), waiting)
+    lag = Table.grid(padding=(0, 2))
+    lag.add_row("lag", *(Text(f"{name} {behind:,}", style="dim") for name, behind in progress.lag.items()))
+    return Group(Text(stage, style="bold"), table, lag)
+
+
+def plain(progress: Progress, stage: str) -> str:
+    """The same as a line, where nobody sits at a terminal."""
+    behind = sum(progress.lag.values())
+    return (
+        f"{stage}: {progress.changes:,} changes, {progress.rate:,.0f}/s, lag {behind:,}, "
+        f"{_number(progress.assignments)} assignments, {_number(progress.members)} members, "
+        f"{_number(progress.mails)} mails"
+    )
+
+
+def outcome(
+    console: Console,
+    packages: Mapping[str, Sequence[int]],
+    groups: Mapping[str, Sequence[int]],
+    unjudged: Sequence[str],
+) -> None:
+    """Packages and holders."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("package")
+    table.add_column("holders", justify="right")
+    table.add_column("group members", justify="right")
+    for name, holders in packages.items():
+        members = f"{len(groups[name]):,}" if name in groups else "-"
+        mark = Text(name + (" (not judged)" if name in unjudged else ""))
+        table.add_row(mark, f"{len(holders):,}", members)
+    console.print(table)
+
+
+def verdict(
+    console: Console, mismatches: Sequence[Mismatch], names: Mapping[int, str], judged: int, people: int
+) -> None:
+    """What the check said; people by name."""
+    if not mismatches:
+        console.print(
+            f"[bold green]Check passed:[/bold green] {judged} packages and their groups hold exactly "
+            f"the people that the spells call for, of {people:,} employed on that day."
+        )
+        return
+    console.print(f"[bold red]Check failed:[/bold red] {len(mismatches)} differences.")
+    for one in mismatches:
+        what = "there is none" if one.absent else ""
+        missing = _named("missing", one.missing, names)
+        surplus = _named("too many", one.surplus, names)
+        console.print(Text(f"  {one.kind} {one.name}: " + "; ".join(part for part in (what, missing, surplus) if part)))
+
+
+def _named(how: str, people: Sequence[int], names: Mapping[int, str]) -> str:
+    if not people:
+        return ""
+    shown = ", ".join(f"{names.get(number, '?')} ({number})" for number in people[:_NAMED])
+    more = f" and {len(people) - _NAMED:,} more" if len(people) > _NAMED else ""
+    return f"{how}: {shown}{more}"
+
+
+def _number(value: int | None) -> str:
+    return "-" if value is None else f"{value:,}"
