@@ -258,11 +258,14 @@ class Subscriber:
                 ends = await consumer.end_offsets(partitions)
             except KafkaError as problem:
                 raise MayPass(f"Kafka: {type(problem).__name__}") from problem
+            # All at once: each question may wait for a fetch on the same connection.
+            known = await asyncio.gather(*(consumer.committed(partition) for partition in partitions))
+            committed = dict(zip(partitions, known, strict=True))
+            begins = await consumer.beginning_offsets([one for one in partitions if not committed[one]])
             for partition, end in ends.items():
-                committed = await consumer.committed(partition) or 0
-                begin = 0 if committed else (await consumer.beginning_offsets([partition]))[partition]
                 topic = partition.topic.removeprefix(self._prefix)
-                behind[topic] = behind.get(topic, 0) + max(0, end - max(committed, begin))
+                position = max(committed[partition] or 0, begins.get(partition, 0))
+                behind[topic] = behind.get(topic, 0) + max(0, end - position)
         return behind
 
 
