@@ -1,0 +1,111 @@
+"""Texts, and the mail they become: nobody's name breaks out of a line, a header or a tag."""
+
+import email
+import email.policy
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.notification.channels import Letter
+from services.notification.channels.mail import MailOutlet
+from services.notification.model import Channel, Event, Item, Known, Message, Person, Why
+from services.notification.render import Renderer
+from shared.settings import Settings
+
+NOW = datetime(2026, 3, 1, 9, tzinfo=UTC)
+ANA = Person("ana", 1, "Žofia <b>Ny</b>", "ana@example.com", "ana@corp.example")
+NAMES = {"p1": "Łódź & Sales", "p2": "Support"}
+KNOWN = Known({"ana": ANA}, NAMES, {"rule": "Everyone in Sales"}, {"why": "your department is now Sales"}, {})
+RENDERER = Renderer("https://tenure.example.com/")
+OUTLET = MailOutlet(Settings(smtp_sender="Tenure <tenure@example.com>"))
+
+
+def message(event: Event, *items: Item) -> Message:
+    why = Why("why", "hr-1", "source:hr")
+    return Message("m1", event, Channel.MAIL, "ana", "holding:ana:1", 1, why, items, NOW)
+
+
+def item(change: str, package: str = "p1", ends_at: datetime | None = None) -> Item:
+    return Item(change, package, "rule", f"a-{package}", ends_at, "noLongerMatches" if change == "taken" else "")  # type: ignore[arg-type]
+
+
+BOTH = message(Event.CHANGED, item("given"), item("taken", "p2"))
+
+
+def parsed(one: Message, known: Known = KNOWN) -> EmailMessage:
+    raw = OUTLET.mime(Letter(one, known.people["ana"], RENDERER.render(one, known, NOW)))
+    assert all(len(line) <= 998 for line in raw.split(b"\r\n"))
+    assert b"\n" not in raw.replace(b"\r\n", b"")
+    read = email.message_from_bytes(raw, policy=email.policy.default)
+    assert isinstance(read, EmailMessage)
+    assert not read.defects
+    return read
+
+
+def test_a_text_says_what_why_by_which_rule_and_where_to_look() -> None:
+    text = RENDERER.render(BOTH, KNOWN, NOW)
+    assert text.subject == "Your access has changed: 1 given, 1 ended"
+    for said in (
+        "Your department is now Sales, so your access has changed.",
+        '* Łódź & Sales (by "Everyone in Sales")',
+        '* Support: the rule "Everyone in Sales" no longer fits you',
+        "https://tenure.example.com/v1.0/identityGovernance/entitlementManagement/assignments?$filter=",
+    ):
+        assert said in text.text
+
+
+@pytest.mark.parametrize(
+    ("one", "subject"),
+    [
+        (message(Event.GIVEN, item("given")), "You have access to Łódź & Sales"),
+        (message(Event.GIVEN, item("given"), item("given", "p2")), "You have access to Support and Łódź & Sales"),
+        (message(Event.GIVEN, *[item("given")] * 3), "You have access to Łódź & Sales and 2 more"),
+        (message(Event.TAKEN, item("taken", "p2")), "Your access to Support has ended"),
+        (message(Event.TAKEN, item("taken", "unknown-id")), "Your access to unknown-id has ended"),
+    ],
+)
+def test_subjects(one: Message, subject: str) -> None:
+    assert RENDERER.render(one, KNOWN, NOW).subject == subject
+    assert parsed(one)["Subject"] == subject
+
+
+def test_a_reminder_says_until_when_and_leaves_out_what_has_ended() -> None:
+    ends_at = NOW + timedelta(days=7)
+    text = RENDERER.render(
+        message(Event.ENDS_SOON, item("endsSoon", ends_at=ends_at), item("endsSoon", "p2", NOW)), KNOWN, NOW
+    )
+    assert text.subject == "Your access to Łódź & Sales ends soon"
+    assert "on 8 March 2026, 09:00 UTC" in text.text
+    assert text.due_at == ends_at
+
+
+def test_html_is_escaped_and_loads_nothing() -> None:
+    html = RENDERER.render(BOTH, KNOWN, NOW).html
+    assert "Žofia &lt;b&gt;Ny&lt;/b&gt;" in html
+    assert "src=" not in html
+    assert "url(" not in html
+    assert 'name="color-scheme" content="light dark"' in html
+
+
+def test_a_mail_is_the_same_each_time_and_says_that_a_machine_wrote_it() -> None:
+    first, again = parsed(BOTH), parsed(BOTH)
+    assert first.as_bytes() == again.as_bytes()
+    assert first["Message-ID"] == "<m1@example.com>"
+    assert first["Auto-Submitted"] == "auto-generated"
+    assert first["To"] == "ana@example.com"
+    assert [part.get_content_type() for part in first.iter_parts()] == ["text/plain", "text/html"]
+    plain = first.get_body(("plain",))
+    assert plain is not None
+    assert plain.get_content().replace("\r\n", "\n") == RENDERER.render(BOTH, KNOWN, NOW).text
+
+
+@given(st.text(max_size=300), st.text(max_size=300))
+def test_no_name_breaks_out_of_its_header_or_its_part(package: str, person: str) -> None:
+    known = replace(KNOWN, packages={"p1": package}, people={"ana": replace(ANA, name=person)})
+    mail = parsed(message(Event.GIVEN, item("given")), known)
+    assert len(mail.keys()) == 10
+    assert [part.get_content_type() for part in mail.iter_parts()] == ["text/plain", "text/html"]
