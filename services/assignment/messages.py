@@ -183,7 +183,8 @@ def own_facts(platform: Platform, history: History) -> Subscription:
         return [
             {"_id": t["assignment"]["id"], "person_id": fact["subject"], "package_id": t["assignment"]["packageId"],
              "policy_id": t["assignment"]["policyId"], "ended_at": datetime.fromisoformat(fact["at"]),
-             "reason": t["reason"], "detail": t.get("detail", ""), "cause": fact["cause"], "assignment": t["assignment"]}
+             "reason": t["reason"], "detail": t.get("detail", ""), "cause": fact["cause"],
+             "assignment": t["assignment"]}
             for t in fact["transitions"]
             if t["type"] == "AssignmentEnded"
         ]  # fmt: skip

@@ -1,0 +1,164 @@
+"""Facts of the services around assignment, as short as a test can say them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from shared.contracts.base import Cause, Lane
+from shared.contracts.catalog import (
+    Changed,
+    DeletionAsked,
+    Life,
+    PackageFact,
+    PackageState,
+    PolicyFact,
+    PolicyState,
+    PopulationFact,
+    PopulationState,
+    ResourceRole,
+)
+from shared.contracts.directory import (
+    MemberAdded,
+    MembershipFact,
+    MembershipState,
+    PersonChanged,
+    PersonFact,
+    PersonState,
+    PersonStatus,
+    ValueChange,
+)
+from shared.contracts.provisioning import (
+    Delivered,
+    DeliveriesFact,
+    DeliveriesState,
+    DeliveryState,
+    DeliveryStatus,
+)
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def _cause(id: str, lane: Lane = Lane.ORDINARY) -> Cause:
+    return Cause(id=f"cause:{id}", correlation=f"first:{id}", actor="source:test", lane=lane)
+
+
+def person(
+    id: str,
+    version: int = 1,
+    status: PersonStatus = PersonStatus.ACTIVE,
+    manager: str | None = None,
+    lane: Lane = Lane.ORDINARY,
+    **attributes: Any,
+) -> PersonFact:
+    return PersonFact(
+        id=f"person:{id}:{version}",
+        cause=_cause(f"{id}:{version}", lane),
+        subject=id,
+        version=version,
+        at=NOW,
+        transitions=(PersonChanged(changes={"department": ValueChange()}),),
+        state=PersonState(
+            id=id,
+            status=status,
+            manager_id=manager,
+            attributes={"displayName": id.title(), "userPrincipalName": f"{id}@x.example", **attributes},
+        ),
+    )
+
+
+def role(group: str) -> ResourceRole:
+    return ResourceRole(origin_id=group, display_name=group)
+
+
+def package(id: str, version: int = 1, *groups: str, life: Life = Life.ACTIVE, asked: bool = False) -> PackageFact:
+    return PackageFact(
+        id=f"package:{id}:{version}",
+        cause=_cause(f"{id}:{version}"),
+        subject=id,
+        version=version,
+        at=NOW,
+        transitions=(DeletionAsked() if asked else Changed(properties=()),),
+        state=PackageState(
+            id=id,
+            catalog_id="general",
+            display_name=f"Package {id}",
+            roles=tuple(role(group) for group in groups or (f"g-{id}",)),
+            life=life,
+            created_at=NOW,
+            modified_at=NOW,
+        ),
+    )
+
+
+def policy(
+    id: str,
+    package_id: str,
+    rule: str | None = None,
+    version: int = 1,
+    *,
+    population: str | None = None,
+    life: Life = Life.ACTIVE,
+    asked: bool = False,
+) -> PolicyFact:
+    return PolicyFact(
+        id=f"policy:{id}:{version}",
+        cause=_cause(f"{id}:{version}"),
+        subject=id,
+        version=version,
+        at=NOW,
+        transitions=(DeletionAsked() if asked else Changed(properties=()),),
+        state=PolicyState(
+            id=id,
+            package_id=package_id,
+            display_name=f"Policy {id}",
+            rule=rule,
+            population_id=population,
+            life=life,
+            created_at=NOW,
+            modified_at=NOW,
+        ),
+    )
+
+
+def population(id: str, rule: str, version: int = 1) -> PopulationFact:
+    return PopulationFact(
+        id=f"population:{id}:{version}",
+        cause=_cause(f"{id}:{version}"),
+        subject=id,
+        version=version,
+        at=NOW,
+        transitions=(Changed(properties=("rule",)),),
+        state=PopulationState(id=id, display_name=id, rule=rule, created_at=NOW, modified_at=NOW),
+    )
+
+
+def membership(group: str, person_id: str, version: int = 1, member: bool = True) -> MembershipFact:
+    id = f"{group}:{person_id}"
+    return MembershipFact(
+        id=f"membership:{id}:{version}",
+        cause=_cause(f"{id}:{version}"),
+        subject=id,
+        version=version,
+        at=NOW,
+        transitions=(MemberAdded(),),
+        state=MembershipState(id=id, group_id=group, person_id=person_id, member=member),
+    )
+
+
+def deliveries(person_id: str, version: int, *said: tuple[ResourceRole, int, DeliveryStatus]) -> DeliveriesFact:
+    return DeliveriesFact(
+        id=f"deliveries:{person_id}:{version}",
+        cause=_cause(f"d:{person_id}:{version}"),
+        subject=person_id,
+        version=version,
+        at=NOW,
+        transitions=tuple(Delivered(role=one, version=number) for one, number, _ in said),
+        state=DeliveriesState(
+            person_id=person_id,
+            deliveries=tuple(
+                DeliveryState(role=one, wanted=True, version=number, status=status, changed_at=NOW)
+                for one, number, status in said
+            ),
+        ),
+    )

@@ -1,0 +1,214 @@
+"""Assignment on real Kafka and MongoDB: facts in, holdings out; rules that change; dates that come; questions."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+from deploy.embedded import Servers
+from shared.contracts import topics
+from shared.contracts.assignment import AssignmentEndsSoon, AssignmentStatus
+from shared.contracts.base import Lane
+from shared.contracts.catalog import Life
+from shared.contracts.directory import PersonStatus
+from shared.contracts.provisioning import DeliveryStatus
+from tests.service.assignment import said
+from tests.service.assignment.conftest import Surroundings, surroundings, until
+
+EM = "/v1.0/identityGovernance/entitlementManagement"
+
+
+async def test_a_person_is_given_what_rules_say_and_loses_it_on_leaving(around: Surroundings) -> None:
+    await around.say(topics.PACKAGE_FACTS, said.package("sales"))
+    await around.say(topics.POLICY_FACTS, said.policy("sales-rule", "sales", 'user.department -eq "Sales"'))
+    await around.read_all()
+    await around.say(topics.PERSON_FACTS, said.person("ana", department="sales"))
+    state = await around.holds("ana", "sales")
+    assert state.assignments[0].policy_id == "sales-rule"
+    assert state.assignments[0].cause.id == "person:ana:1"
+    (grant,) = state.grants
+    assert (grant.role.origin_id, grant.deliver, grant.version) == ("g-sales", True, 1)
+
+    told = said.deliveries("ana", 1, (grant.role, grant.version, DeliveryStatus.DELIVERED))
+    await around.say(topics.DELIVERY_FACTS, told)
+
+    async def delivered() -> bool:
+        return around.state("ana").assignments[0].status is AssignmentStatus.DELIVERED
+
+    await until(delivered, "delivered")
+
+    leaving = said.person("ana", 2, PersonStatus.LEFT, department="sales", lane=Lane.URGENT)
+    await around.say(topics.PERSON_FACTS, leaving)
+    assert (await around.holds("ana")).grants == ()
+    last = max((fact for fact in around.facts if fact.subject == "ana"), key=lambda fact: fact.version)
+    assert last.cause.lane is Lane.URGENT
+    assert last.cause.correlation == "first:ana:2"
+    async with around.client() as client:
+
+        async def listed() -> list[dict[str, object]]:
+            path = f"{EM}/assignments?$filter=state eq 'expired' and target/objectId eq 'ana'"
+            return list((await client.get(path)).json()["value"])
+
+        (ended,) = await until(listed, "the ended assignment is in the history")
+        assert ended["expiredDateTime"]
+
+
+async def test_a_new_rule_finds_its_people_and_a_changed_one_lets_them_go(around: Surroundings) -> None:
+    people = [said.person(f"it{n}", department="IT", city="Oslo" if n % 2 else "Rome") for n in range(20)]
+    await around.say(topics.PERSON_FACTS, *people)
+    await around.read_all()
+    await around.say(topics.PACKAGE_FACTS, said.package("it"))
+    await around.say(topics.POLICY_FACTS, said.policy("it-rule", "it", 'user.department -eq "it"'))
+    for one in people:
+        await around.holds(one.subject, "it")
+    changed = said.policy("it-rule", "it", '(user.department -eq "it") -and (user.city -eq "oslo")', 2)
+    await around.say(topics.POLICY_FACTS, changed)
+    for n, one in enumerate(people):
+        await around.holds(one.subject, *(["it"] if n % 2 else []))
+    await around.read_all()
+    jobs = [fact.state for fact in around.jobs if fact.subject == "it-rule"]
+    assert jobs[-1].done
+    assert (jobs[-1].decided, jobs[-1].changed) == (20, 10)
+    # Two groups instead of one: a change of the role set goes to present holders.
+    await around.say(topics.PACKAGE_FACTS, said.package("it", 2, "g-it", "g-more"))
+
+    async def both() -> bool:
+        return len(around.state("it1").grants) == 2
+
+    await until(both, "the second role reaches present holders")
+    async with around.client() as client:
+        holders = (await client.get("/v1.0/tenure/packages/it/holders?$top=6")).json()
+        assert len(holders["value"]) == 6
+        rest = (await client.get(holders["@odata.nextLink"])).json()
+        assert sorted(holders["value"] + rest["value"]) == sorted(f"it{n}" for n in range(1, 20, 2))
+        path = f"{EM}/assignments?$filter=accessPackage/id eq 'it' and state eq 'delivering'"
+        page = (await client.get(f"{path}&$top=7&$count=true&$expand=target,accessPackage")).json()
+        assert page["@odata.count"] == 10
+        assert page["value"][0]["accessPackage"]["displayName"] == "Package it"
+        following = (await client.get(page["@odata.nextLink"])).json()
+        targets = [one["target"]["objectId"] for one in page["value"] + following["value"]]
+        assert sorted(targets) == sorted(holders["value"] + rest["value"])
+        assert (await client.get("/v1.0/tenure/ruleJobs")).json()["running"] == 0
+
+
+async def test_a_rule_may_name_a_group_whose_members_were_told_long_before(around: Surroundings) -> None:
+    await around.say(topics.PERSON_FACTS, said.person("gus"), said.person("gil"))
+    await around.say(topics.MEMBERSHIP_FACTS, said.membership("core", "gus"), said.membership("core", "gil"), key="gus")
+    await around.read_all()
+    await around.say(topics.PACKAGE_FACTS, said.package("members"))
+    rule = "user.memberOf -any (group.objectId -in ['core'])"
+    await around.say(topics.POLICY_FACTS, said.policy("members-rule", "members", rule))
+    await around.holds("gus", "members")
+    await around.holds("gil", "members")
+    await around.say(topics.MEMBERSHIP_FACTS, said.membership("core", "gus", 2, member=False), key="gus")
+    await around.holds("gus")
+    assert around.packages("gil") == {"members"}
+
+
+async def test_a_direct_assignment_wins_and_the_rule_takes_over_when_it_is_removed(around: Surroundings) -> None:
+    await around.say(topics.PACKAGE_FACTS, said.package("vpn"))
+    rule = said.policy("vpn-rule", "vpn", 'user.department -eq "Travel"')
+    await around.say(topics.POLICY_FACTS, rule, said.policy("vpn-hand", "vpn"))
+    await around.say(topics.PERSON_FACTS, said.person("tom", department="travel"))
+    first = await around.holds("tom", "vpn")
+    body = {"userPrincipalName": "TOM@x.example", "packageId": "vpn", "policyId": "vpn-hand"}
+    async with around.client() as client:
+        made = await client.post("/v1.0/tenure/assignments", json=body, headers={"Idempotency-Key": "1"})
+        assert made.status_code == 201, made.text
+        again = await client.post("/v1.0/tenure/assignments", json=body, headers={"Idempotency-Key": "1"})
+        assert again.json()["id"] == made.json()["id"]
+        other = await client.post("/v1.0/tenure/assignments", json=body)
+        assert (other.status_code, other.json()["error"]["code"]) == (409, "alreadyHeld")
+
+        async def by_hand() -> bool:
+            return {one.id for one in around.state("tom").assignments} == {made.json()["id"]}
+
+        await until(by_hand, "the direct assignment has taken the place")
+        assert around.state("tom").grants[0].version == first.grants[0].version, "the grant was never interrupted"
+        gone = await client.delete(f"/v1.0/tenure/assignments/{made.json()['id']}")
+        assert gone.status_code == 204
+
+        async def by_rule() -> bool:
+            return {one.policy_id for one in around.state("tom").assignments} == {"vpn-rule"}
+
+        await until(by_rule, "the rule has taken over")
+        replayed = await client.post("/v1.0/tenure/assignments", json=body, headers={"Idempotency-Key": "1"})
+        assert replayed.json()["state"] == "expired", "what has ended is not revived"
+        assert (await client.delete(f"/v1.0/tenure/assignments/{made.json()['id']}")).status_code == 204
+        access = (await client.get("/v1.0/tenure/people/tom/access")).json()
+        assert [one["policy"] for one in access["assignments"]] == ["Policy vpn-rule"]
+
+
+async def test_a_question_before_a_deletion_is_answered_with_the_count(around: Surroundings) -> None:
+    await around.say(topics.PACKAGE_FACTS, said.package("old"))
+    await around.say(topics.POLICY_FACTS, said.policy("old-rule", "old", 'user.department -eq "Archive"'))
+    await around.say(topics.PERSON_FACTS, said.person("ole", department="archive"))
+    await around.holds("ole", "old")
+    asking = said.package("old", 2, life=Life.DELETING, asked=True)
+    await around.say(topics.PACKAGE_FACTS, asking, asking)
+    await around.say(topics.POLICY_FACTS, said.policy("old-rule", "old", None, 2, life=Life.DELETING, asked=True))
+
+    async def answered() -> bool:
+        return {one.subject for one in around.answers} >= {"old", "old-rule"}
+
+    await until(answered, "both questions are answered")
+    counts = {(one.subject, one.asked_version): one.in_use for one in around.answers}
+    assert counts["old", 2] == 1
+    assert counts["old-rule", 2] == 0, "what a rule gave goes with the rule"
+    await around.say(topics.PERSON_FACTS, said.person("olga", department="archive"))
+    await around.read_all()
+    assert around.packages("olga") == set(), "nothing new is given by what is being deleted"
+
+
+async def test_a_rule_and_a_joiner_never_miss_each_other_on_two_replicas(servers: Servers) -> None:
+    async with surroundings(servers, replicas=2) as around:
+        await around.say(topics.PACKAGE_FACTS, *(said.package(f"p{n}") for n in range(5)))
+        await until(lambda: _settled(around), "packages are known")
+
+        async def joiners() -> None:
+            for n in range(60):
+                await around.say(topics.PERSON_FACTS, said.person(f"j{n}", department="new"))
+                if n % 10 == 0:
+                    await asyncio.sleep(0)
+
+        async def rules() -> None:
+            for n in range(5):
+                await around.say(topics.POLICY_FACTS, said.policy(f"r{n}", f"p{n}", 'user.department -eq "new"'))
+
+        await asyncio.gather(joiners(), rules())
+        for n in range(60):
+            await around.holds(f"j{n}", *(f"p{m}" for m in range(5)))
+
+
+async def _settled(around: Surroundings) -> bool:
+    lags = [(await host.lag())["assignment"] for host in around.hosts]
+    return not any(count for lag in lags for count in lag.values())
+
+
+async def test_what_has_an_end_is_announced_twice_and_ends(servers: Servers) -> None:
+    async with surroundings(servers) as around:
+        await around.say(topics.PACKAGE_FACTS, said.package("lab"))
+        await around.say(topics.POLICY_FACTS, said.policy("lab-hand", "lab"))
+        await around.say(topics.PERSON_FACTS, said.person("eva"))
+        start, end = said.NOW + timedelta(days=5), said.NOW + timedelta(days=60)
+        body = {
+            "personId": "eva",
+            "packageId": "lab",
+            "policyId": "lab-hand",
+            "startsAt": start.isoformat(),
+            "endsAt": end.isoformat(),
+        }
+        async with around.client() as client:
+            made = (await client.post("/v1.0/tenure/assignments", json=body)).json()
+        assert made["state"] == "scheduled"
+        around.clock.turn(timedelta(days=6))
+
+        async def begun() -> bool:
+            return bool(around.state("eva").grants)
+
+        await until(begun, "it has begun")
+        # A jump over both reminders and the end goes from one date to the next.
+        around.clock.turn(timedelta(days=100))
+        await around.holds("eva")
+        soon = [t for fact in around.facts for t in fact.transitions if isinstance(t, AssignmentEndsSoon)]
+        assert len(soon) == 2

@@ -1,0 +1,281 @@
+"""One person's holding through random lives: facts in any order and twice, rules that change, dates that come, crashes
+that repeat a batch. After each step the invariants of a holding are compared with a plain reckoning."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from services.assignment.decide.delivery import deliveries_told
+from services.assignment.decide.direct import AssignDirectly, EndAssignment, assign_directly, end_assignment
+from services.assignment.decide.expiry import date_has_come
+from services.assignment.decide.look import Look
+from services.assignment.decide.membership import membership_changed
+from services.assignment.decide.person import person_changed, second_look
+from services.assignment.decide.rules import Decide, decide_person
+from services.assignment.model import Holding, dump, load, public, role_of
+from services.assignment.rulebook import Package, Policy, Rulebook
+from shared.contracts.assignment import AssignmentKind, GrantGiven, GrantTaken, HoldingState
+from shared.contracts.base import Cause
+from shared.contracts.catalog import Life
+from shared.contracts.directory import PersonStatus
+from shared.contracts.provisioning import DeliveryStatus
+from shared.messaging.decision import Again, Circumstances, Decision, Due
+from shared.rules import compile, parse
+from tests.service.assignment import said
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+DEPARTMENTS = ("sales", "it", "law")
+CITIES = ("oslo", "rome")
+GROUPS = ("g1", "g2")
+RULES = (
+    'user.department -eq "Sales"',
+    'user.department -in ["it", "law"]',
+    '(user.city -eq "Oslo") -and (user.department -ne "law")',
+    "user.memberOf -any (group.objectId -in ['g1'])",
+    "user.employeeHireDate -le system.now -minus p20d",
+)
+ROLES = [(f"AadGroup/r{n}/Member", role_of("AadGroup", f"r{n}", "Member", "")) for n in range(4)]
+PACKAGES = ("p0", "p1", "p2")
+POLICIES = tuple(f"a{n}" for n in range(4))
+ME = "me"
+
+role_sets = st.lists(st.sampled_from(ROLES), max_size=3, unique_by=lambda role: role[0]).map(tuple)
+
+
+def _policy(id: str, package: str, rule: str | None, life: Life) -> Policy:
+    return Policy(id, package, id, rule, None, None, life, START + timedelta(seconds=int(id[1:]) % 2))
+
+
+class OnePerson(RuleBasedStateMachine):
+    """`decide` against what is known of the world: the newest fact of each kind that was delivered."""
+
+    @initialize(roles=st.tuples(role_sets, role_sets, role_sets))
+    def begin(self, roles: tuple[tuple[tuple[str, object], ...], ...]) -> None:
+        self.now = START
+        self.book = Rulebook(epoch=1)
+        self.book.put(
+            [Package(id, id, set_, Life.ACTIVE) for id, set_ in zip(PACKAGES, roles, strict=True)],  # type: ignore[arg-type]
+            [_policy(f"d{n}", package, None, Life.ACTIVE) for n, package in enumerate(PACKAGES)],
+        )
+        self.state: Holding | None = None
+        self.version = 0
+        self.person_version = 0
+        self.sent: list[said.PersonFact] = []
+        self.newest: said.PersonFact | None = None
+        self.memberships: dict[str, tuple[int, bool]] = {}
+        self.asked: list[AssignDirectly] = []
+        self.deliveries = itertools.count(1)
+        self.numbers = itertools.count(1)
+        self.due: dict[str, bool] = {}
+        """Role -> delivered, by the transitions alone: what whoever follows the facts believes."""
+
+    def _at(self) -> Circumstances[Look]:
+        known = tuple((group, version, member) for group, (version, member) in self.memberships.items())
+        return Circumstances(
+            now=self.now,
+            version=self.version + 1,
+            cause=Cause(id="c", correlation="c", actor="source:test"),
+            context=Look(self.book, self.book.epoch, memberships={ME: known}),
+        )
+
+    def _keep(self, decision: Decision[Holding]) -> None:
+        """Write, read back, and follow the fact."""
+        if decision.transitions:
+            self.version += 1
+        for transition in decision.transitions:
+            if isinstance(transition, GrantGiven):
+                assert not self.due.get(transition.role.key), "given twice"
+                assert transition.version == self.version
+                self.due[transition.role.key] = True
+            elif isinstance(transition, GrantTaken):
+                assert self.due[transition.role.key], "taken twice"
+                assert transition.version == self.version
+                self.due[transition.role.key] = False
+        if decision.state is not None:
+            self.state = load(dump(decision.state))
+            assert self.state == decision.state
+            HoldingState.model_validate_json(public(self.state).json_bytes())
+
+    def _deliver(self, fact: said.PersonFact) -> None:
+        self._keep(person_changed(self.state, fact, self._at()))
+        if self.newest is None or fact.version > self.newest.version:
+            self.newest = fact
+
+    @rule(
+        department=st.sampled_from(DEPARTMENTS),
+        city=st.sampled_from(CITIES),
+        status=st.sampled_from([*[PersonStatus.ACTIVE] * 4, *PersonStatus]),
+        arrives=st.booleans(),
+        hired=st.integers(-30, 30),
+    )
+    def hr_changes(self, department: str, city: str, status: PersonStatus, arrives: bool, hired: int) -> None:
+        self.person_version += 1
+        day = (START + timedelta(days=hired)).isoformat()
+        fact = said.person(ME, self.person_version, status, department=department, city=city, employeeHireDate=day)
+        self.sent.append(fact)
+        if arrives:
+            self._deliver(fact)
+
+    @precondition(lambda self: self.sent)
+    @rule(data=st.data())
+    def an_old_or_late_fact_arrives(self, data: st.DataObject) -> None:
+        fact = data.draw(st.sampled_from(self.sent))
+        old = self.newest is not None and fact.version <= self.newest.version
+        before = self.state
+        self._deliver(fact)
+        if old and before is not None and before.epoch == self.book.epoch:
+            assert self.state == before, "a repeat changes nothing"
+
+    @rule(group=st.sampled_from(GROUPS), member=st.booleans(), late=st.booleans())
+    def a_membership_changes(self, group: str, member: bool, late: bool) -> None:
+        version = self.memberships.get(group, (0, False))[0] + 1
+        self.memberships[group] = (version, member)
+        fact = said.membership(group, ME, version, member)
+        if late and version > 1:
+            self._keep(membership_changed(self.state, said.membership(group, ME, version, member), self._at()))
+            fact = said.membership(group, ME, version - 1, not member)
+        self._keep(membership_changed(self.state, fact, self._at()))
+
+    @rule(
+        id=st.sampled_from(POLICIES),
+        package=st.sampled_from(PACKAGES),
+        text=st.sampled_from(RULES),
+        life=st.sampled_from([*[Life.ACTIVE] * 4, *Life]),
+    )
+    def a_rule_changes(self, id: str, package: str, text: str, life: Life) -> None:
+        known = self.book.policies.get(id)
+        if known is not None and known.life is Life.DELETED:
+            return
+        self.book.put((), [_policy(id, known.package_id if known else package, text, life)])
+        self._rules_moved()
+
+    @rule(id=st.sampled_from(PACKAGES), roles=role_sets)
+    def a_role_set_changes(self, id: str, roles: tuple[tuple[str, object], ...]) -> None:
+        self.book.put([replace(self.book.packages[id], roles=roles)])  # type: ignore[arg-type]
+        self._rules_moved()
+
+    def _rules_moved(self) -> None:
+        """The epoch is raised, and the job comes by."""
+        self.book.epoch += 1
+        self._keep(decide_person(self.state, Decide(ME), self._at()))
+
+    @rule(package=st.integers(0, 2), starts=st.integers(-1, 20), lasts=st.none() | st.integers(1, 40))
+    def an_administrator_assigns(self, package: int, starts: int, lasts: int | None) -> None:
+        starts_at = self.now + timedelta(days=starts)
+        asked = AssignDirectly(
+            f"direct-{next(self.numbers)}",
+            ME,
+            PACKAGES[package],
+            f"d{package}",
+            starts_at,
+            max(starts_at, self.now) + timedelta(days=lasts) if lasts else None,
+        )
+        self.asked.append(asked)
+        self._keep(assign_directly(self.state, asked, self._at()))
+
+    @precondition(lambda self: self.asked)
+    @rule(data=st.data())
+    def a_command_comes_again(self, data: st.DataObject) -> None:
+        asked = data.draw(st.sampled_from(self.asked))
+        if self.state is None or not (asked.id in self.state.assignments or asked.id in self.state.ended):
+            return
+        assert assign_directly(self.state, asked, self._at()).state is self.state
+
+    @precondition(lambda self: self.state is not None and self.state.assignments)
+    @rule(data=st.data())
+    def an_administrator_ends_one(self, data: st.DataObject) -> None:
+        assert self.state is not None
+        id = data.draw(st.sampled_from(sorted(self.state.assignments)))
+        self._keep(end_assignment(self.state, EndAssignment(id, ME), self._at()))
+
+    @precondition(lambda self: self.state is not None and self.state.grants)
+    @rule(status=st.sampled_from(list(DeliveryStatus)), data=st.data())
+    def provisioning_tells(self, status: DeliveryStatus, data: st.DataObject) -> None:
+        assert self.state is not None
+        grant = data.draw(st.sampled_from(list(self.state.grants.values())))
+        version = data.draw(st.sampled_from([grant.version, grant.version - 1]))
+        fact = said.deliveries(ME, next(self.deliveries), (grant.role, version, status))
+        self._keep(deliveries_told(self.state, fact, self._at()))
+        assert deliveries_told(self.state, fact, self._at()).state is self.state, "a repeat changes nothing"
+
+    @rule(days=st.integers(1, 15))
+    def time_passes(self, days: int) -> None:
+        """What is due is taken one by one, each with its own date."""
+        until = self.now + timedelta(days=days)
+        while self.state is not None and self.state.due_at is not None and self.state.due_at <= until:
+            self.now = max(self.now, self.state.due_at)
+            before = self.state.due_at
+            self._keep(date_has_come(self.state, Due(ME, before), self._at()))
+            assert self.state.due_at is None or self.state.due_at > before, "a date comes once"
+        self.now = until
+
+    @invariant()
+    def a_second_look_finds_nothing_to_do(self) -> None:
+        decision = second_look(self.state, Again(), self._at())
+        assert decision.state is self.state
+        assert not decision.transitions
+
+    @invariant()
+    def a_package_is_held_once(self) -> None:
+        every = list(self.state.assignments.values()) if self.state else []
+        held = [one.package_id for one in every if not one.scheduled]
+        assert len(held) == len(set(held))
+        direct = [one.package_id for one in every if not one.automatic]
+        assert len(direct) == len(set(direct))
+
+    @invariant()
+    def rules_give_exactly_what_a_plain_reckoning_says(self) -> None:
+        state = self.state
+        if state is None:
+            return
+        held = {one.package_id: one for one in state.assignments.values() if not one.scheduled}
+        matching: dict[str, set[str]] = {}
+        if state.status in (PersonStatus.ACTIVE, PersonStatus.SUSPENDED):
+            for policy in self.book.policies.values():
+                alive = policy.rule is not None and policy.life is not Life.DELETED
+                if alive and compile(parse(policy.rule or ""))(state.facets, self.now):
+                    matching.setdefault(policy.package_id, set()).add(policy.id)
+        for package in PACKAGES:
+            one = held.get(package)
+            if one is not None and one.kind is AssignmentKind.AUTOMATIC:
+                assert one.policy_id in matching[package]
+            giving = {id for id in matching.get(package, ()) if self.book.may_add(id)}
+            if giving:
+                assert one is not None, "a rule matches and nothing is held"
+        if state.status is PersonStatus.LEFT:
+            assert not state.assignments
+
+    @invariant()
+    def a_grant_exists_exactly_while_an_assignment_needs_it(self) -> None:
+        state = self.state
+        if state is None:
+            return
+        needed: dict[str, set[str]] = {}
+        for one in state.assignments.values():
+            if not one.scheduled:
+                for key, _ in self.book.packages[one.package_id].roles:
+                    needed.setdefault(key, set()).add(one.id)
+        assert {key: set(grant.assignments) for key, grant in state.grants.items()} == needed
+        for grant in state.grants.values():
+            assert grant.deliver is (state.status is PersonStatus.ACTIVE)
+        assert {key for key, due in self.due.items() if due} == {g.key for g in state.grants.values() if g.deliver}
+
+    @invariant()
+    def no_date_is_forgotten(self) -> None:
+        for one in self.state.assignments.values() if self.state else ():
+            for date in (one.ends_at, one.starts_at if one.scheduled else None):
+                if date is not None:
+                    assert date > self.now
+                    assert self.state is not None
+                    assert self.state.due_at is not None
+                    assert self.state.due_at <= date
+
+
+TestOnePerson = OnePerson.TestCase
+TestOnePerson.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
