@@ -47,7 +47,7 @@ class Sealer:
         if self._signed is None:
             await self._checkpoints.keep_key(self.key.id, self.key.public)
             await self._trail.know_all_heads()
-            self._signed = await self._checkpoints.last()
+            self._signed = await self._checkpoints.last(self._trail.heads)
         signed = self._signed
         at = self._clock.now()
         grown = [

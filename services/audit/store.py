@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +16,14 @@ from services.audit.decide.spans import holding_span, holdings_said, membership_
 from services.audit.model import ERASURES, Document, Head, Heard, Names, place_of
 from shared.contracts.audit import Checkpoint
 from shared.contracts.base import Fact
-from shared.contracts.topics import GROUP_FACTS, PACKAGE_FACTS, PERSON_FACTS, POLICY_FACTS
+from shared.contracts.topics import (
+    GROUP_FACTS,
+    HOLDING_FACTS,
+    MEMBERSHIP_FACTS,
+    PACKAGE_FACTS,
+    PERSON_FACTS,
+    POLICY_FACTS,
+)
 from shared.messaging.errors import MayPass
 from shared.storage import Database, Documents, Index, Replica
 
@@ -136,14 +143,13 @@ class Trail:
         await self._know(set(await self.chains()))
 
     async def first_time(self) -> str | None:
-        """When the oldest span could have begun: the time of the first holding fact heard, None for an empty trail."""
-        for prefix in ("assignment.holdings/", "directory."):
-            found = await self.documents.find(
-                {"_id": {"$gte": prefix, "$lt": prefix + "~"}}, limit=1, fields={"time": 1}
-            )
-            if found:
-                return str(found[0]["time"])
-        return None
+        """When the first holding or membership was heard of, None if none was."""
+        times: list[str] = []
+        for chain in await self.chains():
+            if chain.startswith((HOLDING_FACTS.name, MEMBERSHIP_FACTS.name)):
+                first = await self.documents.get(place_of(chain, 1))
+                times += [str(first.get("at") or first["time"])] if first else []
+        return min(times, default=None)
 
     def walk(self) -> AsyncIterator[Document]:
         """Every record in the order of its place: chain by chain."""
@@ -187,12 +193,13 @@ class Checkpoints:
     async def keys(self) -> dict[str, bytes]:
         return {one["_id"]: bytes.fromhex(one["public"]) for one in await self._keys.find({})}
 
-    async def last(self) -> dict[str, int]:
-        """The highest signed sequence of each chain."""
+    async def last(self, chains: Collection[str]) -> dict[str, int]:
+        """The highest signed sequence of each of these chains."""
         highest: dict[str, int] = {}
-        async for one in self._checkpoints.walk({}):
-            chain, _, number = str(one["_id"]).rpartition("/")
-            highest[chain] = max(highest.get(chain, 0), int(number))
+        for chain in chains:
+            within = {"$gte": f"{chain}/", "$lt": f"{chain}0"}
+            found = await self._checkpoints.find({"_id": within}, sort=(("_id", -1),), limit=1, fields={"_id": 1})
+            highest[chain] = int(str(found[0]["_id"]).rpartition("/")[2]) if found else 0
         return highest
 
     async def keep(self, checkpoints: Sequence[Checkpoint]) -> None:
@@ -230,7 +237,11 @@ def checkpoints_in(lines: Sequence[str]) -> list[Checkpoint]:
 
 def _append(path: Path, lines: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as file:
+    with path.open("a+b") as file:
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                lines = b"\n" + lines  # a crash cut the last line short: it stays alone in that
         file.write(lines)
         file.flush()
         os.fsync(file.fileno())

@@ -120,14 +120,15 @@ async def test_it_records_all_that_is_said_and_says_why_and_when(settings: Setti
     async with running(settings) as audit:
         await audit.publish(story())
         urgent = person(3, START + timedelta(days=2), cause("c3", lane=Lane.URGENT), "Legal", "Support")
+        ben = person(1, START, cause("c4"), "Legal", id="person-ben")
         garbage = Outgoing("hr.attribute-changes", b"10001", b"\xffnot json", (("ce_id", "\x01"),))
-        await audit.publish([urgent, garbage])
-        await audit.recorded(len(story()) + 2)
+        await audit.publish([urgent, garbage, ben])
+        await audit.recorded(len(story()) + 3)
 
         sealed = (await audit.http.post("/v1.0/tenure/audit/seal")).json()["checkpoints"]
         proof = await audit.get("audit/verify")
         assert proof["sound"]
-        assert proof["records"] == len(story()) + 2
+        assert proof["records"] == len(story()) + 3
         assert proof["checkpoints"] == 2 * len(sealed)  # in the database, and in the file
         assert proof["afterLastCheckpoint"] == 0
         assert any(head["chain"].startswith("directory.people.urgent/") for head in proof["heads"])
@@ -136,7 +137,10 @@ async def test_it_records_all_that_is_said_and_says_why_and_when(settings: Setti
             return bool((await audit.get("explain", person=ANA, package="Sales"))["value"])
 
         await until(answered)
-        for name in (ANA, f"{ANA}@EXAMPLE.com", "10001"):
+        never = await audit.get("explain", person="person-ben", package="Sales")
+        assert never["answer"] == "never"
+        assert {line["actor"] for line in never["value"]} == {"file:catalog.yaml"}
+        for name in (ANA, f"{ANA}@EXAMPLE.com"):
             why = await audit.get("explain", person=name, package="Sales")
             assert why["answer"] == "had"
         kinds = [line["kind"] for line in why["value"]]
@@ -151,7 +155,7 @@ async def test_it_records_all_that_is_said_and_says_why_and_when(settings: Setti
         assert (await audit.get("access", group="Sales team", at="1996-01-01", basis="effective"))["value"]
         assert not (await audit.get("access", package=SALES, at="1997-02-01", basis="effective"))["value"]
         moment = (START + timedelta(hours=1)).isoformat()
-        mine = (await audit.get("access", person="10001", at=moment))["value"]
+        mine = (await audit.get("access", person=ANA, at=moment))["value"]
         assert [(row["packageId"], row["groupId"]) for row in mine] == [(None, SALES_GROUP), (SALES, None)]
         early = await audit.get("access", package="Sales", at="1996-01-01")
         assert early["value"] == []

@@ -21,6 +21,7 @@ from services.audit.decide.record import described
 from services.audit.decide.verify import verified
 from services.audit.model import ERASURES, GENESIS, Document, Head, Verdict, canonical, hash_of
 from services.audit.signing import NoSigningKey, SigningKey, authentic_by, signing_key
+from services.audit.store import _append, checkpoints_in
 from shared.contracts.audit import Checkpoint
 from tests.unit.audit.said import ANA, START, cause, hr_change, person, received, story
 
@@ -282,3 +283,13 @@ def test_the_key_is_made_once_and_only_for_us(tmp_path: Path) -> None:
     (tmp_path / "other.pem").write_text("nothing")
     with pytest.raises(NoSigningKey, match=r"other\.pem"):
         signing_key(tmp_path / "other.pem", tmp_path)
+
+
+def test_a_line_that_a_crash_cut_short_spoils_no_other(tmp_path: Path) -> None:
+    _, heads = trail_of(2)
+    mark = KEY.checkpoint(PEOPLE, heads[PEOPLE], START)
+    file = tmp_path / "audit-checkpoints.ndjson"
+    file.write_bytes(mark.json_bytes()[:40])
+    _append(file, mark.json_bytes() + b"\n")
+    _append(file, mark.json_bytes() + b"\n")
+    assert checkpoints_in(file.read_text().splitlines()) == [mark, mark]
