@@ -100,7 +100,7 @@ class Shelf(Generic[K]):
 
 
 def _dumped(item: Kept) -> dict[str, Any]:
-    document = item.model_dump()
+    document = item.model_dump(by_alias=False)  # contracts inside would use the names of the wire
     if item.life is not Life.DELETED:
         document["folded"] = item.display_name.casefold()
     return document

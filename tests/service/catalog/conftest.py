@@ -1,0 +1,135 @@
+"""Catalog on real servers, with a directory and an assignment service that do no more than catalog sees of them."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest_asyncio
+from aiokafka import AIOKafkaConsumer
+from fastapi import APIRouter, Request
+
+from deploy.embedded import Servers
+from services.catalog.service import assemble
+from shared.contracts.assignment import UseAnswer
+from shared.contracts.base import Cause
+from shared.contracts.catalog import Life
+from shared.contracts.directory import GroupCreated, GroupFact, GroupState
+from shared.contracts.topics import GROUP_FACTS, PACKAGE_FACTS, POLICY_FACTS, USE_ANSWERS
+from shared.messaging.admin import create_topics
+from shared.messaging.envelope import outgoing
+from shared.messaging.host import Host, groups_of
+from shared.messaging.service import Platform, Service
+from shared.settings import Settings
+from shared.web.app import make_app
+from shared.web.server import HttpServer
+
+
+@dataclass
+class World:
+    """A catalog service and its neighbours."""
+
+    settings: Settings
+    url: str = ""
+    client: httpx.AsyncClient = field(default_factory=httpx.AsyncClient)
+    host: Host | None = None
+    groups: dict[str, str] = field(default_factory=dict)
+    """What the directory has: names by id."""
+    in_use: dict[str, int] = field(default_factory=dict)
+    """How many assignments need a package or policy."""
+    answering: bool = True
+    asked: list[str] = field(default_factory=list)
+    """Ids of the facts that asked about a deletion, as often as they came."""
+
+    def directory(self, platform: Platform) -> Service:
+        routes = APIRouter()
+
+        @routes.get("/v1.0/groups")
+        async def groups() -> dict[str, Any]:
+            return {"value": [{"id": id, "displayName": name} for id, name in self.groups.items()]}
+
+        @routes.post("/v1.0/groups", status_code=201)
+        async def make(request: Request) -> dict[str, Any]:
+            name = (await request.json())["displayName"]
+            key = request.headers.get("Idempotency-Key")
+            id = str(uuid.uuid5(uuid.NAMESPACE_OID, key)) if key else str(uuid.uuid4())
+            self.groups[id] = name
+            now = platform.clock.now()
+            fact = GroupFact(
+                id=f"group:{id}:1",
+                cause=Cause(id="test", correlation="test", actor="system:test"),
+                subject=id,
+                version=1,
+                at=now,
+                transitions=(GroupCreated(),),
+                state=GroupState(id=id, display_name=name, created_at=now),
+            )
+            await platform.bus.publish([outgoing(GROUP_FACTS, id, fact, source="directory", at=now)])
+            return {"id": id, "displayName": name}
+
+        return Service("directory", stores=[], routers=[routes])
+
+    def assignment(self, platform: Platform) -> Service:
+        async def answer(facts: Sequence[Any], kind: str) -> None:
+            for fact in facts:
+                if fact.state.life is not Life.DELETING or not self.answering:
+                    continue
+                self.asked.append(fact.id)
+                said = UseAnswer(
+                    id=f"answer:{fact.id}",
+                    cause=fact.cause,
+                    subject=fact.subject,
+                    kind=kind,  # type: ignore[arg-type]
+                    asked_version=fact.version,
+                    in_use=self.in_use.get(fact.subject, 0),
+                )
+                record = outgoing(USE_ANSWERS, fact.subject, said, source="assignment", at=fact.at)
+                await platform.bus.publish([record, record])  # heard twice, which has to be harmless
+
+        async def packages(facts: Sequence[Any]) -> None:
+            await answer(facts, "package")
+
+        async def policies(facts: Sequence[Any]) -> None:
+            await answer(facts, "policy")
+
+        heard = [platform.takes([PACKAGE_FACTS], packages), platform.takes([POLICY_FACTS], policies)]
+        return Service("assignment", stores=[], subscriptions=heard)
+
+    async def facts(self, *topics: str) -> list[dict[str, Any]]:
+        """Everything said so far on these topics."""
+        names = [self.settings.topic(topic) for topic in topics]
+        consumer = AIOKafkaConsumer(*names, bootstrap_servers=self.settings.kafka, auto_offset_reset="earliest")
+        await consumer.start()
+        try:
+            found: list[dict[str, Any]] = []
+            ends = await consumer.end_offsets(list(consumer.assignment()))
+            while any([await consumer.position(partition) < end for partition, end in ends.items()]):
+                records = await consumer.getmany(timeout_ms=500)
+                found += [json.loads(record.value) for batch in records.values() for record in batch]
+            return found
+        finally:
+            await consumer.stop()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def world(servers: Servers) -> AsyncIterator[World]:
+    """One for a module: its tests use names of their own."""
+    where = servers.endpoints
+    settings = Settings(kafka=where.kafka, mongo=where.mongo, namespace=f"cat{uuid.uuid4().hex[:8]}")
+    here = World(settings)
+    host = Host(settings, {"catalog": assemble, "directory": here.directory, "assignment": here.assignment})
+    await create_topics(settings, groups_of(list(host.services.values())))
+    async with host:
+        routers = [router for service in host.services.values() for router in service.routers]
+        server = HttpServer(make_app("catalog", routers, service="catalog"))
+        await server.start()
+        here.url, here.host = server.url, host
+        async with httpx.AsyncClient(base_url=server.url, timeout=30) as client:
+            here.client = client
+            yield here
+        await server.stop()
+        assert host.troubles() == {}

@@ -1,0 +1,176 @@
+"""Plan and apply against the real service: what a file says comes true, once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from deploy.cli import plan as files
+from deploy.cli.applying.document import read_text
+from deploy.cli.catalog_commands import app
+from tests.service.catalog.test_over_http import EM, a_group, made
+
+COMPANY = """
+name: company
+groups:
+  - name: Sales, all of it
+  - name: Ana's "special" group
+populations:
+  - {name: In Berlin, rule: 'user.city -eq "Berlin"'}
+catalogs:
+  - name: By file
+    description: Made by a file
+    packages:
+      - name: Sales
+        roles: [{group: "Sales, all of it"}]
+        policies:
+          - {name: by rule, automatic: 'user.department -eq "Sales"'}
+          - {name: Berlin, population: In Berlin}
+          - {name: by hand, direct: true, expiresAfter: P2W}
+      - name: Special
+        hidden: true
+        roles: [{group: "Ana's \\"special\\" group", role: Owner}]
+"""
+
+
+async def planned(world: Any, text: str, file: str = "company.yaml") -> files.Plan:
+    return await files.plan(world.url, read_text(text, file))
+
+
+async def test_applied_twice_changes_nothing_the_second_time(world: Any) -> None:
+    plan = await planned(world, COMPANY)
+    assert '+ access package "By file / Sales"' in files.render(plan)
+    assert files.render(plan).endswith("Plan: 9 to add, 0 to change, 0 to remove.")
+    assert (await files.apply(world.url, plan)).is_complete
+    assert (await files.apply(world.url, plan)).is_complete  # as after a lost answer
+    again = await planned(world, COMPANY)
+    assert again.is_empty, files.render(again)
+    facts = await world.facts("catalog.catalogs", "catalog.packages", "catalog.policies", "catalog.populations")
+    mine = [fact for fact in facts if fact["state"].get("managedBy") == "company"]
+    assert {fact["cause"]["actor"] for fact in mine} == {"file:company"}
+    assert {fact["version"] for fact in mine} == {1}
+    assert list(world.groups.values()).count("Sales, all of it") == 1
+
+
+async def test_what_left_the_file_goes_and_what_people_made_stays(world: Any) -> None:
+    text = COMPANY.replace("name: company", "name: second").replace("By file", "Second").replace("In Berlin", "In B.")
+    assert (await files.apply(world.url, await planned(world, text))).is_complete
+    (catalog,) = await listed(world, "catalogs", "Second")
+    by_hand = await made(
+        world.client, f"{EM}/accessPackages", {"displayName": "By hand", "catalog": {"id": catalog["id"]}}
+    )
+    (sales,) = [one for one in await listed(world, "accessPackages", "Sales") if one["@tenure.managedBy"] == "second"]
+    await world.client.patch(f"{EM}/accessPackages/{sales['id']}", json={"description": "Edited by hand"})
+    shorter = text[: text.index("      - name: Special")].replace('"Sales"', '"Marketing"')
+
+    plan = await planned(world, shorter)
+    shown = files.render(plan)
+    assert 'rule: user.department -eq "Sales" -> user.department -eq "Marketing"' in shown
+    assert "description: Edited by hand -> (none)" in shown
+    assert '- access package "Second / Special"' in shown
+    assert "access package 'Second / By hand' is left alone: made by hand" in shown
+    assert shown.endswith("Plan: 0 to add, 2 to change, 1 to remove.")
+    result = await files.apply(world.url, plan)
+    assert (result.changed, result.removed, result.refused) == (2, 1, [])
+
+    plan = await planned(world, "name: second")
+    assert "catalog 'Second' stays" in files.render(plan)
+    assert (await files.apply(world.url, plan)).is_complete
+    assert (await world.client.get(f"{EM}/accessPackages/{by_hand['id']}")).status_code == 200
+    assert await listed(world, "accessPackages", "Special") != []  # the other file's
+
+
+async def test_a_change_made_since_the_plan_is_not_overwritten(world: Any) -> None:
+    text = "name: third\ncatalogs: [{name: Third, description: One}]"
+    assert (await files.apply(world.url, await planned(world, text))).is_complete
+    plan = await planned(world, text.replace("One", "Two"))
+    (catalog,) = await listed(world, "catalogs", "Third")
+    await world.client.patch(f"{EM}/catalogs/{catalog['id']}", json={"description": "By hand meanwhile"})
+    result = await files.apply(world.url, plan)
+    assert [one.code for one in result.refused] == ["stale"]
+
+
+async def test_what_is_still_held_is_refused_and_said(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deploy.cli.applying.making.STUCK_AFTER_S", 0.3)
+    text = "name: fourth\ncatalogs: [{name: Fourth, packages: [{name: Held}]}]"
+    assert (await files.apply(world.url, await planned(world, text))).is_complete
+    (package,) = await listed(world, "accessPackages", "Held")
+    world.in_use[package["id"]] = 1
+    result = await files.apply(world.url, await planned(world, "name: fourth"))
+    assert result.removed == 0
+    assert any("1 assignment" in one.message for one in result.refused)
+    assert "refused" in files.render_result(result)
+
+
+async def test_two_groups_of_one_name_are_not_guessed_between(world: Any) -> None:
+    for _ in range(2):
+        await a_group(world, "Twins")
+    with pytest.raises(files.DocumentWrong, match="2 groups are named 'Twins'"):
+        await planned(world, "catalogs: [{name: X, packages: [{name: Y, roles: [{group: Twins}]}]}]")
+
+
+async def test_another_files_things_are_not_taken(world: Any) -> None:
+    text = "name: fifth\ncatalogs: [{name: Fifth}]"
+    assert (await files.apply(world.url, await planned(world, text))).is_complete
+    with pytest.raises(files.DocumentWrong, match="kept by the file 'fifth'"):
+        await planned(world, text.replace("fifth", "sixth"))
+
+
+async def test_a_thousand_packages_take_seconds(world: Any) -> None:
+    document = {
+        "name": "many",
+        "groups": [{"name": "Many"}],
+        "catalogs": [
+            {
+                "name": "Many",
+                "packages": [
+                    {
+                        "name": f"Package {number}",
+                        "roles": [{"group": "Many"}],
+                        "policies": [{"name": "by rule", "automatic": f'user.department -eq "D{number}"'}],
+                    }
+                    for number in range(1000)
+                ],
+            }
+        ],
+    }
+    started = time.perf_counter()
+    result = await files.apply(world.url, await files.plan(world.url, document))
+    assert (result.added, result.refused) == (2002, [])
+    assert (await files.plan(world.url, document)).is_empty
+    assert time.perf_counter() - started < 25
+
+
+async def test_the_commands_show_ask_and_do(world: Any, tmp_path: Path) -> None:
+    file = tmp_path / "by-command.yaml"
+    file.write_text("catalogs: [{name: By command}]")
+
+    def tenure(*words: str, said: str | None = None) -> tuple[int, str]:
+        result = CliRunner().invoke(app, [*words, "--api", world.url], input=said)
+        return result.exit_code, result.output
+
+    shown = await asyncio.to_thread(tenure, "plan", str(file))
+    assert shown[0] == 0
+    assert "Plan: 1 to add" in shown[1]
+    declined = await asyncio.to_thread(tenure, "apply", str(file), said="n\n")
+    assert declined[0] == 1
+    assert await listed(world, "catalogs", "By command") == []
+    done = await asyncio.to_thread(tenure, "apply", str(file), "--yes", "--json")
+    assert done[0] == 0
+    assert json.loads(done[1])["result"]["added"] == 1
+    again = await asyncio.to_thread(tenure, "apply", str(file))
+    assert (again[0], "No changes" in again[1]) == (0, True)
+    file.write_text("catalogs: [{name: By command, packages: [{name: A, roles: [{group: Nobody's}]}]}]")
+    wrong = await asyncio.to_thread(tenure, "plan", str(file))
+    assert wrong[0] == 2
+
+
+async def listed(world: Any, path: str, name: str) -> list[dict[str, Any]]:
+    answer = await world.client.get(f"{EM}/{path}", params={"$filter": f"displayName eq '{name}'"})
+    return list(answer.json()["value"])

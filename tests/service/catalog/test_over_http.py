@@ -1,0 +1,270 @@
+"""Catalogs, packages, policies and populations over HTTP, as Graph's callers speak."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from typing import Any
+
+import httpx
+
+EM = "/v1.0/identityGovernance/entitlementManagement"
+RULE = 'user.department -eq "Sales"'
+
+
+async def made(client: httpx.AsyncClient, path: str, body: dict[str, Any], **headers: str) -> dict[str, Any]:
+    answer = await client.post(path, json=body, headers=headers)
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json())
+
+
+async def a_catalog(world: Any) -> str:
+    return str((await made(world.client, f"{EM}/catalogs", {"displayName": f"Catalog {uuid.uuid4()}"}))["id"])
+
+
+async def a_package(world: Any, catalog: str | None = None, name: str = "Sales") -> str:
+    body = {"displayName": name, "catalog": {"id": catalog or await a_catalog(world)}}
+    return str((await made(world.client, f"{EM}/accessPackages", body))["id"])
+
+
+async def a_policy(world: Any, package: str, name: str = "by rule", rule: str = RULE) -> str:
+    return str((await made(world.client, f"{EM}/assignmentPolicies", automatic(package, name, rule)))["id"])
+
+
+async def a_group(world: Any, name: str) -> str:
+    return str((await made(world.client, "/v1.0/groups", {"displayName": name}))["id"])
+
+
+def automatic(package: str, name: str = "by rule", rule: str = RULE) -> dict[str, Any]:
+    return {
+        "displayName": name,
+        "accessPackage": {"id": package},
+        "allowedTargetScope": "specificDirectoryUsers",
+        "specificAllowedTargets": [{"@odata.type": "#microsoft.graph.attributeRuleMembers", "membershipRule": rule}],
+        "automaticRequestSettings": {
+            "requestAccessForAllowedTargets": True,
+            "removeAccessWhenTargetLeavesAllowedTargets": True,
+            "gracePeriodBeforeAccessRemoval": "P7D",
+        },
+    }
+
+
+def code(answer: httpx.Response) -> str:
+    return str(answer.json()["error"]["code"])
+
+
+async def test_a_package_with_role_and_policy_is_read_back_as_graph_writes_it(world: Any) -> None:
+    group, catalog = await a_group(world, "Sales staff"), await a_catalog(world)
+    asked = {"requestType": "adminAdd", "catalog": {"id": catalog}, "resource": {"originId": group}}
+    await made(world.client, f"{EM}/resourceRequests", asked)
+    bind = {"displayName": "Sales", "catalog@odata.bind": f"https://graph.example/v1.0/x/catalogs/{catalog}"}
+    package = (await made(world.client, f"{EM}/accessPackages", bind))["id"]
+    scope = {
+        "role": {"originId": f"Member_{group}", "originSystem": "AadGroup", "resource": {"id": "any"}},
+        "scope": {"originId": group, "originSystem": "AadGroup", "isRootScope": True},
+    }
+    role = await made(world.client, f"{EM}/accessPackages/{package}/resourceRoleScopes", scope)
+    policy = await a_policy(world, package)
+
+    expand = "catalog,assignmentPolicies,resourceRoleScopes($expand=role,scope)"
+    found = (await world.client.get(f"{EM}/accessPackages('{package}')", params={"$expand": expand})).json()
+
+    assert found["catalog"]["id"] == catalog
+    (scope_said,) = found["resourceRoleScopes"]
+    assert scope_said["id"] == role["id"] == f"{scope_said['role']['id']}_{scope_said['scope']['id']}"
+    assert scope_said["role"]["originId"] == f"Member_{group}"
+    assert scope_said["role"]["resource"]["displayName"] == "Sales staff"
+    (policy_said,) = found["assignmentPolicies"]
+    assert policy_said["id"] == policy
+    assert policy_said["specificAllowedTargets"][0]["membershipRule"] == RULE
+    assert policy_said["automaticRequestSettings"]["gracePeriodBeforeAccessRemoval"] == "P7D"
+
+    gone = await world.client.delete(f"{EM}/accessPackages/{package}/resourceRoleScopes/{role['id']}")
+    assert gone.status_code == 204
+    listed = (await world.client.get(f"{EM}/accessPackages/{package}/resourceRoleScopes")).json()
+    assert listed["value"] == []
+
+
+async def test_a_role_of_a_group_outside_the_catalog_is_not_found(world: Any) -> None:
+    package, group = await a_package(world), await a_group(world, "Elsewhere")
+    answer = await world.client.post(
+        f"{EM}/accessPackages/{package}/resourceRoleScopes", json={"role": {"originId": f"Member_{group}"}}
+    )
+    assert (answer.status_code, code(answer)) == (404, "ResourceNotFound")
+
+
+async def test_a_rule_that_does_not_parse_says_where(world: Any) -> None:
+    package = await a_package(world)
+    body = automatic(package, rule='(user.city -eq "Rome") -and\n(user.departmint -eq "Sales")')
+    answer = await world.client.post(f"{EM}/assignmentPolicies", json=body)
+    assert (answer.status_code, code(answer)) == (400, "InvalidMembershipRule")
+    (detail,) = answer.json()["error"]["details"]
+    assert (detail["line"], detail["column"]) == ("2", "2")
+    assert "user.departmint" in detail["snippet"]
+    assert answer.json()["error"]["target"] == "specificAllowedTargets/0/membershipRule"
+
+
+async def test_the_general_catalog_is_there_from_the_start_takes_packages_and_stays(world: Any) -> None:
+    found = (await world.client.get(f"{EM}/catalogs", params={"$filter": "displayName eq 'general'"})).json()
+    (general,) = found["value"]
+    assert general["catalogType"] == "serviceDefault"
+    package = await made(world.client, f"{EM}/accessPackages", {"displayName": "Without a catalog"})
+    said = (await world.client.get(f"{EM}/accessPackages/{package['id']}", params={"$expand": "catalog"})).json()
+    assert said["catalog"]["id"] == general["id"]
+    assert (await world.client.delete(f"{EM}/catalogs/{general['id']}")).status_code == 409
+
+
+async def test_names_are_unique_where_they_have_to_be_and_free_again_after_a_deletion(world: Any) -> None:
+    one, other = await a_catalog(world), await a_catalog(world)
+    first = await a_package(world, one, "Straße")
+    taken = await world.client.post(f"{EM}/accessPackages", json={"displayName": "STRASSE", "catalog": {"id": one}})
+    assert (taken.status_code, code(taken)) == (409, "DuplicateAccessPackage")
+    await a_package(world, other, "Straße")
+    assert (await world.client.delete(f"{EM}/accessPackages/{first}")).status_code == 204
+    second = await a_package(world, one, "Strasse")
+    await a_policy(world, second)
+    again = await world.client.post(f"{EM}/assignmentPolicies", json=automatic(second, "By Rule"))
+    assert (again.status_code, code(again)) == (409, "DuplicateKey")
+
+
+async def test_many_creations_of_one_name_at_once_make_one(world: Any) -> None:
+    catalog = await a_catalog(world)
+    body = {"displayName": "Contended", "catalog": {"id": catalog}}
+    answers = await asyncio.gather(*(world.client.post(f"{EM}/accessPackages", json=body) for _ in range(8)))
+    assert sorted(answer.status_code for answer in answers) == [201] + [409] * 7
+
+
+async def test_a_repeat_under_the_same_idempotency_key_makes_nothing_new(world: Any) -> None:
+    body, key = {"displayName": f"Keyed {uuid.uuid4()}"}, {"Idempotency-Key": str(uuid.uuid4())}
+    first = await made(world.client, f"{EM}/catalogs", body, **key)
+    assert (await made(world.client, f"{EM}/catalogs", body, **key))["id"] == first["id"]
+    other = await world.client.post(f"{EM}/catalogs", json={"displayName": "Other"}, headers=key)
+    assert (other.status_code, code(other)) == (409, "IdempotencyKeyReused")
+
+
+async def test_a_stale_change_is_refused_and_a_fresh_one_taken(world: Any) -> None:
+    package = f"{EM}/accessPackages/{await a_package(world)}"
+    tag = (await world.client.get(package)).headers["ETag"]
+    fresh = await world.client.patch(package, json={"description": "First"}, headers={"If-Match": tag})
+    assert fresh.status_code == 204
+    stale = await world.client.patch(package, json={"description": "Second"}, headers={"If-Match": tag})
+    assert stale.status_code == 412
+    assert (await world.client.get(package)).json()["description"] == "First"
+
+
+async def test_what_is_not_honoured_yet_is_refused_and_not_ignored(world: Any) -> None:
+    package = await a_package(world)
+    asked = {"displayName": "By request", "accessPackage": {"id": package}, "allowedTargetScope": "allMemberUsers"}
+    assert (await world.client.post(f"{EM}/assignmentPolicies", json=asked)).status_code == 400
+    stages = {"requestApprovalSettings": {"isApprovalRequiredForAdd": True}}
+    answer = await world.client.post(f"{EM}/assignmentPolicies", json={**automatic(package), **stages})
+    assert (answer.status_code, answer.json()["error"]["target"]) == (400, "requestApprovalSettings")
+
+
+async def test_a_direct_policy_is_replaced_whole_and_keeps_its_package(world: Any) -> None:
+    package = await a_package(world)
+    body = {"displayName": "By hand", "accessPackage": {"id": package}, "allowedTargetScope": "notSpecified"}
+    policy = await made(world.client, f"{EM}/assignmentPolicies", body)
+    path = f"{EM}/assignmentPolicies/{policy['id']}"
+    whole = {**policy, **body, "expiration": {"type": "afterDuration", "duration": "P2W"}}
+    replaced = await world.client.put(path, json=whole)
+    assert replaced.status_code == 200, replaced.text
+    assert replaced.json()["expiration"] == {"type": "afterDuration", "duration": "P14D", "endDateTime": None}
+    elsewhere = {**body, "accessPackage": {"id": await a_package(world)}}
+    assert (await world.client.put(path, json=elsewhere)).status_code == 400
+
+
+async def test_a_package_in_use_stays_and_one_that_is_not_goes_with_its_policies(world: Any) -> None:
+    catalog = await a_catalog(world)
+    package = await a_package(world, catalog)
+    policy = await a_policy(world, package)
+    assert (await world.client.delete(f"{EM}/catalogs/{catalog}")).status_code == 409
+
+    world.in_use[package] = 2
+    refused = await world.client.delete(f"{EM}/accessPackages/{package}")
+    assert (refused.status_code, code(refused)) == (409, "InUse")
+    assert "2 assignments" in refused.json()["error"]["message"]
+    found = (await world.client.get(f"{EM}/accessPackages/{package}")).json()
+    assert "@tenure.life" not in found
+
+    world.in_use[package] = 0
+    assert (await world.client.delete(f"{EM}/accessPackages/{package}")).status_code == 204
+    await until_gone(world, f"{EM}/assignmentPolicies/{policy}")
+    assert (await world.client.delete(f"{EM}/catalogs/{catalog}")).status_code == 204
+    assert (await world.client.get(f"{EM}/catalogs/{catalog}")).status_code == 404
+    said = [fact for fact in await world.facts("catalog.packages") if fact["subject"] == package]
+    assert [t["type"] for fact in said for t in fact["transitions"]] == [
+        "Created",
+        "DeletionAsked",
+        "DeletionRefused",
+        "DeletionAsked",
+        "Deleted",
+    ]
+    assert [fact["version"] for fact in said] == [1, 2, 3, 4, 5]
+
+
+async def test_a_deletion_that_nobody_answers_goes_on_by_itself(world: Any) -> None:
+    package = await a_package(world)
+    world.answering = False
+    answer = await world.client.delete(f"{EM}/accessPackages/{package}")
+    assert (answer.status_code, answer.json()["@tenure.life"]) == (202, "deleting")
+    change = await world.client.patch(f"{EM}/accessPackages/{package}", json={"description": "New"})
+    assert (change.status_code, code(change)) == (409, "BeingDeleted")
+    world.answering = True
+    shelf = world.host.services["catalog"].loops[2].store
+    await shelf.poke({"_id": package}, world.host.clock.now())  # the timer's date, without the wait
+    await until_gone(world, f"{EM}/accessPackages/{package}")
+    asked = [fact for fact in await world.facts("catalog.packages") if fact["subject"] == package]
+    # The question was put again under the same id.
+    ids = [fact["id"] for fact in asked if fact["transitions"][0]["type"] == "DeletionAsked"]
+    assert len(ids) >= 2
+    assert len(set(ids)) == 1
+
+
+async def test_a_population_that_a_policy_names_stays(world: Any) -> None:
+    path = "/v1.0/tenure/populations"
+    population = (await made(world.client, path, {"displayName": "Berlin", "membershipRule": RULE}))["id"]
+    body = automatic(await a_package(world))
+    body["specificAllowedTargets"] = [{"@odata.type": "#tenure.populationMembers", "populationId": population}]
+    policy = (await made(world.client, f"{EM}/assignmentPolicies", body))["id"]
+    refused = await world.client.delete(f"{path}/{population}")
+    assert (refused.status_code, code(refused)) == (409, "InUse")
+    assert (await world.client.patch(f"{path}/{population}", json={"membershipRule": "nonsense"})).status_code == 400
+    assert (await world.client.delete(f"{EM}/assignmentPolicies/{policy}")).status_code == 204
+    assert (await world.client.delete(f"{path}/{population}")).status_code == 204
+
+
+async def test_a_resource_leaves_its_catalog_only_unused_and_may_come_back(world: Any) -> None:
+    group, catalog = await a_group(world, "Comes and goes"), await a_catalog(world)
+    asked = {"catalog": {"id": catalog}, "resource": {"originId": group, "originSystem": "AadGroup"}}
+    add, remove = {"requestType": "adminAdd", **asked}, {"requestType": "adminRemove", **asked}
+    for _ in range(2):
+        await made(world.client, f"{EM}/resourceRequests", add)
+    package = await a_package(world, catalog)
+    role = {"role": {"originId": f"Owner_{group}"}}
+    scope = await made(world.client, f"{EM}/accessPackages/{package}/resourceRoleScopes", role)
+    assert (await world.client.post(f"{EM}/resourceRequests", json=remove)).status_code == 409
+    await world.client.delete(f"{EM}/accessPackages/{package}/resourceRoleScopes/{scope['id']}")
+    await made(world.client, f"{EM}/resourceRequests", remove)
+    assert (await world.client.get(f"{EM}/catalogs/{catalog}/resources")).json()["value"] == []
+    await made(world.client, f"{EM}/resourceRequests", add)
+    (found,) = (await world.client.get(f"{EM}/catalogs/{catalog}/resources")).json()["value"]
+    assert found["originId"] == group
+
+
+async def test_the_trail_names_who_edited(world: Any) -> None:
+    name = f"Traced {uuid.uuid4()}"
+    headers = {"Tenure-Actor": "person:8a1f"}
+    catalog = (await made(world.client, f"{EM}/catalogs", {"displayName": name}, **headers))["id"]
+    (fact,) = [fact for fact in await world.facts("catalog.catalogs") if fact["subject"] == catalog]
+    assert fact["cause"]["actor"] == "person:8a1f"
+    bad = await world.client.post(f"{EM}/catalogs", json={"displayName": "x"}, headers={"Tenure-Actor": "me"})
+    assert bad.status_code == 400
+
+
+async def until_gone(world: Any, path: str) -> None:
+    deadline = time.monotonic() + 10
+    while (await world.client.get(path)).status_code != 404:
+        assert time.monotonic() < deadline, f"{path} is still there"
+        await asyncio.sleep(0.02)

@@ -1,0 +1,96 @@
+"""Graph's JSON and the aggregates: what is read, what is refused, what is written back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from services.catalog import graph
+from services.catalog.model import Policy
+from services.catalog.store import Versioned
+from shared.durations import duration, iso
+from shared.web.errors import BadRequest
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+RULE = {"@odata.type": "#microsoft.graph.attributeRuleMembers", "membershipRule": ' user.department -eq "Sales" '}
+AUTOMATIC: dict[str, Any] = {
+    "displayName": "By rule",
+    "accessPackage": {"id": "sales"},
+    "allowedTargetScope": "specificDirectoryUsers",
+    "specificAllowedTargets": [RULE],
+    "automaticRequestSettings": {
+        "requestAccessForAllowedTargets": True,
+        "removeAccessWhenTargetLeavesAllowedTargets": False,
+        "gracePeriodBeforeAccessRemoval": "P1DT12H",
+    },
+}
+
+
+def policy(body: dict[str, Any]) -> Policy:
+    return graph.policy_of(graph.PolicyIn.model_validate(body), "id", NOW)
+
+
+def test_an_automatic_policy_comes_back_as_it_was_sent() -> None:
+    read = policy(AUTOMATIC)
+    assert (read.rule, read.takes_access, read.grace_period) == (
+        'user.department -eq "Sales"',
+        False,
+        timedelta(days=1, hours=12),
+    )
+    said = graph.policy_said(Versioned(read, 1, {}))
+    assert said["automaticRequestSettings"] == AUTOMATIC["automaticRequestSettings"]
+    again = policy({**said, "accessPackage": {"id": "sales"}})
+    assert again.content() == read.content()
+
+
+@pytest.mark.parametrize(
+    ("change", "target"),
+    [
+        ({"allowedTargetScope": "allMemberUsers"}, "specificAllowedTargets"),
+        ({"specificAllowedTargets": []}, "specificAllowedTargets"),
+        ({"specificAllowedTargets": [RULE, RULE]}, "specificAllowedTargets"),
+        (
+            {"specificAllowedTargets": [{"@odata.type": "#microsoft.graph.singleUser", "userId": "x"}]},
+            "specificAllowedTargets/0/@odata.type",
+        ),
+        ({"automaticRequestSettings": None}, "allowedTargetScope"),
+        ({"expiration": {"type": "afterDuration", "duration": "P1D"}}, "expiration"),
+        ({"expiration": {"type": "afterDuration", "duration": "P1M"}}, "expiration/duration"),
+        ({"reviewSettings": {"isEnabled": True}}, "reviewSettings"),
+        ({"questions": [{"text": "Why?"}]}, "questions"),
+        ({"requestorSettings": {"enableTargetsToSelfAddAccess": True}}, "requestorSettings"),
+    ],
+)
+def test_what_would_not_be_honoured_is_refused(change: dict[str, Any], target: str) -> None:
+    with pytest.raises(BadRequest) as refused:
+        policy({**AUTOMATIC, **change})
+    assert refused.value.target == target
+
+
+@pytest.mark.parametrize(
+    ("text", "span", "written"),
+    [
+        ("P90D", timedelta(days=90), "P90D"),
+        ("P2W", timedelta(weeks=2), "P14D"),
+        ("PT36H", timedelta(hours=36), "P1DT12H"),
+        ("P1DT0H30M5S", timedelta(days=1, minutes=30, seconds=5), "P1DT30M5S"),
+        ("PT0S", timedelta(), "PT0S"),
+    ],
+)
+def test_durations_are_read_and_written(text: str, span: timedelta, written: str) -> None:
+    assert duration(text) == span
+    assert iso(span) == written
+
+
+@pytest.mark.parametrize("text", ["", "P", "PT", "P1M", "P1Y", "90", "-P1D", "P1DT", "P99999999999D"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is no duration"):
+        duration(text)
+
+
+def test_a_patch_of_null_takes_a_description_away_and_nothing_else() -> None:
+    assert graph.changes_of(graph.PackagePatch.model_validate({"description": None})) == {"description": ""}
+    with pytest.raises(BadRequest):
+        graph.changes_of(graph.PackagePatch.model_validate({"displayName": None}))

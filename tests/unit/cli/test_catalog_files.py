@@ -1,0 +1,192 @@
+"""A catalog's file: what it may say, where it is wrong, and how it differs from what is."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Any
+
+import pytest
+
+from deploy.cli.applying.difference import Plan, difference
+from deploy.cli.applying.document import DocumentWrong, read_text
+from deploy.cli.applying.making import nickname
+from deploy.cli.applying.present import Present, Thing
+from deploy.cli.applying.showing import plan_as_json, render
+
+FILE = """\
+groups:
+  - name: Sales
+catalogs:
+  - name: Company
+    packages:
+      - name: Sales
+        roles: [{group: Sales}]
+        policies:
+          - name: by rule
+            automatic: 'user.department -eq "Sales"'
+"""
+
+
+def planned(text: str, present: Present | None = None) -> Plan:
+    numbers = count(1)
+    return difference(read_text(text, "company.yaml"), present or Present(), lambda: f"new-{next(numbers)}")
+
+
+def wrong(text: str) -> str:
+    with pytest.raises(DocumentWrong) as caught:
+        planned(text)
+    return str(caught.value)
+
+
+def as_it_is(managed_by: str | None = "company.yaml", **changed: Any) -> Present:
+    """What FILE asks for, as the API says it."""
+    common = {"@odata.etag": 'W/"3"', "description": "", **({"@tenure.managedBy": managed_by} if managed_by else {})}
+    rule = changed.get("rule", 'user.department -eq "Sales"')
+    policy = {
+        **common,
+        "id": "policy-1",
+        "displayName": "by rule",
+        "specificAllowedTargets": [{"@odata.type": "x", "membershipRule": rule}],
+        "automaticRequestSettings": {"gracePeriodBeforeAccessRemoval": "PT0S"},
+        "expiration": {"type": "noExpiration"},
+    }
+    package = {
+        **common,
+        "id": "package-1",
+        "displayName": "Sales",
+        "isHidden": False,
+        "resourceRoleScopes": [{"role": {"originId": "Member_group-1"}}],
+    }
+    catalog = {
+        **common,
+        "id": "catalog-1",
+        "displayName": "Company",
+        "state": "published",
+        "isExternallyVisible": True,
+    }
+    return Present(
+        groups={"Sales": ("group-1",)},
+        catalogs=(Thing("catalog", catalog),),
+        packages=(Thing("package", package, "catalog-1"),),
+        policies=(Thing("policy", policy, "package-1"),),
+    )
+
+
+def test_a_new_company_is_made_from_the_catalog_down() -> None:
+    plan = planned(FILE)
+    assert [(step.op, step.kind) for step in plan.steps] == [
+        ("create", "catalog"),
+        ("create", "package"),
+        ("create", "policy"),
+    ]
+    assert [group.name for group in plan.groups] == ["Sales"]
+    assert plan.steps[1].body["catalog"] == {"id": plan.steps[0].id}
+    assert render(plan).splitlines()[-1] == "Plan: 4 to add, 0 to change, 0 to remove."
+
+
+def test_what_is_as_the_file_says_needs_nothing() -> None:
+    plan = planned(FILE, as_it_is())
+    assert plan.is_empty
+    assert "No changes" in render(plan)
+
+
+def test_a_rule_that_changed_is_shown_before_and_after() -> None:
+    plan = planned(FILE, as_it_is(rule='user.city -eq "Rome"'))
+    (step,) = plan.steps
+    assert (step.op, step.version) == ("update", 3)
+    assert '~ policy "Company / Sales / by rule"' in render(plan)
+    assert 'rule: user.city -eq "Rome" -> user.department -eq "Sales"' in render(plan)
+
+
+def test_what_the_file_made_and_says_no_more_goes_from_the_inside_out() -> None:
+    plan = planned("groups: []", as_it_is())
+    assert [(step.op, step.kind) for step in plan.steps] == [
+        ("delete", "policy"),
+        ("delete", "package"),
+        ("delete", "catalog"),
+    ]
+    assert plan_as_json(plan)["summary"] == {"add": 0, "change": 0, "remove": 3}
+
+
+def test_what_people_made_is_left_alone_and_said() -> None:
+    plan = planned("groups: []", as_it_is(managed_by=None))
+    assert plan.is_empty
+    without_policy = FILE[: FILE.index("        policies:")]
+    adopted = planned(without_policy, as_it_is(managed_by=None))
+    assert all(step.adopts for step in adopted.steps)
+    assert "kept by this file from now on" in render(adopted)
+    assert "policy 'Company / Sales / by rule' is left alone: made by hand" in render(adopted)
+
+
+def test_what_holds_something_of_others_stays_and_so_does_what_it_lies_in() -> None:
+    mine = as_it_is()
+    by_hand = Thing("policy", {**as_it_is(None).policies[0].body, "id": "other", "displayName": "Ana's"}, "package-1")
+    plan = planned("groups: []", Present(mine.groups, (), mine.catalogs, mine.packages, (*mine.policies, by_hand)))
+    assert [step.kind for step in plan.steps] == ["policy"]
+    assert "'Company / Sales' stays" in render(plan)
+    assert "catalog 'Company' stays" in render(plan)
+
+
+def test_another_files_things_are_refused_with_their_place() -> None:
+    with pytest.raises(DocumentWrong, match=r"company.yaml:4: catalogs\[0\]: catalog 'Company' is kept by the file"):
+        planned(FILE, as_it_is(managed_by="other.yaml"))
+
+
+def test_the_same_weeks_in_days_are_no_difference() -> None:
+    text = FILE.replace("automatic: 'user.department -eq \"Sales\"'", "direct: true\n            expiresAfter: P2W")
+    present = as_it_is()
+    body = {
+        **present.policies[0].body,
+        "specificAllowedTargets": [],
+        "automaticRequestSettings": None,
+        "expiration": {"type": "afterDuration", "duration": "P14D", "endDateTime": None},
+    }
+    policies = (Thing("policy", body, "package-1"),)
+    assert planned(text, Present(present.groups, (), present.catalogs, present.packages, policies)).is_empty
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (FILE.replace('"Sales"\'', "\"Sales'"), "company.yaml:10: catalogs[0].packages[0].policies[0].automatic: "),
+        (FILE.replace("automatic:", "automatik:"), "policies[0].automatik: is not known here"),
+        (FILE.replace("name: by rule", "name: 7"), "company.yaml:9: catalogs[0].packages[0].policies[0].name: must be"),
+        (FILE.replace("{group: Sales}", "{group: Sale}"), "roles[0].group: there is no group 'Sale'"),
+        (FILE + "            direct: true\n", "a policy has exactly one of"),
+        (FILE + "            population: Nowhere\n", "a policy has exactly one of"),
+        (
+            FILE + "            name: twice\n",
+            "company.yaml:11: catalogs[0].packages[0].policies[0].name: 'name' stands",
+        ),
+        ("groups: [{name: A}, {name: A}]", "groups[1].name: 'A' stands already at groups[0]"),
+        ("catalogs: [{name: A}, {name: a}]", "catalogs[1].name: 'a' stands already at catalogs[0]"),
+        ("catalogs: ]", "company.yaml:1: is no YAML"),
+        ("populations: [{name: A}]", "populations[0].rule: is missing"),
+        ("- 1", "company.yaml:1"),
+        (
+            "catalogs: [{name: A, packages: [{name: B, policies: [{name: C, direct: true, expiresAfter: P1M}]}]}]",
+            "expiresAfter: 'P1M' is no duration",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_with_line_and_path(text: str, expected: str) -> None:
+    assert expected in wrong(text)
+
+
+def test_a_rule_that_does_not_parse_shows_the_place_in_the_rule() -> None:
+    said = wrong(FILE.replace("-eq", "-equals"))
+    assert "(line 1, column 17)" in said
+    assert "^^^" in said
+
+
+def test_every_problem_is_said_at_once() -> None:
+    text = FILE.replace("-eq", "-equals") + "groups2: []\n"
+    assert "groups2: is not known here" in wrong(text)
+    twice = "populations: [{name: A, rule: x}, {name: B, rule: y}]"
+    assert len(wrong(twice).split("populations[")) == 3
+
+
+def test_nicknames_are_plain_and_told_apart() -> None:
+    assert nickname("Łódź & Söhne").isascii()
+    assert nickname("日本") != nickname("中国")
+    assert len(nickname("x" * 300)) <= 64
