@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import json
 import signal
@@ -11,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -189,8 +190,8 @@ class _Demo:
         progress = settling.Progress()
         async with AsyncExitStack() as stack:
             client = await stack.enter_async_context(_client(self._up.endpoints.api))
-            await settling.look(client, self._up.endpoints.mail, progress, 0, counts=False)
-            before, progress.changes = progress.changes, 0
+            await settling.look(client, self._up.endpoints.mail, progress, 0)
+            before, progress = progress.changes, settling.Progress()
             began = time.monotonic()
             feed = asyncio.create_task(self._feed(folder, until, progress))
             stack.callback(feed.cancel)
@@ -208,15 +209,27 @@ class _Demo:
         return Played(changes, seconds, outcome, mismatches, employed, judged)
 
     async def _feed(self, folder: Path, until: date, progress: Progress) -> int:
-        """Have the sample producer publish the history, in a process of its own. Returns how many changes it sent."""
+        """Have the sample producer publish the history, in a process of its own. Returns how many changes that are.
+
+        What this Kafka has been given in full is not sent again. Smooth changes would be repeats that change nothing;
+        but rough ones state wrong things first and correct them later, and would do so once more."""
+        from deploy.demo import fed  # noqa: PLC0415
         from shared.contracts.topics import HR_CHANGES  # noqa: PLC0415
 
+        topic = self._up.settings.topic(HR_CHANGES.name)
+        note = self._asked.data_dir / "fed.json"
+        stream = await asyncio.to_thread(fed.digest, folder, until, self._asked.rough)
+        if (known := await fed.in_full(note, stream, self._up.endpoints.kafka, topic)) is not None:
+            complain(f"Kafka holds all {known:,} changes already: nothing to send.")
+            progress.sent = known
+            return known
         options = [str(folder), "--kafka", self._up.endpoints.kafka, "--until", until.isoformat()]
-        options += ["--topic", self._up.settings.topic(HR_CHANGES.name)]
+        options += ["--topic", topic]
         if self._asked.rough is not None:
             options += ["--rough", str(self._asked.rough)]
         said = await _process("deploy.demo.hr_feed", *options)
         progress.sent = int(said.split()[0])
+        await fed.note_down(note, stream, progress.sent, self._up.endpoints.kafka, topic)
         return progress.sent
 
     async def _watch(
@@ -247,27 +260,25 @@ class _Demo:
                     said = time.monotonic()
                     complain(view.plain(progress, stage))
 
-        counted = settled = 0.0
+        counting = asyncio.create_task(_count_now_and_then(client, progress))
+        stack.callback(counting.cancel)
+        settled = 0.0
         quiet = False
         while True:
-            now = time.monotonic()
-            counts = now - counted > _COUNT_EVERY_S
-            counted = now if counts else counted
-            fed = feed.done()
-            if fed:
+            if fed := feed.done():
                 feed.result()
             try:
-                await settling.look(client, self._up.endpoints.mail, progress, before, counts=counts)
+                await settling.look(client, self._up.endpoints.mail, progress, before)
             except settling.NoAnswer:
                 quiet = False
+                continue
             show("Playing" if not settled else "Waiting for the mails")
             if fed and not settled:
                 # Twice in a row: a timer may have had its hands on something at the first look.
                 if progress.quiet and quiet and await settling.nothing_under_way(client):
-                    settled = now
+                    settled = time.monotonic()
                 quiet = progress.quiet
-            if settled and (progress.mails_waiting == 0 or now - settled > _MAILS_S):
-                await settling.look(client, self._up.endpoints.mail, progress, before, counts=True)
+            if settled and (progress.mails_waiting == 0 or time.monotonic() - settled > _MAILS_S):
                 self._progress = progress
                 return settled
             await asyncio.sleep(_LOOK_EVERY_S)
@@ -295,14 +306,23 @@ class _Demo:
         if held is None:
             return
         name, people = held
-        person = str(people[0])
-        for arguments in (["explain", person, name], ["access", person, "--at", date.today().isoformat()]):  # noqa: DTZ011
+        person, now = str(people[0]), f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        for arguments in (["explain", person, name], ["access", person, "--at", now]):
             self._out.print(f"\n[bold]$ tenure {' '.join(_quoted(one) for one in arguments)}[/bold]")
             complete = [*arguments, "--data-dir", str(self._asked.data_dir)]
             try:
                 self._out.print((await _process("deploy.cli", *complete)).rstrip(), markup=False)
             except CommandFailed as problem:
                 complain(str(problem))
+
+
+async def _count_now_and_then(client: httpx.AsyncClient, progress: Progress) -> None:
+    from deploy.demo import settling  # noqa: PLC0415
+
+    while True:
+        with contextlib.suppress(settling.NoAnswer):
+            await settling.count(client, progress)
+        await asyncio.sleep(_COUNT_EVERY_S)
 
 
 def _client(api: str) -> httpx.AsyncClient:

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from deploy.cli.endpoints import CommandFailed
 from deploy.demo.reading import EM, listed
 from deploy.run.status import PATH as STATUS
 
@@ -50,18 +51,22 @@ class NoAnswer(Exception):
     """The run did not say how it is this time; it may the next."""
 
 
-async def look(client: httpx.AsyncClient, mail: str | None, progress: Progress, fed_from: int, *, counts: bool) -> None:
-    """Bring `progress` up to date; `counts`: ask for assignments and members, too, which costs more.
+async def count(client: httpx.AsyncClient, progress: Progress) -> None:
+    """How many assignments and members there are; it costs more than a look. Raises NoAnswer."""
+    try:
+        progress.assignments = await _count(client, f"{EM}/assignments", {"$filter": "state eq 'delivered'"})
+        progress.members = await _members(client)
+    except (httpx.HTTPError, CommandFailed, ValueError, KeyError) as problem:
+        raise NoAnswer from problem
 
-    `fed_from`: how many HR changes the topic held before the feed. Raises NoAnswer."""
+
+async def look(client: httpx.AsyncClient, mail: str | None, progress: Progress, fed_from: int) -> None:
+    """Bring `progress` up to date. `fed_from`: how many HR changes the topic held before the feed. Raises NoAnswer."""
     try:
         said = (await client.get(STATUS)).raise_for_status().json()
         progress.mails_waiting = await _mails_waiting(client)
         if mail:
             progress.mails = (await client.get(f"{mail}/status")).raise_for_status().json()["mails"]
-        if counts:
-            progress.assignments = await _count(client, f"{EM}/assignments", {"$filter": "state eq 'delivered'"})
-            progress.members = await _members(client)
     except (httpx.HTTPError, ValueError, KeyError) as problem:
         raise NoAnswer from problem
     services = said["services"].values()
