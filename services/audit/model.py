@@ -163,6 +163,8 @@ class Line:
     assignment: str | None = None
     role: str | None = None
     group: str | None = None
+    properties: frozenset[str] | None = None
+    """Of a person: what changed; None for whatever may have changed all."""
     origins: frozenset[str] = frozenset()
     """Of an HR change: the names under which it may be the correlation of what followed."""
 

@@ -6,6 +6,7 @@ erased is told as far as the chain goes: that it happened, when and by whom.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -98,10 +99,31 @@ def explained(
             line.policy for line in lines if line.assignment == span.assignment and line.policy
         }
         policies.add(span.policy)
+        by_person = causes
+        if not any(line.kind == "person" and line.correlation in causes for line in lines):
+            by_person = causes | _what_made_it_match(lines, span, policies)
         for line in lines:
-            if _belongs(line, span, keys, groups, causes, policies):
+            why = by_person if line.kind in ("hr", "person") else causes
+            if _belongs(line, span, keys, groups, why, policies):
                 chosen[line.id, line.what] = line
     return in_order(chosen.values())
+
+
+def _what_made_it_match(lines: Sequence[Line], span: Span, policies: set[str | None]) -> set[str | None]:
+    """For an assignment that a rule change brought: the correlation of the person's last change, before it, of
+    anything that the rule names; of their joining if there was none."""
+    rules = " ".join(line.what for line in lines if line.kind == "catalog" and line.policy in policies)
+    named = set(_PROPERTY.findall(rules))
+    if not named:
+        return set()
+    before = [line for line in lines if line.kind == "person" and _instant(line.at) <= span.since.timestamp()]
+    for line in reversed(in_order(before)):
+        if line.correlation and (line.properties is None or line.properties & named):
+            return {line.correlation}
+    return set()
+
+
+_PROPERTY = re.compile(r"user\.(\w+)")
 
 
 def in_order(lines: Iterable[Line]) -> list[Line]:
@@ -216,7 +238,8 @@ def _person(line: Line, transition: Document, whole: Document, _b: Document, _d:
         what = _PERSON.get(kind, "{type}").format_map({"source": "a source", **transition})
         if kind == "PersonJoined" and transition.get("returned"):
             what = "came back"
-    return replace(line, kind="person", what=what)
+    properties = frozenset(transition.get("properties") or ()) if kind == "PersonChanged" else None
+    return replace(line, kind="person", what=what, properties=properties)
 
 
 def _holding(line: Line, transition: Document, whole: Document, _b: Document, _d: Any, names: Names) -> Line | None:

@@ -137,6 +137,15 @@ def test_why_keeps_to_the_assignment_asked_for() -> None:
     assert {line.assignment for line in lines if line.kind == "assignment"} == {"assignment-1"}
 
 
+def test_for_an_assignment_that_a_rule_brought_why_says_what_made_the_rule_match() -> None:
+    applied = cause("apply:2")
+    records = [one for one in story() if "assignment.holdings" not in one.topic]
+    brought = added(1, START + timedelta(hours=1), applied)
+    lines = explained([span_of([brought])], stored([*records, brought]), NAMES)
+    assert "joined" in [line.what for line in lines]
+    assert [line.id for line in lines if line.kind == "hr"] == ["c1"]
+
+
 def test_what_was_erased_is_told_as_far_as_the_chain_goes() -> None:
     documents = [{k: v for k, v in one.items() if k not in ("personal", "salt")} for one in stored(story())]
     lines = [line for one in documents for line in told(one, NAMES)]
