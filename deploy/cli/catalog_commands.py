@@ -26,13 +26,13 @@ COLOURS = {"+": "green", "~": "yellow", "-": "red", "#": "dim", "!": "red"}
 
 
 @app.command("plan")
-def plan(file: File, data_dir: DataDir = HERE, api: Api = None, as_json: Json = False) -> None:
+def plan_command(file: File, data_dir: DataDir = HERE, api: Api = None, as_json: Json = False) -> None:
     """Show what `tenure apply` would change, and change nothing."""
     _run(_planned(file, data_dir, api, as_json))
 
 
 @app.command("apply")
-def apply(
+def apply_command(
     file: File,
     data_dir: DataDir = HERE,
     api: Api = None,

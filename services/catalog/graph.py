@@ -348,7 +348,16 @@ def _bound(link: str) -> str:
 
 
 def _refuse_what_is_not_honoured(body: PolicyIn) -> None:
+    automatic, expiration = body.automatic_request_settings or AutomaticIn(), body.expiration or ExpirationIn()
     asked = {
+        # Kept and told in the contract, but not yet obeyed by assignment.
+        "automaticRequestSettings/requestAccessForAllowedTargets": automatic.request_access_for_allowed_targets
+        is False,
+        "automaticRequestSettings/removeAccessWhenTargetLeavesAllowedTargets": (
+            automatic.remove_access_when_target_leaves_allowed_targets is False
+        ),
+        "automaticRequestSettings/gracePeriodBeforeAccessRemoval": _grace(automatic),
+        "expiration/endDateTime": expiration.type == "afterDateTime",
         "reviewSettings": (body.review_settings or {}).get("isEnabled"),
         "questions": body.questions,
         "customExtensionStageSettings": body.custom_extension_stage_settings,
@@ -363,7 +372,9 @@ def _refuse_what_is_not_honoured(body: PolicyIn) -> None:
     for name, wanted in asked.items():
         if wanted:
             raise BadRequest(
-                f"'{name}' is not supported yet: policies are automatic or for direct assignment.", target=name
+                f"'{name}' is not supported yet: policies are automatic by a rule, or for direct assignment with or "
+                "without a duration.",
+                target=name,
             )
 
 

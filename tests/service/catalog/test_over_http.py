@@ -45,7 +45,7 @@ def automatic(package: str, name: str = "by rule", rule: str = RULE) -> dict[str
         "automaticRequestSettings": {
             "requestAccessForAllowedTargets": True,
             "removeAccessWhenTargetLeavesAllowedTargets": True,
-            "gracePeriodBeforeAccessRemoval": "P7D",
+            "gracePeriodBeforeAccessRemoval": "P0D",
         },
     }
 
@@ -78,7 +78,7 @@ async def test_a_package_with_role_and_policy_is_read_back_as_graph_writes_it(wo
     (policy_said,) = found["assignmentPolicies"]
     assert policy_said["id"] == policy
     assert policy_said["specificAllowedTargets"][0]["membershipRule"] == RULE
-    assert policy_said["automaticRequestSettings"]["gracePeriodBeforeAccessRemoval"] == "P7D"
+    assert policy_said["automaticRequestSettings"]["gracePeriodBeforeAccessRemoval"] == "PT0S"
 
     gone = await world.client.delete(f"{EM}/accessPackages/{package}/resourceRoleScopes/{role['id']}")
     assert gone.status_code == 204

@@ -22,8 +22,8 @@ AUTOMATIC: dict[str, Any] = {
     "specificAllowedTargets": [RULE],
     "automaticRequestSettings": {
         "requestAccessForAllowedTargets": True,
-        "removeAccessWhenTargetLeavesAllowedTargets": False,
-        "gracePeriodBeforeAccessRemoval": "P1DT12H",
+        "removeAccessWhenTargetLeavesAllowedTargets": True,
+        "gracePeriodBeforeAccessRemoval": "PT0S",
     },
 }
 
@@ -34,11 +34,7 @@ def policy(body: dict[str, Any]) -> Policy:
 
 def test_an_automatic_policy_comes_back_as_it_was_sent() -> None:
     read = policy(AUTOMATIC)
-    assert (read.rule, read.takes_access, read.grace_period) == (
-        'user.department -eq "Sales"',
-        False,
-        timedelta(days=1, hours=12),
-    )
+    assert (read.rule, read.takes_access, read.grace_period) == ('user.department -eq "Sales"', True, None)
     said = graph.policy_said(Versioned(read, 1, {}))
     assert said["automaticRequestSettings"] == AUTOMATIC["automaticRequestSettings"]
     again = policy({**said, "accessPackage": {"id": "sales"}})
@@ -58,6 +54,15 @@ def test_an_automatic_policy_comes_back_as_it_was_sent() -> None:
         ({"automaticRequestSettings": None}, "allowedTargetScope"),
         ({"expiration": {"type": "afterDuration", "duration": "P1D"}}, "expiration"),
         ({"expiration": {"type": "afterDuration", "duration": "P1M"}}, "expiration/duration"),
+        ({"expiration": {"type": "afterDateTime", "endDateTime": "2030-01-01"}}, "expiration/endDateTime"),
+        (
+            {"automaticRequestSettings": {"gracePeriodBeforeAccessRemoval": "P1D"}},
+            "automaticRequestSettings/gracePeriodBeforeAccessRemoval",
+        ),
+        (
+            {"automaticRequestSettings": {"removeAccessWhenTargetLeavesAllowedTargets": False}},
+            "automaticRequestSettings/removeAccessWhenTargetLeavesAllowedTargets",
+        ),
         ({"reviewSettings": {"isEnabled": True}}, "reviewSettings"),
         ({"questions": [{"text": "Why?"}]}, "questions"),
         ({"requestorSettings": {"enableTargetsToSelfAddAccess": True}}, "requestorSettings"),
