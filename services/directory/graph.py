@@ -101,7 +101,7 @@ def timeline(found: Person) -> list[Document]:
             "sequence": s.sequence,
             "attributes": s.attributes,
             "rescinds": s.rescinds,
-            "receivedFrom": s.place or None,
+            "receivedFrom": "{}/{}".format(*s.seen[-1][:2]) if s.seen else None,
         }
         for s in found.timeline.statements
     ]

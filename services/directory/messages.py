@@ -45,7 +45,7 @@ def decoder(sources: Sources) -> Any:
             )
         if change.kind is ChangeKind.RESCINDED and not change.rescinds:
             raise WillNotPass("rescindsMissing", "Say in 'rescinds' the changeId of the change that is taken back.")
-        return Heard(change, raw, record.key_text or "")
+        return Heard(change, raw, record.key_text or "", record.timestamp_ms)
 
     return decode
 
@@ -88,7 +88,7 @@ def _said(problem: ValidationError) -> tuple[str, str]:
     if not where:
         return "notAChange", "The body is JSON but no object: send {changeId, employeeId, kind, effectiveAt, …}."
     text = error["msg"].removeprefix("Value error, ")
-    if error["type"] == "missing":
+    if error["type"] in {"missing", "string_too_short"}:
         code = _CODES.get(where, "invalid") if where in {"changeId", "employeeId"} else f"{where}Missing"
         return code, f"{where} is missing."
     if where == "kind":

@@ -62,10 +62,8 @@ class Statement(NamedTuple):
     id: str
     attributes: dict[str, Any]
     rescinds: str | None = None
-    place: str = ""
-    """Where it came from ('topic/partition/offset')."""
-    seen: tuple[str, ...] = ()
-    """Where the versions that it corrected came from: read again after a crash, they must not win again."""
+    seen: tuple[tuple[str, int, int], ...] = ()
+    """How far each partition was read for this change: ('topic/partition', offset, timestamp), the last one last."""
 
     def says_the_same(self, other: Statement) -> bool:
         return (
@@ -75,6 +73,15 @@ class Statement(NamedTuple):
             and self.rescinds == other.rescinds
             and self.attributes == other.attributes
         )
+
+    def has_seen(self, new: Statement) -> bool:
+        """Whether `new` was handled before this one, and is only read again after a crash.
+
+        Offsets grow within a partition. Timestamps are asked, too, for a topic that is made anew counts from 0."""
+        if not new.seen:
+            return False
+        (partition, offset, at) = new.seen[-1]
+        return any(place == partition and offset <= last and at <= last_at for place, last, last_at in self.seen)
 
 
 class Told:
@@ -104,7 +111,7 @@ class Told:
             if self.fresh is not None:
                 self.attributes, self.fresh, self.held = self.fresh, None, False
             self.employed = self.ever = True
-        elif kind == "left":
+        elif kind == "left" and self.ever:
             self.employed = False
             if self.fresh is None:
                 self.fresh = {}
@@ -180,9 +187,10 @@ def stated(timeline: Timeline, new: Statement) -> Timeline:
     `new.arrival` is set here. Raises TooOld, TooMany."""
     old = timeline.find(new.source, new.id)
     if old is not None:
-        if old.says_the_same(new) or new.place in old.seen:
+        if old.says_the_same(new) or old.has_seen(new):
             return timeline
-        new = new._replace(seen=(*old.seen, old.place)[-MOST_SEEN:])
+        elsewhere = [mark for mark in old.seen if not new.seen or mark[0] != new.seen[-1][0]]
+        new = new._replace(seen=(*elsewhere, *new.seen)[-MOST_SEEN:])
     base = timeline.base
     if base is not None:
         if old is None and (known := base.remembered.get(_digest_of_id(new.source, new.id))):

@@ -6,7 +6,6 @@ The file named by `TENURE_SOURCES_FILE`:
       hr: {}                        # its identities are employee ids
       contractors:
         employeeIds: false          # it numbers people by itself: only an `employeeId` that it states is one
-        makesPeople: false          # whom no rule links waits for a human
     correlate: [mail, userPrincipalName]      # tried in this order, after the employee id
     authority:                      # for some properties, another order; a source not named may not set it
       mail: [contractors, hr]
@@ -41,8 +40,6 @@ class Source:
     name: str
     employee_ids: bool = True
     """Its identities are the company's employee ids: the same one in two such sources is the same person."""
-    makes_people: bool = True
-    """False: an identity of its that no rule links to a person waits for a human."""
 
 
 @dataclass(frozen=True)
@@ -100,8 +97,8 @@ def sources_of(said: Any) -> Sources:
     for name, options in _object(top.get("sources"), "sources").items():
         if not isinstance(name, str) or not _NAME.fullmatch(name) or name == API:
             raise SourcesFileError(f"sources: {name!r} cannot name a source (letters, digits, '.', '_', '-'; not api).")
-        given = _object(options or {}, f"sources/{name}", {"employeeIds", "makesPeople"})
-        by_name[name] = Source(name, _flag(given, name, "employeeIds"), _flag(given, name, "makesPeople"))
+        given = _object(options or {}, f"sources/{name}", {"employeeIds"})
+        by_name[name] = Source(name, _flag(given, name, "employeeIds"))
     if not by_name:
         raise SourcesFileError("sources: name at least one.")
     correlate = _names(top.get("correlate") or [], "correlate")

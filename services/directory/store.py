@@ -10,7 +10,7 @@ from services.directory.decide.memberships import Groups, SetByHand
 from services.directory.decide.people import Around, Heard
 from services.directory.model import Person
 from services.directory.properties import MANAGER
-from services.directory.sources import Sources
+from services.directory.sources import API, Sources
 from shared.clock import Clock
 from shared.contracts.directory import MembershipState, SetMembership
 from shared.ids import derived_id
@@ -24,6 +24,26 @@ Document = dict[str, Any]
 def person_id_of(source: str, id: str) -> str:
     """The id of whoever is first known under this identity."""
     return derived_id("person", source, id)
+
+
+def correlation_keys(heard: Heard, sources: Sources) -> tuple[str, ...]:
+    """What links an identity to a person of another source, the strongest first."""
+    said = heard.change
+    number = said.attributes.get("employeeId")
+    if sources.by_name[said.source].employee_ids:
+        number = said.employee_id
+    keys = [f"employeeId:{number}"] if isinstance(number, str) and number else []
+    stated = ((name, said.attributes.get(name)) for name in sources.correlate)
+    keys += [f"{name}:{value.casefold()}" for name, value in stated if isinstance(value, str) and value]
+    return tuple(keys)
+
+
+def new_person_id(heard: Heard, sources: Sources) -> str:
+    """The id of somebody whom nobody has spoken of before."""
+    if not heard.keys:
+        return person_id_of(heard.change.source, heard.change.employee_id)
+    name, _, value = heard.keys[0].partition(":")
+    return person_id_of(sources.primary if name == "employeeId" else name, value)
 
 
 async def page_of(store: MongoAggregates, query: Mapping[str, Any], **options: Any) -> list[Document]:
@@ -53,11 +73,32 @@ class People(MongoAggregates):
         self._clock = clock
 
     async def locate(self, messages: Sequence[Heard]) -> Sequence[str]:
-        """Whom each change is about. Sets `person_id` in each."""
-        for heard in messages:
-            if not heard.person_id:
+        """Whom each change is about: by its identity, then by employee id, then by the correlation rules in order; else
+        somebody new, whose id derives from the first of these keys. Sets `person_id` and `keys` in each.
+
+        Two sources that say 'joined' at once clash on a key, and the loser, asked again, finds the winner here."""
+        spoken = [heard for heard in messages if heard.change.source != API]
+        if not self._sources.several:
+            # No query: whoever has one source is found by what the id derives from.
+            for heard in spoken:
                 heard.person_id = person_id_of(heard.change.source, heard.change.employee_id)
+            return [heard.person_id for heard in messages]
+        known = await self._by("state.identities", {heard.identity for heard in spoken})
+        strangers = [heard for heard in spoken if heard.identity not in known]
+        for heard in strangers:
+            heard.keys = correlation_keys(heard, self._sources)
+        linked = await self._by("state.keys", {key for heard in strangers for key in heard.keys})
+        for heard in spoken:
+            found = known.get(heard.identity) or next((linked[key] for key in heard.keys if key in linked), None)
+            heard.person_id = found or new_person_id(heard, self._sources)
         return [heard.person_id for heard in messages]
+
+    async def _by(self, field: str, values: Collection[str]) -> dict[str, str]:
+        """Value of the unique field -> person id."""
+        if not values:
+            return {}
+        found = await self.pairs({field: {"$in": list(values)}}, field)
+        return {value: id for id, several in found for value in several}
 
     async def look(self, messages: Sequence[Heard | Due], states: Mapping[str, Person | None]) -> Around:
         """Managers and names that the batch refers to: at most one query each."""

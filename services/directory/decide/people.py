@@ -52,6 +52,7 @@ class Heard:
     change: HrChange
     raw: bytes = b""
     key: str = ""
+    timestamp_ms: int = 0
     person_id: str = ""
     """Whom it is about, once located."""
     keys: tuple[str, ...] = ()
@@ -83,7 +84,7 @@ def change(state: Person | None, heard: Heard, at: Circumstances[Around]) -> Dec
     before = state or Person(heard.person_id)
     statement = Statement(
         to_ms(said.effective_at), said.sequence or 0, 0, said.source, said.kind.value, said.change_id, clean,
-        said.rescinds if said.kind is ChangeKind.RESCINDED else None, _place(at.position),
+        said.rescinds if said.kind is ChangeKind.RESCINDED else None, _seen(heard, at.position),
     )  # fmt: skip
     try:
         timeline = stated(before.timeline, statement)
@@ -278,6 +279,12 @@ def _keys(before: Person, heard: Heard, at: Circumstances[Around]) -> tuple[str,
     if KEYS_INDEX in at.clashes or not heard.keys:
         return before.keys
     return tuple(dict.fromkeys((*before.keys, *heard.keys)))
+
+
+def _seen(heard: Heard, position: Position | None) -> tuple[tuple[str, int, int], ...]:
+    if position is None:
+        return ()
+    return ((f"{position.topic}/{position.partition}", position.offset, heard.timestamp_ms),)
 
 
 def _place(position: Position | None) -> str:

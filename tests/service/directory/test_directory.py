@@ -1,0 +1,234 @@
+"""The directory on real Kafka and MongoDB: HR changes in, facts and answers out, Graph's pages over HTTP."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from deploy.embedded import Servers
+from services.directory.service import assemble
+from services.directory.store import person_id_of
+from shared.clock import TurnableClock
+from shared.contracts import topics
+from shared.contracts.base import Cause, Lane
+from shared.contracts.directory import SetMembership
+from shared.contracts.topics import Topic
+from shared.messaging.admin import create_topics
+from shared.messaging.host import Host, groups_of
+from shared.settings import Settings
+from shared.web.app import make_app
+
+HEARD = (
+    topics.PERSON_FACTS, topics.PERSON_FACTS.urgent, topics.MEMBERSHIP_FACTS, topics.GROUP_FACTS, topics.HR_REJECTED
+)  # fmt: skip
+WITHIN_S = 15.0
+
+
+class World:
+    """The service under test, and HR and provisioning as the test plays them."""
+
+    def __init__(
+        self, host: Host, clock: TurnableClock, producer: AIOKafkaProducer, consumer: AIOKafkaConsumer
+    ) -> None:
+        self.host, self.clock = host, clock
+        self._producer, self._consumer = producer, consumer
+        self.said: list[tuple[str, Any]] = []
+        app = make_app("directory", host.services["directory"].routers)
+        self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1")
+
+    async def hr(self, *changes: dict[str, Any], topic: Topic = topics.HR_CHANGES) -> None:
+        name = self.host.settings.topic(topic.name)
+        for change in changes:
+            body = {"effectiveAt": "2020-01-01", "kind": "joined"} | change
+            body.setdefault("changeId", f"{body['employeeId']}:{body['kind']}:{body['effectiveAt']}")
+            await self._producer.send_and_wait(name, orjson.dumps(body), key=body["employeeId"].encode())
+
+    async def send(self, topic: Topic, key: str, value: bytes) -> None:
+        await self._producer.send_and_wait(self.host.settings.topic(topic.name), value, key=key.encode())
+
+    async def until(self, there: Callable[[], Any]) -> Any:
+        """Read until it holds; returns what it says then."""
+        async with asyncio.timeout(WITHIN_S):
+            while not (found := there()):
+                for records in (await self._consumer.getmany(timeout_ms=100)).values():
+                    self.said += [(r.topic.partition(".")[2], orjson.loads(r.value)) for r in records]
+        return found
+
+    def facts(self, employee: str, topic: Topic = topics.PERSON_FACTS) -> list[Any]:
+        id = person_id_of("hr", employee)
+        return [fact for name, fact in self.said if name == topic.name and fact["subject"] == id]
+
+    def person(self, employee: str, **expected: Any) -> Any:
+        """The newest state of a person, if it is as expected."""
+        for fact in reversed(self.facts(employee) + self.facts(employee, topics.PERSON_FACTS.urgent)):
+            if all(fact["state"].get(name) == value for name, value in expected.items()):
+                return fact["state"]
+        return None
+
+    def rejected(self, code: str) -> list[Any]:
+        return [one for name, one in self.said if name == topics.HR_REJECTED.name and one["reason"]["code"] == code]
+
+
+@pytest.fixture
+async def world(servers: Servers, request: pytest.FixtureRequest) -> AsyncIterator[World]:
+    settings = Settings(
+        kafka=servers.endpoints.kafka,
+        mongo=servers.endpoints.mongo,
+        namespace=f"dir{uuid.uuid4().hex[:8]}",
+        partitions=2,
+        timer_poll_s=0.05,
+        sources_file=getattr(request, "param", None) and _file(request),
+    )
+    clock = TurnableClock(datetime(2026, 3, 1, 9, tzinfo=UTC))
+    host = Host(settings, {"directory": assemble}, clock)
+    await create_topics(settings, groups_of(list(host.services.values())))
+    async with (
+        host,
+        AIOKafkaProducer(bootstrap_servers=settings.kafka) as producer,
+        AIOKafkaConsumer(
+            *(settings.topic(topic.name) for topic in HEARD),
+            bootstrap_servers=settings.kafka,
+            auto_offset_reset="earliest",
+        ) as consumer,
+    ):
+        yield World(host, clock, producer, consumer)
+
+
+def _file(request: pytest.FixtureRequest) -> Path:
+    folder: Path = request.getfixturevalue("tmp_path")
+    path = folder / "sources.yaml"
+    path.write_text(request.param)
+    return path
+
+
+async def test_from_joining_to_leaving(world: World) -> None:
+    hired = {"employeeId": "E1", "attributes": {"displayName": "Ana", "userPrincipalName": "Ana@x.example"}}
+    await world.hr(
+        {"employeeId": "E1", "kind": "changed", "effectiveAt": "2021-01-01", "attributes": {"department": "IT"}},
+        hired,
+        hired,
+        {"employeeId": "E2", "attributes": {"userPrincipalName": "ana@x.example", "managerEmployeeId": "E3"}},
+        {"employeeId": "E2", "kind": "left", "effectiveAt": "2026-03-02"},
+    )
+    await world.until(lambda: world.person("E1") and world.rejected("managerUnknown"))
+    assert world.person("E1")["attributes"]["department"] == "IT"
+    assert world.rejected("notJoined")[0]["original"]["kind"] == "changed"
+    await world.until(lambda: world.rejected("userPrincipalNameTaken"))
+    # The manager joins later: the reference is resolved without anybody sending it again.
+    await world.hr({"employeeId": "E3"})
+    await world.until(lambda: world.person("E2", managerId=person_id_of("hr", "E3")))
+    world.clock.turn(timedelta(days=2))
+    await world.until(lambda: world.person("E2", status="left"))
+    assert [fact["version"] for fact in world.facts("E1")] == [1]
+
+    user = (await world.http.get("/v1.0/users/ana@X.example")).json()
+    assert (user["id"], user["department"]) == (person_id_of("hr", "E1"), "IT")
+    found = (await world.http.get("/v1.0/users", params={"$filter": "employeeId eq 'e2'", "$count": "true"})).json()
+    assert (found["@odata.count"], found["value"][0]["employeeId"]) == (1, "E2")
+    manager = await world.http.get(f"/v1.0/users/{person_id_of('hr', 'E2')}/manager")
+    assert manager.json()["employeeId"] == "E3"
+    known = (await world.http.get("/v1.0/tenure/people", params={"$filter": "status eq 'left'"})).json()["value"]
+    assert [one["identities"] for one in known] == [[{"source": "hr", "id": "E2"}]]
+    person = (await world.http.get(f"/v1.0/tenure/people/{person_id_of('hr', 'E1')}")).json()
+    assert [one["kind"] for one in person["timeline"]] == ["joined", "changed"]
+
+
+async def test_what_is_no_change_is_answered_and_blocks_nothing(world: World) -> None:
+    await world.send(topics.HR_CHANGES, "E1", b"\xff no")
+    await world.send(topics.HR_CHANGES, "E1", b'{"employeeId": "E1", "kind": "joined"}')
+    await world.hr({"employeeId": "E1"})
+    await world.until(lambda: world.person("E1"))
+    await world.until(lambda: world.rejected("notJson") and world.rejected("changeIdMissing"))
+
+
+async def test_the_urgent_lane_suspends_and_facts_stay_in_it(world: World) -> None:
+    await world.hr({"employeeId": "E1"})
+    await world.until(lambda: world.person("E1"))
+    await world.hr({"employeeId": "E1", "kind": "suspended", "effectiveAt": "2026-02-01"}, topic=topics.HR_URGENT)
+    await world.until(lambda: world.facts("E1", topics.PERSON_FACTS.urgent))
+    assert world.person("E1", status="suspended")["suspendedBy"] == ["hr"]
+    path = f"/v1.0/tenure/people/{person_id_of('hr', 'E1')}"
+    held = await world.http.post(f"{path}/suspend")
+    assert held.json()["suspendedBy"] == ["api", "hr"]
+    await world.hr({"employeeId": "E1", "kind": "returned", "effectiveAt": "2026-02-02"})
+    await world.until(lambda: world.person("E1", suspendedBy=["api"]))
+    assert (await world.http.post(f"{path}/return")).json()["status"] == "active"
+    assert (await world.http.post("/v1.0/tenure/people/nobody/suspend")).status_code == 404
+
+
+async def test_groups_and_members(world: World) -> None:
+    await world.hr({"employeeId": "E1"}, {"employeeId": "E2"})
+    await world.until(lambda: world.person("E1") and world.person("E2"))
+    ana, bob = person_id_of("hr", "E1"), person_id_of("hr", "E2")
+    made = [
+        await world.http.post("/v1.0/groups", json={"displayName": "Ops"}, headers={"Idempotency-Key": "ops"})
+        for _ in range(2)
+    ]
+    assert [one.status_code for one in made] == [201, 201]
+    group = made[0].json()["id"]
+    path = f"/v1.0/groups/{group}"
+    assert made[1].json()["id"] == group
+    reference = {"@odata.id": f"https://graph.example/v1.0/directoryObjects/{ana}"}
+    assert (await world.http.post(f"{path}/members/$ref", json=reference)).status_code == 204
+    assert (await world.http.post(f"{path}/owners/$ref", json=reference)).status_code == 204
+
+    cause = Cause(id="c", correlation="c", actor="system:provisioning", lane=Lane.ORDINARY)
+    for version, (person, member) in enumerate([(bob, True), (ana, True), (ana, False)], start=1):
+        asked = SetMembership(
+            id=f"m{version}", cause=cause, group_id=group, person_id=person, member=member, grant_version=version
+        )
+        await world.send(topics.MEMBERSHIP_COMMANDS, person, asked.json_bytes())
+    await world.until(
+        lambda: {
+            one["commandId"] for name, fact in world.said if name == topics.MEMBERSHIP_FACTS.name
+            for one in fact["transitions"] if one["type"] == "MembershipObeyed"
+        } == {"m1", "m2", "m3"}
+    )  # fmt: skip
+    members = (await world.http.get(f"{path}/members", params={"$top": "1", "$count": "true"})).json()
+    assert members["@odata.count"] == 2, "ana was added by hand, and stays"
+    more = (await world.http.get(members["@odata.nextLink"])).json()
+    assert {one["id"] for one in [*members["value"], *more["value"]]} == {ana, bob}
+    assert (await world.http.get(f"{path}/members/$count")).text == "2"
+    assert [one["id"] for one in (await world.http.get(f"{path}/owners")).json()["value"]] == [ana]
+    found = await world.http.get("/v1.0/groups", params={"$filter": "displayName eq 'ops'"})
+    assert [one["id"] for one in found.json()["value"]] == [group]
+    assert [one["id"] for one in (await world.http.get(f"/v1.0/users/{bob}/memberOf")).json()["value"]] == [group]
+    assert (await world.http.delete(f"{path}/members/{ana}/$ref")).status_code == 204
+    assert (await world.http.patch(path, json={"description": "Operations"})).status_code == 204
+    assert (await world.http.patch(path, json={"displayName": "x"}, headers={"If-Match": 'W/"1"'})).status_code == 412
+    assert (await world.http.delete(path)).status_code == 204
+    assert (await world.http.get(path)).status_code == 404
+
+
+TWO_SOURCES = "sources: {hr: {}, agency: {employeeIds: false}}\ncorrelate: [mail]\n"
+
+
+@pytest.mark.parametrize("world", [TWO_SOURCES], indirect=True)
+async def test_two_sources_that_say_joined_at_once_make_one_person(world: World) -> None:
+    await asyncio.gather(
+        *(
+            world.hr(
+                {"employeeId": f"E{n}", "attributes": {"mail": f"{n}@x.example", "department": "Sales"}},
+                {"employeeId": f"A{n}", "source": "agency", "attributes": {"mail": f"{n}@X.example", "city": "Oslo"}},
+            )
+            for n in range(8)
+        )
+    )
+    people = world.host.services["directory"].stores[0]
+
+    async def identities() -> list[set[str]]:
+        return [set(one["identities"]) for one in await people.states({"state.identities": {"$exists": True}})]  # type: ignore[attr-defined]
+
+    async with asyncio.timeout(WITHIN_S):
+        while sorted(map(sorted, await identities())) != [[f"agency:A{n}", f"hr:E{n}"] for n in range(8)]:
+            await world.until(lambda: True)
+            await asyncio.sleep(0.05)
+    found = (await world.http.get("/v1.0/users", params={"$filter": "city eq 'Oslo' and department eq 'Sales'"})).json()
+    assert len(found["value"]) == 8
