@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from functools import lru_cache
+from typing import Any, Literal
 
 from shared.contracts.base import Lane, Refusal
 from shared.contracts.catalog import ResourceRole
@@ -158,12 +159,7 @@ def _dumped(one: Delivery) -> dict[str, Any]:
 def _loaded(document: Mapping[str, Any]) -> Delivery:
     problem = document.get("problem")
     return Delivery(
-        role=ResourceRole.model_construct(
-            origin_system=document["system"],
-            origin_id=document["resource"],
-            role=document["role"],
-            display_name=document["name"],
-        ),
+        role=_role(document["system"], document["resource"], document["role"], document["name"]),
         wanted=document["wanted"],
         version=document["version"],
         status=DeliveryStatus(document["status"]),
@@ -179,3 +175,11 @@ def _loaded(document: Mapping[str, Any]) -> Delivery:
         lane=Lane(document["lane"]),
         correlation=document["correlation"],
     )
+
+
+@lru_cache(maxsize=4096)
+def _role(
+    system: Literal["AadGroup", "AadApplication", "SharePointOnline"], id: str, role: str, name: str
+) -> ResourceRole:
+    """Few roles, many deliveries: each is made once."""
+    return ResourceRole.model_construct(origin_system=system, origin_id=id, role=role, display_name=name)

@@ -19,6 +19,7 @@ from aiosmtpd.controller import Controller
 from deploy.embedded import Servers
 from deploy.mailcatcher import MailCatcher
 from services.notification.service import assemble
+from services.notification.store import Messages
 from shared.contracts import topics
 from shared.contracts.assignment import (
     AssignmentAdded,
@@ -271,6 +272,22 @@ async def test_hundreds_of_mails_go_out_each_in_a_three_hundredth_of_a_second(
     # Of processor time, consuming, topic and the mail server itself included: other things run on this machine, too.
     assert (time.process_time() - started) / MANY < 1 / 300
     assert catcher.count == before + MANY
+
+
+async def test_a_message_whose_sender_died_goes_out_again_after_its_lease_under_the_same_id(
+    world: World, catcher: MailCatcher
+) -> None:
+    await world.say(topics.PACKAGE_FACTS, package("new", "Sales"))
+    await world.say(topics.PERSON_FACTS, person("eve"))
+    await world.say(topics.HOLDING_FACTS, holding("eve", 1, added("new")))
+    sent = (await world.until_settled("eve"))["mail"]
+    records = Messages(world.host.platforms["notification"].database)
+    # As a process leaves it that was killed between the mail server's answer and the note of it.
+    left = {"status": "sending", "next_at": datetime.now(UTC), "claim": "of the dead"}
+    await records.documents.change([({"_id": sent["id"]}, {"$set": left, "$unset": {"sent_at": ""}})])
+    again = (await world.until_settled("eve"))["mail"]
+    assert (again["status"], again["id"]) == ("sent", sent["id"])
+    assert len(await mails(catcher, "eve@example.com")) == 1  # the same Message-ID: known as the same mail
 
 
 class Difficult:
