@@ -127,10 +127,7 @@ def sources(data_dir: DataDir = DEFAULT_DIR, as_json: AsJson = False) -> None:
         print_json(
             {
                 "file": str(settings.sources_file) if settings.sources_file else None,
-                "sources": [
-                    {"name": one.name, "employeeIds": one.employee_ids, "makesPeople": one.makes_people}
-                    for one in known.by_name.values()
-                ],
+                "sources": [{"name": one.name, "employeeIds": one.employee_ids} for one in known.by_name.values()],
                 "correlate": list(known.correlate),
                 "authority": {attribute: list(names) for attribute, names in known.authority.items()},
             }
@@ -139,11 +136,10 @@ def sources(data_dir: DataDir = DEFAULT_DIR, as_json: AsJson = False) -> None:
     from rich.table import Table  # noqa: PLC0415
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("source", "its identities", "whom no rule links"):
+    for title in ("source", "its identities"):
         table.add_column(title)
     for one in known.by_name.values():
-        ids = "employee ids" if one.employee_ids else "its own numbers"
-        table.add_row(one.name, ids, "becomes a person" if one.makes_people else "waits for a human")
+        table.add_row(one.name, "employee ids" if one.employee_ids else "its own numbers")
     out = console()
     out.print(table)
     out.print("Linked by: employee id" + "".join(f", then {name}" for name in known.correlate))

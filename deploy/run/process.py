@@ -72,7 +72,9 @@ async def all_in_one(settings: Settings, without: Collection[str] = (), say: Say
             say("Making topics")
             await create_topics(settings, registry.all_groups(settings))
             say("Starting the services")
-            host = await stack.enter_async_context(Host(settings, registry.assemblies(without)))
+            host = Host(settings, registry.assemblies(without))
+            if host.services:  # else this is the front alone, which leads to services in other processes
+                await stack.enter_async_context(host)
             http = HttpServer(
                 application(settings, host, registry.assembled(settings, without), data_dir),
                 settings.http_host,

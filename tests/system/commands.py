@@ -1,0 +1,86 @@
+"""`tenure` as its users start it: processes that a test waits for, talks to and kills."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+TENURE = (sys.executable, "-m", "deploy.cli")
+ROOT = Path(__file__).resolve().parents[2]
+START_S = 90.0
+
+
+def clean_environment(**more: str) -> dict[str, str]:
+    """This process's environment without Tenure's settings, and `more`."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("TENURE_")} | more
+
+
+def tenure(*arguments: str, timeout: float = 60, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(
+        [*TENURE, *arguments],
+        cwd=ROOT,
+        env=clean_environment(**environment),
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+@contextmanager
+def started(
+    command: tuple[str, ...], log: Path, environment: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that writes to `log`, stopped in the end (SIGTERM, then by force)."""
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment or clean_environment(), stdout=output, stderr=output
+        )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(45)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def wait_for(what: Callable[[], Any], process: subprocess.Popen[bytes], log: Path, within: float = START_S) -> Any:
+    """What `what` gives as soon as that is something; fails at once if the process ends before."""
+    deadline = time.monotonic() + within
+    while not (found := what()):
+        assert process.poll() is None, log.read_text()[-3000:]
+        assert time.monotonic() < deadline, log.read_text()[-3000:]
+        time.sleep(0.05)
+    return found
+
+
+def endpoints(data_dir: Path) -> dict[str, Any] | None:
+    """What endpoints.json says, None as long as there is none."""
+    try:
+        found: dict[str, Any] = json.loads((data_dir / "endpoints.json").read_text())
+        return found
+    except FileNotFoundError:
+        return None
+
+
+def answers(url: str) -> bool:
+    """Whether it answers with 200."""
+    try:
+        return httpx.get(url, timeout=5, trust_env=False).status_code == 200
+    except httpx.HTTPError:
+        return False
