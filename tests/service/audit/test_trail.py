@@ -73,7 +73,7 @@ class Running:
         return int(await self.database.trail.count_documents({})) >= count
 
     async def sealed(self) -> list[dict[str, Any]]:
-        """The checkpoints, once all that is recorded is under one: the writer learns a little later than the database."""
+        """The checkpoints, once everything is under one: the writer knows a little later than the database."""
         sealed: list[dict[str, Any]] = []
 
         async def all_of_it() -> bool:
