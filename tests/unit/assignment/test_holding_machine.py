@@ -278,4 +278,4 @@ class OnePerson(RuleBasedStateMachine):
 
 
 TestOnePerson = OnePerson.TestCase
-TestOnePerson.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestOnePerson.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
