@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Annotated, Any, NoReturn
 
 from fastapi import APIRouter, Depends, Header, Request, Response
@@ -18,10 +18,9 @@ from services.catalog.store import LIVING, Shelf, Versioned
 from shared.contracts.base import Refusal
 from shared.contracts.catalog import Life, ResourceRole
 from shared.ids import derived_id
-from shared.messaging.errors import GivenUp, MayPass, WillNotPass
 from shared.web.caller import cause_of
 from shared.web.conditional import etag
-from shared.web.errors import BadRequest, Conflict, GraphError, NotFound, PreconditionFailed, Unavailable
+from shared.web.errors import BadRequest, Conflict, GraphError, NotFound, PreconditionFailed
 from shared.web.odata import EntitySet, Expand, ListQuery, read_query
 from shared.web.paging import answer_list, context_url, list_query
 
@@ -52,16 +51,6 @@ def refuse(refusal: Refusal, kept: type[Kept] | None = None) -> NoReturn:
     if refusal.code == "duplicate" and kept is Package:
         code = "DuplicateAccessPackage"
     raise error(refusal.message, code=code)
-
-
-async def _answering() -> AsyncIterator[None]:
-    """Kafka or MongoDB away: may pass."""
-    try:
-        yield
-    except (GivenUp, MayPass) as problem:
-        raise Unavailable("The servers behind this API are away; try again.") from problem
-    except WillNotPass as problem:
-        raise BadRequest(problem.message) from problem
 
 
 def new_id(request: Request, key: str | None) -> str:
@@ -211,7 +200,7 @@ def _put(said: Sequence[Rendered], name: str, children: Iterable[tuple[str, Rend
 def router(acts: Acts) -> APIRouter:
     """Every route of this service."""
     edge = Edge(acts)
-    routes = APIRouter(tags=["catalog"], dependencies=[Depends(_answering)])
+    routes = APIRouter(tags=["catalog"])
     _catalog_routes(routes, edge)
     _package_routes(routes, edge)
     _policy_routes(routes, edge)

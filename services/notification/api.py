@@ -9,9 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request
 
 from services.notification.model import Channel, Event, Status
 from services.notification.store import Messages
-from shared.messaging.errors import MayPass
 from shared.messaging.service import Platform
-from shared.web.errors import Unavailable
 from shared.web.graph_model import graph_time
 from shared.web.odata.fields import DATETIME, GUID, EntitySet, Enumeration, Field
 from shared.web.odata.options import ListQuery
@@ -53,26 +51,20 @@ def router(platform: Platform, messages: Messages) -> APIRouter:
         async def total(asked: ListQuery) -> int:
             return await messages.documents.count(asked.total_filter(scope))
 
-        try:
-            return await answer_list(
-                request,
-                query,
-                find=find,
-                render=_shown,
-                context="tenure/notifications",
-                total=total,
-                base_url=platform.settings.api_url,
-            )
-        except MayPass as problem:
-            raise Unavailable("The database is away; try again.") from problem
+        return await answer_list(
+            request,
+            query,
+            find=find,
+            render=_shown,
+            context="tenure/notifications",
+            total=total,
+            base_url=platform.settings.api_url,
+        )
 
     @routes.get("/v1.0/tenure/notifications/summary")
     async def summary() -> dict[str, Any]:
         """How many are waiting, sent, failed and skipped, by channel; and which channel is away, if one is."""
-        try:
-            return {"channels": await messages.counts(), "degraded": platform.health.degraded}
-        except MayPass as problem:
-            raise Unavailable("The database is away; try again.") from problem
+        return {"channels": await messages.counts(), "degraded": platform.health.degraded}
 
     return routes
 

@@ -15,10 +15,8 @@ from services.provisioning.store import DeliveryStore
 from shared.contracts.base import Cause, Contract
 from shared.contracts.provisioning import DeliveryState
 from shared.messaging.decision import Handler, by
-from shared.messaging.errors import GivenUp, MayPass
 from shared.messaging.loop import Loop, Work
 from shared.messaging.service import ANSWER_S, Platform
-from shared.web.errors import Unavailable
 
 AT_ONCE = 200
 """People whose drift is repaired with one write."""
@@ -97,26 +95,23 @@ async def _compared(platform: Platform, store: DeliveryStore, found_top: int) ->
     drift: list[DriftOut] = []
     found: list[FoundOut] = []
     now = platform.clock.now()
-    try:
-        async for state in store.everyone():
-            people += 1
-            unsettled += decide.unsettled_in(state)
-            drift += [
-                DriftOut(
-                    person_id=state.person_id,
-                    resource=one.role.origin_id,
-                    role=one.role.role,
-                    display_name=one.role.display_name,
-                    expected=one.expected,
-                    version=one.version,
-                )
-                for one in decide.drift_of(state)
-            ]
-            there = decide.found_access_of(state)
-            found_count += len(there)
-            found += [FoundOut(person_id=state.person_id, group_id=group) for group in there[: found_top - len(found)]]
-    except MayPass as problem:
-        raise Unavailable("The database is away; try again.") from problem
+    async for state in store.everyone():
+        people += 1
+        unsettled += decide.unsettled_in(state)
+        drift += [
+            DriftOut(
+                person_id=state.person_id,
+                resource=one.role.origin_id,
+                role=one.role.role,
+                display_name=one.role.display_name,
+                expected=one.expected,
+                version=one.version,
+            )
+            for one in decide.drift_of(state)
+        ]
+        there = decide.found_access_of(state)
+        found_count += len(there)
+        found += [FoundOut(person_id=state.person_id, group_id=group) for group in there[: found_top - len(found)]]
     return ReconciliationOut(
         compared_at=now,
         people=people,
@@ -137,10 +132,6 @@ async def _repair(
     attempts = platform.patience("http.reconciliation", ANSWER_S)
     for start in range(0, len(people), AT_ONCE):
         works = [Work(Repair(person), cause) for person in people[start : start + AT_ONCE]]
-        try:
-            outcomes = await loop.run(works, handler, attempts)
-        except GivenUp as problem:
-            raise Unavailable("The servers are away; some may be repaired. Asking again is safe.") from problem
-        for outcome in outcomes:
+        for outcome in await loop.run(works, handler, attempts):
             if outcome.error is not None:
                 raise outcome.error

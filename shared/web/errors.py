@@ -1,7 +1,8 @@
 """Refusals in the shape of Microsoft Graph: `{"error": {"code", "message", "innerError"}}`.
 
-A route raises a `GraphError`; everything else that can go wrong (a body that does not validate, an unknown path, a verb
-that a path lacks, a fault of ours) is turned into one here. `code` is for programs and stays; `message` is for people.
+A route raises a `GraphError`, or lets the kit's `MayPass`, `GivenUp` and `WillNotPass` through; everything else that can
+go wrong (a body that does not validate, an unknown path, a verb that a path lacks, a fault of ours) is turned into one
+here. `code` is for programs and stays; `message` is for people.
 Source: reference/graph-api-operations.md 1.1.
 """
 
@@ -17,6 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from shared.messaging.errors import GivenUp, MayPass, WillNotPass
 from shared.telemetry.logs import get_logger
 
 log = get_logger(__name__)
@@ -203,6 +205,24 @@ def add_error_handlers(app: FastAPI) -> None:
         assert isinstance(error, HTTPException)
         return response_of(_of_http(error, request), RequestIds.of(request))
 
+    async def server_away(request: Request, error: Exception) -> Response:
+        return response_of(
+            Unavailable(
+                "A server behind this one does not answer, so what became of the request is not known. "
+                "Sending it again is safe with the same Idempotency-Key, and for everything that only reads.",
+            ),
+            RequestIds.of(request),
+        )
+
+    async def will_not_pass(request: Request, error: Exception) -> Response:
+        assert isinstance(error, WillNotPass)
+        if error.code == "bug":
+            raise error  # ours, not the caller's
+        return response_of(BadRequest(error.message, code=error.code), RequestIds.of(request))
+
     app.add_exception_handler(GraphError, graph_error)
+    app.add_exception_handler(MayPass, server_away)
+    app.add_exception_handler(GivenUp, server_away)
+    app.add_exception_handler(WillNotPass, will_not_pass)
     app.add_exception_handler(RequestValidationError, not_valid)
     app.add_exception_handler(HTTPException, http_error)
