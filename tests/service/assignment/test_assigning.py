@@ -146,7 +146,8 @@ async def test_a_question_before_a_deletion_is_answered_with_the_count(around: S
     await around.holds("ole", "old")
     asking = said.package("old", 2, life=Life.DELETING, asked=True)
     await around.say(topics.PACKAGE_FACTS, asking, asking)
-    await around.say(topics.POLICY_FACTS, said.policy("old-rule", "old", None, 2, life=Life.DELETING, asked=True))
+    rule = 'user.department -eq "Archive"'
+    await around.say(topics.POLICY_FACTS, said.policy("old-rule", "old", rule, 2, life=Life.DELETING, asked=True))
 
     async def answered() -> bool:
         return {one.subject for one in around.answers} >= {"old", "old-rule"}
@@ -158,6 +159,7 @@ async def test_a_question_before_a_deletion_is_answered_with_the_count(around: S
     await around.say(topics.PERSON_FACTS, said.person("olga", department="archive"))
     await around.read_all()
     assert around.packages("olga") == set(), "nothing new is given by what is being deleted"
+    assert around.packages("ole") == {"old"}, "and nothing is taken before it is deleted"
 
 
 async def test_a_rule_and_a_joiner_never_miss_each_other_on_two_replicas(servers: Servers) -> None:
