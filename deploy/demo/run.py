@@ -271,6 +271,7 @@ class _Demo:
                 await settling.look(client, self._up.endpoints.mail, progress, before)
             except settling.NoAnswer:
                 quiet = False
+                await asyncio.sleep(_LOOK_EVERY_S)
                 continue
             show("Playing" if not settled else "Waiting for the mails")
             if fed and not settled:

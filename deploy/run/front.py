@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -12,6 +14,7 @@ from starlette.background import BackgroundTask
 from starlette.responses import Response, StreamingResponse
 
 from deploy.run import peers
+from deploy.run.backlog import Watch
 from deploy.run.status import status_router
 from shared.messaging.host import Host
 from shared.messaging.service import Service
@@ -39,22 +42,33 @@ def application(settings: Settings, host: Host, elsewhere: Mapping[str, Service]
             f"{service}: {where}: {what}" for service, found in host.troubles().items() for where, what in found.items()
         ]
 
+    watch = Watch(settings, [one for service in host.services.values() for one in service.subscriptions])
+    peer_client = httpx.AsyncClient(timeout=PEER_TIMEOUT_S, trust_env=False, limits=httpx.Limits(max_connections=50))
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await asyncio.gather(watch.close(), peer_client.aclose())
+
     routers = [router for service in host.services.values() for router in service.routers]
     name = next(iter(host.services)) if len(host.services) == 1 else "tenure"
     app = make_app(
-        "Tenure", [status_router(settings, host, tuple(elsewhere), data_dir)], service=name, readiness=readiness
+        "Tenure",
+        [status_router(watch, host, tuple(elsewhere), data_dir)],
+        service=name,
+        readiness=readiness,
+        lifespan=lifespan,
     )
     for router in routers:
         app.include_router(router)
     for left_out, service in elsewhere.items():
-        app.include_router(_way_to(left_out, service.routers, data_dir))
+        app.include_router(_way_to(left_out, service.routers, data_dir, peer_client))
     return app
 
 
-def _way_to(name: str, routers: Iterable[APIRouter], data_dir: Path | None) -> APIRouter:
+def _way_to(name: str, routers: Iterable[APIRouter], data_dir: Path | None, client: httpx.AsyncClient) -> APIRouter:
     """The paths of a service that runs in another process, or 503 and how to start it."""
     way = APIRouter(include_in_schema=False)
-    client = httpx.AsyncClient(timeout=PEER_TIMEOUT_S, trust_env=False, limits=httpx.Limits(max_connections=50))
 
     async def pass_on(request: Request) -> Response:
         if (peer := peers.find(data_dir, name) if data_dir else None) is None:

@@ -12,16 +12,14 @@ from fastapi import APIRouter
 from deploy.run import peers
 from deploy.run.backlog import Watch
 from shared.messaging.host import Host, groups_of
-from shared.settings import Settings
 
 PATH = "/v1.0/tenure/status"
-_PEER_S = 10.0
+_PEER_S = 45.0
 
 
-def status_router(settings: Settings, host: Host, elsewhere: tuple[str, ...], data_dir: Path | None) -> APIRouter:
+def status_router(watch: Watch, host: Host, elsewhere: tuple[str, ...], data_dir: Path | None) -> APIRouter:
     """The route over what this process runs, and over what runs `elsewhere`."""
     router = APIRouter(tags=["tenure"])
-    watch = Watch(settings, [one for service in host.services.values() for one in service.subscriptions])
 
     @router.get(PATH)
     async def status() -> dict[str, Any]:
