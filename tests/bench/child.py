@@ -1,0 +1,30 @@
+"""`tenure`, as a child of the bench: SIGUSR1 starts a profiler on its main thread, SIGUSR2 writes what it found.
+
+    python -m tests.bench.child run --data-dir DIR
+
+The file is named by BENCH_PROFILE, as `pstats` reads it.
+"""
+
+from __future__ import annotations
+
+import cProfile
+import os
+import signal
+
+from deploy.cli import main
+
+if path := os.environ.get("BENCH_PROFILE"):
+    profiler = cProfile.Profile()
+
+    def begin(*_: object) -> None:
+        profiler.enable()
+
+    def end(*_: object) -> None:
+        profiler.disable()
+        profiler.dump_stats(f"{path}.new")
+        os.replace(f"{path}.new", str(path))
+
+    signal.signal(signal.SIGUSR1, begin)
+    signal.signal(signal.SIGUSR2, end)
+
+main()
