@@ -1,0 +1,91 @@
+"""The demo as its users start it: a slice of it, twice, and killed in the middle."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.system.commands import TENURE, endpoints, started, tenure, wait_for
+
+PEOPLE = "150"
+
+
+def demo(data_dir: Path, report: Path, *more: str) -> dict[str, Any]:
+    """Play it to its end; the report."""
+    done = tenure("demo", "--once", "--data-dir", str(data_dir), "--report", str(report), *more, timeout=280)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
+    found: dict[str, Any] = json.loads(report.read_text())
+    return found
+
+
+@pytest.mark.timeout(300)
+def test_a_rough_history_becomes_just_the_access_it_calls_for_and_a_second_run_changes_nothing(tmp_path: Path) -> None:
+    played = ("--people", PEOPLE, "--rough", "3")
+    first = demo(tmp_path / "run", tmp_path / "first.json", *played)
+
+    assert first["mismatches"] == []
+    assert first["until"] == "2002-07-31"
+    assert set(first) == {"until", "people", "packages", "groups", "changes", "seconds", "mismatches"}
+    assert first["changes"] > 300
+    assert first["packages"] == first["groups"]
+    assert sum(map(len, first["packages"].values())) > 100
+
+    mails = len((tmp_path / "run" / "mails").read_bytes()) if (tmp_path / "run" / "mails").is_file() else None
+    second = demo(tmp_path / "run", tmp_path / "second.json", *played)
+
+    assert {**second, "seconds": 0} == {**first, "seconds": 0}
+    assert mails is None or mails == len((tmp_path / "run" / "mails").read_bytes())
+    assert endpoints(tmp_path / "run") is None, "a run that has ended answers nowhere"
+
+
+@pytest.mark.timeout(300)
+def test_killed_in_the_middle_and_run_again_it_ends_the_same(tmp_path: Path) -> None:
+    run, log = tmp_path / "run", tmp_path / "log"
+    played = ("--people", PEOPLE, "--rough", "3", "--data-dir", str(run))
+    with started((*TENURE, "demo", "--once", *played), log) as process:
+        wait_for(lambda: some_changes_taken(run), process, log)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+
+    again = demo(run, tmp_path / "again.json", "--people", PEOPLE, "--rough", "3")
+
+    assert again["mismatches"] == []
+    assert sum(map(len, again["packages"].values())) > 100
+
+
+def some_changes_taken(run: Path) -> bool:
+    if (found := endpoints(run)) is None:
+        return False
+    try:
+        said = httpx.get(f"{found['api']}/v1.0/tenure/status", timeout=30, trust_env=False).json()
+    except httpx.HTTPError:
+        return False
+    return bool(said["hrChanges"]["taken"] > 0)
+
+
+@pytest.mark.needs_shared
+@pytest.mark.timeout(300)
+def test_the_real_companys_first_years_become_just_the_access_they_call_for(
+    shared_folder: Path, tmp_path: Path
+) -> None:
+    history = shared_folder / "data" / "employees"
+    report = demo(tmp_path / "run", tmp_path / "report.json", "--data", str(history), "--until", "1986-01-01")
+
+    assert report["mismatches"] == []
+    assert report["packages"] == report["groups"]
+
+
+def test_what_is_no_history_is_said_in_a_line(tmp_path: Path) -> None:
+    done = tenure(
+        "demo", "--once", "--data", str(tmp_path / "nowhere"), "--data-dir", str(tmp_path / "run"), timeout=100
+    )
+
+    assert done.returncode == 2
+    assert "A history is five CSV files" in done.stderr
+    assert "Traceback" not in done.stderr
