@@ -13,6 +13,9 @@ from shared.messaging.deadletters import topic_of
 from shared.messaging.errors import MayPass
 from shared.settings import Settings
 
+LARGEST_LETTER = 2 * 1024 * 1024
+"""Bytes. The largest record that any topic takes (1 MiB), its headers as base64, and what we add."""
+
 
 async def _served(settings: Settings, topics: Sequence[NewTopic]) -> None:
     """Wait until every partition answers: one that was just made says 'not leader' for a moment."""
@@ -44,7 +47,12 @@ async def create_topics(settings: Settings, groups: Sequence[str]) -> list[str]:
     ]
     retention = str(int(QUARTER.total_seconds() * 1000))
     wanted += [
-        NewTopic(settings.topic(topic_of(group)), 1, settings.replication, topic_configs={"retention.ms": retention})
+        NewTopic(
+            settings.topic(topic_of(group)),
+            1,
+            settings.replication,
+            topic_configs={"retention.ms": retention, "max.message.bytes": str(LARGEST_LETTER)},
+        )
         for group in groups
     ]
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka.split(","), **settings.kafka_security())

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -18,7 +18,7 @@ from shared.messaging.attempts import PatientAttempts
 from shared.messaging.errors import GivenUp, MayPass
 from shared.messaging.failpoints import Failpoints
 from shared.messaging.health import Health
-from shared.messaging.kafka import Bus, Subscriber
+from shared.messaging.kafka import Bus, CommittedOffsets, Subscriber
 from shared.messaging.lanes import RightOfWay
 from shared.messaging.service import Platform, Service, Timer, ring
 from shared.settings import Settings
@@ -30,6 +30,8 @@ log = structlog.get_logger(__name__)
 Assemble = Callable[[Platform], Service]
 START_S = 60.0
 HEALTH_EVERY_S = 5.0
+PING_EVERY_S = 2.0
+PING_S = 3.0
 LONGEST_PAUSE_S = 5.0
 
 
@@ -105,25 +107,52 @@ class Host:
         }
 
     async def _start(self) -> None:
-        for platform in self.platforms.values():
-            attempts = PatientAttempts(platform.health, "start", within_s=START_S, longest_pause_s=2.0)
-            await attempts("mongo", self._client.check)
-        await asyncio.gather(
-            *(store.ensure_indexes() for service in self.services.values() for store in service.stores)
-        )
+        _require_own_groups(self.services)
+        await self._started("mongo", self._client.check)
+        stores = [store for service in self.services.values() for store in service.stores]
+        await self._started("indexes", lambda: _all(store.ensure_indexes() for store in stores))
         for name, service in self.services.items():
             platform = self.platforms[name]
             self._subscribers[name] = [
-                self.bus.subscribe([t.name for t in s.topics], s.group, s.take, platform.committed)
+                self.bus.subscribe(
+                    # Only a group whose positions are causes of writes may prove by its commit that they are published.
+                    [t.name for t in s.topics],
+                    s.group,
+                    s.take,
+                    platform.committed if s.decides else CommittedOffsets(),
+                )
                 for s in service.subscriptions
             ]
-        attempts = PatientAttempts(
-            next(iter(self.platforms.values())).health, "start", within_s=START_S, longest_pause_s=2
-        )
-        await attempts("kafka", self.bus.start)
+        await self._started("kafka", self.bus.connect)
         for name, service in self.services.items():
             self._background(name, service)
-            self.platforms[name].health.well("start")
+        # Timers and sweepers need not wait for it: the place of a member that was killed is kept for ten seconds.
+        await self._started("kafka", self.bus.start)
+        for platform in self.platforms.values():
+            platform.health.well("start")
+        self._watched("kafka", lambda: self.bus.ping(PING_S))
+        self._watched("mongo", self._client.check)
+
+    async def _started(self, what: str, step: Callable[[], Awaitable[Any]]) -> None:
+        """Try until it succeeds, at most START_S, with every service saying what it waits for."""
+        every = _Everyone([platform.health for platform in self.platforms.values()])
+        await PatientAttempts(every, f"start.{what}", within_s=START_S, longest_pause_s=2.0)(what, step)
+
+    def _watched(self, what: str, ask: Callable[[], Awaitable[Any]]) -> None:
+        """Readiness follows a server even while nobody has work for it."""
+        every = _Everyone([platform.health for platform in self.platforms.values()])
+
+        async def watch() -> None:
+            while True:
+                try:
+                    await ask()
+                except Exception as problem:
+                    every.trouble(what, f"{type(problem).__name__}: {problem}")
+                else:
+                    every.well(what)
+                await asyncio.sleep(PING_EVERY_S)
+
+        self._tasks.append(asyncio.create_task(watch(), name=f"watch.{what}"))
 
     def _background(self, name: str, service: Service) -> None:
         platform = self.platforms[name]
@@ -141,8 +170,11 @@ class Host:
         async def run() -> None:
             pause = 0.1
             health = self.platforms[service].health
+            loop = asyncio.get_running_loop()
             while True:
                 started = time.monotonic()
+                # Work that does not say itself that it is well again: if it has run for a while, it is.
+                lasting = loop.call_later(LONGEST_PAUSE_S, health.well, what)
                 try:
                     await work()
                 except asyncio.CancelledError:
@@ -151,6 +183,8 @@ class Host:
                     expected = isinstance(problem, (MayPass, GivenUp))
                     log.warning("a loop failed and starts again", loop=what, service=service, exc_info=not expected)
                     health.trouble(what, f"{type(problem).__name__}: {problem}")
+                finally:
+                    lasting.cancel()
                 if time.monotonic() - started > LONGEST_PAUSE_S:
                     pause = 0.1
                 await asyncio.sleep(pause)
@@ -182,7 +216,7 @@ class Host:
             TIMER_OVERDUE_SECONDS.set(found["overdue_s"], service=name)
             TIMERS_PARKED.set(found["parked"], service=name)
             for subscriber in self._subscribers[name]:
-                for topic, behind in (await subscriber.lag()).items():
+                for topic, behind in subscriber.known_lag().items():
                     LAG.set(behind, service=name, topic=topic)
             self.platforms[name].health.well("measure")
             await asyncio.sleep(HEALTH_EVERY_S)
@@ -205,6 +239,33 @@ class Host:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.bus.stop()
         self._client.close()
+
+
+class _Everyone:
+    """The health of all services at once: what one connection means to each of them."""
+
+    def __init__(self, healths: Sequence[Health]) -> None:
+        self._healths = healths
+        self.service = healths[0].service if len(healths) == 1 else "tenure"
+
+    def trouble(self, where: str, what: str) -> None:
+        for health in self._healths:
+            health.trouble(where, what)
+
+    def well(self, where: str) -> None:
+        for health in self._healths:
+            health.well(where)
+
+
+async def _all(steps: Iterable[Awaitable[None]]) -> None:
+    await asyncio.gather(*steps)
+
+
+def _require_own_groups(services: Mapping[str, Service]) -> None:
+    """Two subscriptions of one group would each get half of the messages. Raises LookupError."""
+    groups = groups_of(list(services.values()))
+    if twice := sorted({group for group in groups if groups.count(group) > 1}):
+        raise LookupError(f"Consumer group {twice[0]} has two subscriptions: give one of them a name of its own.")
 
 
 def groups_of(services: Sequence[Service]) -> list[str]:

@@ -5,6 +5,7 @@
 - A parser that cannot fail: a header that is no UTF-8 would otherwise lose a whole batch without a word.
 - `AckPolicy.MANUAL`: only `consume` below acknowledges, after the batch is written and published.
 - A rebalance waits for the batch in hand.
+- A producer that refuses everything from now on (one batch turned away leaves a gap in its sequence) is replaced.
 """
 
 from __future__ import annotations
@@ -13,21 +14,25 @@ import asyncio
 import dataclasses
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 from aiokafka.abc import ConsumerRebalanceListener
-from aiokafka.errors import KafkaError
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import IllegalStateError, KafkaError, MessageSizeTooLargeError
 from aiokafka.structs import TopicPartition
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
+from faststream.kafka.publisher.state import RealProducer
 from faststream.kafka.subscriber.usecase import BatchSubscriber
 from faststream.message import encode_message
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
+from shared.messaging.deadletters import topic_of
 from shared.messaging.envelope import Incoming, Outgoing, Position
-from shared.messaging.errors import MayPass
+from shared.messaging.errors import GivenUp, MayPass, WillNotPass
 from shared.settings import Settings
 from shared.telemetry.metrics import PUBLISHED
 
@@ -38,7 +43,15 @@ PREFETCH = 128 * 1024
 """Bytes fetched ahead a partition: some hundred messages. More would only wait in memory."""
 DRAIN_S = 9.0
 """How long a rebalance waits for the batch in hand; must be below the rebalance time-out of 10 s."""
+SESSION_MS = 10_000
+"""After a silence of that length a member's partitions go to others; a killed process starts no sooner."""
+REBALANCE_MS = 10_000
 PUBLISH_S = 30.0
+"""Without acknowledgement for that long a publication has failed. Tried again, it may be in the log twice."""
+STARTING_AT_ONCE = 12
+"""Subscribers that join their groups at the same time: enough to hide the round trips, few enough for a laptop."""
+SILENCED = ("Auto create topics is disabled", "Consumer in group")
+"""Warnings of the library that tell an operator nothing: topics are ours to make, spare replicas are no fault."""
 
 Take = Callable[[Sequence[Incoming]], Awaitable[None]]
 
@@ -67,11 +80,13 @@ def _clean(record: Any) -> Any:
 async def _never_failing(msg: Any, original: Callable[[Any], Awaitable[Any]]) -> Any:
     """The library's parser reads only the first record's headers of a batch, and raises for a bad one.
 
-    Ours come from the raw records (`_incoming`), with the very bytes that were sent."""
+    Ours come from the raw records (`_incoming`), so these are put back: with the very bytes that were sent."""
     try:
         return await original(msg)
     except Exception:
-        return await original(_clean(msg) if isinstance(msg, ConsumerRecord) else tuple(map(_clean, msg)))
+        parsed = await original(_clean(msg) if isinstance(msg, ConsumerRecord) else tuple(map(_clean, msg)))
+        parsed.raw_message = msg
+        return parsed
 
 
 class Drain(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -80,8 +95,10 @@ class Drain(ConsumerRebalanceListener):  # type: ignore[misc]
     def __init__(self) -> None:
         self.idle = asyncio.Event()
         self.idle.set()
+        self.rebalances = 0
 
     async def on_partitions_revoked(self, revoked: Any) -> None:
+        self.rebalances += 1
         try:
             await asyncio.wait_for(self.idle.wait(), DRAIN_S)
         except TimeoutError:
@@ -113,6 +130,10 @@ class Bus:
     def __init__(self, settings: Settings, name: str = "tenure") -> None:
         self._settings = settings
         self._prefix = settings.topic("")
+        self._wanted: set[str] = set()
+        self._spent: AIOKafkaProducer | None = None
+        self._renewing = asyncio.Lock()
+        self._retiring: set[asyncio.Task[None]] = set()
         self.broker = KafkaBroker(
             settings.kafka.split(","),
             client_id=name,
@@ -124,26 +145,69 @@ class Bus:
             allow_auto_create_topics=False,
             graceful_timeout=settings.stop_wait_s,
             security=_security(settings),
-            logger=logging.getLogger("faststream"),
+            logger=_quiet_logger(),
             log_level=logging.DEBUG,
         )
 
-    async def start(self) -> None:
-        """Raises MayPass while Kafka is away."""
+    async def connect(self) -> None:
+        """To publish. Raises MayPass while Kafka is away or a topic is missing; may then be called again."""
         try:
-            await self.broker.start()
+            await self._check_topics()
+            try:
+                await self.broker.connect()
+            except BaseException:
+                with suppress(Exception):
+                    await self.broker.config.broker_config.disconnect()
+                raise
+        except KafkaError as problem:
+            raise MayPass(f"Kafka: {type(problem).__name__}: {problem}") from problem
+
+    async def start(self) -> None:
+        """To hear: all subscribers join their groups. Raises MayPass as `connect` does."""
+        await self.connect()
+        few = asyncio.Semaphore(STARTING_AT_ONCE)
+        try:
+            await asyncio.gather(*(_started(one, few) for one in self.broker.subscribers))
+            self.broker.running = True
         except KafkaError as problem:
             raise MayPass(f"Kafka: {type(problem).__name__}: {problem}") from problem
 
     async def stop(self) -> None:
         """Waits for the batches in hand, at most `stop_wait_s`."""
-        await self.broker.stop()
+        try:
+            await self.broker.stop()
+        finally:
+            for task in self._retiring:
+                task.cancel()
+            await asyncio.gather(*self._retiring, return_exceptions=True)
+
+    async def ping(self, within_s: float) -> None:
+        """Raises MayPass if Kafka does not answer in that time."""
+        if not await self.broker.ping(within_s):
+            raise MayPass(f"Kafka: no answer within {within_s:.0f} s")
 
     async def publish(self, records: Sequence[Outgoing]) -> None:
-        """Implements `ports.Publisher`: all acknowledged by all in-sync replicas on return, order per key kept."""
+        """Implements `ports.Publisher`: all acknowledged by all in-sync replicas on return, order per key kept.
+
+        Raises WillNotPass for a record that is larger than its topic takes."""
+        producer = await self._producer()
         try:
-            futures = [
-                await self.broker.publish(
+            await asyncio.wait_for(self._send(records), PUBLISH_S)
+        except MessageSizeTooLargeError as problem:
+            self._spent = producer
+            raise WillNotPass("tooLarge", "Kafka: a record is larger than its topic takes.") from problem
+        except (KafkaError, TimeoutError) as problem:
+            if not getattr(problem, "retriable", False):
+                self._spent = producer
+            raise MayPass(f"Kafka: {type(problem).__name__}: {problem}") from problem
+        for record in records:
+            PUBLISHED.add(service=self._settings.namespace or "tenure", topic=record.topic)
+
+    async def _send(self, records: Sequence[Outgoing]) -> None:
+        futures: list[asyncio.Future[Any]] = []
+        try:
+            for record in records:
+                future = await self.broker.publish(
                     record.value,
                     topic=self._settings.topic(record.topic),
                     key=record.key,
@@ -151,17 +215,61 @@ class Bus:
                     correlation_id=_header(record, "correlation"),
                     no_confirm=True,
                 )
-                for record in records
-            ]
-            await asyncio.wait_for(asyncio.gather(*futures), PUBLISH_S)
-        except (KafkaError, TimeoutError) as problem:
-            raise MayPass(f"Kafka: {type(problem).__name__}: {problem}") from problem
-        for record in records:
-            PUBLISHED.add(service=self._settings.namespace or "tenure", topic=record.topic)
+                futures.append(future)
+            await asyncio.gather(*futures)
+        finally:
+            for future in futures:
+                # Nobody asks the others any more once one has failed.
+                if not future.cancel() and not future.cancelled():
+                    future.exception()
+
+    async def _producer(self) -> AIOKafkaProducer:
+        """The present producer, or a new one if that is spent. Raises MayPass while Kafka is away.
+
+        An idempotent producer numbers its batches. Once one was refused, or given up in a long outage, all later ones
+        of that partition are out of order for ever; and what a silent server has not acknowledged would go out late
+        besides being published again."""
+        keeper: Any = self.broker.config.producer
+        async with self._renewing:
+            present: AIOKafkaProducer = keeper._producer.producer
+            if self._spent is not present:
+                return present
+            options = self.broker._connection_kwargs
+            new = AIOKafkaProducer(**options)
+            try:
+                await new.start()
+            except BaseException as problem:
+                with suppress(Exception):
+                    await new.stop()
+                if isinstance(problem, KafkaError):
+                    raise MayPass(f"Kafka: {type(problem).__name__}: {problem}") from problem
+                raise
+            keeper._producer = RealProducer(new)
+            self._spent = None
+            log.warning("a producer that Kafka would not hear any more was replaced")
+            task = asyncio.create_task(_retire(present))
+            self._retiring.add(task)
+            task.add_done_callback(self._retiring.discard)
+            return new
+
+    async def _check_topics(self) -> None:
+        """A subscriber of a topic that is not there would wait without a word."""
+        admin = AIOKafkaAdminClient(
+            bootstrap_servers=self._settings.kafka.split(","), **self._settings.kafka_security()
+        )
+        try:
+            await admin.start()
+            missing = sorted(self._wanted - set(await admin.list_topics()))
+        finally:
+            await admin.close()
+        if missing:
+            more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+            raise MayPass(f"Kafka has no topic {', '.join(missing[:5])}{more}: `tenure topics` makes what is missing.")
 
     def subscribe(self, topics: Sequence[str], group: str, take: Take, committed: CommittedOffsets) -> Subscriber:
         """`take` gets every batch; once it returns, the batch is committed. It raises to have it read again."""
         drain = Drain()
+        self._wanted.update(self._settings.topic(topic) for topic in (*topics, topic_of(group)))
         subscriber = self.broker.subscriber(
             *(self._settings.topic(topic) for topic in topics),
             group_id=self._settings.topic(group),
@@ -175,8 +283,9 @@ class Bus:
             no_reply=True,
             max_partition_fetch_bytes=PREFETCH,
             fetch_max_wait_ms=500,
-            session_timeout_ms=10_000,
-            heartbeat_interval_ms=3_000,
+            session_timeout_ms=SESSION_MS,
+            rebalance_timeout_ms=REBALANCE_MS,
+            heartbeat_interval_ms=SESSION_MS * 3 // 10,
         )
         return Subscriber(subscriber, group, drain, take, committed, self._prefix, self._settings.batch_size)
 
@@ -202,6 +311,8 @@ class Subscriber:
         self._committed = committed
         self._prefix = prefix
         self._batch_size = batch_size
+        self._taken: dict[tuple[str, int], int] = {}
+        self._taken_since = 0
         subscriber(self.consume)
         subscriber.get_msg = self._next_batch  # type: ignore[method-assign]
 
@@ -211,8 +322,21 @@ class Subscriber:
 
     async def _next_batch(self, consumer: AIOKafkaConsumer) -> tuple[Any, ...]:
         first = await consumer.getone()
-        rest = await consumer.getmany(timeout_ms=0, max_records=self._batch_size - 1) if self._batch_size > 1 else {}
-        return (first, *(record for records in rest.values() for record in records))
+        rebalances = self._drain.rebalances
+        rest: dict[TopicPartition, list[Any]] = {}
+        if self._batch_size > 1:
+            try:
+                rest = await consumer.getmany(timeout_ms=0, max_records=self._batch_size - 1)
+            except KafkaError as problem:
+                # The first record has been taken already: without it the next commit would step over it.
+                log.info("a batch is shorter than it might be", group=self.group, problem=type(problem).__name__)
+        batch = (first, *(record for records in rest.values() for record in records))
+        if self._drain.rebalances != rebalances:
+            # `first` belongs to an assignment that is gone; whoever has its partition now reads it again.
+            batch = batch[1:]
+        if batch:
+            self._drain.idle.clear()
+        return batch
 
     async def consume(self, message: KafkaMessage) -> None:
         """Called by FastStream with a batch."""
@@ -220,31 +344,67 @@ class Subscriber:
         try:
             raw = message.raw_message
             records = [self._incoming(record) for record in (raw if isinstance(raw, (tuple, list)) else (raw,))]
+            if self._taken_since != self._drain.rebalances:
+                self._taken, self._taken_since = {}, self._drain.rebalances
+            for record in records:
+                self._taken.setdefault(_place(record.position), record.position.offset)
             await self._take(records)
             await message.ack()
             self._committed.note([record.position for record in records])
+            for record in records:
+                self._taken[_place(record.position)] = record.position.offset + 1
             self.paused_s = 0.0
         except asyncio.CancelledError:
             raise
         except Exception as problem:
             self.paused_s = min(max(self.paused_s * 2, 0.2), 5.0)
-            log.warning("a batch is read again", group=self.group, problem=f"{type(problem).__name__}: {problem}")
+            expected = isinstance(problem, (MayPass, GivenUp, KafkaError))
+            log.warning(
+                "a batch is read again",
+                group=self.group,
+                problem=f"{type(problem).__name__}: {problem}" if expected else type(problem).__name__,
+                exc_info=not expected,
+            )
             await asyncio.sleep(self.paused_s)
-            await self._rewind(message)
+            self._rewind(message)
         finally:
             self._drain.idle.set()
 
-    async def _rewind(self, message: KafkaMessage) -> None:
-        try:
-            await message.nack()
-        except Exception as problem:
-            # The partition has gone to another replica, which reads the batch from its committed start.
-            log.info("a batch went to another replica", group=self.group, problem=type(problem).__name__)
+    def _rewind(self, message: KafkaMessage) -> None:
+        """Back to the batch's first offset in each partition that still is ours; another member reads the rest."""
+        raw = message.raw_message
+        first: dict[TopicPartition, int] = {}
+        for record in raw if isinstance(raw, (tuple, list)) else (raw,):
+            place = TopicPartition(record.topic, record.partition)
+            first[place] = min(first.get(place, record.offset), record.offset)
+        for place, offset in first.items():
+            try:
+                message.consumer.seek(place, offset)
+            except IllegalStateError:
+                log.info("a batch went to another replica", group=self.group)
 
     def _incoming(self, record: Any) -> Incoming:
         topic = record.topic.removeprefix(self._prefix) if self._prefix else record.topic
         position = Position(topic, record.partition, record.offset)
         return Incoming(position, record.key, record.value, tuple(record.headers), record.timestamp or 0)
+
+    def known_lag(self) -> dict[str, int]:
+        """The same as `lag` without asking anyone: by what the last fetch said, so up to half a second old."""
+        consumer = self.consumer
+        behind: dict[str, int] = {}
+        if consumer is None:
+            return behind
+        assigned = consumer._subscription.subscription and consumer._subscription.subscription.assignment
+        for partition in assigned.tps if assigned else ():
+            state = assigned.state_value(partition)
+            if state.highwater is None or not state.has_valid_position:
+                continue
+            topic = partition.topic.removeprefix(self._prefix)
+            # Of a batch in hand nothing is settled yet. What was known before a rebalance may be old.
+            known = self._taken if self._taken_since == self._drain.rebalances else {}
+            settled = known.get((topic, partition.partition), state.position)
+            behind[topic] = behind.get(topic, 0) + max(0, state.highwater - settled)
+        return behind
 
     async def lag(self) -> dict[str, int]:
         """Messages behind, by topic, as far as this member has partitions."""
@@ -267,6 +427,45 @@ class Subscriber:
                 position = max(committed[partition] or 0, begins.get(partition, 0))
                 behind[topic] = behind.get(topic, 0) + max(0, end - position)
         return behind
+
+
+async def _started(subscriber: Any, few: asyncio.Semaphore) -> None:
+    """Join the group, unless it has joined already; leaves nothing half started."""
+    async with few:
+        if subscriber.consumer is None:
+            try:
+                await subscriber.start()
+            except BaseException:
+                with suppress(Exception):
+                    await subscriber.stop()
+                raise
+
+
+async def _retire(producer: AIOKafkaProducer) -> None:
+    """Close a producer without sending what it still holds: whoever waits for it publishes again."""
+    batches = producer._message_accumulator
+    batches.fail_all(KafkaError("given up with its producer"))
+    batches._batches.clear()
+    with suppress(Exception, asyncio.CancelledError):
+        await producer.stop()
+    with suppress(Exception):
+        await producer.client.close()
+
+
+def _quiet_logger() -> logging.Logger:
+    logger = logging.getLogger("faststream")
+    if not any(isinstance(one, _Silence) for one in logger.filters):
+        logger.addFilter(_Silence())
+    return logger
+
+
+class _Silence(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not str(record.msg).startswith(SILENCED)
+
+
+def _place(position: Position) -> tuple[str, int]:
+    return position.topic, position.partition
 
 
 def _header(record: Outgoing, name: str) -> str:

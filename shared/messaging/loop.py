@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import count
 from typing import Any, Generic, TypeVar
 
 from shared.clock import Clock
@@ -74,19 +75,28 @@ class _Draft(Generic[S]):
     asides: list[Outgoing] = field(default_factory=list)
     """Said although nothing is written: not in the outbox, for the message itself comes again until it is committed."""
     positions: dict[tuple[str, int], Position] = field(default_factory=dict)
-    stale_date: bool = False
-    """Its timer rang: written even if nothing follows, so that the date is set anew."""
+    touched: bool = False
+    """Written even if the state is the very one that was read: its timer rang, or something happened all the same."""
     unmoored: bool = False
     """Some of its work has no position that could bring it back."""
 
     @property
     def changed(self) -> bool:
-        return self.state is not None and (self.state is not self.before or self.stale_date)
+        return self.state is not None and (self.state is not self.before or self.touched)
 
     @property
     def full(self) -> bool:
         """The outbox has reached its bound; the rest of the batch waits until this much is written and published."""
         return len(self.records) >= MOST_RECORDS
+
+
+@dataclass(frozen=True, slots=True)
+class _Touched(Generic[S]):
+    """An aggregate as it was left, and what its decision had looked at."""
+
+    state: S | None
+    context: Any
+    round: int
 
 
 class Attempts:
@@ -129,12 +139,14 @@ class Loop(Generic[S]):
         What can never be decided has `error` set and changed nothing. Raises GivenUp if a server stayed away."""
         attempt = attempts or Attempts()
         outcomes = [Outcome[S](work, "") for work in works]
+        if not works:
+            return outcomes
         remaining = list(range(len(works)))
         again: list[str] = []
         clashes: dict[str, set[str]] = {}
         positions = _last_positions(works)
-        touched: dict[str, S | None] = {}
-        while remaining or again:
+        touched: dict[str, _Touched[S]] = {}
+        for round_ in count():
             stamp = self._new_stamp()
             subjects = await self._locate(works, remaining, handler, attempt)
             for index, subject in zip(remaining, subjects, strict=True):
@@ -154,17 +166,21 @@ class Loop(Generic[S]):
                 else:
                     self._decide_one(outcomes[index], draft, handler.decide, context, clashes)
             for id in again:
-                self._decide_again(id, drafts[id], handler, context, works, positions, clashes)
+                self._decide_again(id, drafts[id], handler, context, works[0], positions, clashes)
             written = await self._write(drafts, stamp, attempt)
             lost = written.lost | set(written.clashed)
             await self._publish([draft for id, draft in drafts.items() if id not in lost], attempt)
             for id, index_name in written.clashed.items():
                 clashes.setdefault(id, set()).add(index_name)
-            touched.update((id, draft.state) for id, draft in drafts.items() if id not in lost)
+            touched.update(
+                (id, _Touched(draft.state, context, round_)) for id, draft in drafts.items() if id not in lost
+            )
             again = [id for id in again if id in lost]
             remaining = [index for index in remaining if outcomes[index].subject in lost or index in later]
             if not remaining and not again:
-                again = await attempt("look", lambda c=context: _second_look(handler, c, touched))  # type: ignore[misc]
+                again = await attempt("look", lambda: _second_look(handler, touched))
+            if not remaining and not again:
+                break
         return outcomes
 
     async def sweep(self, before: datetime, limit: int = 500, attempts: Attempts | None = None) -> int:
@@ -244,12 +260,12 @@ class Loop(Generic[S]):
         draft: _Draft[S],
         handler: Handler[S, Any, Any],
         context: Any,
-        works: Sequence[Work],
+        first: Work,
         positions: tuple[Position, ...],
         clashes: Mapping[str, set[str]],
     ) -> None:
-        """A second look belongs to the whole batch: all its positions bring it back."""
-        outcome = Outcome[S](Work(Again(), works[0].cause, now=works[0].now), id)
+        """A second look happens now, and belongs to the whole batch: all its positions bring it back."""
+        outcome = Outcome[S](Work(Again(), first.cause), id)
         self._decide_one(outcome, draft, handler.again, context, clashes)
         if outcome.error is not None:
             raise outcome.error
@@ -349,7 +365,7 @@ def _adopt(outcome: Outcome[S], draft: _Draft[S], decision: Decision[S], records
     if decision.transitions:
         draft.version += 1
     outcome.version = draft.version
-    draft.stale_date = draft.stale_date or isinstance(work.message, Due)
+    draft.touched = draft.touched or bool(decision.transitions) or isinstance(work.message, Due)
     if decision.state is draft.state and not decision.transitions:
         (draft.records if draft.changed else draft.asides).extend(records)
         return
@@ -361,8 +377,15 @@ def _adopt(outcome: Outcome[S], draft: _Draft[S], decision: Decision[S], records
         draft.positions[work.position.topic, work.position.partition] = work.position
 
 
-async def _second_look(handler: Handler[S, Any, Any], context: Any, touched: Mapping[str, S | None]) -> list[str]:
-    return sorted(set(await handler.look_again(context, touched)))
+async def _second_look(handler: Handler[S, Any, Any], touched: Mapping[str, _Touched[S]]) -> list[str]:
+    """Each aggregate is asked about in the context of its own decision: that of a later round would hide a move."""
+    rounds: dict[int, tuple[Any, dict[str, S | None]]] = {}
+    for id, one in touched.items():
+        rounds.setdefault(one.round, (one.context, {}))[1][id] = one.state
+    moved: set[str] = set()
+    for context, states in rounds.values():
+        moved.update(await handler.look_again(context, states))
+    return sorted(moved)
 
 
 def _last_positions(works: Sequence[Work]) -> tuple[Position, ...]:

@@ -6,11 +6,13 @@ topic table, the documents and the tests.
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 import structlog
@@ -24,12 +26,12 @@ from shared.messaging.attempts import PatientAttempts
 from shared.messaging.deadletters import DISCARD_OF, REPLAY_FOR, REPLAY_OF, dead_letter, letter_id
 from shared.messaging.decision import AggregateKind, Due, Handler
 from shared.messaging.envelope import Incoming, Outgoing
-from shared.messaging.errors import WillNotPass
+from shared.messaging.errors import GivenUp, MayPass, WillNotPass
 from shared.messaging.failpoints import Failpoints, Point
 from shared.messaging.health import Health
 from shared.messaging.kafka import Bus, CommittedOffsets, Take
 from shared.messaging.lanes import RightOfWay
-from shared.messaging.loop import Loop, Outcome, Work
+from shared.messaging.loop import Attempts, Loop, Outcome, Work
 from shared.settings import Settings
 from shared.storage.aggregates import MongoAggregates
 from shared.storage.database import Database
@@ -43,10 +45,15 @@ KEEP_BATCH_S = 60.0
 ANSWER_S = 10.0
 """An HTTP caller waits at most this long for the servers behind."""
 
+LOGGED_A_BATCH = 20
+"""Dead letters that get a line of their own in the log."""
+
 Decode = Callable[[Incoming], Any]
 """A message from a record. Raises WillNotPass; a contract's own ValidationError counts as that."""
 OnInvalid = Callable[[Incoming, WillNotPass], Outgoing]
 CauseOf = Callable[[Any, Incoming], Cause]
+_Aside = tuple[Incoming, WillNotPass, str | None]
+"""A record, why it is set aside, and the aggregate that is marked."""
 
 
 class Store(Protocol):
@@ -62,6 +69,8 @@ class Subscription:
     topics: tuple[Topic, ...]
     take: Take
     group: str
+    decides: bool = True
+    """Its messages are causes of writes, so its commits tell what has been published."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +125,11 @@ class Platform:
 
     def patience(self, where: str, within_s: float = KEEP_BATCH_S) -> PatientAttempts:
         return PatientAttempts(
-            self.health, where, within_s=within_s, longest_pause_s=min(2.0, self.settings.retry_max_s)
+            self.health,
+            where,
+            within_s=within_s,
+            longest_pause_s=min(2.0, self.settings.retry_max_s),
+            answering=within_s <= ANSWER_S,
         )
 
     def hears(
@@ -137,23 +150,26 @@ class Platform:
         read = decode or contract_of(topic)
         cause = cause_of or caused_by
 
+        isolating = Isolating()
+
         async def take(records: Sequence[Incoming]) -> None:
-            good, bad = _decoded(records, read)
-            works = [Work(message, cause(message, record), record.position) for record, message in good]
-            outcomes = await loop.run(works, handler, self.patience(group)) if works else []
-            for (record, _), outcome in zip(good, outcomes, strict=True):
-                if outcome.error is not None:
-                    await self._set_aside(record, outcome.error, group, loop.store, outcome.subject)
-                elif letter := record.header(REPLAY_OF):
-                    await self._unmark(loop.store, outcome.subject, letter)
+            good, bad = _decoded(records, lambda record: _work(read(record), record, cause))
+            outcomes = await isolating.run(loop, [work for _, work in good], handler, lambda: self.patience(group))
+            aside = [
+                (record, outcome.error, outcome.subject or record.key_text)
+                for (record, _), outcome in zip(good, outcomes, strict=True)
+                if outcome.error is not None
+            ]
+            settled = [record.header(REPLAY_OF) for (record, _), o in zip(good, outcomes, strict=True) if not o.error]
             for record, reason in bad:
-                if on_invalid is not None:
-                    answer = on_invalid(record, reason)
-                    await self.patience(group)("publish", lambda a=answer: self.bus.publish([a]))  # type: ignore[misc]
-                elif letter := record.header(DISCARD_OF):
-                    await self._unmark(loop.store, record.key_text or "", letter)
-                else:
-                    await self._set_aside(record, reason, group, loop.store, record.key_text)
+                if letter := record.header(DISCARD_OF):
+                    settled.append(letter)
+                elif on_invalid is None or not await self._answered(record, reason, on_invalid, group):
+                    aside.append((record, reason, record.key_text))
+            await self._set_aside(aside, group, loop.store)
+            for letter in settled:
+                if letter:
+                    await self._unmark(loop.store, letter, group)
 
         return self._subscription((topic,), group, take)
 
@@ -177,11 +193,10 @@ class Platform:
                 self.failpoints.reach(Point.BEFORE_WRITE, self.service)
                 await self.patience(group)("write", lambda: handle(messages))
                 self.failpoints.reach(Point.AFTER_WRITE, self.service)
-            for record, reason in bad:
-                if not record.header(DISCARD_OF):
-                    await self._set_aside(record, reason, group, None, None)
+            aside = [(record, reason, None) for record, reason in bad if not record.header(DISCARD_OF)]
+            await self._set_aside(aside, group, None)
 
-        return self._subscription(tuple(topics), group, take)
+        return self._subscription(tuple(topics), group, take, decides=False)
 
     async def run_one(self, loop: Loop[S], handler: Handler[S, Any, Any], message: Any, cause: Cause) -> Outcome[S]:
         """An HTTP command: the same steps. Raises WillNotPass, or GivenUp if the servers stayed away (a 503: whether
@@ -192,7 +207,7 @@ class Platform:
             raise outcome.error
         return outcome
 
-    def _subscription(self, topics: tuple[Topic, ...], group: str, take: Take) -> Subscription:
+    def _subscription(self, topics: tuple[Topic, ...], group: str, take: Take, *, decides: bool = True) -> Subscription:
         for topic in topics:
             if topic.name not in BY_NAME:
                 raise LookupError(
@@ -210,30 +225,123 @@ class Platform:
             MESSAGES.add(len(records), service=self.service, topic=topics[0].name)
             self.failpoints.reach(Point.BEFORE_COMMIT, self.service)
 
-        return Subscription(topics, travelling, group)
+        return Subscription(topics, travelling, group, decides)
 
     def _group(self, topic: Topic) -> str:
         return f"{self.service}.{topic.name}"
 
-    async def _set_aside(
-        self, record: Incoming, reason: WillNotPass, group: str, store: Any, subject: str | None
-    ) -> None:
-        """To the dead letters, acknowledged; then the aggregate is marked, so that nothing is taken away meanwhile."""
-        letter = dead_letter(record, reason, group, self.clock.now())
-        await self.patience(group)("publish", lambda: self.bus.publish([letter]))
-        if store is not None and subject:
-            await self.patience(group)("mark", lambda: store.mark_dead_letter(subject, letter_id(record)))
-        DEAD_LETTERS.add(topic=record.position.topic, reason=reason.code)
-        log.error(
-            "a message was set aside",
-            group=group,
-            code=reason.code,
-            letter=letter_id(record),
-            exc_info=reason.__cause__ if reason.code == "bug" else None,
-        )
+    async def _answered(self, record: Incoming, reason: WillNotPass, on_invalid: OnInvalid, group: str) -> bool:
+        """Whether whoever sent it was told. A fault of the answer's own makes it a dead letter instead."""
+        try:
+            answer = on_invalid(record, reason)
+            await self.patience(group)("publish", lambda: self.bus.publish([answer]))
+        except (MayPass, GivenUp):
+            raise
+        except Exception as fault:
+            log.error("an invalid message could not be answered", group=group, error=type(fault).__name__)
+            return False
+        return True
 
-    async def _unmark(self, store: Any, subject: str, letter: str) -> None:
-        await self.patience("dead-letters")("mark", lambda: store.clear_dead_letter(subject, letter))
+    async def _set_aside(self, aside: Sequence[_Aside], group: str, store: Any) -> None:
+        """To the dead letters, acknowledged; then their aggregates are marked: nothing is taken away meanwhile."""
+        if not aside:
+            return
+        now = self.clock.now()
+        letters = [dead_letter(record, reason, group, now) for record, reason, _ in aside]
+        try:
+            await self.patience(group)("publish", lambda: self.bus.publish(letters))
+        except WillNotPass:
+            for (record, reason, _), letter in zip(aside, letters, strict=True):
+                await self._set_one_aside(record, reason, letter, group, now)
+        few = asyncio.Semaphore(16)
+
+        async def mark(subject: str, letter: str) -> None:
+            async with few:
+                await self.patience(group)("mark", lambda: store.mark_dead_letter(subject, letter))
+
+        if store is not None:
+            await asyncio.gather(*(mark(subject, letter_id(record)) for record, _, subject in aside if subject))
+        for number, (record, reason, _) in enumerate(aside):
+            DEAD_LETTERS.add(topic=record.position.topic, reason=reason.code)
+            if number < LOGGED_A_BATCH:
+                log.error(
+                    "a message was set aside",
+                    group=group,
+                    code=reason.code,
+                    letter=letter_id(record),
+                    exc_info=reason.__cause__ if reason.code == "bug" else None,
+                )
+        if len(aside) > LOGGED_A_BATCH:
+            log.error("more messages of this batch were set aside", group=group, count=len(aside) - LOGGED_A_BATCH)
+
+    async def _set_one_aside(
+        self, record: Incoming, reason: WillNotPass, letter: Outgoing, group: str, now: datetime
+    ) -> None:
+        """A letter too large for its topic goes without the body: its origin tells where the record lies."""
+        try:
+            await self.patience(group)("publish", lambda: self.bus.publish([letter]))
+        except WillNotPass:
+            bare = Incoming(record.position, record.key, None, ((REPLAY_OF, letter_id(record).encode()),))
+            why = WillNotPass(reason.code, f"{reason.message} (too large to be kept here: see its origin)")
+            short = dead_letter(bare, why, group, now)
+            await self.patience(group)("publish", lambda: self.bus.publish([short]))
+
+    async def _unmark(self, store: Any, letter: str, group: str) -> None:
+        await self.patience(group)("mark", lambda: store.clear_dead_letter(None, letter))
+
+
+class Isolating:
+    """Runs a subscription's batches, and finds the message that breaks a whole batch.
+
+    What a decision cannot foresee (a state that MongoDB cannot hold, a bug in what is read around it) fails the batch
+    and would hold the partition for ever. It is read once more, for it may have been an accident; then message by
+    message, and whichever fails alone is set aside."""
+
+    def __init__(self) -> None:
+        self._stumbled = False
+
+    async def run(
+        self,
+        loop: Loop[Any],
+        works: Sequence[Work],
+        handler: Handler[Any, Any, Any],
+        attempts: Callable[[], Attempts],
+        *,
+        at_once: bool = False,
+    ) -> list[Outcome[Any]]:
+        """Outcomes in the order of `works`. Raises MayPass, GivenUp, and the first time whatever else it was."""
+        if not works:
+            return []
+        try:
+            outcomes = await loop.run(works, handler, attempts())
+        except (MayPass, GivenUp):
+            raise
+        except Exception as fault:
+            if not (self._stumbled or at_once or isinstance(fault, WillNotPass)):
+                self._stumbled = True
+                raise
+            log.error("a batch fails as a whole and is taken message by message", kind=loop.kind.name, exc_info=fault)
+            outcomes = [await _alone(loop, work, handler, attempts()) for work in works]
+        self._stumbled = False
+        return outcomes
+
+
+async def _alone(loop: Loop[Any], work: Work, handler: Handler[Any, Any, Any], attempts: Attempts) -> Outcome[Any]:
+    try:
+        (outcome,) = await loop.run([work], handler, attempts)
+    except (MayPass, GivenUp):
+        raise
+    except Exception as fault:
+        reason = fault if isinstance(fault, WillNotPass) else WillNotPass("bug", f"{type(fault).__name__}: {fault}")
+        reason.__cause__ = reason.__cause__ or (fault if fault is not reason else None)
+        outcome = Outcome(work, "", error=reason)
+        with suppress(Exception):
+            (outcome.subject,) = await handler.locate([work.message])
+    return outcome
+
+
+def _work(message: Any, record: Incoming, cause: CauseOf) -> Work:
+    return Work(message, cause(message, record), record.position)
 
 
 def _decoded(
@@ -327,7 +435,9 @@ async def ring(timer: Timer, platform: Platform) -> int:
         )
         for id, at in due
     ]
-    outcomes = await loop.run(works, timer.handler, attempts)
+    outcomes = await Isolating().run(
+        loop, works, timer.handler, lambda: platform.patience(f"timer.{loop.kind.name}"), at_once=True
+    )
     for (id, at), outcome in zip(due, outcomes, strict=True):
         if outcome.error is not None:
             log.error("a timer failed", kind=loop.kind.name, subject=id, code=outcome.error.code)

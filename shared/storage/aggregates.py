@@ -127,12 +127,17 @@ class MongoAggregates:
         with telling_errors():
             await self._collection.update_one({"_id": id}, update, upsert=True)
 
-    async def clear_dead_letter(self, id: str, letter: str) -> None:
+    async def clear_dead_letter(self, id: str | None, letter: str) -> None:
+        marked: dict[str, Any] = {"dead_letters": letter} if id is None else {"_id": id, "dead_letters": letter}
         with telling_errors():
-            await self._collection.update_one(
-                {"_id": id, "dead_letters": letter}, {"$pull": {"dead_letters": letter}, "$inc": {"revision": 1}}
+            ids = [one["_id"] for one in await self._collection.find(marked, {"_id": 1}).to_list(None)]
+            if not ids:
+                return
+            those = {"_id": {"$in": ids}}
+            await self._collection.update_many(
+                {**those, **marked}, {"$pull": {"dead_letters": letter}, "$inc": {"revision": 1}}
             )
-            await self._collection.update_one({"_id": id, "dead_letters": []}, {"$unset": {"dead_letters": ""}})
+            await self._collection.update_many({**those, "dead_letters": []}, {"$unset": {"dead_letters": ""}})
 
     # What a service asks
 
