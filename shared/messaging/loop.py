@@ -178,7 +178,7 @@ class Loop(Generic[S]):
             again = [id for id in again if id in lost]
             remaining = [index for index in remaining if outcomes[index].subject in lost or index in later]
             if not remaining and not again:
-                again = await attempt("look", lambda: _second_look(handler, touched))
+                again = await attempt("look", lambda: self._moved(handler, touched))
             if not remaining and not again:
                 break
         return outcomes
@@ -315,6 +315,17 @@ class Loop(Generic[S]):
         record = outgoing(kind.topic, kind.key(decision.state, subject), fact, source=kind.owner, at=fact.at)
         return (record, *kind.also(decision.state, fact))
 
+    async def _moved(self, handler: Handler[S, Any, Any], touched: Mapping[str, _Touched[S]]) -> list[str]:
+        """Whose decision rests on something that has changed since. Each is asked about in the context of its own
+        decision: that of a later round would hide the move."""
+        rounds: dict[int, tuple[Any, dict[str, S | None]]] = {}
+        for id, one in touched.items():
+            rounds.setdefault(one.round, (one.context, {}))[1][id] = one.state
+        moved: set[str] = set()
+        for context, states in rounds.values():
+            moved.update(await handler.look_again(context, states))
+        return sorted(moved)
+
     async def _write(self, drafts: Mapping[str, _Draft[S]], stamp: str, attempt: Attempts) -> Written:
         now = self._clock.now()
         writes: list[Write] = []
@@ -375,17 +386,6 @@ def _adopt(outcome: Outcome[S], draft: _Draft[S], decision: Decision[S], records
         draft.unmoored = True
     else:
         draft.positions[work.position.topic, work.position.partition] = work.position
-
-
-async def _second_look(handler: Handler[S, Any, Any], touched: Mapping[str, _Touched[S]]) -> list[str]:
-    """Each aggregate is asked about in the context of its own decision: that of a later round would hide a move."""
-    rounds: dict[int, tuple[Any, dict[str, S | None]]] = {}
-    for id, one in touched.items():
-        rounds.setdefault(one.round, (one.context, {}))[1][id] = one.state
-    moved: set[str] = set()
-    for context, states in rounds.values():
-        moved.update(await handler.look_again(context, states))
-    return sorted(moved)
 
 
 def _last_positions(works: Sequence[Work]) -> tuple[Position, ...]:

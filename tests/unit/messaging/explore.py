@@ -49,7 +49,7 @@ class Running:
             if at.cr_code is Loop.run.__code__:
                 known = at.cr_frame.f_locals
                 places.append(repr([known.get(name) for name in ("remaining", "again", "clashes")]))
-                places.append(tuple(sorted(known.get("touched", ()))))
+                places.append(repr(sorted((id, one.context) for id, one in known.get("touched", {}).items())))
             at = at.cr_await
         loop = self.process.loop
         stamp = f"{self.process.name}{self.process.stamps}"

@@ -33,6 +33,11 @@ HTTP_AND_SWEEPER = Scenario(
 )
 WITH_RULE = Scenario(ONE, {"a": Process.consume, "rule": Process.change_rule}, kills=1)
 RULE_AND_TWO = Scenario(ONE, {"a": Process.consume, "b": Process.consume, "rule": Process.change_rule}, kills=0)
+RULE_AND_TWO_PEOPLE = Scenario(
+    (("m1", "x"), ("m2", "y")),
+    {"a": Process.consume, "other": Process.interfere, "rule": Process.change_rule},
+    kills=0,
+)
 ALL = Scenario(
     ONE,
     {
@@ -50,6 +55,7 @@ EVERY = {
     "two HTTP writes, the sweeper, a kill": HTTP_AND_SWEEPER,
     "a replica, a rule change, a kill": WITH_RULE,
     "two replicas, a rule change": RULE_AND_TWO,
+    "two people, of whom one is decided twice, and a rule change": RULE_AND_TWO_PEOPLE,
     "two replicas, a timer, HTTP, a kill": ALL,
 }
 
@@ -100,6 +106,14 @@ class BelievesAll(FakeCommitted):
         return True
 
 
+class LastRoundOnly(Loop):  # type: ignore[type-arg]
+    """Asks about everybody in the context of the last round."""
+
+    async def _moved(self, handler, touched):  # type: ignore[no-untyped-def]
+        last = max(touched.values(), key=lambda one: one.round)
+        return sorted(await handler.look_again(last.context, {id: one.state for id, one in touched.items()}))
+
+
 def apply_always(state, message, at):  # type: ignore[no-untyped-def]
     """Does not know a message that it has handled."""
     return remember(state or NOTHING, message.id, at)
@@ -114,6 +128,7 @@ GUARDS = {
     "the sweeper": (Parts(store=NeverPending), WITH_HTTP, "lost"),
     "commit after publish": (Parts(commit_first=True), TWO_REPLICAS, "lost"),
     "knowing what was handled": (Parts(decide=apply_always), TWO_REPLICAS, "twice"),
+    "each decision's own context": (Parts(loop=LastRoundOnly), RULE_AND_TWO_PEOPLE, "missed"),
     "the second look at the epoch": (Parts(second_look=False, job=True), WITH_RULE, "missed"),
 }
 

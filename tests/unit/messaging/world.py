@@ -334,6 +334,20 @@ class Process:
             works = [Work(Due(id, NOW), _cause("rule"), now=NOW) for id in everyone]
             await self.loop.run(works, self.handler(look_again), Insistent())
 
+    async def interfere(self) -> None:
+        """Somebody else writes "x" in one step: whoever has it in hand decides it once more."""
+
+        def do() -> None:
+            found = self.world.documents.setdefault(
+                "x",
+                {"revision": 0, "version": 0, "state": dict(NOTHING), "outbox": None, "pending": False, "stamp": ""},
+            )
+            found["revision"] += 1
+            if not found["version"]:
+                found["state"]["rule"] = self.world.epoch
+
+        await Step("interfere", do)
+
     async def sweep(self) -> None:
         await self.loop.sweep(NOW + timedelta(seconds=5), attempts=Insistent())
 
