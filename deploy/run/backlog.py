@@ -180,7 +180,15 @@ async def clients(settings: Settings) -> AsyncIterator[tuple[AIOKafkaAdminClient
     options = {"bootstrap_servers": settings.kafka.split(","), **settings.kafka_security()}
     admin = AIOKafkaAdminClient(**options)
     # Before it asks for offsets it learns of each topic by itself, pausing that long after each.
-    consumer = AIOKafkaConsumer(enable_auto_commit=False, fetch_max_wait_ms=50, retry_backoff_ms=5, **options)
+    consumer = AIOKafkaConsumer(
+        enable_auto_commit=False,
+        fetch_max_wait_ms=50,
+        retry_backoff_ms=5,
+        # Of most partitions one record is wanted, to know its age.
+        max_partition_fetch_bytes=16 * 1024,
+        fetch_max_bytes=2 * 1024 * 1024,
+        **options,
+    )
     try:
         await asyncio.gather(admin.start(), consumer.start())
         yield admin, consumer
@@ -208,6 +216,8 @@ async def read(
             # Not by the last record's offset: the end may be a marker of a transaction, which nobody is given.
             if await consumer.position(partition) >= end[partition]:
                 open_ones.discard(partition)
+                # What was fetched ahead and is not asked for would hold the other partitions' fetches up.
+                consumer.pause(partition)
 
 
 async def _ages(consumer: AIOKafkaConsumer, waiting: Mapping[TopicPartition, int]) -> dict[TopicPartition, float]:
