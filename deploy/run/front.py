@@ -14,7 +14,7 @@ from starlette.background import BackgroundTask
 from starlette.responses import Response, StreamingResponse
 
 from deploy.run import peers
-from deploy.run.backlog import Watch
+from deploy.run.backlog import WatchApart
 from deploy.run.status import status_router
 from shared.messaging.host import Host
 from shared.messaging.service import Service
@@ -42,7 +42,7 @@ def application(settings: Settings, host: Host, elsewhere: Mapping[str, Service]
             f"{service}: {where}: {what}" for service, found in host.troubles().items() for where, what in found.items()
         ]
 
-    watch = Watch(settings, [one for service in host.services.values() for one in service.subscriptions])
+    watch = WatchApart(settings, [one for service in host.services.values() for one in service.subscriptions])
     peer_client = httpx.AsyncClient(timeout=PEER_TIMEOUT_S, trust_env=False, limits=httpx.Limits(max_connections=50))
 
     @asynccontextmanager

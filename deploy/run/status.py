@@ -10,14 +10,14 @@ import httpx
 from fastapi import APIRouter
 
 from deploy.run import peers
-from deploy.run.backlog import Watch
+from deploy.run.backlog import WatchApart
 from shared.messaging.host import Host, groups_of
 
 PATH = "/v1.0/tenure/status"
 _PEER_S = 45.0
 
 
-def status_router(watch: Watch, host: Host, elsewhere: tuple[str, ...], data_dir: Path | None) -> APIRouter:
+def status_router(watch: WatchApart, host: Host, elsewhere: tuple[str, ...], data_dir: Path | None) -> APIRouter:
     """The route over what this process runs, and over what runs `elsewhere`."""
     router = APIRouter(tags=["tenure"])
 
