@@ -17,7 +17,7 @@ from shared.clock import Clock
 from shared.contracts import topics
 from shared.contracts.base import Cause, Refusal, made
 from shared.contracts.directory import MembershipState
-from shared.contracts.hr import ChangeKind, HrChange
+from shared.contracts.hr import ChangeKind, HrChange, hr_correlation
 from shared.messaging.decision import Circumstances, Decision, Due, Handler, by
 from shared.messaging.envelope import Incoming, Outgoing
 from shared.messaging.errors import WillNotPass
@@ -128,7 +128,7 @@ def _text(value: Any) -> str | None:
 def cause_of(heard: Heard, record: Incoming) -> Cause:
     """The HR change is the first cause of all that follows; what came by the urgent topic stays urgent."""
     said = heard.change
-    id = f"hr:{said.source}:{said.change_id}"
+    id = hr_correlation(said.source, said.employee_id, said.change_id)
     lane = topics.BY_NAME[record.position.topic].lane
     actor = f"source:{said.source}"
     return made(Cause, id=id, correlation=id, actor=actor, effective_at=said.effective_at, lane=lane)

@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BeforeValidator, Field
 
 from shared.contracts.base import Contract, Refusal
+from shared.ids import derived_id
 
 
 class ChangeKind(StrEnum):
@@ -68,6 +69,13 @@ class HrChange(Contract):
         default_factory=dict, description="Graph user properties and 'managerEmployeeId'; null clears."
     )
     rescinds: str | None = Field(None, description="With kind 'rescinded': the changeId taken back.")
+
+
+def hr_correlation(source: str, employee_id: str, change_id: str) -> str:
+    """The correlation of all that follows from one HR change, its corrections included.
+
+    It stays in the audit chain after an erasure, and sources make change ids of employee numbers: hence derived."""
+    return derived_id("hr-change", source, employee_id, change_id)
 
 
 class HrRejection(Contract):

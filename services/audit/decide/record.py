@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.audit.model import Document, Heard
+from shared.contracts.hr import hr_correlation
 from shared.contracts.topics import (
     HR_CHANGES,
     HR_REJECTED,
@@ -103,7 +104,7 @@ def _personal(heard: Heard, topic: str, data: Mapping[str, Any]) -> Document:
         if (key := _key(heard)) is not None:
             personal["key"] = key
         personal["identity"] = _identity(data, key)
-        personal["origins"] = _origins(heard, data)
+        personal["origins"] = _origins(data)
     return personal
 
 
@@ -115,18 +116,12 @@ def _identity(data: Mapping[str, Any], key: str | None) -> str:
     return f"{_text(data.get('source')) or 'hr'}:{employee}"
 
 
-def _origins(heard: Heard, data: Mapping[str, Any]) -> list[str]:
-    """The names under which this change may be the correlation of what followed from it."""
-    change = _text(data.get("changeId"))
-    source = _text(data.get("source")) or "hr"
-    names = [
-        heard.headers.get("ce_id"),
-        change,
-        f"{source}:{change}" if change else None,
-        f"hr:{source}:{change}" if change else None,
-        f"{heard.topic}/{heard.partition}/{heard.offset}",
-    ]
-    return list(dict.fromkeys(name for name in names if name))
+def _origins(data: Mapping[str, Any]) -> list[str]:
+    """The correlation of what follows from this change, by which `explain` finds it. None of what is no change."""
+    change, employee = _text(data.get("changeId")), _text(data.get("employeeId"))
+    if change is None or employee is None:
+        return []
+    return [hr_correlation(_text(data.get("source")) or "hr", employee, change)]
 
 
 def _speaker(topic: str, data: Mapping[str, Any]) -> str:

@@ -38,7 +38,7 @@ from shared.contracts.directory import (
     SourceIdentity,
     ValueChange,
 )
-from shared.contracts.hr import HrChange
+from shared.contracts.hr import HrChange, hr_correlation
 from shared.contracts.topics import (
     GROUP_FACTS,
     HOLDING_FACTS,
@@ -61,7 +61,8 @@ RULE = '(user.department -eq "Sales")'
 
 def cause(change: str, effective: str | None = None, lane: Lane = Lane.ORDINARY) -> Cause:
     at = datetime.fromisoformat(effective).replace(tzinfo=UTC) if effective else None
-    return Cause(id=change, correlation=change, actor="source:hr", effective_at=at, lane=lane)
+    id = hr_correlation("hr", "10001", change)
+    return Cause(id=id, correlation=id, actor="source:hr", effective_at=at, lane=lane)
 
 
 def said(topic: Topic, key: str, fact: Fact) -> Outgoing:

@@ -11,6 +11,7 @@ from services.directory.messages import answered, cause_of, decoder
 from services.directory.sources import DEFAULT, SourcesFileError, sources_of
 from shared.clock import TurnableClock
 from shared.contracts.base import Lane
+from shared.contracts.hr import hr_correlation
 from shared.contracts.topics import HR_REJECTED
 from shared.messaging.envelope import Incoming, Position
 from shared.messaging.errors import WillNotPass
@@ -89,8 +90,9 @@ def test_the_urgent_topic_makes_an_urgent_cause() -> None:
     for topic, lane in (("hr.urgent", Lane.URGENT), ("hr.attribute-changes", Lane.ORDINARY)):
         received = record(orjson.dumps(CHANGE), topic=topic)
         cause = cause_of(decoder(DEFAULT)(received), received)
-        assert (cause.lane, cause.actor, cause.correlation) == (lane, "source:hr", "hr:hr:c1")
+        assert (cause.lane, cause.actor, cause.correlation) == (lane, "source:hr", hr_correlation("hr", "E1", "c1"))
         assert cause.effective_at == datetime(2026, 1, 1, tzinfo=UTC)
+        assert "E1" not in cause.model_dump_json()
 
 
 @pytest.mark.parametrize(
