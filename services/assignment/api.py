@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated, Any, NoReturn
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import AwareDatetime, Field, model_validator
 
 from services.assignment.decide import direct, person
@@ -19,7 +19,6 @@ from shared.clock import milliseconds
 from shared.contracts.base import Refusal
 from shared.ids import derived_id
 from shared.messaging.decision import Handler, by
-from shared.messaging.errors import GivenUp, MayPass, WillNotPass
 from shared.messaging.loop import Loop
 from shared.messaging.service import Platform
 from shared.rules.text import fold
@@ -84,21 +83,11 @@ def routes(
     looks: Looks,
 ) -> APIRouter:
     """All of them."""
-    router = APIRouter(dependencies=[Depends(_answering)], tags=["assignment"])
+    router = APIRouter(tags=["assignment"])
     desk = Desk(platform, loop, holdings, history, looks)
     _graph(router, desk)
     _tenure(router, desk, jobs)
     return router
-
-
-async def _answering() -> Any:
-    """Kafka or MongoDB away: may pass."""
-    try:
-        yield
-    except (GivenUp, MayPass) as problem:
-        raise Unavailable("The servers behind this API are away; try again.") from problem
-    except WillNotPass as problem:
-        raise BadRequest(problem.message) from problem
 
 
 class Desk:

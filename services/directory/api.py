@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -22,12 +22,11 @@ from shared.contracts.directory import GroupState, MembershipState
 from shared.contracts.hr import ChangeKind, HrChange
 from shared.ids import derived_id
 from shared.messaging.decision import Handler
-from shared.messaging.errors import GivenUp, MayPass, WillNotPass
 from shared.messaging.loop import Loop
 from shared.messaging.service import Platform
 from shared.web.caller import cause_of
 from shared.web.conditional import etag, require_match
-from shared.web.errors import BadRequest, Conflict, NotFound, Unavailable
+from shared.web.errors import Conflict, NotFound
 from shared.web.odata import ListQuery
 from shared.web.paging import answer_list, context_url, list_query
 
@@ -89,19 +88,8 @@ def refuse(refusal: Refusal | None) -> None:
         raise (NotFound if refusal.code == "ResourceNotFound" else Conflict)(refusal.message, code=refusal.code)
 
 
-async def answering() -> AsyncIterator[None]:
-    """Kafka or MongoDB away: may pass."""
-    try:
-        yield
-    except (GivenUp, MayPass) as problem:
-        raise Unavailable("The servers behind this API are away; try again.") from problem
-    except WillNotPass as problem:
-        raise BadRequest(problem.message, code=problem.code) from problem
-
-
 def routes(rooms: Rooms) -> list[APIRouter]:
-    guard = [Depends(answering)]
-    routers = [APIRouter(tags=[tag], dependencies=guard) for tag in ("users", "groups", "people")]
+    routers = [APIRouter(tags=[tag]) for tag in ("users", "groups", "people")]
     _users(routers[0], rooms)
     _groups(routers[1], rooms)
     _members(routers[1], rooms)

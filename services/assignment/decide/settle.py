@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from services.assignment.decide.look import Look
-from services.assignment.model import MOST_ENDED, Assignment, Grant, Holding, made, public_assignment
+from services.assignment.model import MOST_ENDED, Assignment, Grant, Holding, public_assignment
 from services.assignment.rulebook import Rulebook
 from shared.contracts.assignment import (
     AssignmentAdded,
@@ -28,7 +28,7 @@ from shared.contracts.assignment import (
     GrantGiven,
     GrantTaken,
 )
-from shared.contracts.base import Transition
+from shared.contracts.base import Transition, made
 from shared.contracts.catalog import Life, ResourceRole
 from shared.contracts.directory import PersonStatus
 from shared.contracts.provisioning import DeliveryStatus
