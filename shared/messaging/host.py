@@ -84,10 +84,12 @@ class Host:
 
     async def lag(self) -> dict[str, dict[str, int]]:
         """Messages behind, by service and topic, as far as this process has partitions."""
+        every = [(name, one) for name, subscribers in self._subscribers.items() for one in subscribers]
+        # All at once: each question may wait half a second for a fetch on its consumer's connection.
+        found = await asyncio.gather(*(one.lag() for _, one in every))
         behind: dict[str, dict[str, int]] = {}
-        for name, subscribers in self._subscribers.items():
-            for found in await asyncio.gather(*(subscriber.lag() for subscriber in subscribers)):
-                behind.setdefault(name, {}).update(found)
+        for (name, _), lag in zip(every, found, strict=True):
+            behind.setdefault(name, {}).update(lag)
         return behind
 
     async def wellbeing(self, *, with_lag: bool = True) -> dict[str, dict[str, Any]]:
