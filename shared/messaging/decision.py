@@ -31,6 +31,8 @@ class Decision(Generic[S]):
     messages: tuple[Outgoing, ...] = ()
     refusal: Refusal | None = None
     """For whoever waits for an answer (HTTP): why not."""
+    cause: Cause | None = None
+    """Of the fact, where the message is not what it is about: a date that came brings in force what was said before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,10 @@ class Again:
     """The message of a second look: what the decision referred to has changed since it was read."""
 
 
+def _no_date(_state: Any) -> datetime | None:
+    return None
+
+
 @dataclass(frozen=True)
 class AggregateKind(Generic[S]):
     """How one kind of aggregate is kept and spoken of."""
@@ -87,10 +93,15 @@ class AggregateKind(Generic[S]):
     """The state as others see it, for the fact."""
     key: Callable[[S, str], str] = lambda _state, subject: subject
     """Kafka key of its facts from state and id."""
-    due_at: Callable[[S], datetime | None] = lambda _state: None
+    due_at: Callable[[S], datetime | None] = _no_date
     """The earliest date inside the state at which something has to happen by itself."""
     also: Callable[[S, Fact], tuple[Outgoing, ...]] = lambda _state, _fact: ()
     """Further records for every fact, such as one on a public topic."""
+
+    @property
+    def has_dates(self) -> bool:
+        """Whether there is anything in it for a timer."""
+        return self.due_at is not _no_date
 
 
 async def _no_context(_messages: Sequence[Any], _states: Mapping[str, Any]) -> Any:

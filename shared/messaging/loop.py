@@ -308,7 +308,7 @@ class Loop(Generic[S]):
             subject=subject,
             version=at.version,
             at=self._clock.now(),
-            cause=cause,
+            cause=decision.cause or cause,
             transitions=decision.transitions,
             state=kind.public(decision.state),
         )

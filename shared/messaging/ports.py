@@ -93,8 +93,8 @@ class AggregateStore(Protocol):
         """Remember in the aggregate that a message about it was set aside (made blank if there is none)."""
         ...
 
-    async def clear_dead_letter(self, id: str | None, letter: str) -> None:
-        """It was replayed or discarded. `id` None: whoever is marked with it."""
+    async def clear_dead_letter(self, id: str | None, letter: str, look_at: datetime | None = None) -> None:
+        """It was replayed or discarded. `id` None: whoever is marked with it. With `look_at` they are due then."""
         ...
 
 

@@ -169,7 +169,7 @@ class Platform:
             await self._set_aside(aside, group, loop.store)
             for letter in settled:
                 if letter:
-                    await self._unmark(loop.store, letter, group)
+                    await self._unmark(loop, letter, group)
 
         return self._subscription((topic,), group, take)
 
@@ -286,8 +286,10 @@ class Platform:
             short = dead_letter(bare, why, group, now)
             await self.patience(group)("publish", lambda: self.bus.publish([short]))
 
-    async def _unmark(self, store: Any, letter: str, group: str) -> None:
-        await self.patience(group)("mark", lambda: store.clear_dead_letter(None, letter))
+    async def _unmark(self, loop: Loop[Any], letter: str, group: str) -> None:
+        # What was held back meanwhile is looked at now; only a kind with dates has a timer that would.
+        look_at = self.clock.now() if loop.kind.has_dates else None
+        await self.patience(group)("mark", lambda: loop.store.clear_dead_letter(None, letter, look_at))
 
 
 class Isolating:

@@ -127,16 +127,19 @@ class MongoAggregates:
         with telling_errors():
             await self._collection.update_one({"_id": id}, update, upsert=True)
 
-    async def clear_dead_letter(self, id: str | None, letter: str) -> None:
+    async def clear_dead_letter(self, id: str | None, letter: str, look_at: datetime | None = None) -> None:
         marked: dict[str, Any] = {"dead_letters": letter} if id is None else {"_id": id, "dead_letters": letter}
         with telling_errors():
             ids = [one["_id"] for one in await self._collection.find(marked, {"_id": 1}).to_list(None)]
             if not ids:
                 return
             those = {"_id": {"$in": ids}}
-            await self._collection.update_many(
-                {**those, **marked}, {"$pull": {"dead_letters": letter}, "$inc": {"revision": 1}}
-            )
+            cleared: dict[str, Any] = {"$pull": {"dead_letters": letter}, "$inc": {"revision": 1}}
+            if look_at is not None:
+                # Not the blank ones: there is nothing to decide, so nothing would ever take the date away again.
+                decided = {**those, **marked, "state": {"$exists": True}}
+                await self._collection.update_many(decided, {**cleared, "$min": {"due_at": look_at}})
+            await self._collection.update_many({**those, **marked}, cleared)
             await self._collection.update_many({**those, "dead_letters": []}, {"$unset": {"dead_letters": ""}})
 
     # What a service asks

@@ -140,7 +140,7 @@ class FakeStore:
     async def mark_dead_letter(self, id: str, letter: str) -> None:
         raise NotImplementedError
 
-    async def clear_dead_letter(self, id: str, letter: str) -> None:
+    async def clear_dead_letter(self, id: str | None, letter: str, look_at: datetime | None = None) -> None:
         raise NotImplementedError
 
 
