@@ -64,6 +64,10 @@ def document() -> dict[str, Any]:
         spec["operations"][topic.name]["messages"] = [{"$ref": f"#/channels/{topic.name}/messages/{name}"}]
         spec["operations"][topic.name]["summary"] = topic.about
     spec["components"]["messages"] = messages
+    # The library goes through sets, so its order is another one each time.
+    for part in ("channels", "operations"):
+        spec[part] = {topic.name: spec[part][topic.name] for topic in topics.TABLE}
+    spec["components"]["schemas"] = dict(sorted(schemas.items()))
     return spec
 
 

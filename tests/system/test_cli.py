@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -208,11 +210,17 @@ def test_a_bad_setting_and_an_unknown_service_are_said_in_a_line(tmp_path: Path)
 
 
 def test_help_names_every_command_quickly_and_imports_no_service() -> None:
-    import subprocess  # noqa: PLC0415
-    import sys  # noqa: PLC0415
-
-    code = "import sys; sys.argv = ['tenure', '--help']\nfrom deploy.cli.app import app\ntry: app()\nexcept SystemExit: pass\n"
-    code += "heavy = [m for m in sys.modules if m.split('.')[0] in {'services', 'faststream', 'motor', 'fastapi'}]\nassert not heavy, heavy"
+    code = """
+import sys
+sys.argv = ["tenure", "--help"]
+from deploy.cli.app import app
+try:
+    app()
+except SystemExit:
+    pass
+heavy = [name for name in sys.modules if name.split(".")[0] in {"services", "faststream", "motor", "fastapi"}]
+assert not heavy, heavy
+"""
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=clean_environment(), check=False
     )

@@ -1,0 +1,71 @@
+"""Dead letters as values: folded from their topic, and what is sent when they are settled."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from deploy.run.letters import Headers, Letters, discarded, replayed, settled
+from shared.messaging.deadletters import DISCARD_OF, REPLAY_FOR, REPLAY_OF, dead_letter, letter_id
+from shared.messaging.envelope import Incoming, Position
+from shared.messaging.errors import WillNotPass
+
+GROUP = "directory.directory.people"
+AT = datetime(2026, 3, 1, tzinfo=UTC)
+POISON = Incoming(
+    Position("directory.people", 2, 17), b"anna", b"\x00poison", (("ce_id", b"1"), ("odd", b"\xff\xfe")), 0
+)
+
+
+def set_aside(record: Incoming, offset: int = 0) -> Incoming:
+    """What then lies on the dead-letter topic."""
+    out = dead_letter(record, WillNotPass("invalid", "no JSON"), GROUP, AT)
+    headers = tuple((name, value.encode()) for name, value in out.headers)
+    return Incoming(Position(out.topic, 0, offset), out.key, out.value, headers, 0)
+
+
+def note(headers: Headers) -> Incoming:
+    return Incoming(Position(f"{GROUP}.dead-letters", 0, 9), b"anna", None, headers, 0)
+
+
+def folded(*records: Incoming) -> Letters:
+    letters = Letters()
+    for record in records:
+        letters.add(record)
+    return letters
+
+
+def test_a_letter_holds_the_message_as_it_came_and_the_reason() -> None:
+    (letter,) = folded(set_aside(POISON)).open
+
+    assert letter.id == letter_id(POISON) == "directory.people/2/17"
+    assert (letter.topic, letter.partition) == ("directory.people", 2)
+    assert (letter.key, letter.value, letter.headers) == (POISON.key, POISON.value, POISON.headers)
+    assert (letter.code, letter.reason, letter.at, letter.times) == ("invalid", "no JSON", AT, 1)
+    assert letter.as_json()["headers"]["odd"].startswith("base64:")
+
+
+def test_settling_closes_a_letter_and_failing_again_opens_the_same_one() -> None:
+    first = set_aside(POISON)
+    (letter,) = folded(first).open
+    closed = note(settled(letter, "replayed"))
+    assert folded(first, closed).open == []
+
+    once_more = Incoming(Position("directory.people", 2, 99), POISON.key, POISON.value, replayed(letter, GROUP), 0)
+    assert letter_id(once_more) == letter.id
+    (again,) = folded(first, closed, set_aside(once_more)).open
+
+    assert (again.id, again.times, again.settled) == (letter.id, 2, None)
+    assert again.headers == POISON.headers
+
+
+def test_a_replay_carries_the_original_headers_and_is_for_one_group() -> None:
+    (letter,) = folded(set_aside(POISON)).open
+
+    assert replayed(letter, GROUP)[:2] == POISON.headers
+    assert dict(replayed(letter, GROUP))[REPLAY_FOR] == GROUP.encode()
+    assert dict(replayed(letter, GROUP))[REPLAY_OF] == letter.id.encode()
+    assert dict(discarded(letter, GROUP)) == {DISCARD_OF: letter.id.encode(), REPLAY_FOR: GROUP.encode()}
+
+
+def test_what_is_no_letter_is_passed_over() -> None:
+    assert folded(note(()), note((("dead-letter-origin", b"nonsense"),))).all == {}
