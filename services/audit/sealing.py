@@ -13,6 +13,7 @@ from shared.clock import Clock
 from shared.contracts.audit import Checkpoint
 from shared.contracts.topics import TRAIL_HEADS
 from shared.messaging.envelope import enveloped
+from shared.messaging.failpoints import Failpoints, Point
 from shared.messaging.ports import Publisher
 from shared.settings import Settings
 
@@ -24,13 +25,20 @@ class Sealer:
     """One a process. Several replicas may sign the same head: each signature is true."""
 
     def __init__(
-        self, trail: Trail, checkpoints: Checkpoints, publisher: Publisher, clock: Clock, settings: Settings
+        self,
+        trail: Trail,
+        checkpoints: Checkpoints,
+        publisher: Publisher,
+        clock: Clock,
+        settings: Settings,
+        failpoints: Failpoints,
     ) -> None:
         self._trail = trail
         self._checkpoints = checkpoints
         self._publisher = publisher
         self._clock = clock
         self._settings = settings
+        self._failpoints = failpoints
         self._key: SigningKey | None = None
         self._signed: dict[str, int] | None = None
 
@@ -71,6 +79,7 @@ class Sealer:
                     for one in grown
                 ]
             )
+            self._failpoints.reach(Point.AFTER_PUBLISH, "audit")
             await self._checkpoints.append_to_file(grown)
             await self._checkpoints.keep(grown)
             signed.update((one.chain, one.sequence) for one in grown)

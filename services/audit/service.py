@@ -15,7 +15,7 @@ def assemble(platform: Platform) -> Service:
     database, settings = platform.database, platform.settings
     trail, spans, directory = Trail(database), Spans(database), Directory(database)
     checkpoints = Checkpoints(database, settings.data_dir)
-    sealer = Sealer(trail, checkpoints, platform.bus, platform.clock, settings)
+    sealer = Sealer(trail, checkpoints, platform.bus, platform.clock, settings, platform.failpoints)
     answers = Answers(
         trail,
         checkpoints,
