@@ -11,9 +11,21 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 
 from services.directory import graph
 from services.directory.decide.groups import ChangeGroup, CreateGroup, DeleteGroup, GroupCommand, SetOwner
+from services.directory.decide.links import KeepApart, Link
 from services.directory.decide.memberships import Groups, SetByHand
 from services.directory.decide.people import Around, Heard
-from services.directory.graph import GROUPS, MEMBERS, PEOPLE, USERS, GroupIn, GroupPatch, Reference
+from services.directory.graph import (
+    GROUPS,
+    IDENTITIES,
+    MEMBERS,
+    PEOPLE,
+    USERS,
+    GroupIn,
+    GroupPatch,
+    IdentityIn,
+    LinkIn,
+    Reference,
+)
 from services.directory.model import Person, load_person
 from services.directory.sources import API, Sources
 from services.directory.store import Document, GroupStore, Memberships, People, page_of
@@ -50,6 +62,8 @@ class Rooms:
     group_loop: Loop[GroupState]
     membership_loop: Loop[MembershipState]
     hold: Handler[Person, Heard, Around]
+    link: Handler[Person, Link, Around]
+    keep_apart: Handler[Person, KeepApart, Around]
     wish: Handler[GroupState, GroupCommand, None]
     by_hand: Handler[MembershipState, SetByHand, Groups]
 
@@ -335,6 +349,47 @@ def _people(router: APIRouter, rooms: Rooms) -> None:
     async def give_back(request: Request, id: str, key: IdempotencyKey = None) -> dict[str, Any]:
         """Lift the hold of the source `api`; holds of other sources stay."""
         return await hold(request, id, ChangeKind.RETURNED, key)
+
+    @router.get("/v1.0/tenure/identities")
+    async def identities(
+        request: Request,
+        query: Annotated[ListQuery, Depends(list_query(IDENTITIES, also=frozenset({"unlinked"})))],
+        unlinked: bool = False,
+    ) -> dict[str, Any]:
+        """What sources call people. `unlinked=true`: those of which a human has to say who they are."""
+        scope: Document = {"state.candidates" if unlinked else "state.identities": {"$exists": True}}
+        return await answer_list(
+            request,
+            query,
+            find=lambda q: rooms.people.unwound(
+                "state.identities", q.mongo_filter(), narrowed=scope, sort=q.sort, skip=q.skip, limit=q.limit
+            ),
+            total=lambda q: rooms.people.count_unwound("state.identities", q.total_filter(), narrowed=scope),
+            render=graph.doubt,
+            context="identities",
+        )
+
+    async def bearer(named: IdentityIn) -> str:
+        if (found := await rooms.people.bearer_of(named.source, named.id)) is None:
+            raise NotFound(f"No source has spoken of '{named.source}:{named.id[:100]}'.", code="ResourceNotFound")
+        return found
+
+    @router.post("/v1.0/tenure/identities:link")
+    async def link(request: Request, body: LinkIn) -> dict[str, Any]:
+        """Say that an identity that waits is this person. Its statements follow; sending it again is harmless."""
+        target = (await rooms.user(body.person_id))["_id"]
+        asked = Link(await bearer(body), target)
+        outcome = await rooms.platform.run_one(rooms.person_loop, rooms.link, asked, cause_of(request))
+        refuse(outcome.decision.refusal if outcome.decision else None)
+        return {"source": body.source, "id": body.id, "personId": target}
+
+    @router.post("/v1.0/tenure/identities:keepApart")
+    async def keep_apart(request: Request, body: IdentityIn) -> dict[str, Any]:
+        """Say that an identity that waits is nobody else: a person of its own. Sending it again is harmless."""
+        asked = KeepApart(await bearer(body))
+        outcome = await rooms.platform.run_one(rooms.person_loop, rooms.keep_apart, asked, cause_of(request))
+        refuse(outcome.decision.refusal if outcome.decision else None)
+        return graph.person(await rooms.person(asked.person_id))
 
     @router.get("/v1.0/tenure/sources")
     async def sources() -> dict[str, Any]:

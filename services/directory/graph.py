@@ -46,7 +46,15 @@ PEOPLE = EntitySet(
         "status": Field("state.status", Enumeration(("expected", "active", "suspended", "left"))),
         "managerId": Field("state.manager_id", GUID),
     },
-    selectable=frozenset({"attributes", "identities", "suspendedBy", "waitsForManager", "nextChangeDateTime"}),
+    selectable=frozenset(
+        {"attributes", "identities", "suspendedBy", "waitsForManager", "linkedTo", "nextChangeDateTime"}
+    ),
+)
+IDENTITIES = EntitySet(
+    "identity",
+    {"personId": Field("_id", GUID)},
+    selectable=frozenset({"source", "id", "status", "candidates"}),
+    id_path="state.identities",
 )
 MEMBERS = EntitySet("user", {"id": Field("state.person_id", GUID)}, selectable=_SELECTABLE, id_path="state.person_id")
 GROUPS = EntitySet(
@@ -82,12 +90,29 @@ def person(document: Mapping[str, Any]) -> Document:
         "waitsForManager": found.waits_for,
         "suspendedBy": list(found.holds),
         "identities": identities(found),
+        "linkedTo": found.linked_to,
         "nextChangeDateTime": graph_time(from_ms(found.next_at)) if found.next_at is not None else None,
     }
 
 
 def identities(found: Person) -> list[Document]:
     return [{"source": source, "id": id} for source, _, id in (one.partition(":") for one in found.identities)]
+
+
+def doubt(document: Mapping[str, Any]) -> Document:
+    """One identity (unwound), the person it stands in, and who else that may be."""
+    state = document["state"]
+    source, _, id = state["identities"].partition(":")
+    rules: dict[str, list[str]] = {}
+    for person_id, rule in state.get("candidates", ()):
+        rules.setdefault(person_id, []).append(rule)
+    return {
+        "source": source,
+        "id": id,
+        "personId": document["_id"],
+        "status": "waiting" if state.get("waiting") else "listed" if rules else "settled",
+        "candidates": [{"personId": person_id, "rules": said} for person_id, said in rules.items()],
+    }
 
 
 def timeline(found: Person) -> list[Document]:
@@ -159,6 +184,19 @@ class GroupPatch(GraphInput):
         if value is None:
             raise ValueError("cannot be null")
         return value
+
+
+class IdentityIn(GraphInput):
+    """A source's name for one person."""
+
+    source: Annotated[str, Described(min_length=1, max_length=64)]
+    id: Annotated[str, Described(min_length=1, max_length=256)]
+
+
+class LinkIn(IdentityIn):
+    """And who that is."""
+
+    person_id: Annotated[str, Described(min_length=1, max_length=64)]
 
 
 class Reference(GraphInput):

@@ -8,7 +8,8 @@ from typing import Any
 import orjson
 from pydantic import ValidationError
 
-from services.directory.decide import memberships, people
+from services.directory.decide import links, memberships, people
+from services.directory.decide.links import KeepApart, Link
 from services.directory.decide.people import Around, Heard
 from services.directory.model import Person
 from services.directory.sources import Sources
@@ -138,7 +139,8 @@ def change(state: Person | None, heard: Heard, at: Circumstances[Around]) -> Dec
     """`decide.people.change`, its rejections counted."""
     decision = people.change(state, heard, at)
     for record in decision.messages:
-        REJECTIONS.add(service="directory", reason=dict(record.headers)[people.REASON])
+        if record.topic == topics.HR_REJECTED.name:
+            REJECTIONS.add(service="directory", reason=dict(record.headers)[people.REASON])
     return decision
 
 
@@ -151,6 +153,14 @@ def dates(store: People) -> Handler[Person, Due, Around]:
         return [message.id for message in messages]
 
     return Handler(people.due, locate, store.look, store.look_again, people.again)
+
+
+def link(store: People) -> Handler[Person, Link, Around]:
+    return Handler(links.link, by(lambda command: command.person_id), store.look)
+
+
+def keep_apart(store: People) -> Handler[Person, KeepApart, Around]:
+    return Handler(links.keep_apart, by(lambda command: command.person_id), store.look, store.look_again, people.again)
 
 
 def hr_changes_heard(platform: Platform, loop: Loop[Person], store: People, sources: Sources) -> list[Subscription]:

@@ -369,6 +369,16 @@ class Person:
     next_at: int | None = None
     calls: int | None = None
     """Joined by date, at this time: those who wait for this person as their manager are still to be called."""
+    candidates: tuple[tuple[str, str], ...] = ()
+    """Who else this may be: (person id, the correlation rule that says so). Until a human decides."""
+    waiting: bool = False
+    """Held back for the human: whatever is stated, nobody has joined."""
+    apart: bool = False
+    """A human said that this is nobody else; keys are not compared any more."""
+    linked_to: str | None = None
+    """A human said who this is; nothing is left here but where to look."""
+    moved: tuple[str, ...] = ()
+    """Identities that are found there."""
     as_of: int = 0
     """The moment it was last looked at, in milliseconds: what was true then never becomes untrue by a slow clock."""
 
@@ -378,8 +388,8 @@ class Person:
 
     @property
     def user_principal_name(self) -> str | None:
-        """Folded: unique over all people."""
-        name = self.attributes.get("userPrincipalName")
+        """Folded: unique over all people. Whoever is held back takes no name from anyone."""
+        name = None if self.waiting else self.attributes.get("userPrincipalName")
         return name.casefold() if name else None
 
     @property
@@ -415,6 +425,14 @@ def dump_person(person: Person) -> dict[str, Any]:
         document["keys"] = person.keys
     if person.joined:
         document["joined"] = True
+    if person.candidates:
+        document["candidates"] = person.candidates
+    if person.waiting:
+        document["waiting"] = True
+    if person.apart:
+        document["apart"] = True
+    if person.linked_to is not None:
+        document["linked_to"], document["moved"] = person.linked_to, person.moved
     if person.waits_for is not None:
         document["waits_for"] = person.waits_for
     if name := person.user_principal_name:
@@ -467,6 +485,11 @@ def load_person(document: Mapping[str, Any]) -> Person:
         holds=tuple(document["holds"]),
         next_at=said.get("next"),
         calls=said.get("calls"),
+        candidates=tuple((id, rule) for id, rule in document.get("candidates", ())),
+        waiting="waiting" in document,
+        apart="apart" in document,
+        linked_to=document.get("linked_to"),
+        moved=tuple(document.get("moved", ())),
         as_of=said["as_of"],
     )
 

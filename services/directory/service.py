@@ -105,6 +105,8 @@ def assemble(platform: Platform) -> Service:
         group_loop,
         membership_loop,
         hold=messages.hr_changes(people),
+        link=messages.link(people),
+        keep_apart=messages.keep_apart(people),
         wish=Handler(decide.groups.wish, by(lambda command: command.group_id)),
         by_hand=Handler(decide.memberships.by_hand, by(membership_of), memberships.look),
     )

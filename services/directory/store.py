@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from services.directory.decide.links import KeepApart, Link
 from services.directory.decide.memberships import Groups, SetByHand
 from services.directory.decide.people import Around, Heard
 from services.directory.model import Person
@@ -26,12 +27,14 @@ def person_id_of(source: str, id: str) -> str:
     return derived_id("person", source, id)
 
 
-def correlation_keys(heard: Heard, sources: Sources) -> tuple[str, ...]:
-    """What links an identity to a person of another source, the strongest first."""
+def correlation_keys(heard: Heard, sources: Sources, *, by_itself: bool = True) -> tuple[str, ...]:
+    """What links an identity to a person of another source, the strongest first.
+
+    With `by_itself` the identity is one of them, if its source numbers people by employee id."""
     said = heard.change
     number = said.attributes.get("employeeId")
     if sources.by_name[said.source].employee_ids:
-        number = said.employee_id
+        number = said.employee_id if by_itself else None
     keys = [f"employeeId:{number}"] if isinstance(number, str) and number else []
     stated = ((name, said.attributes.get(name)) for name in sources.correlate)
     keys += [f"{name}:{value.casefold()}" for name, value in stated if isinstance(value, str) and value]
@@ -44,6 +47,26 @@ def new_person_id(heard: Heard, sources: Sources) -> str:
         return person_id_of(heard.change.source, heard.change.employee_id)
     name, _, value = heard.keys[0].partition(":")
     return person_id_of(sources.primary if name == "employeeId" else name, value)
+
+
+def settle(heard: Heard, known: str | None, linked: Mapping[str, str], sources: Sources) -> None:
+    """Say in `heard` whose the change is: `known` has its identity already, `linked` says who has which key.
+
+    An employee id settles it. Of the other rules none may contradict another: if they do, the identity begins as a
+    person of its own, and `others` tell a human who it may be."""
+    found = {key: linked[key] for key in heard.keys if key in linked}
+    person = known
+    if person is None:
+        certain = [id for key, id in found.items() if key.startswith("employeeId:")]
+        several = list(dict.fromkeys(certain or found.values()))
+        if len(several) == 1:
+            (person,) = several
+            found = {}
+        elif several:
+            person = person_id_of(heard.change.source, heard.change.employee_id)
+    heard.person_id = person or new_person_id(heard, sources)
+    heard.others = tuple((id, key.partition(":")[0]) for key, id in found.items() if id != heard.person_id)
+    heard.keys = tuple(key for key in heard.keys if linked.get(key, heard.person_id) == heard.person_id)
 
 
 async def page_of(store: MongoAggregates, query: Mapping[str, Any], **options: Any) -> list[Document]:
@@ -62,6 +85,8 @@ class People(MongoAggregates):
             [
                 Index("state.identities", unique=True, partial={"state.identities": {"$exists": True}}),
                 Index("state.keys", unique=True, partial={"state.keys": {"$exists": True}}),
+                Index("state.moved", partial={"state.moved": {"$exists": True}}),
+                Index("state.candidates", partial={"state.candidates": {"$exists": True}}),
                 Index("state.name", unique=True, partial={"state.name": {"$exists": True}}),
                 Index("state.waits_for", partial={"state.waits_for": {"$exists": True}}),
                 Index("state.manager_id", partial={"state.manager_id": {"$type": "string"}}),
@@ -84,14 +109,29 @@ class People(MongoAggregates):
                 heard.person_id = person_id_of(heard.change.source, heard.change.employee_id)
             return [heard.person_id for heard in messages]
         known = await self._by("state.identities", {heard.identity for heard in spoken})
-        strangers = [heard for heard in spoken if heard.identity not in known]
-        for heard in strangers:
-            heard.keys = correlation_keys(heard, self._sources)
-        linked = await self._by("state.keys", {key for heard in strangers for key in heard.keys})
+        if len(known) < len(spoken):
+            known |= await self._moved({heard.identity for heard in spoken} - known.keys())
         for heard in spoken:
-            found = known.get(heard.identity) or next((linked[key] for key in heard.keys if key in linked), None)
-            heard.person_id = found or new_person_id(heard, self._sources)
+            heard.keys = correlation_keys(heard, self._sources, by_itself=heard.identity not in known)
+        linked = await self._by("state.keys", {key for heard in spoken for key in heard.keys})
+        for heard in spoken:
+            settle(heard, known.get(heard.identity), linked, self._sources)
+        if in_doubt := {heard.identity for heard in spoken if heard.others}:
+            decided = await self._by("state.moved", in_doubt)
+            for heard in spoken:
+                if heard.identity in decided:
+                    heard.others = ()
         return [heard.person_id for heard in messages]
+
+    async def _moved(self, identities: Collection[str]) -> dict[str, str]:
+        """Identity -> person id, of those that a human has linked."""
+        found = await self._by("state.moved", identities)
+        while found:
+            there = {"_id": {"$in": list(found.values())}, "state.linked_to": {"$exists": True}}
+            if not (steps := dict(await self.pairs(there, "state.linked_to"))):
+                break
+            found = {one: steps.get(id, id) for one, id in found.items()}
+        return found
 
     async def _by(self, field: str, values: Collection[str]) -> dict[str, str]:
         """Value of the unique field -> person id."""
@@ -100,7 +140,9 @@ class People(MongoAggregates):
         found = await self.pairs({field: {"$in": list(values)}}, field)
         return {value: id for id, several in found for value in several}
 
-    async def look(self, messages: Sequence[Heard | Due], states: Mapping[str, Person | None]) -> Around:
+    async def look(
+        self, messages: Sequence[Heard | Due | Link | KeepApart], states: Mapping[str, Person | None]
+    ) -> Around:
         """Managers and names that the batch refers to: at most one query each."""
         references: set[str] = set()
         names: set[str] = set()
@@ -157,6 +199,15 @@ class People(MongoAggregates):
         """By person id or user principal name, whoever has ever joined or is spoken of."""
         found = await self.states({"$or": [{"_id": key.lower()}, {"state.name": key.casefold()}]}, limit=1)
         return found[0] if found else None
+
+    async def bearer_of(self, source: str, id: str) -> str | None:
+        """The person in whom an identity stands or stood before it was linked to another."""
+        one = f"{source}:{id}"
+        # One that has moved is found in both once anything was said of it there: the place it left comes first.
+        for field in ("state.moved", "state.identities"):
+            if found := await self.ids({field: one}, limit=1):
+                return found[0]
+        return None
 
     async def known(self, person_id: str) -> bool:
         return bool(await self.ids({"_id": person_id, "state.joined": True}, limit=1))

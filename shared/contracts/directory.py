@@ -75,8 +75,28 @@ class PersonUnjoined(Transition):
     type: Literal["PersonUnjoined"] = "PersonUnjoined"
 
 
+class IdentityLinked(Transition):
+    """A human decided that this is `person_id`, who has all that was stated of this one from now on."""
+
+    type: Literal["IdentityLinked"] = "IdentityLinked"
+    person_id: str
+
+
+class IdentityKeptApart(Transition):
+    """A human decided that this is nobody else, although correlation keys said so."""
+
+    type: Literal["IdentityKeptApart"] = "IdentityKeptApart"
+
+
 PersonTransition = Annotated[
-    PersonJoined | PersonChanged | PersonSuspended | PersonReturned | PersonLeft | PersonUnjoined,
+    PersonJoined
+    | PersonChanged
+    | PersonSuspended
+    | PersonReturned
+    | PersonLeft
+    | PersonUnjoined
+    | IdentityLinked
+    | IdentityKeptApart,
     Field(discriminator="type"),
 ]
 

@@ -220,6 +220,8 @@ _PERSON = {
     "PersonReturned": "returned: {source} lifted its hold",
     "PersonLeft": "left",
     "PersonUnjoined": "has not joined after all",
+    "IdentityLinked": "is person {personId}: a human linked them",
+    "IdentityKeptApart": "is a person of their own: a human said so",
 }
 
 

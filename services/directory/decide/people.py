@@ -19,14 +19,16 @@ from services.directory.model import (
     TooOld,
     compacted,
     fold,
+    from_ms,
     has_joined_by,
     identity,
     stated,
+    taken_back,
     to_ms,
 )
 from services.directory.sources import API, Sources
 from shared.contracts import topics
-from shared.contracts.base import Refusal, Transition, made
+from shared.contracts.base import Cause, Refusal, Transition, made
 from shared.contracts.directory import (
     PersonChanged,
     PersonJoined,
@@ -37,9 +39,10 @@ from shared.contracts.directory import (
     PersonUnjoined,
     ValueChange,
 )
-from shared.contracts.hr import ChangeKind, HrChange, HrRejection
+from shared.contracts.hr import ChangeKind, HrChange, HrRejection, hr_correlation
 from shared.messaging.decision import Again, Circumstances, Decision, Due
 from shared.messaging.envelope import Outgoing, Position, enveloped
+from shared.messaging.errors import WillNotPass
 
 NAME_INDEX = "state.name"
 KEYS_INDEX = "state.keys"
@@ -56,7 +59,10 @@ class Heard:
     person_id: str = ""
     """Whom it is about, once located."""
     keys: tuple[str, ...] = ()
-    """Correlation keys that it states."""
+    """Correlation keys that it states and nobody else has."""
+    others: tuple[tuple[str, str], ...] = ()
+    """Others who have a key that it states: (person id, rule). For a human, if it is not settled whose identity it is.
+    """
 
     @property
     def identity(self) -> str:
@@ -79,6 +85,8 @@ def change(state: Person | None, heard: Heard, at: Circumstances[Around]) -> Dec
     said, sources = heard.change, at.context.sources
     if said.source == API and (state is None or not state.joined):
         return Decision(state, refusal=Refusal(code="notJoined", message="Only who has joined can be suspended."))
+    if state is not None and state.linked_to is not None:
+        return _passed_on(state, said, at)
     clean, problems = _taken(said, sources)
     answers = [_rejection(heard, at, code, text, part=name) for name, code, text in problems]
     before = state or Person(heard.person_id)
@@ -97,18 +105,25 @@ def change(state: Person | None, heard: Heard, at: Circumstances[Around]) -> Dec
     identities = before.identities
     if said.employee_id and said.source != API and heard.identity not in identities:
         identities = (*identities, heard.identity)
-    if timeline is before.timeline and identities is before.identities and KEYS_INDEX not in at.clashes:
+    candidates = _candidates(before, heard)
+    # Who has joined keeps what they have: a mistyped address must not take anybody's access away.
+    waiting = bool(candidates) and not before.joined
+    if waiting and candidates is not before.candidates:
+        answers.append(_rejection(heard, at, "ambiguousIdentity", _AMBIGUOUS))
+    if (
+        timeline is before.timeline
+        and identities is before.identities
+        and candidates is before.candidates
+        and KEYS_INDEX not in at.clashes
+    ):
         return Decision(state, messages=tuple(answers))
-    keys = _keys(before, heard, at)
+    keys = before.keys if waiting else _keys(before, heard, at)
     refused = before.refused_names
-    if name := clean.get("userPrincipalName"):
-        folded = name.casefold()
-        owner = at.context.names.get(folded)
-        if owner is not None and owner != heard.person_id:
+    if (name := clean.get("userPrincipalName")) and not waiting:
+        owner = at.context.names.get(name.casefold(), heard.person_id)
+        if owner != heard.person_id:
             answers.append(_rejection(heard, at, "userPrincipalNameTaken", _name_taken(owner), "userPrincipalName"))
-            refused = tuple(dict.fromkeys((*refused, folded)))
-        elif folded in refused:
-            refused = tuple(one for one in refused if one != folded)
+        refused = _refused(refused, name.casefold(), owner == heard.person_id)
     draft = Person(
         before.id,
         compacted(timeline, to_ms(at.now), before.joined),
@@ -118,6 +133,9 @@ def change(state: Person | None, heard: Heard, at: Circumstances[Around]) -> Dec
         refused,
         attributes=before.attributes,
         calls=before.calls,
+        candidates=candidates,
+        waiting=waiting,
+        apart=before.apart,
         as_of=before.as_of,
     )
     after = _looked_at(draft, at)
@@ -147,7 +165,35 @@ def _again(state: Person | None, at: Circumstances[Around], by_date: bool) -> De
         after = replace(after, calls=to_ms(at.now))
     if after == state:
         return Decision(state)
-    return Decision(after, _happened(state, after))
+    return Decision(after, _happened(state, after), cause=_said_before(state, at) if by_date else None)
+
+
+def _said_before(person: Person, at: Circumstances[Around]) -> Cause | None:
+    """The cause of what comes true by its date: the statement that said so, and not the clock."""
+    if person.next_at is None or person.next_at > to_ms(at.now):
+        return None
+    gone = taken_back(person.timeline.statements)
+    said = [s for s in person.timeline.statements if s.effective == person.next_at and s.rescinds is None]
+    said = [s for s in said if (s.source, s.id) not in gone]
+    if not said:
+        return None
+    last = said[-1]
+    known_as = [one.partition(":")[2] for one in person.identities if one.startswith(f"{last.source}:")]
+    cause = at.cause
+    return Cause(
+        id=cause.id,
+        # A timeline does not say under which of several numbers of one source something was stated.
+        correlation=hr_correlation(last.source, known_as[0], last.id) if len(known_as) == 1 else cause.correlation,
+        actor=f"source:{last.source}",
+        effective_at=from_ms(last.effective),
+        lane=cause.lane,
+    )
+
+
+def appeared(before: Person, released: Person, at: Circumstances[Around]) -> tuple[Person, tuple[Transition, ...]]:
+    """What is true of someone who is held back no longer, and what others hear of it."""
+    after = _looked_at(released, at)
+    return after, _happened(before, after)
 
 
 def _looked_at(person: Person, at: Circumstances[Around]) -> Person:
@@ -184,13 +230,16 @@ def _looked_at(person: Person, at: Circumstances[Around]) -> Person:
         keys=person.keys,
         managers=managers,
         refused_names=refused,
-        status=view.status,
+        status=PersonStatus.EXPECTED if person.waiting else view.status,
         attributes=attributes,
         manager_id=manager_id,
         waits_for=reference if manager_id is None else None,
         holds=view.holds,
         next_at=view.next_at,
         calls=person.calls,
+        candidates=person.candidates,
+        waiting=person.waiting,
+        apart=person.apart,
         as_of=now,
     )
 
@@ -275,10 +324,38 @@ def _counts_already(before: Person, timeline: Timeline, said: HrChange) -> bool:
     return found is None or has_joined_by(timeline, found)
 
 
+def _passed_on(state: Person, said: HrChange, at: Circumstances[Around]) -> Decision[Person]:
+    """A human linked the identity between the looking up and now: said again, the change finds the person."""
+    if not at.context.sources.several:
+        raise WillNotPass("linked", "The identity was linked to another person while there were several sources.")
+    urgent = at.position is not None and at.position.topic == topics.HR_URGENT.name
+    return Decision(state, messages=(said_again(said, at.now, urgent),))
+
+
+def _refused(names: tuple[str, ...], name: str, free: bool) -> tuple[str, ...]:
+    if free:
+        return tuple(one for one in names if one != name) if name in names else names
+    return tuple(dict.fromkeys((*names, name)))
+
+
+def _candidates(before: Person, heard: Heard) -> tuple[tuple[str, str], ...]:
+    """Who else this may be, with what is heard now; the very same if it is nothing new."""
+    if before.apart or not heard.others:
+        return before.candidates
+    found = tuple(other for other in heard.others if other not in before.candidates)
+    return (*before.candidates, *found) if found else before.candidates
+
+
 def _keys(before: Person, heard: Heard, at: Circumstances[Around]) -> tuple[str, ...]:
     if KEYS_INDEX in at.clashes or not heard.keys:
         return before.keys
-    return tuple(dict.fromkeys((*before.keys, *heard.keys)))
+    keys = heard.keys
+    if heard.identity in before.identities:
+        # Of a rule that says something already the first word stays: an address that went to somebody else since
+        # must not link them.
+        said = {key.partition(":")[0] for key in before.keys}
+        keys = tuple(key for key in keys if key.partition(":")[0] not in said)
+    return tuple(dict.fromkeys((*before.keys, *keys)))
 
 
 def _seen(heard: Heard, position: Position | None) -> tuple[tuple[str, int, int], ...]:
@@ -311,6 +388,27 @@ _TOO_OLD = (
     "is true now, under a new changeId."
 )
 _TOO_MANY = "More changes are kept of this person than can be: a 'joined' is missing, or too many lie in the future."
+
+
+_AMBIGUOUS = (
+    "This may be somebody who is known by another identity, and the correlation rules do not agree on whom. It is kept "
+    "and gives no access until a human has decided: see /v1.0/tenure/identities?unlinked=true. There is no need to "
+    "send it again."
+)
+
+
+def said_again(said: HrChange, now: datetime, urgent: bool) -> Outgoing:
+    """A statement on its way to the person that its identity was linked to: as if its source had just said it."""
+    return enveloped(
+        topics.HR_URGENT if urgent else topics.HR_CHANGES,
+        identity(said.source, said.employee_id),
+        # Not `json_bytes`: a null in the attributes clears.
+        said.model_dump_json(by_alias=True).encode(),
+        ce_id=f"again:{hr_correlation(said.source, said.employee_id, said.change_id)}",
+        ce_type=HrChange.ce_type,
+        source="directory",
+        at=now,
+    )
 
 
 def _rejection(heard: Heard, at: Circumstances[Around], code: str, text: str, part: str = "") -> Outgoing:

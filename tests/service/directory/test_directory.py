@@ -232,3 +232,59 @@ async def test_two_sources_that_say_joined_at_once_make_one_person(world: World)
             await asyncio.sleep(0.05)
     found = (await world.http.get("/v1.0/users", params={"$filter": "city eq 'Oslo' and department eq 'Sales'"})).json()
     assert len(found["value"]) == 8
+
+
+IN_DOUBT = "sources: {hr: {}, agency: {employeeIds: false}}\ncorrelate: [mail, userPrincipalName]\n"
+
+
+@pytest.mark.parametrize("world", [IN_DOUBT], indirect=True)
+async def test_an_identity_in_doubt_waits_until_a_human_says_whose_it_is(world: World) -> None:
+    await world.hr(
+        {"employeeId": "E1", "attributes": {"mail": "a@x.example"}},
+        {"employeeId": "E2", "attributes": {"userPrincipalName": "b@x.example"}},
+    )
+    await world.until(lambda: world.person("E1", status="active") and world.person("E2", status="active"))
+    both = {"mail": "a@x.example", "userPrincipalName": "b@x.example"}
+    for id, city in (("A1", "Oslo"), ("A2", "Rome")):
+        await world.hr({"employeeId": id, "source": "agency", "attributes": {**both, "city": city}})
+    await world.until(lambda: len(world.rejected("ambiguousIdentity")) == 2)
+    found = (await world.http.get("/v1.0/tenure/identities", params={"unlinked": "true"})).json()["value"]
+    ana, bob = person_id_of("hr", "E1"), person_id_of("hr", "E2")
+    assert [(one["source"], one["id"], one["status"]) for one in found] == [
+        ("agency", "A1", "waiting"), ("agency", "A2", "waiting")
+    ]  # fmt: skip
+    assert found[0]["candidates"] == [
+        {"personId": ana, "rules": ["mail"]}, {"personId": bob, "rules": ["userPrincipalName"]}
+    ]  # fmt: skip
+    assert len((await world.http.get("/v1.0/tenure/identities")).json()["value"]) == 4
+
+    link = {"source": "agency", "id": "A1", "personId": ana}
+    for _ in range(2):
+        assert (await world.http.post("/v1.0/tenure/identities:link", json=link)).status_code == 200
+    state = await world.until(lambda: (one := world.person("E1")) and "city" in one["attributes"] and one)
+    assert state["attributes"]["city"] == "Oslo"
+    assert {(one["source"], one["id"]) for one in state["identities"]} == {("hr", "E1"), ("agency", "A1")}
+    assert world.rejected("userPrincipalNameTaken"), "the name of the other is not taken over by linking"
+    await world.hr({"employeeId": "A1", "source": "agency", "changeId": "c", "attributes": {"city": "Bern"}})
+    await world.until(lambda: world.person("E1")["attributes"]["city"] == "Bern")
+
+    apart = {"source": "agency", "id": "A2"}
+    answer = await world.http.post("/v1.0/tenure/identities:keepApart", json=apart)
+    assert (answer.status_code, answer.json()["status"]) == (200, "active")
+    assert "userPrincipalName" not in answer.json()["attributes"]
+    assert (await world.http.post("/v1.0/tenure/identities:keepApart", json=apart)).status_code == 200
+    assert (await world.http.get("/v1.0/tenure/identities", params={"unlinked": "true"})).json()["value"] == []
+    assert (await world.http.post("/v1.0/tenure/identities:link", json={**link, "id": "A2"})).status_code == 409
+    assert (await world.http.post("/v1.0/tenure/identities:link", json={**link, "id": "A9"})).status_code == 404
+
+
+async def test_who_was_held_back_by_a_dead_letter_is_looked_at_again(world: World) -> None:
+    await world.hr({"employeeId": "E1"})
+    await world.until(lambda: world.person("E1"))
+    people, ana = world.host.services["directory"].loops[0].store, person_id_of("hr", "E1")
+    later = world.clock.now() + timedelta(hours=1)
+    for id in (ana, "nobody-yet"):
+        await people.mark_dead_letter(id, "letter")
+    assert await people.due(later, 10) == []
+    await people.clear_dead_letter(None, "letter", later)
+    assert await people.due(later, 10) == [(ana, later)], "and of whom nothing is known, nothing is due"
