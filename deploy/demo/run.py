@@ -89,6 +89,12 @@ def demo(
     from deploy.demo.history import HistoryError  # noqa: PLC0415
     from deploy.run.process import all_in_one, until_told  # noqa: PLC0415
 
+    if data is not None:  # what is wrong with it is said before anything starts
+        try:
+            _documents(data, catalog)
+        except HistoryError as problem:
+            raise CannotStart(str(problem)) from problem
+
     async def play() -> bool:
         async with all_in_one(settings, (), complain) as up:
             over = asyncio.Event()
