@@ -2,9 +2,9 @@
 
 Owns: holdings, ended assignments (history), rule jobs; its own copy of packages (role sets), policies (rules),
 populations and memberships, beside one epoch.
-Hears: PERSON_FACTS, MEMBERSHIP_FACTS, DELIVERY_FACTS (all in both lanes), PACKAGE_FACTS, POLICY_FACTS,
-POPULATION_FACTS, and its own HOLDING_FACTS, from which it keeps the history.
-Says: HOLDING_FACTS (both lanes), RULE_JOB_FACTS, USE_ANSWERS.
+Hears: PERSON_FACTS, MEMBERSHIP_FACTS, DELIVERY_FACTS, PACKAGE_FACTS, POLICY_FACTS, POPULATION_FACTS, and its own
+HOLDING_FACTS, from which it keeps the history.
+Says: HOLDING_FACTS, RULE_JOB_FACTS, USE_ANSWERS.
 
 Where to read: `model.py` (what a holding is), `rulebook.py` (rules as decisions see them), `decide/settle.py` (what is
 due to a person), then one file an act beside it. `store.py` says how a rule change and a person change never miss each

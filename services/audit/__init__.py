@@ -2,8 +2,8 @@
 
 Owns: the trail (one chain a topic and partition), its signed checkpoints, the spans in which people held packages and
 were members of groups (derived from the trail), and the names of people, packages, groups and policies for its answers.
-Hears: every topic of the table in both lanes, except its own.
-Says: signed heads of the chains (`tenure.audit`).
+Hears: every topic but TRAIL_HEADS.
+Says: TRAIL_HEADS (signed heads of the chains).
 
 What is personal lies beside the chain under a salted commitment, so that a person can be erased and the chain still
 verifies. The chain itself names people by id only.

@@ -10,6 +10,7 @@ The file named by `TENURE_SOURCES_FILE`:
     authority:                      # for some properties, another order; a source not named may not set it
       mail: [contractors, hr]
 
+Rules that point at different people settle nothing: the identity waits without access for a human (`decide/links.py`).
 Without a file: one source, `hr`, with authority over everything.
 """
 

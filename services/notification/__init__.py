@@ -1,8 +1,8 @@
 """Notification tells people what they were given, what was taken away and what ends soon.
 
 Owns: messages, one record a (event, recipient, channel); names of people, packages and policies, for the texts.
-Hears: holdings (what happened), people, packages, policies (who and what that is).
-Says: `tenure.notifications` (public), and mail.
+Hears: HOLDING_FACTS (what happened), PERSON_FACTS, PACKAGE_FACTS, POLICY_FACTS (who and what that is).
+Says: NOTIFICATIONS (public), and mail.
 Answers: `GET /v1.0/tenure/notifications?recipient=`, `GET /v1.0/tenure/notifications/summary`.
 
 A record is written before its holding's offset is committed, under an id derived from the holding's fact; workers take

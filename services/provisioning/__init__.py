@@ -1,8 +1,9 @@
 """Provisioning brings grants to the resources and knows how far each has come.
 
 Owns: for each person the deliveries (one a resource role: wanted, version, status) and the memberships it has heard of.
-Hears: holdings (what is due), memberships (answers to its commands, and what was there already), groups (deleted ones).
-Says: one deliveries fact a version; membership commands, each resent under its id until it is answered.
+Hears: HOLDING_FACTS (what is due), MEMBERSHIP_FACTS (answers to its commands, and what was there already),
+GROUP_FACTS (deleted ones).
+Says: DELIVERY_FACTS (one a version); MEMBERSHIP_COMMANDS, each resent under its id until it is answered.
 Answers: `GET /v1.0/tenure/people/{id}/deliveries`, `GET /v1.0/tenure/reconciliation`, `POST …/reconciliation/repair`.
 
 Versions only grow and nothing is deleted, so a late "give" cannot undo a newer "take". What was there before Tenure is
