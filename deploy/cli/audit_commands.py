@@ -152,7 +152,8 @@ def access(
     package: Annotated[str | None, typer.Option("--package", help="Package id or exact name.")] = None,
     group: Annotated[str | None, typer.Option("--group", help="Group id or exact name.")] = None,
     at: Annotated[
-        str | None, typer.Option("--at", help="Date or date-time, UTC unless it says otherwise. Now.")
+        str | None,
+        typer.Option("--at", help="Date-time, UTC unless it says otherwise, or a date: the end of that day. Now."),
     ] = None,
     effective: Annotated[
         bool, typer.Option("--effective", help="By the dates that the sources gave, not by when Tenure knew.")
@@ -255,7 +256,8 @@ def _print_proof(body: dict[str, Any]) -> None:
 def _print_access(body: dict[str, Any]) -> None:
     console = Console()
     basis = "by effective date" if body["basis"] == "effective" else "as Tenure had it"
-    console.print(f"At {body['at']}, {basis}: {len(body['value'])}", style="bold", highlight=False)
+    read_as = f" ({body['atMeans']})" if "atMeans" in body else ""
+    console.print(f"At {body['at']}{read_as}, {basis}: {len(body['value'])}", style="bold", highlight=False)
     if not body["value"]:
         return
     since, until = ("effectiveFrom", "effectiveTo") if body["basis"] == "effective" else ("from", "to")

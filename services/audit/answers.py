@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 import orjson
 
 from services.audit.decide.explain import explained, in_order, told
+from services.audit.decide.spans import asked_for
 from services.audit.decide.verify import Verification
 from services.audit.model import Document, Line, Names, Span, Verdict
 from services.audit.sealing import Sealer
@@ -107,12 +108,18 @@ class Answers:
         }
 
     async def access(
-        self, *, person: str | None, package: str | None, group: str | None, at: datetime | None, effective: bool
+        self,
+        *,
+        person: str | None,
+        package: str | None,
+        group: str | None,
+        at: date | datetime | None,
+        effective: bool,
     ) -> Document:
-        """Who had what at a moment (now without `at`), by what was so in Tenure or by effective dates."""
+        """Who had what at a moment, by what was so in Tenure or by effective dates. `at`: see `asked_for`."""
         if person is None and package is None and group is None:
             raise BadRequest("Say whose access, or to what: person, package or group.", target="person")
-        moment = at or self._clock.now()
+        moment, read_as = asked_for(at, self._clock.now())
         asked: Document = {}
         query: dict[str, str] = {}
         if person is not None:
@@ -133,6 +140,7 @@ class Answers:
             spans += await self._spans.of_groups(query, moment, effective=effective)
         body: Document = {
             "at": graph_time(moment),
+            **({"atMeans": read_as} if read_as else {}),
             "basis": "effective" if effective else "record",
             **asked,
             "value": await self._rows(spans),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Query
@@ -64,7 +64,10 @@ def router_of(answers: Answers, sealer: Sealer) -> APIRouter:
         person: Annotated[str | None, Query(description="Person id, user principal name or employee id.")] = None,
         package: Annotated[str | None, Query(description="Package id or exact name.")] = None,
         group: Annotated[str | None, Query(description="Group id or exact name.")] = None,
-        at: Annotated[str | None, Query(description="Date or date-time, UTC unless it says otherwise. Now.")] = None,
+        at: Annotated[
+            str | None,
+            Query(description="Date-time, UTC unless it says otherwise, or a date: the end of that day. Now."),
+        ] = None,
         basis: Annotated[
             Literal["record", "effective"],
             Query(description="`record`: when it was so in Tenure. `effective`: by the dates that the sources gave."),
@@ -78,9 +81,13 @@ def router_of(answers: Answers, sealer: Sealer) -> APIRouter:
     return router
 
 
-def _moment(text: str | None) -> datetime | None:
+def _moment(text: str | None) -> date | datetime | None:
     if text is None:
         return None
+    try:
+        return date.fromisoformat(text.strip())
+    except ValueError:
+        pass
     try:
         # A '+' of an offset that was not percent-encoded arrives as a blank.
         at = datetime.fromisoformat(text.strip().replace(" ", "+") if "T" in text else text.strip())

@@ -7,7 +7,7 @@ its end, a version's entry), so repeats and any order end the same.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from services.audit.decide.record import base_topic
@@ -25,6 +25,23 @@ def moment(text: Any) -> datetime | None:
         return None
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
     return at.replace(microsecond=at.microsecond // 1000 * 1000)
+
+
+LAST_OF_A_DAY = timedelta(days=1) - timedelta(milliseconds=1)
+
+
+def asked_for(at: date | datetime | None, now: datetime) -> tuple[datetime, str | None]:
+    """The moment that is meant, and how a date alone was read: as the end of that day (UTC), or now on the day itself.
+
+    At its beginning, what came on that day would be missing, which nobody expects who asks for a day."""
+    if at is None:
+        return now, None
+    if isinstance(at, datetime):
+        return at, None
+    begin = datetime.combine(at, time(), UTC)
+    if begin <= now < begin + timedelta(days=1):
+        return now, f"now, for {at} is not over"
+    return begin + LAST_OF_A_DAY, f"the end of {at}, UTC"
 
 
 def holdings_said(heard: Heard) -> dict[str, Document]:

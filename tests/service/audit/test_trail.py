@@ -169,6 +169,8 @@ async def test_it_records_all_that_is_said_and_says_why_and_when(settings: Setti
         moment = (START + timedelta(hours=1)).isoformat()
         mine = (await audit.get("access", person=ANA, at=moment))["value"]
         assert [(row["packageId"], row["groupId"]) for row in mine] == [(None, SALES_GROUP), (SALES, None)]
+        the_day = await audit.get("access", package="Sales", at=START.date().isoformat())
+        assert (len(the_day["value"]), the_day["atMeans"]) == (1, f"the end of {START.date()}, UTC")
         early = await audit.get("access", package="Sales", at="1996-01-01")
         assert early["value"] == []
         assert "effective" in early["hint"]

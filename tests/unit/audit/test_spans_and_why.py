@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from hypothesis import given
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from services.audit.decide.chain import extended
 from services.audit.decide.explain import explained, told
-from services.audit.decide.spans import holding_span, holdings_said, membership_spans, memberships_said
+from services.audit.decide.spans import asked_for, holding_span, holdings_said, membership_spans, memberships_said
 from services.audit.model import Document, Names, Span
 from tests.unit.audit.said import (
     ANA,
@@ -154,3 +154,14 @@ def test_what_was_erased_is_told_as_far_as_the_chain_goes() -> None:
     assert "changed: department (values erased)" in [line.what for line in lines]
     assert any("erased" in line.what for line in lines if line.kind == "hr")
     assert ANA not in " ".join(line.what for line in lines)
+
+
+def test_a_date_alone_is_the_end_of_its_day_and_today_is_now() -> None:
+    now = datetime(2026, 3, 1, 9, tzinfo=UTC)
+    assert asked_for(None, now) == (now, None)
+    moment = now - timedelta(days=400)
+    assert asked_for(moment, now) == (moment, None)
+    at, read_as = asked_for(date(2026, 2, 28), now)
+    assert (at, read_as) == (datetime(2026, 2, 28, 23, 59, 59, 999_000, UTC), "the end of 2026-02-28, UTC")
+    assert asked_for(date(2026, 3, 1), now) == (now, "now, for 2026-03-01 is not over")
+    assert asked_for(date(2026, 3, 2), now)[0] > now, "what is known of days to come"
