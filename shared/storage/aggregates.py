@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+import orjson
 from pymongo import InsertOne, ReplaceOne, ReturnDocument, UpdateOne
 from pymongo.errors import BulkWriteError
 
@@ -265,7 +266,8 @@ def _operation(write: Write, stamp: str) -> Any:
     if write.outbox is not None:
         document["outbox"] = {
             "records": [
-                {"topic": r.topic, "key": r.key, "value": r.value, "headers": [list(h) for h in r.headers]}
+                # One text, for headers as arrays within arrays would cost as much as all the rest of the document.
+                {"topic": r.topic, "key": r.key, "value": r.value, "headers": orjson.dumps(r.headers).decode()}
                 for r in write.outbox.records
             ],
             "causes": [[p.topic, p.partition, p.offset] for p in write.outbox.causes],
@@ -297,7 +299,7 @@ def _stored(document: dict[str, Any]) -> Stored:
 def _outbox(outbox: dict[str, Any]) -> Outbox:
     return Outbox(
         tuple(
-            Outgoing(r["topic"], r["key"], r["value"], tuple((name, value) for name, value in r["headers"]))
+            Outgoing(r["topic"], r["key"], r["value"], tuple(map(tuple, orjson.loads(r["headers"]))))
             for r in outbox["records"]
         ),
         tuple(Position(*cause) for cause in outbox["causes"]),

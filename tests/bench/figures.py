@@ -88,9 +88,15 @@ def _flat(found: Figures, before: str = "") -> list[tuple[str, str]]:
         if isinstance(value, dict) and not before:
             lines += _flat(value, f"{name}.")
         elif isinstance(value, dict):
-            lines.append((f"{before}{name}", ", ".join(f"{key}: {one:,}" for key, one in value.items())))
+            lines.append(
+                (
+                    f"{before}{name}",
+                    "\n".join(f"{key}: {one if isinstance(one, str) else f'{one:,}'}" for key, one in value.items()),
+                )
+            )
         elif isinstance(value, list):
             lines.append((f"{before}{name}", ", ".join(map(str, value))))
         else:
-            lines.append((f"{before}{name}", f"{value:,}" if isinstance(value, int) else str(value)))
+            plain = isinstance(value, str | bool)
+            lines.append((f"{before}{name}", str(value) if plain else f"{value:,}"))
     return lines

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import sys
 import time
@@ -14,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 import orjson
 import psutil  # type: ignore[import-untyped]
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -31,6 +33,7 @@ from shared.messaging.envelope import outgoing
 from shared.settings import Settings
 from tests.bench.company import Company, Record
 
+Batches = dict[str, tuple[float, float, float]]
 READY_S = 120.0
 DRAINED_S = 400.0
 LOOK_S = 0.04
@@ -63,7 +66,8 @@ class Sizes:
     def times(self, factor: float) -> Sizes:
         """As much of people and changes as `factor` says; rules, rate and the number of samples stay."""
         much = ("people", "bare", "changes", "beside", "backlog")
-        return replace(self, **{name: max(100, int(getattr(self, name) * factor)) for name in much})
+        values: dict[str, Any] = {name: max(100, int(getattr(self, name) * factor)) for name in much}
+        return replace(self, **values)
 
 
 SMALLEST = Sizes(
@@ -118,10 +122,10 @@ class Ground:
                 if not separate:
                     command += ["--data-dir", str(folder)]
                 children.append(await Child.started(command, folder, environment, self.profile))
-            found = [await child.ready(alone=separate) for child in children]
-            api = next((one.api for one in found if one is not None), "")
+            for child in children:
+                await child.ready(alone=separate)
             await asyncio.gather(producer.start(), reader.start(), admin.start())
-            yield Tenure(self, settings, tuple(services), children, producer, reader, admin, api)
+            yield Tenure(self, settings, tuple(services), children, producer, reader, admin)
         finally:
             await asyncio.gather(*(child.stop() for child in children))
             await asyncio.gather(producer.stop(), reader.stop(), admin.close(), return_exceptions=True)
@@ -134,6 +138,8 @@ class Child:
         self.pid = process.pid
         self.folder = folder
         self.profile = profile
+        self.api = ""
+        self.kafka = ""
         self._process = process
 
     @classmethod
@@ -157,18 +163,20 @@ class Child:
             )
         return cls(process, folder, file)
 
-    async def ready(self, *, alone: bool = False) -> Endpoints | None:
-        """Where it answers; None for a service alone. Raises Failed if it does not come up."""
+    async def ready(self, *, alone: bool = False) -> None:
+        """Wait until it answers, `alone` if it is one service. Raises Failed if it does not come up."""
         deadline = time.monotonic() + READY_S
         while time.monotonic() < deadline:
             if self._process.returncode is not None:
                 raise Failed(f"tenure ended with {self._process.returncode}: {self._last_words()}")
-            if alone and b"is ready at" in (self.folder / "log").read_bytes():
-                return None
+            if alone and (said := re.search(r"is ready at (\S+)", (self.folder / "log").read_text())):
+                self.api = said[1]
+                return
             if not alone and (self.folder / FILE).exists():
-                said = orjson.loads((self.folder / FILE).read_bytes())
-                if said.get("pid") == self.pid:
-                    return Endpoints(**said)
+                found = Endpoints(**orjson.loads((self.folder / FILE).read_bytes()))
+                if found.pid == self.pid:
+                    self.api, self.kafka = found.api, found.kafka
+                    return
             await asyncio.sleep(LOOK_S)
         raise Failed(f"tenure was not ready after {READY_S:.0f} s: {self._last_words()}")
 
@@ -213,8 +221,6 @@ class Tenure:
     producer: AIOKafkaProducer
     reader: AIOKafkaConsumer
     admin: AIOKafkaAdminClient
-    api: str = ""
-    """Where the process of all services answers; empty if each has its own."""
 
     def __post_init__(self) -> None:
         assembled = registry.assembled(self.settings, self.services)
@@ -317,6 +323,25 @@ class Tenure:
         for server in (self.ground.servers.kafka, self.ground.servers.mongo):
             times = psutil.Process(server.pid).cpu_times()
             found[server.name] = times.user + times.system
+        return found
+
+    @property
+    def api(self) -> str:
+        return self.children[0].api
+
+    async def batches(self) -> Batches:
+        """(Number, messages, seconds) of all batches so far, by service and topic, as the services count them."""
+        found: dict[str, tuple[float, float, float]] = {}
+        async with httpx.AsyncClient(trust_env=False) as http:
+            for child in self.children:
+                said = (await http.get(f"{child.api}/metrics")).text
+                for labels, number in re.findall(r"^tenure_batches_total\{(.*?)\} (\S+)$", said, re.MULTILINE):
+                    sums = [
+                        float(re.search(rf"^{name}_sum{{{re.escape(labels)}}} (\S+)$", said, re.MULTILINE)[1])  # type: ignore[index]
+                        for name in ("tenure_batch_messages", "tenure_batch_seconds")
+                    ]
+                    where = dict(re.findall(r'(\w+)="(.*?)"', labels))
+                    found[f"{where['service']} {where['topic']}"] = (float(number), *sums)  # type: ignore[assignment]
         return found
 
     def profiling(self, *, on: bool) -> None:

@@ -10,7 +10,7 @@ from deploy.run import registry
 from shared.contracts import topics
 from tests.bench import bare
 from tests.bench.company import Company
-from tests.bench.ground import Failed, Ground, Tenure
+from tests.bench.ground import Batches, Failed, Ground, Tenure
 
 ALONE = ("directory", "assignment")
 WAY = ("directory.hr.attribute-changes", "assignment.directory.people")
@@ -31,8 +31,8 @@ async def pipeline(ground: Ground) -> dict[str, Any]:
         async with ground.tenure("pipe", ALONE, separate=separate) as tenure:
             await tenure.rules_loaded(company)
             await everyone_joins(tenure, company)
-            per_s, cpu = await changes_per_second(tenure, company, sizes.changes)
-            found |= {f"{name}per_s": round(per_s), f"{name}cpu_s": cpu}
+            measured = await changes_per_second(tenure, company, sizes.changes)
+            found |= {f"{name}{figure}": value for figure, value in measured.items()}
             if ground.profile:
                 found.setdefault("profiles", []).extend(profiles(tenure))
     ground.say("bare loop again")
@@ -58,13 +58,14 @@ async def everyone_joins(tenure: Tenure, company: Company) -> float:
 
 async def changes_per_second(
     tenure: Tenure, company: Company, count: int, among: range | None = None
-) -> tuple[float, dict[str, float]]:
-    """From the first being published to the last committed by assignment; and who used how much processor time.
+) -> dict[str, Any]:
+    """From the first being published to the last committed by assignment; who used how much processor time meanwhile,
+    and in what batches.
 
     Raises Failed if it said fewer facts than there were changes: then something else was measured."""
     records = [change.record for change in company.changed(count, among)]
     facts = topics.HOLDING_FACTS.name
-    said, cpu = (await tenure.ends([facts]))[facts], tenure.cpu()
+    said, cpu, batches = (await tenure.ends([facts]))[facts], tenure.cpu(), await tenure.batches()
     tenure.profiling(on=True)
     begun = time.perf_counter()
     await tenure.publish(topics.HR_CHANGES.name, records)
@@ -72,10 +73,21 @@ async def changes_per_second(
     seconds = time.perf_counter() - begun
     tenure.profiling(on=False)
     used = {name: round(value - cpu[name], 1) for name, value in tenure.cpu().items()} | {"of": round(seconds, 1)}
+    taken = since(batches, await tenure.batches())
     more = (await tenure.ends([facts]))[facts] - said
     if more < count:
         raise Failed(f"{count} changes led to {more} holding facts only")
-    return count / seconds, used
+    return {"per_s": round(count / seconds), "cpu_s": used, "batches": taken}
+
+
+def since(before: Batches, after: Batches) -> dict[str, str]:
+    """'number x messages in seconds', the seconds summed, of what was taken in between."""
+    said = {}
+    for name, now in after.items():
+        number, messages, seconds = (b - a for a, b in zip(before.get(name, (0, 0, 0)), now, strict=True))
+        if number:
+            said[name] = f"{number:.0f} x {messages / number:.0f} in {seconds:.1f} s"
+    return said
 
 
 async def all_beside(ground: Ground, tenure: Tenure, company: Company) -> dict[str, Any]:
@@ -83,11 +95,10 @@ async def all_beside(ground: Ground, tenure: Tenure, company: Company) -> dict[s
     ground.say("directory and assignment, every service running beside")
     await tenure.drained()
     begun = time.perf_counter()
-    per_s, cpu = await changes_per_second(tenure, company, ground.sizes.beside)
+    measured = await changes_per_second(tenure, company, ground.sizes.beside)
     await tenure.drained()
     return {
-        "all_per_s": round(per_s),
-        "all_cpu_s": cpu,
+        **{f"all_{figure}": value for figure, value in measured.items()},
         "all_through_per_s": round(ground.sizes.beside / (time.perf_counter() - begun)),
         "all_services": list(registry.built()),
     }
@@ -103,6 +114,6 @@ def profiles(tenure: Tenure) -> list[str]:
         if child.profile and child.profile.exists():
             stats = pstats.Stats(str(child.profile))
             stats.sort_stats("tottime").print_stats(45)
-            stats.sort_stats("cumulative").print_stats(r"(main/services|main/shared|tenure)", 40)
+            stats.sort_stats("cumulative").print_stats(r"/(services|shared)/", 60)
             files.append(str(child.profile))
     return files

@@ -30,12 +30,10 @@ async def _first_change(folder: Path, key: bytes, body: bytes) -> float:
     begun = time.perf_counter()
     child = await Child.started(["run", "--data-dir", str(folder)], folder)
     try:
-        found = await child.ready()
-        if found is None:
-            raise Failed("it does not say where it answers")
-        producer = AIOKafkaProducer(bootstrap_servers=found.kafka)
+        await child.ready()
+        producer = AIOKafkaProducer(bootstrap_servers=child.kafka)
         consumer = AIOKafkaConsumer(
-            topics.PERSON_FACTS.name, bootstrap_servers=found.kafka, auto_offset_reset="earliest"
+            topics.PERSON_FACTS.name, bootstrap_servers=child.kafka, auto_offset_reset="earliest"
         )
         await asyncio.gather(producer.start(), consumer.start())
         try:
