@@ -18,6 +18,7 @@ from typing import Any
 import httpx
 import orjson
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 
 from deploy.cli import plan as planning
 from deploy.cli.common import settings_of
@@ -59,7 +60,7 @@ async def until(find: Callable[[], Awaitable[Any]], what: Callable[[], str] | st
     while not (found := await find()):
         if time.monotonic() > end:
             raise AssertionError(f"not within {within_s:.0f} s: {what if isinstance(what, str) else what()}")
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.25)
     return found
 
 
@@ -179,6 +180,12 @@ class Ground:
                 return (await client.get(f"{peer.url}/health/ready")).status_code == 200
         return False
 
+    def url(self, name: str) -> str:
+        """Where the service itself answers."""
+        found = peers.find(self.data_dir, name)
+        assert found is not None, name
+        return found.url
+
     def server(self, word: str) -> int:
         """The pid of the embedded server whose command has this word."""
         found = [
@@ -202,13 +209,17 @@ class Ground:
         self.fed_until = date.fromisoformat(portion[-1]["effectiveAt"])
 
     async def move(self, times: int = 1) -> None:
-        """So many movers move."""
+        """So many movers move. While Kafka is away it is said again: a repeat is harmless."""
         producer = await self.producer()
         for _ in range(times):
             change = self.movers.next_change()
-            await producer.send_and_wait(
-                topics.HR_CHANGES.name, orjson.dumps(change), key=change["employeeId"].encode()
-            )
+            body, key = orjson.dumps(change), change["employeeId"].encode()
+            while True:
+                try:
+                    await producer.send_and_wait(topics.HR_CHANGES.name, body, key=key)
+                    break
+                except KafkaError:
+                    await asyncio.sleep(0.2)
 
     async def producer(self) -> AIOKafkaProducer:
         if self._producer is None:

@@ -11,7 +11,6 @@ from typing import Any
 import httpx
 import orjson
 from aiokafka import ConsumerRecord, TopicPartition
-from aiokafka.coordinator.protocol import ConsumerProtocol
 
 from deploy.demo import checking, reading, truth
 from deploy.demo.packages import packages_of
@@ -23,6 +22,7 @@ from tests.system.fire.ground import PROBE, Ground
 
 FACT_TOPICS = tuple(topic for topic in topics.TABLE if issubclass(topic.contract, Fact))
 LATE_S = 5.0
+MESSAGES_METRIC = "tenure_messages_total"
 
 
 @dataclass
@@ -155,13 +155,14 @@ async def counted(settings: Settings, *names: str) -> dict[str, int]:
         return {name: sum(ends[place] for place in places) for name, places in of.items()}
 
 
-async def shares(settings: Settings, *groups: str) -> dict[str, list[int]]:
-    """How many partitions each member of these groups has. Empty while a group is rearranged."""
-    found: dict[str, list[int]] = {}
-    async with clients(settings) as (admin, _):
-        for answer in await admin.describe_consumer_groups([settings.topic(group) for group in groups]):
-            for _, group, state, *_, members in (tuple(one[:6]) for one in answer.groups):
-                held = [ConsumerProtocol.ASSIGNMENT.decode(one[4]) if one[4] else None for one in members]
-                counts = [sum(len(places) for _, places in one.assignment) if one else 0 for one in held]
-                found[group] = counts if state == "Stable" else []
-    return found
+async def taken(url: str, service: str, topic: str) -> int:
+    """How many messages of this topic the process at `url` has taken."""
+    async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
+        text = (await client.get(f"{url}/metrics")).raise_for_status().text
+    labels = {f'service="{service}"', f'topic="{topic}"'}
+    for line in text.splitlines():
+        name, _, rest = line.partition("{")
+        said, _, value = rest.partition("} ")
+        if name == MESSAGES_METRIC and labels <= set(said.split(",")):
+            return int(float(value))
+    return 0

@@ -6,6 +6,7 @@ import asyncio
 import ctypes
 import multiprocessing
 import os
+import re
 import signal
 import sys
 import time
@@ -59,6 +60,12 @@ class Command:
         if self.runs:
             os.kill(self.pid, signal.SIGKILL)
         await self.ended(10)
+
+    async def url(self) -> str | None:
+        """Where a service says that it is ready; None as long as it does not."""
+        assert self.runs, self.said()
+        found = re.search(r"is ready at (http://\S+)", self.log.read_text(errors="replace"))
+        return found[1] if found else None
 
     def said(self) -> str:
         """The end of its log."""
