@@ -97,7 +97,7 @@ async def test_every_service_dies_at_every_point_and_the_ledger_holds(
         results = await asyncio.gather(*(under_fire(name) for name in NAMES), return_exceptions=True)
     finally:
         feeding.cancel()
-        await asyncio.wait({feeding})
+        await asyncio.wait({feeding, portion})
         figure(
             capsys,
             f"{'fired':<14}" + "".join(f"{point:>15}" for point in POINTS),
@@ -107,7 +107,6 @@ async def test_every_service_dies_at_every_point_and_the_ledger_holds(
     wrong = [result for result in results if isinstance(result, BaseException)]
     assert not wrong, wrong
     assert all(fired.values()), fired
-    await portion
     await ground.ready()
     await ground.apply()
     balance = await ledger.holds(ground)
@@ -237,8 +236,7 @@ async def test_replicas_come_and_go_under_load_and_the_ledger_holds(
         await until(partial(_moved_on, ground, moved + 12), "people move on")
     finally:
         feeding.cancel()
-        await asyncio.wait({feeding})
-    await portion
+        await asyncio.wait({feeding, portion})
     figure(capsys, f"{await ledger.holds(ground)}")
 
 
@@ -276,8 +274,7 @@ async def test_servers_die_and_poison_comes_between_and_the_ledger_holds(
             figure(capsys, f"{server} was killed, and people move again after {time.monotonic() - began:.1f} s")
     finally:
         feeding.cancel()
-        await asyncio.wait({feeding})
-    await portion
+        await asyncio.wait({feeding, portion})
     await ground.ready()
     await ledger.holds(ground)
 

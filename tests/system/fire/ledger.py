@@ -119,12 +119,12 @@ async def _trail_is_sound(ground: Ground) -> None:
 
 
 def parsed(record: ConsumerRecord) -> dict[str, Any] | None:
-    """The fact in it; None for what is no JSON, which only poison is."""
+    """The fact in it; None for what is none, which only poison is."""
     try:
-        found: dict[str, Any] = orjson.loads(record.value)
+        found = orjson.loads(record.value)
     except orjson.JSONDecodeError:
         return None
-    return found
+    return found if isinstance(found, dict) and {"id", "subject", "version"} <= set(found) else None
 
 
 async def records_of(settings: Settings, *names: str) -> dict[str, list[ConsumerRecord]]:

@@ -74,6 +74,7 @@ class Command:
 
 def start(arguments: tuple[str, ...], log: Path, environment: Mapping[str, str]) -> Command:
     """`tenure` with these arguments, its settings from `environment` alone. It dies with the tests."""
+    log.touch()
     process = _forking.Process(target=_tenure, args=(arguments, str(log), dict(environment)), daemon=True)
     process.start()
     return Command(process, log)
