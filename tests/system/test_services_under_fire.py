@@ -22,6 +22,7 @@ from tests.system.commands import tenure
 from tests.system.fire import ledger
 from tests.system.fire.ground import PROBE, Ground, ground_in, until
 
+pytestmark = pytest.mark.timeout(300)
 POINTS = ("before-write", "after-write", "after-publish", "before-commit")
 AT_PASS = {"before-write": 1, "after-write": 2, "after-publish": 1, "before-commit": 2}
 FIRE_S = 130.0
@@ -73,7 +74,6 @@ def figure(capsys: pytest.CaptureFixture[str], *lines: str) -> None:
 # Killed between any two steps
 
 
-@pytest.mark.timeout(300)
 async def test_every_service_dies_at_every_point_and_the_ledger_holds(
     ground: Ground, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -215,7 +215,6 @@ async def _mails(ground: Ground) -> int:
 # One replica, three, one
 
 
-@pytest.mark.timeout(200)
 async def test_replicas_come_and_go_under_load_and_the_ledger_holds(
     ground: Ground, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -251,7 +250,6 @@ async def _moved_on(ground: Ground, number: int) -> bool:
 # Servers killed, poison between
 
 
-@pytest.mark.timeout(200)
 async def test_servers_die_and_poison_comes_between_and_the_ledger_holds(
     ground: Ground, capsys: pytest.CaptureFixture[str]
 ) -> None:
