@@ -17,6 +17,7 @@ from deploy.embedded.folder import Folder
 from deploy.mailcatcher import MailCatcher
 from deploy.run import peers, registry
 from deploy.run.front import application
+from deploy.run.garbage import spare_the_collector
 from deploy.run.lock import hold
 from shared.messaging.admin import create_topics
 from shared.messaging.errors import MayPass
@@ -83,6 +84,7 @@ async def all_in_one(settings: Settings, without: Collection[str] = (), say: Say
             await http.start()
             stack.push_async_callback(http.stop)
             await _until_ready(host)
+            spare_the_collector()
             found = Endpoints(
                 api=http.url,
                 kafka=settings.kafka,
@@ -116,6 +118,7 @@ async def alone(settings: Settings, name: str, data_dir: Path | None, say: Say =
             await http.start()
             stack.push_async_callback(http.stop)
             await _until_ready(host)
+            spare_the_collector()
             if data_dir is not None:
                 peers.register(data_dir, name, http.url)
             yield http.url
