@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from deploy.run.process import Run
 
 _LOOK_EVERY_S = 0.5
-_COUNT_EVERY_S = 3.0
+_COUNT_EVERY_S = 10.0
 _MAILS_S = 1800.0
 _PR_SET_PDEATHSIG = 1
 

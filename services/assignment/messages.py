@@ -192,7 +192,9 @@ def own_facts(platform: Platform, history: History) -> Subscription:
     async def keep(batches: Sequence[list[dict[str, Any]]]) -> None:
         await history.keep([one for batch in batches for one in batch])
 
-    return platform.takes(tuple(topics.lanes_of(topics.HOLDING_FACTS)), keep, name="history", decode=decode)
+    return platform.takes(
+        tuple(topics.lanes_of(topics.HOLDING_FACTS)), keep, name="history", decode=decode, patient=True
+    )
 
 
 def dates(looks: Looks) -> Handler[Holding, Due, Any]:

@@ -25,7 +25,7 @@ def holdings(platform: Platform, messages: Messages, names: Names, wake: Callabl
             await messages.record(new)
             wake()
 
-    return [platform.takes([topic], handle) for topic in topics.lanes_of(topics.HOLDING_FACTS)]
+    return [platform.takes([topic], handle, patient=True) for topic in topics.lanes_of(topics.HOLDING_FACTS)]
 
 
 def people(platform: Platform, names: Names) -> list[Subscription]:
@@ -37,7 +37,7 @@ def people(platform: Platform, names: Names) -> list[Subscription]:
         await names.record_reasons(reasons, platform.clock.now())
         await names.people.apply(facts)
 
-    return [platform.takes([topic], handle) for topic in topics.lanes_of(topics.PERSON_FACTS)]
+    return [platform.takes([topic], handle, patient=True) for topic in topics.lanes_of(topics.PERSON_FACTS)]
 
 
 def catalog(platform: Platform, names: Names) -> list[Subscription]:

@@ -28,11 +28,11 @@ from shared.messaging.envelope import Outgoing
 
 CONNECTORS = (DirectoryGroups(),)
 
-FIRST_RESEND = timedelta(minutes=1)
+FIRST_RESEND = timedelta(minutes=15)
 """A command waits behind a mass import like everything else: resending early would only lengthen the queue."""
 LONGEST_RESEND = timedelta(hours=1)
 FAILS_AFTER = 5
-"""Unanswered sendings, over some half an hour, after which the delivery is said to have failed; it goes on slowly."""
+"""Unanswered sendings, over some four hours, after which the delivery is said to have failed; it goes on slowly."""
 LOOK_AGAIN = timedelta(minutes=1)
 """Pause between two looks whether a withheld removal may go on."""
 
@@ -377,7 +377,7 @@ def command_id(person_id: str, role: ResourceRole, version: int, tries: int) -> 
 
 
 def pause_after(attempts: int) -> timedelta:
-    """Until the next sending: a minute, doubling, an hour at most."""
+    """Until the next sending: a quarter of an hour, doubling, an hour at most."""
     return min(FIRST_RESEND * int(2 ** min(attempts - 1, 16)), LONGEST_RESEND)
 
 

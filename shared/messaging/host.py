@@ -122,6 +122,7 @@ class Host:
                     s.group,
                     s.take,
                     platform.committed if s.decides else CommittedOffsets(),
+                    patient=s.patient,
                 )
                 for s in service.subscriptions
             ]

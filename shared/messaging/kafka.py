@@ -43,6 +43,10 @@ log = structlog.get_logger(__name__)
 LARGEST_REQUEST = 4 * 1024 * 1024
 PREFETCH = 128 * 1024
 """Bytes fetched ahead a partition: some hundred messages. More would only wait in memory."""
+FETCH_WAIT_MS = 500
+"""A fetch that finds nothing is answered after that time."""
+GATHERED = 64 * 1024
+"""Bytes that a patient subscriber waits for: each fetch costs the same for one record as for a hundred."""
 DRAIN_S = 9.0
 """How long a rebalance waits for the batch in hand; must be below the rebalance time-out of 10 s."""
 SESSION_MS = 10_000
@@ -276,8 +280,12 @@ class Bus:
             more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
             raise MayPass(f"Kafka has no topic {', '.join(missing[:5])}{more}: `tenure topics` makes what is missing.")
 
-    def subscribe(self, topics: Sequence[str], group: str, take: Take, committed: CommittedOffsets) -> Subscriber:
-        """`take` gets every batch; once it returns, the batch is committed. It raises to have it read again."""
+    def subscribe(
+        self, topics: Sequence[str], group: str, take: Take, committed: CommittedOffsets, *, patient: bool = False
+    ) -> Subscriber:
+        """`take` gets every batch; once it returns, the batch is committed. It raises to have it read again.
+
+        `patient`: nobody waits for what follows, so the broker gathers records for up to half a second."""
         drain = Drain()
         self._wanted.update(self._settings.topic(topic) for topic in (*topics, topic_of(group)))
         subscriber = self.broker.subscriber(
@@ -292,7 +300,8 @@ class Bus:
             codec=_Raw(),
             no_reply=True,
             max_partition_fetch_bytes=PREFETCH,
-            fetch_max_wait_ms=500,
+            fetch_max_wait_ms=FETCH_WAIT_MS,
+            fetch_min_bytes=GATHERED if patient else 1,
             session_timeout_ms=SESSION_MS,
             rebalance_timeout_ms=REBALANCE_MS,
             heartbeat_interval_ms=SESSION_MS * 3 // 10,

@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
@@ -71,6 +71,8 @@ class Subscription:
     group: str
     decides: bool = True
     """Its messages are causes of writes, so its commits tell what has been published."""
+    patient: bool = False
+    """Half a second more or less does not matter: larger batches, less work."""
 
 
 @dataclass(frozen=True)
@@ -180,6 +182,7 @@ class Platform:
         *,
         name: str | None = None,
         decode: Decode | None = None,
+        patient: bool = False,
     ) -> Subscription:
         """Batches of decoded messages go to `handle` (a replica, a trail); what does not validate: dead letters.
 
@@ -196,7 +199,7 @@ class Platform:
             aside = [(record, reason, None) for record, reason in bad if not record.header(DISCARD_OF)]
             await self._set_aside(aside, group, None)
 
-        return self._subscription(tuple(topics), group, take, decides=False)
+        return replace(self._subscription(tuple(topics), group, take, decides=False), patient=patient)
 
     async def run_one(self, loop: Loop[S], handler: Handler[S, Any, Any], message: Any, cause: Cause) -> Outcome[S]:
         """An HTTP command: the same steps. Raises WillNotPass, or GivenUp if the servers stayed away (a 503: whether

@@ -1,8 +1,8 @@
 """Refusals in the shape of Microsoft Graph: `{"error": {"code", "message", "innerError"}}`.
 
-A route raises a `GraphError`, or lets the kit's `MayPass`, `GivenUp` and `WillNotPass` through; everything else that can
-go wrong (a body that does not validate, an unknown path, a verb that a path lacks, a fault of ours) is turned into one
-here. `code` is for programs and stays; `message` is for people.
+A route raises a `GraphError`, or lets the kit's `MayPass`, `GivenUp` and `WillNotPass` through; everything else that
+can go wrong (a body that does not validate, an unknown path, a verb that a path lacks, a fault of ours) is turned into
+one here. `code` is for programs and stays; `message` is for people.
 Source: reference/graph-api-operations.md 1.1.
 """
 

@@ -200,7 +200,7 @@ def test_what_is_not_answered_is_sent_again_under_its_id_then_said_to_fail_and_g
         assert [c["id"] for c in commands(decision.messages)] == [command["id"]]
         told_of += told(decision)
         state = after(decision)
-    assert pauses[:3] == [timedelta(minutes=1), timedelta(minutes=2), timedelta(minutes=4)]
+    assert pauses[:3] == [timedelta(minutes=15), timedelta(minutes=30), timedelta(minutes=60)]
     assert max(pauses) == pauses[-1] == timedelta(hours=1)
     assert told_of == ["DeliveryFailed"]
     late = decide.follow_membership(state, membership(1, obeyed(command), member=True, by_grant=True), at(now))
