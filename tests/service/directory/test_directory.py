@@ -114,6 +114,9 @@ async def test_from_joining_to_leaving(world: World) -> None:
         {"employeeId": "E1", "kind": "changed", "effectiveAt": "2021-01-01", "attributes": {"department": "IT"}},
         hired,
         hired,
+    )
+    await world.until(lambda: world.person("E1"))  # whose name it is depends on who came first
+    await world.hr(
         {"employeeId": "E2", "attributes": {"userPrincipalName": "ana@x.example", "managerEmployeeId": "E3"}},
         {"employeeId": "E2", "kind": "left", "effectiveAt": "2026-03-02"},
     )
