@@ -17,8 +17,8 @@ from deploy.embedded.folder import Folder
 from deploy.mailcatcher import MailCatcher
 from deploy.run import peers, registry
 from deploy.run.front import application
-from deploy.run.garbage import spare_the_collector
 from deploy.run.lock import hold
+from deploy.run.memory import spare_the_collector, use_one_heap
 from shared.messaging.admin import create_topics
 from shared.messaging.errors import MayPass
 from shared.messaging.host import Host
@@ -60,6 +60,7 @@ async def all_in_one(settings: Settings, without: Collection[str] = (), say: Say
 
     Raises CannotStart with a reason in words; NotLocalError for an address that others reach."""
     data_dir = settings.data_dir
+    use_one_heap()
     _check(settings)
     registry.assemblies(without)  # an unknown name is said before anything starts
     with _telling_why():
@@ -104,6 +105,7 @@ async def alone(settings: Settings, name: str, data_dir: Path | None, say: Say =
     """One service in this process, with its routes on an address of its own, which is yielded.
 
     With `data_dir` it joins that run and can be found by it. Raises CannotStart, NothingRunning, NotLocalError."""
+    use_one_heap()
     assemble = registry.assembly(name)
     if data_dir is not None:
         settings = joined(settings, endpoints(data_dir))
