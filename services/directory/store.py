@@ -14,6 +14,7 @@ from services.directory.properties import MANAGER
 from services.directory.sources import API, Sources
 from shared.clock import Clock
 from shared.contracts.directory import MembershipState, SetMembership
+from shared.contracts.hr import ChangeKind
 from shared.ids import derived_id
 from shared.messaging.decision import Due
 from shared.storage import Database, Index, MongoAggregates
@@ -146,14 +147,19 @@ class People(MongoAggregates):
         """Managers and names that the batch refers to: at most one query each."""
         references: set[str] = set()
         names: set[str] = set()
+        may_join: set[str] = set()
         for heard in messages:
             if not isinstance(heard, Heard):
+                may_join.update(states)
                 continue
             said = heard.change
+            state = states.get(heard.person_id)
+            # By far most changes are of people who are there; a repeated joining counts, for its first try may have died.
+            if said.kind is not ChangeKind.CHANGED or state is None or not state.joined:
+                may_join.add(heard.person_id)
             if isinstance(manager := said.attributes.get(MANAGER), str):
                 references.add(f"{said.source}:{manager}")
             if isinstance(name := said.attributes.get("userPrincipalName"), str):
-                state = states.get(heard.person_id)
                 if state is None or state.user_principal_name != name.casefold():
                     names.add(name.casefold())
         calling: list[Person] = []
@@ -164,12 +170,14 @@ class People(MongoAggregates):
                     calling.append(state)
         # Before the decision that ends the calling: if this process dies in between, it is called again.
         await self._call(calling)
-        return Around(self._sources, await self._managers(references), await self._holders(names))
+        return Around(self._sources, await self._managers(references), await self._holders(names), frozenset(may_join))
 
     async def look_again(self, around: Around, states: Mapping[str, Person | None]) -> Collection[str]:
         """Who waits for a manager that has turned up since. Those who wait for anyone of the batch are poked, for they
         may be thousands: the timer comes to them in batches."""
-        await self._call([state for state in states.values() if state is not None and state.joined])
+        await self._call(
+            [state for id, state in states.items() if id in around.may_join and state is not None and state.joined]
+        )
         waiting = {id: state.waits_for for id, state in states.items() if state is not None and state.waits_for}
         if not waiting:
             return ()

@@ -78,6 +78,8 @@ class Around:
     """Identity -> person id, of those asked about who have joined."""
     names: Mapping[str, str] = field(default_factory=dict)
     """Folded user principal name -> who holds it, of those asked about."""
+    may_join: frozenset[str] = frozenset()
+    """People whom something in this batch may have made join: those who wait for them have to be told."""
 
 
 def change(state: Person | None, heard: Heard, at: Circumstances[Around]) -> Decision[Person]:
