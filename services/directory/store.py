@@ -154,14 +154,14 @@ class People(MongoAggregates):
                 continue
             said = heard.change
             state = states.get(heard.person_id)
-            # By far most changes are of people who are there; a repeated joining counts, for its first try may have died.
+            # Most are changes of people who are there. A repeated joining counts: its first try may have died.
             if said.kind is not ChangeKind.CHANGED or state is None or not state.joined:
                 may_join.add(heard.person_id)
             if isinstance(manager := said.attributes.get(MANAGER), str):
                 references.add(f"{said.source}:{manager}")
-            if isinstance(name := said.attributes.get("userPrincipalName"), str):
-                if state is None or state.user_principal_name != name.casefold():
-                    names.add(name.casefold())
+            name = said.attributes.get("userPrincipalName")
+            if isinstance(name, str) and (state is None or state.user_principal_name != name.casefold()):
+                names.add(name.casefold())
         calling: list[Person] = []
         for state in states.values():
             if state is not None:
