@@ -44,7 +44,7 @@ offsets.retention.minutes=5256000
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
 # After a crash the controller keeps the broker's place for one session, and turns its return away until then.
-broker.session.timeout.ms=3000
+broker.session.timeout.ms=6000
 broker.heartbeat.interval.ms=500
 
 # One node on somebody's laptop: few threads, small files, little memory.

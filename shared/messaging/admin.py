@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Sequence
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -13,6 +15,8 @@ from shared.messaging.deadletters import topic_of
 from shared.messaging.errors import MayPass
 from shared.settings import Settings
 
+MAKING_S = 30.0
+"""How long topics may take to appear."""
 LARGEST_LETTER = 2 * 1024 * 1024
 """Bytes. The largest record that any topic takes (1 MiB), its headers as base64, and what we add."""
 
@@ -26,6 +30,28 @@ async def _served(settings: Settings, topics: Sequence[NewTopic]) -> None:
         await consumer.end_offsets([TopicPartition(t.name, n) for t in topics for n in range(t.num_partitions)])
     finally:
         await consumer.stop()
+
+
+async def _made(admin: AIOKafkaAdminClient, wanted: Sequence[NewTopic]) -> list[NewTopic]:
+    """Ask until all are listed: a controller that loses its office while it makes them answers for a part only."""
+    made: dict[str, NewTopic] = {}
+    deadline = time.monotonic() + MAKING_S
+    while True:
+        there = set(await admin.list_topics())
+        missing = [topic for topic in wanted if topic.name not in there]
+        if not missing:
+            return list(made.values())
+        response = await admin.create_topics(missing, timeout_ms=30_000)
+        refused = [
+            f"{name}: {for_code(code).__name__}"
+            for name, code, *_ in response.topic_errors
+            if code and for_code(code) is not TopicAlreadyExistsError
+        ]
+        made.update((topic.name, topic) for topic in missing)
+        if time.monotonic() > deadline:
+            waiting = refused or [topic.name for topic in missing]
+            raise MayPass(f"Kafka does not make {len(missing)} topics, such as {waiting[0]}")
+        await asyncio.sleep(0.1)
 
 
 async def create_topics(settings: Settings, groups: Sequence[str]) -> list[str]:
@@ -58,16 +84,9 @@ async def create_topics(settings: Settings, groups: Sequence[str]) -> list[str]:
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka.split(","), **settings.kafka_security())
     try:
         await admin.start()
-        there = set(await admin.list_topics())
-        missing = [topic for topic in wanted if topic.name not in there]
-        if missing:
-            response = await admin.create_topics(missing, timeout_ms=30_000)
-            for name, code, *rest in response.topic_errors:
-                error = for_code(code)
-                if code and error is not TopicAlreadyExistsError:
-                    raise MayPass(f"Kafka: topic {name} was not made: {error.__name__} {rest[0] if rest else ''}")
-            await _served(settings, missing)
-        return [topic.name for topic in missing]
+        made = await _made(admin, wanted)
+        await _served(settings, made)
+        return [topic.name for topic in made]
     except KafkaError as problem:
         raise MayPass(f"Kafka: {type(problem).__name__}: {problem}") from problem
     finally:
