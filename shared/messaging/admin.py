@@ -85,7 +85,8 @@ async def create_topics(settings: Settings, groups: Sequence[str]) -> list[str]:
     try:
         await admin.start()
         made = await _made(admin, wanted)
-        await _served(settings, made)
+        if made:
+            await _served(settings, made)
         return [topic.name for topic in made]
     except KafkaError as problem:
         raise MayPass(f"Kafka: {type(problem).__name__}: {problem}") from problem
