@@ -1,11 +1,12 @@
 """What a rule means, as plainly as it can be said: straight from the Graph user, slow, and sharing no code with the
 readers but the syntax tree's classes. The readers are held against it."""
 
-import re
 import unicodedata
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+
+import regex  # type: ignore[import-untyped]
 
 from shared.rules.ast import And, Compare, DirectReports, MemberOf, Not, Now, Op, Or, Quantified, Quantifier
 
@@ -111,7 +112,9 @@ def positive(op: Op, present: Any, value: Any, now: datetime) -> bool:
         case "contains":
             return plain(value) in plain(present)
         case "match":
-            return re.search(unicodedata.normalize("NFC", value), plain(present), re.IGNORECASE) is not None
+            # The dialect is that of `regex`: to `re`, [a-s] also matches a dotless i, which no other operator does.
+            flags = regex.IGNORECASE | (0 if value.isascii() else regex.FULLCASE)
+            return regex.search(unicodedata.normalize("NFC", value), plain(present), flags) is not None
         case "le":
             return bool(present <= value)
         case "ge":
