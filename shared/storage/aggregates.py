@@ -18,9 +18,8 @@ from pymongo.errors import BulkWriteError
 from shared.messaging.envelope import Outgoing, Position
 from shared.messaging.errors import MayPass
 from shared.messaging.ports import Outbox, Stored, Write, Written
-from shared.storage.database import Database, Index, telling_errors
+from shared.storage.database import Database, Index, duplicates, telling_errors
 
-DUPLICATE_KEY = 11000
 PARK_AFTER = 8
 """Failures of one timer, over some four minutes, after which only a human helps."""
 
@@ -72,12 +71,8 @@ class MongoAggregates:
 
     def _clashes(self, problem: BulkWriteError, writes: Sequence[Write]) -> dict[str, str]:
         """Duplicate keys other than `_id`; any other error means that the outcome is not known."""
-        details = problem.details or {}
-        errors = details.get("writeErrors", [])
-        if details.get("writeConcernErrors") or any(error.get("code") != DUPLICATE_KEY for error in errors):
-            raise MayPass(f"MongoDB: bulk write: {str(errors or details)[:300]}") from problem
         clashed: dict[str, str] = {}
-        for error in errors:
+        for error in duplicates(problem, "bulk write"):
             fields = "+".join(error.get("keyPattern", {}))
             if fields != "_id":
                 clashed[writes[error["index"]].read.id] = fields

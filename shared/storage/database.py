@@ -22,6 +22,7 @@ from pymongo.write_concern import WriteConcern
 from shared.messaging.errors import MayPass
 from shared.settings import Settings
 
+DUPLICATE_KEY = 11000
 CODEC: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True, tzinfo=UTC)
 
 
@@ -131,3 +132,14 @@ def telling_errors() -> Iterator[None]:
         raise
     except (ConnectionFailure, PyMongoError) as problem:
         raise MayPass(f"MongoDB: {type(problem).__name__}: {str(problem)[:200]}") from problem
+
+
+def duplicates(problem: BulkWriteError, what: str) -> list[dict[str, Any]]:
+    """The single errors of a bulk write, if all of them are duplicate keys: `index`, `keyPattern`.
+
+    Anything else means that the outcome is not known: raises MayPass, with `what` was being done."""
+    details = problem.details or {}
+    errors: list[dict[str, Any]] = details.get("writeErrors", [])
+    if details.get("writeConcernErrors") or any(error.get("code") != DUPLICATE_KEY for error in errors):
+        raise MayPass(f"MongoDB: {what}: {str(errors or details)[:300]}") from problem
+    return errors

@@ -9,9 +9,7 @@ from pymongo import ReturnDocument, UpdateMany, UpdateOne
 from pymongo.errors import BulkWriteError
 
 from shared.messaging.errors import MayPass
-from shared.storage.database import Database, Index, telling_errors
-
-DUPLICATE_KEY = 11000
+from shared.storage.database import Database, Index, duplicates, telling_errors
 
 
 class Documents:
@@ -36,11 +34,7 @@ class Documents:
             with telling_errors():
                 await self._collection.insert_many([dict(document) for document in documents], ordered=ordered)
         except BulkWriteError as problem:
-            errors = (problem.details or {}).get("writeErrors", [])
-            concerns = (problem.details or {}).get("writeConcernErrors")
-            if concerns or any(error.get("code") != DUPLICATE_KEY for error in errors):
-                raise MayPass(f"MongoDB: {self.name}: {str(problem.details)[:300]}") from problem
-            return [error["index"] for error in errors]
+            return [error["index"] for error in duplicates(problem, self.name)]
         return []
 
     async def get(self, id: Any) -> dict[str, Any] | None:

@@ -9,11 +9,9 @@ from pymongo import UpdateOne
 from pymongo.errors import BulkWriteError
 
 from shared.contracts.base import Fact
-from shared.messaging.errors import MayPass
-from shared.storage.database import Database, Index, telling_errors
+from shared.storage.database import Database, Index, duplicates, telling_errors
 
 F = TypeVar("F", bound=Fact)
-DUPLICATE_KEY = 11000
 
 
 class Replica(Generic[F]):
@@ -55,10 +53,7 @@ class Replica(Generic[F]):
                 await self._collection.bulk_write(operations, ordered=False)
         except BulkWriteError as problem:
             # A duplicate `_id` is the upsert of what is there in this version or a higher one.
-            errors = (problem.details or {}).get("writeErrors", [])
-            concerns = (problem.details or {}).get("writeConcernErrors")
-            if concerns or any(error.get("code") != DUPLICATE_KEY for error in errors):
-                raise MayPass(f"MongoDB: replica {self.name}: {str(problem.details)[:300]}") from problem
+            duplicates(problem, f"replica {self.name}")
         return list(newest.values())
 
     async def get(self, ids: Collection[str]) -> dict[str, dict[str, Any]]:
