@@ -1,40 +1,80 @@
-"""Who calls: the cause of what a request leads to.
+"""Who asks, from a request: the one place from which routes learn it.
 
-Until tokens come, whoever reaches the API (this machine only, see `require_local`) may say on whose behalf they act, by
-the header `Tenure-Actor` (percent-encoded beyond ASCII). It is believed from this machine only, and stands in the trail
-as it was said.
+    @router.post("/assignmentRequests", status_code=201)
+    async def create(body: RequestIn, caller: Asking) -> RequestOut: ...
+
+`Asking` is a `Caller` (see there). With a bearer token it is whom the token names. While tokens are not required
+(`TENURE_AUTH=off`, the default) and none is sent, it is the local operator, who may do everything, unless a header says
+otherwise. These headers are believed from this machine only, and never beside a token:
+
+- `Tenure-Actor: person:<id>`: that person, an ordinary one, with all delegated scopes and no directory role. For trying
+  things and for tests. `file:<name>`, `source:<name>`, `system:<name>`: still the operator, named so in the trail.
+  Percent-encoded beyond ASCII.
+- `Tenure-Roles: Global Administrator, …`: directory roles that this person holds.
 """
 
 import re
 from ipaddress import ip_address
+from typing import Annotated
 from urllib.parse import unquote
 
+from fastapi import Depends
 from starlette.requests import Request
 
 from shared.contracts.base import Cause
+from shared.security.caller import Caller, operator, ordinary_person
+from shared.security.permissions import directory_role
 from shared.web.errors import BadRequest, RequestIds
 
 ACTOR_HEADER = "Tenure-Actor"
+ROLES_HEADER = "Tenure-Roles"
 NOBODY_NAMED = "system:api"
 """The actor of a request that names none."""
 
 _ACTOR = re.compile(r"(file|person|source|system):[^\x00-\x1f\x7f]{1,200}")
+_IN_SCOPE = "tenure.caller"
+
+
+def caller_of(request: Request) -> Caller:
+    """Who asks. Raises BadRequest for a header that names nobody."""
+    known: Caller | None = request.scope.get(_IN_SCOPE)
+    if known is None:
+        known = request.scope[_IN_SCOPE] = _without_token(request)
+    return known
+
+
+Asking = Annotated[Caller, Depends(caller_of)]
+"""A route's parameter `caller: Asking`."""
 
 
 def actor_of(request: Request) -> str:
-    """'file:<name>', 'person:<id>', … as the header says. Raises BadRequest for what is no actor."""
-    said = unquote(request.headers.get(ACTOR_HEADER, ""))
-    if not said or not _from_here(request):
-        return NOBODY_NAMED
-    if not _ACTOR.fullmatch(said):
-        raise BadRequest("Tenure-Actor is like 'file:company.yaml' or 'person:<id>'.", target=ACTOR_HEADER)
-    return said
+    """'file:<name>', 'person:<id>', … as it stands in the trail."""
+    return caller_of(request).actor
 
 
 def cause_of(request: Request) -> Cause:
     """The first cause of all that follows from `request`."""
     id = f"http:{RequestIds.of(request).request_id}"
     return Cause(id=id, correlation=id, actor=actor_of(request))
+
+
+def _without_token(request: Request) -> Caller:
+    said = unquote(request.headers.get(ACTOR_HEADER, ""))
+    if not said or not _from_here(request):
+        return operator(NOBODY_NAMED)
+    if not _ACTOR.fullmatch(said):
+        raise BadRequest("Tenure-Actor is like 'file:company.yaml' or 'person:<id>'.", target=ACTOR_HEADER)
+    kind, _, id = said.partition(":")
+    return ordinary_person(id, roles=_roles(request)) if kind == "person" else operator(said)
+
+
+def _roles(request: Request) -> frozenset[str]:
+    roles = set()
+    for text in filter(str.strip, request.headers.get(ROLES_HEADER, "").split(",")):
+        if (role := directory_role(text)) is None:
+            raise BadRequest(f"There is no directory role '{text.strip()[:64]}'.", target=ROLES_HEADER)
+        roles.add(role)
+    return frozenset(roles)
 
 
 def _from_here(request: Request) -> bool:
