@@ -345,16 +345,18 @@ _EXAMPLES: dict[str, Callable[[Topic], Outgoing]] = {
     topics.DELIVERY_FACTS.name: _sent(
         PERSON,
         DeliveriesFact(
-            id=f"deliveries:{PERSON}:2",
+            id=f"deliveries:{PERSON}:1",
             cause=HR,
             subject=PERSON,
-            version=2,
+            version=1,
             at=AT,
             transitions=(Delivered(role=ROLE, version=1),),
             state=DeliveriesState(
                 person_id=PERSON,
                 deliveries=(
-                    DeliveryState(role=ROLE, wanted=True, version=1, status=DeliveryStatus.DELIVERED, changed_at=AT),
+                    DeliveryState(
+                        role=ROLE, wanted=True, version=1, status=DeliveryStatus.DELIVERED, changed_at=AT, said_in=1
+                    ),
                 ),
             ),
         ),

@@ -68,6 +68,8 @@ class Grant:
     version: int
     delivery: DeliveryStatus | None = None
     """What provisioning says of this very version; None: nothing yet."""
+    said_in: int = 0
+    """Version of the fact that said so."""
 
 
 @dataclass(slots=True)
@@ -90,7 +92,6 @@ class Holding:
     """By id, the oldest first."""
     grants: dict[str, Grant] = field(default_factory=dict)
     """By resource role."""
-    delivery_version: int = 0
     ended: tuple[str, ...] = ()
     due_at: datetime | None = None
 
@@ -141,10 +142,10 @@ def dump(holding: Holding) -> dict[str, Any]:
                 "deliver": g.deliver,
                 "version": g.version,
                 "delivery": g.delivery.value if g.delivery else None,
+                "said_in": g.said_in,
             }
             for g in holding.grants.values()
         ],
-        "delivery_version": holding.delivery_version,
         "ended": list(holding.ended),
         "due_at": holding.due_at,
         "id": holding.id,
@@ -184,6 +185,7 @@ def load(document: dict[str, Any]) -> Holding:
             one["deliver"],
             one["version"],
             _DELIVERY[delivery] if delivery else None,
+            one["said_in"],
         )
     return Holding(
         document["id"],
@@ -195,7 +197,6 @@ def load(document: dict[str, Any]) -> Holding:
         document["epoch"],
         assignments,
         grants,
-        document["delivery_version"],
         tuple(document["ended"]),
         document["due_at"],
     )

@@ -194,13 +194,14 @@ class _Work:
             role=role,
             wanted=wanted,
             version=version,
-            status=DeliveryStatus.DELIVERING if wanted else DeliveryStatus.REMOVING,
+            status=_under_way(wanted),
             changed_at=self._at.now,
+            said_in=self._at.version,
             found=found,
             lane=self._at.cause.lane,
             correlation=self._at.cause.correlation,
         )
-        self._transitions.append(DeliveryStarted.model_construct(role=role, version=version, wanted=wanted))
+        # Not told: the grant and this command say all of it.
         self._ask(one)
 
     def _ask(self, one: Delivery) -> None:
@@ -251,11 +252,10 @@ class _Work:
             return
         if one.wanted:
             self._put(
-                replace(
+                self._now(
                     one,
-                    status=DeliveryStatus.DELIVERED,
+                    DeliveryStatus.DELIVERED,
                     found=by_hand,
-                    changed_at=self._at.now,
                     attempts=0,
                     due_at=one.due_at if one.withheld is not None else None,
                     problem=None,
@@ -268,11 +268,10 @@ class _Work:
 
     def _removed(self, one: Delivery, *, left_in_place: bool) -> None:
         self._put(
-            replace(
+            self._now(
                 one,
-                status=DeliveryStatus.REMOVED,
+                DeliveryStatus.REMOVED,
                 found=False,
-                changed_at=self._at.now,
                 attempts=0,
                 due_at=None,
                 problem=None,
@@ -327,21 +326,18 @@ class _Work:
 
     def ask_anew(self, one: Delivery) -> None:
         """The group that was missing is there (again)."""
-        status = DeliveryStatus.DELIVERING if one.wanted else DeliveryStatus.REMOVING
         self._transitions.append(DeliveryStarted.model_construct(role=one.role, version=one.version, wanted=one.wanted))
-        self._ask(replace(one, status=status, changed_at=self._at.now))
+        self._ask(self._now(one, _under_way(one.wanted)))
 
     def repair(self, drift: Drift) -> None:
         one = self.state.deliveries.get(drift.role.key) or Delivery(
-            drift.role, drift.expected, drift.version, DeliveryStatus.REMOVED, self._at.now
+            drift.role, drift.expected, drift.version, DeliveryStatus.REMOVED, self._at.now, self._at.version
         )
         self._transitions.append(DriftFound.model_construct(role=one.role, expected=drift.expected, repaired=True))
-        status = DeliveryStatus.DELIVERING if drift.expected else DeliveryStatus.REMOVING
         self._ask(
-            replace(
+            self._now(
                 one,
-                status=status,
-                changed_at=self._at.now,
+                _under_way(drift.expected),
                 lane=self._at.cause.lane,
                 correlation=self._at.cause.correlation,
             )
@@ -349,19 +345,13 @@ class _Work:
 
     def _fail(self, one: Delivery, reason: Refusal, *, final: bool) -> None:
         due_at = None if final else self._at.now + pause_after(one.attempts)
-        self._put(
-            replace(
-                one,
-                status=DeliveryStatus.FAILED,
-                problem=reason,
-                final=final,
-                due_at=due_at,
-                changed_at=self._at.now,
-            )
-        )
+        self._put(self._now(one, DeliveryStatus.FAILED, problem=reason, final=final, due_at=due_at))
         self._transitions.append(
             DeliveryFailed.model_construct(role=one.role, version=one.version, reason=reason, final=final)
         )
+
+    def _now(self, one: Delivery, status: DeliveryStatus, **changes: Any) -> Delivery:
+        return replace(one, status=status, changed_at=self._at.now, said_in=self._at.version, **changes)
 
     def _asked(self, command: str) -> Delivery | None:
         return next((one for one in self.state.deliveries.values() if one.command_id == command), None)
@@ -379,6 +369,10 @@ def command_id(person_id: str, role: ResourceRole, version: int, tries: int) -> 
 def pause_after(attempts: int) -> timedelta:
     """Until the next sending: a quarter of an hour, doubling, an hour at most."""
     return min(FIRST_RESEND * int(2 ** min(attempts - 1, 16)), LONGEST_RESEND)
+
+
+def _under_way(wanted: bool) -> DeliveryStatus:
+    return DeliveryStatus.DELIVERING if wanted else DeliveryStatus.REMOVING
 
 
 def _no_connector(role: ResourceRole) -> Refusal:

@@ -25,6 +25,8 @@ class Delivery:
     """The grant version being obeyed."""
     status: DeliveryStatus
     changed_at: datetime
+    said_in: int
+    """Version of the first fact that has this status, or will have it."""
     command_id: str = ""
     """Of the last command; its answer settles this delivery."""
     tries: int = 0
@@ -102,6 +104,7 @@ def shown(one: Delivery) -> DeliveryState:
         attempts=one.attempts,
         problem=one.problem,
         changed_at=one.changed_at,
+        said_in=one.said_in,
     )
 
 
@@ -138,6 +141,7 @@ def _dumped(one: Delivery) -> dict[str, Any]:
         "version": one.version,
         "status": one.status.value,
         "changed_at": one.changed_at,
+        "said_in": one.said_in,
         "command_id": one.command_id,
         "tries": one.tries,
         "lane": one.lane.value,
@@ -164,6 +168,7 @@ def _loaded(document: Mapping[str, Any]) -> Delivery:
         version=document["version"],
         status=DeliveryStatus(document["status"]),
         changed_at=document["changed_at"],
+        said_in=document["said_in"],
         command_id=document["command_id"],
         tries=document["tries"],
         attempts=document.get("attempts", 0),

@@ -33,6 +33,11 @@ class DeliveryState(Contract):
     attempts: int = 0
     problem: Refusal | None = None
     changed_at: datetime
+    said_in: int = Field(
+        ge=1,
+        description="Version of the first fact with this status. Of two facts about one delivery the higher is right, "
+        "in whatever order they come.",
+    )
 
 
 class DeliveriesState(Contract):
@@ -43,6 +48,8 @@ class DeliveriesState(Contract):
 
 
 class DeliveryStarted(Transition):
+    """What had failed for good is tried once more. A first try is not told: the grant and its command say all of it."""
+
     type: Literal["DeliveryStarted"] = "DeliveryStarted"
     role: ResourceRole
     version: int

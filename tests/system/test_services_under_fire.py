@@ -33,8 +33,9 @@ EFFECTS = {
     "a person has changed": (topics.PERSON_FACTS, {"directory"}),
     "a policy has changed": (topics.POLICY_FACTS, {"catalog"}),
     "a holding has changed": (topics.HOLDING_FACTS, {"assignment"}),
-    "a delivery is under way": (topics.DELIVERY_FACTS, {"assignment", "provisioning"}),
+    "a membership is asked for": (topics.MEMBERSHIP_COMMANDS, {"assignment", "provisioning"}),
     "a membership has changed": (topics.MEMBERSHIP_FACTS, {"assignment", "provisioning", "directory"}),
+    "a delivery has got on": (topics.DELIVERY_FACTS, {"assignment", "provisioning", "directory"}),
     "somebody was told": (topics.NOTIFICATIONS, {"assignment", "notification"}),
     "the trail has grown": (topics.TRAIL_HEADS, {"audit"}),
 }

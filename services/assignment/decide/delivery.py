@@ -12,19 +12,18 @@ from shared.messaging.decision import Circumstances, Decision
 
 
 def deliveries_told(holding: Holding | None, fact: DeliveriesFact, at: Circumstances[Look]) -> Decision[Holding]:
-    """Take over what is said of the present versions of the grants. Older facts, and older versions, say nothing."""
-    if holding is None or fact.version <= holding.delivery_version:
+    """Take over what is new of the present versions of the grants; nothing is written if nothing is.
+
+    The two lanes may bring facts in any order, so of each grant it is kept by which fact its status was said."""
+    if holding is None:
         return Decision(holding)
     grants = holding.grants
-    concerned = False
     for delivery in fact.state.deliveries:
         grant = grants.get(delivery.role.key)
         if grant is None or grant.version != delivery.version or not grant.deliver or not delivery.wanted:
             continue
-        concerned = True
-        if grant.delivery is not delivery.status:
-            grants = {**grants, grant.key: replace(grant, delivery=delivery.status)}
-    if not concerned:
+        if delivery.said_in > grant.said_in:
+            grants = {**grants, grant.key: replace(grant, delivery=delivery.status, said_in=delivery.said_in)}
+    if grants is holding.grants:
         return Decision(holding)
-    # Written even if nothing is new, so that an older fact in the other lane cannot undo it.
-    return settle(holding.having(grants=grants, delivery_version=fact.version), at, known=holding)
+    return settle(holding.having(grants=grants), at, known=holding)

@@ -35,7 +35,6 @@ def person_changed(holding: Holding | None, fact: PersonFact, at: Circumstances[
         before.epoch,
         before.assignments,
         before.grants,
-        before.delivery_version,
         before.ended,
         before.due_at,
     )

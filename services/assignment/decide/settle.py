@@ -85,7 +85,6 @@ def settle(holding: Holding, at: Circumstances[Look], said: Said | None = None, 
         at.context.epoch,
         assignments,
         grants,
-        holding.delivery_version,
         ended,
         due_at,
     )

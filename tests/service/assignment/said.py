@@ -146,19 +146,17 @@ def membership(group: str, person_id: str, version: int = 1, member: bool = True
     )
 
 
-def deliveries(person_id: str, version: int, *said: tuple[ResourceRole, int, DeliveryStatus]) -> DeliveriesFact:
+def delivery(role: ResourceRole, version: int, status: DeliveryStatus, said_in: int) -> DeliveryState:
+    return DeliveryState(role=role, wanted=True, version=version, status=status, changed_at=NOW, said_in=said_in)
+
+
+def deliveries(person_id: str, version: int, *known: DeliveryState) -> DeliveriesFact:
     return DeliveriesFact(
         id=f"deliveries:{person_id}:{version}",
         cause=_cause(f"d:{person_id}:{version}"),
         subject=person_id,
         version=version,
         at=NOW,
-        transitions=tuple(Delivered(role=one, version=number) for one, number, _ in said),
-        state=DeliveriesState(
-            person_id=person_id,
-            deliveries=tuple(
-                DeliveryState(role=one, wanted=True, version=number, status=status, changed_at=NOW)
-                for one, number, status in said
-            ),
-        ),
+        transitions=tuple(Delivered(role=one.role, version=one.version) for one in known if one.said_in == version),
+        state=DeliveriesState(person_id=person_id, deliveries=known),
     )

@@ -29,7 +29,7 @@ async def test_a_person_is_given_what_rules_say_and_loses_it_on_leaving(around: 
     (grant,) = state.grants
     assert (grant.role.origin_id, grant.deliver, grant.version) == ("g-sales", True, 1)
 
-    told = said.deliveries("ana", 1, (grant.role, grant.version, DeliveryStatus.DELIVERED))
+    told = said.deliveries("ana", 1, said.delivery(grant.role, grant.version, DeliveryStatus.DELIVERED, 1))
     await around.say(topics.DELIVERY_FACTS, told)
 
     async def delivered() -> bool:

@@ -70,7 +70,11 @@ class OnePerson(RuleBasedStateMachine):
         self.newest: said.PersonFact | None = None
         self.memberships: dict[str, tuple[int, bool]] = {}
         self.asked: list[AssignDirectly] = []
-        self.deliveries = itertools.count(1)
+        self.deliveries: list[said.DeliveriesFact] = []
+        self.delivering: dict[str, said.DeliveryState] = {}
+        """Role -> what provisioning says last of it."""
+        self.heard: dict[tuple[str, int], said.DeliveryState] = {}
+        """(role, grant version) -> the newest of it that was heard, in whatever order it came."""
         self.numbers = itertools.count(1)
         self.due: dict[str, bool] = {}
         """Role -> delivered, by the transitions alone: what whoever follows the facts believes."""
@@ -195,13 +199,28 @@ class OnePerson(RuleBasedStateMachine):
         self._keep(end_assignment(self.state, EndAssignment(id, ME), self._at()))
 
     @precondition(lambda self: self.state is not None and self.state.grants)
-    @rule(status=st.sampled_from(list(DeliveryStatus)), data=st.data())
-    def provisioning_tells(self, status: DeliveryStatus, data: st.DataObject) -> None:
+    @rule(status=st.sampled_from(list(DeliveryStatus)), arrives=st.booleans(), data=st.data())
+    def provisioning_tells(self, status: DeliveryStatus, arrives: bool, data: st.DataObject) -> None:
         assert self.state is not None
         grant = data.draw(st.sampled_from(list(self.state.grants.values())))
         version = data.draw(st.sampled_from([grant.version, grant.version - 1]))
-        fact = said.deliveries(ME, next(self.deliveries), (grant.role, version, status))
+        number = len(self.deliveries) + 1
+        self.delivering[grant.key] = said.delivery(grant.role, version, status, number)
+        self.deliveries.append(said.deliveries(ME, number, *self.delivering.values()))
+        if arrives:
+            self._hear(self.deliveries[-1])
+
+    @precondition(lambda self: self.deliveries)
+    @rule(data=st.data())
+    def an_old_or_late_delivery_fact_arrives(self, data: st.DataObject) -> None:
+        self._hear(data.draw(st.sampled_from(self.deliveries)))
+
+    def _hear(self, fact: said.DeliveriesFact) -> None:
         self._keep(deliveries_told(self.state, fact, self._at()))
+        for one in fact.state.deliveries:
+            known = self.heard.get((one.role.key, one.version))
+            if known is None or known.said_in < one.said_in:
+                self.heard[one.role.key, one.version] = one
         assert deliveries_told(self.state, fact, self._at()).state is self.state, "a repeat changes nothing"
 
     @rule(days=st.integers(1, 15))
@@ -265,6 +284,13 @@ class OnePerson(RuleBasedStateMachine):
         for grant in state.grants.values():
             assert grant.deliver is (state.status is PersonStatus.ACTIVE)
         assert {key for key, due in self.due.items() if due} == {g.key for g in state.grants.values() if g.deliver}
+
+    @invariant()
+    def a_grant_has_come_as_far_as_the_newest_that_was_heard_of_it(self) -> None:
+        for grant in self.state.grants.values() if self.state else ():
+            known = self.heard.get((grant.key, grant.version))
+            if grant.deliver:
+                assert grant.delivery is (known.status if known else None)
 
     @invariant()
     def no_date_is_forgotten(self) -> None:
