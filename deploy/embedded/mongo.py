@@ -53,6 +53,11 @@ def command(folder: Folder, port: int, cache_mb: int) -> list[str]:
         "shutdownTimeoutMillisForSignaledShutdown": "100",
         "ttlMonitorSleepSecs": "60",
     }
+    # By default pages are written out at a twentieth of the cache, so with a small one the same page again and again;
+    # the journal keeps what a crash would lose.
+    eviction = (
+        "eviction_dirty_target=30,eviction_dirty_trigger=60,eviction_updates_target=20,eviction_updates_trigger=50"
+    )
     return [
         str(binary()),
         *("--dbpath", str(data)),
@@ -61,6 +66,7 @@ def command(folder: Folder, port: int, cache_mb: int) -> list[str]:
         *("--replSet", REPLICA_SET),
         *("--oplogSize", "256"),
         *("--wiredTigerCacheSizeGB", f"{max(cache_mb, 256) / 1024:.2f}"),
+        *("--wiredTigerEngineConfigString", eviction),
         *("--quiet", "--slowms", "1000"),  # a bulk write of a thousand is slow for nobody, and its log line is long
         *(part for name, value in settings.items() for part in ("--setParameter", f"{name}={value}")),
     ]
