@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError
 
 from services.catalog import graph
 from services.catalog.acts import Acts
+from services.catalog.bodies import Body
 from services.catalog.decide import Change, Create, Delete
 from services.catalog.model import Kept, Package, Resource
 from services.catalog.store import Shelf
@@ -33,7 +34,7 @@ FORWARD: tuple[Kind, ...] = ("population", "catalog", "package", "policy")
 """What others refer to is made first, and deleted last."""
 
 
-class RoleGiven(graph.Body):
+class RoleGiven(Body):
     """A role on a group, which is added to the package's catalog where it is not there yet."""
 
     group_id: str
@@ -44,7 +45,7 @@ class PackageBody(graph.PackageIn):
     roles: list[RoleGiven] = Field(default_factory=list)
 
 
-class ChangeIn(graph.Body):
+class ChangeIn(Body):
     """One change. `body` is what Graph's POST takes, for a package with `roles`; `version` guards update and delete."""
 
     op: Literal["create", "update", "delete"]
@@ -54,7 +55,7 @@ class ChangeIn(graph.Body):
     body: dict[str, Any] = Field(default_factory=dict)
 
 
-class ApplyIn(graph.Body):
+class ApplyIn(Body):
     """`managedBy`: the file that keeps what is made and changed here."""
 
     managed_by: str = Field(min_length=1, max_length=200)

@@ -1,7 +1,8 @@
 """Where Graph's JSON meets the aggregates: bodies read into things and changes, and things written as bodies.
 
-What this service does not honour yet (requests, approval, reviews) is refused and not ignored: a policy that looks
-stricter than it is would be worse than none. Source: reference/graph-api-operations.md 2.1, 2.2, 2.6, 2.7.
+What a policy says of those who ask is in `asking`. What is not honoured yet (a rule's grace period, custom extensions)
+is refused and not ignored: a policy that looks stricter than it is would be worse than none; `reviewSettings` are kept
+for the reviews to come. Source: reference/graph-api-operations.md 2.1, 2.2, 2.6, 2.7.
 """
 
 from __future__ import annotations
@@ -11,21 +12,23 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field
 
+from services.catalog import asking
+from services.catalog.bodies import Body, checked_rule, duration_of
 from services.catalog.model import GENERAL, Catalog, Kept, OriginSystem, Package, Policy, Population, Resource
 from services.catalog.store import Versioned
-from shared import durations, rules
+from shared import durations
 from shared.contracts.catalog import Life, ResourceRole
+from shared.contracts.policy import SubjectSet, TargetScope
 from shared.ids import derived_id
 from shared.web.conditional import etag
 from shared.web.errors import BadRequest
-from shared.web.graph_model import ODATA_TYPE, GraphInput, graph_time, odata_type_of
+from shared.web.graph_model import ODATA_TYPE, graph_time, odata_type_of
 from shared.web.odata import BOOLEAN, DATETIME, GUID, EntitySet, Enumeration
 from shared.web.odata import Field as Asked
 
 NAME_MAX, DESCRIPTION_MAX = 256, 10_000
-READ_ONLY = frozenset({"id", "createdDateTime", "modifiedDateTime", "catalogType"})
 _ID_AT_END = re.compile(r"(?:/|\(')([^/()']+)'?\)?/?$")
 
 
@@ -67,8 +70,18 @@ PACKAGES = _entities(
 )
 POLICIES = _entities(
     "accessPackageAssignmentPolicy",
-    ["accessPackage", "catalog"],
-    ["allowedTargetScope", "specificAllowedTargets", "automaticRequestSettings", "expiration"],
+    ["accessPackage", "catalog", "questions"],
+    [
+        "allowedTargetScope",
+        "specificAllowedTargets",
+        "automaticRequestSettings",
+        "expiration",
+        "requestorSettings",
+        "requestApprovalSettings",
+        "reviewSettings",
+        "notificationSettings",
+        "questions",
+    ],
     accessPackage__id=Asked("state.package_id", GUID),
 )
 RESOURCES = _entities(
@@ -81,21 +94,6 @@ POPULATIONS = _entities("population", [], ["membershipRule"])
 
 
 # Bodies read
-
-
-class Body(GraphInput):
-    """A body that callers send. Annotations and what only we set are let pass, as Graph does."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_annotations(cls, body: Any) -> Any:
-        if not isinstance(body, dict):
-            return body
-        return {
-            key: value
-            for key, value in body.items()
-            if (key.endswith("@odata.bind") or "@" not in key) and (key not in READ_ONLY or key in cls.model_fields)
-        }
 
 
 class Named(Body):
@@ -196,11 +194,11 @@ class PolicyIn(Named):
     specific_allowed_targets: list[dict[str, Any]] = Field(default_factory=list)
     expiration: ExpirationIn | None = None
     automatic_request_settings: AutomaticIn | None = None
-    requestor_settings: dict[str, Any] | None = None
-    request_approval_settings: dict[str, Any] | None = None
+    requestor_settings: asking.RequestorSettingsIn | None = None
+    request_approval_settings: asking.ApprovalSettingsIn | None = None
     review_settings: dict[str, Any] | None = None
     notification_settings: dict[str, Any] | None = None
-    questions: list[Any] = Field(default_factory=list)
+    questions: list[dict[str, Any]] = Field(default_factory=list)
     custom_extension_stage_settings: list[Any] = Field(default_factory=list)
     catalog: Any = None
 
@@ -251,6 +249,13 @@ def policy_of(body: PolicyIn, id: str, now: datetime) -> Policy:
     after, end = _expiration(body.expiration)
     if automatic is not None and (after or end):
         raise BadRequest("An automatic policy has no expiration: access ends with the rule.", target="expiration")
+    scope, targets = _scope(body)
+    approval = asking.approval_settings_of(body.request_approval_settings)
+    if scope is TargetScope.ALL_EXTERNAL and not approval.is_approval_required_for_add:
+        raise BadRequest(
+            "Where anybody from outside may ask, somebody has to approve.",
+            target="requestApprovalSettings/isApprovalRequiredForAdd",
+        )
     return Policy(
         id=id,
         package_id=body.access_package.id,
@@ -263,6 +268,13 @@ def policy_of(body: PolicyIn, id: str, now: datetime) -> Policy:
         grace_period=_grace(automatic),
         expires_after=after,
         expires_at=end,
+        target_scope=scope,
+        targets=targets,
+        requestor_settings=asking.requestor_settings_of(body.requestor_settings),
+        approval_settings=approval,
+        questions=asking.questions_of(body.questions, id),
+        review_settings=asking.kept_as_said(body.review_settings, "reviewSettings"),
+        notification_settings=asking.kept_as_said(body.notification_settings, "notificationSettings"),
         created_at=now,
         modified_at=now,
     )
@@ -293,38 +305,6 @@ def changes_of(body: Body, renamed: Mapping[str, str] | None = None) -> dict[str
     return {names.get(name, name): value for name, value in values.items()}
 
 
-def checked_rule(text: str, target: str) -> str:
-    """`text`, trimmed. Raises BadRequest that says where it does not parse."""
-    try:
-        rules.parse(text)
-    except rules.RuleError as problem:
-        raise BadRequest(
-            str(problem),
-            code="InvalidMembershipRule",
-            target=target,
-            details=(
-                {
-                    "code": "InvalidMembershipRule",
-                    "message": problem.message,
-                    "target": target,
-                    "line": str(problem.line),
-                    "column": str(problem.column),
-                    "snippet": problem.snippet,
-                    "hint": problem.hint,
-                },
-            ),
-        ) from problem
-    return text.strip()
-
-
-def duration_of(text: str, target: str) -> timedelta:
-    """ISO 8601 in weeks, days, hours, minutes, seconds. Raises BadRequest."""
-    try:
-        return durations.duration(text)
-    except ValueError as problem:
-        raise BadRequest(f"{problem}.", target=target) from problem
-
-
 def role_named(role: RoleIn) -> tuple[str, str]:
     """(resource's origin id, role): `Member_<group id>` of a group. Raises BadRequest."""
     if role.origin_system != "AadGroup":
@@ -348,8 +328,8 @@ def _bound(link: str) -> str:
 
 
 def _refuse_what_is_not_honoured(body: PolicyIn) -> None:
-    automatic, expiration = body.automatic_request_settings or AutomaticIn(), body.expiration or ExpirationIn()
-    asked = {
+    automatic = body.automatic_request_settings or AutomaticIn()
+    asked: dict[str, Any] = {
         # Kept and told in the contract, but not yet obeyed by assignment.
         "automaticRequestSettings/requestAccessForAllowedTargets": automatic.request_access_for_allowed_targets
         is False,
@@ -357,37 +337,27 @@ def _refuse_what_is_not_honoured(body: PolicyIn) -> None:
             automatic.remove_access_when_target_leaves_allowed_targets is False
         ),
         "automaticRequestSettings/gracePeriodBeforeAccessRemoval": _grace(automatic),
-        "expiration/endDateTime": expiration.type == "afterDateTime",
-        "reviewSettings": (body.review_settings or {}).get("isEnabled"),
-        "questions": body.questions,
         "customExtensionStageSettings": body.custom_extension_stage_settings,
-        "requestApprovalSettings": any(
-            (body.request_approval_settings or {}).get(name)
-            for name in ("isApprovalRequiredForAdd", "isApprovalRequiredForUpdate", "stages")
-        ),
-        "requestorSettings": any(
-            value is True for name, value in (body.requestor_settings or {}).items() if name.startswith("enable")
-        ),
     }
+    if body.automatic_request_settings is not None:
+        # Nobody asks, so there is nobody to be asked anything and nothing to approve (AUT-8).
+        approval = body.request_approval_settings or asking.ApprovalSettingsIn()
+        asked |= {
+            "requestorSettings": any(value is True for _, value in body.requestor_settings or ()),
+            "requestApprovalSettings": approval.is_approval_required_for_add
+            or approval.is_approval_required_for_update,
+            "questions": body.questions,
+        }
     for name, wanted in asked.items():
         if wanted:
-            raise BadRequest(
-                f"'{name}' is not supported yet: policies are automatic by a rule, or for direct assignment with or "
-                "without a duration.",
-                target=name,
-            )
+            what = "automatic policies" if body.automatic_request_settings else "policies"
+            raise BadRequest(f"'{name}' is not supported for {what}.", target=name)
 
 
 def _target(body: PolicyIn) -> tuple[str | None, str | None]:
-    """(rule, population id) of an automatic policy; neither of a direct one."""
+    """(rule, population id) of an automatic policy; neither of another."""
     targets = body.specific_allowed_targets
     if body.automatic_request_settings is None:
-        if body.allowed_target_scope not in {None, "notSpecified"} or targets:
-            raise BadRequest(
-                "Without automaticRequestSettings a policy is for direct assignment: allowedTargetScope is "
-                "notSpecified and specificAllowedTargets is empty. Policies to request by are not supported yet.",
-                target="allowedTargetScope",
-            )
         return None, None
     if body.allowed_target_scope not in {None, "specificDirectoryUsers"} or len(targets) != 1:
         raise BadRequest(
@@ -405,6 +375,13 @@ def _target(body: PolicyIn) -> tuple[str | None, str | None]:
         "#tenure.populationMembers with a populationId.",
         target="specificAllowedTargets/0/@odata.type",
     )
+
+
+def _scope(body: PolicyIn) -> tuple[TargetScope, tuple[SubjectSet, ...]]:
+    """Who may have the package; of an automatic policy the rule says it."""
+    if body.automatic_request_settings is not None:
+        return TargetScope.SPECIFIC_USERS, ()
+    return asking.scope_of(body.allowed_target_scope, body.specific_allowed_targets)
 
 
 def _grace(automatic: AutomaticIn | None) -> timedelta | None:
@@ -464,7 +441,7 @@ def package_said(found: Versioned[Package]) -> dict[str, Any]:
 
 def policy_said(found: Versioned[Policy]) -> dict[str, Any]:
     policy = found.item
-    targets: list[dict[str, Any]] = []
+    targets = [asking.subject_set_said(one) for one in policy.targets]
     automatic: dict[str, Any] | None = None
     if policy.is_automatic:
         if policy.rule is not None:
@@ -479,10 +456,15 @@ def policy_said(found: Versioned[Policy]) -> dict[str, Any]:
         }
     return {
         **_said(found),
-        "allowedTargetScope": "specificDirectoryUsers" if policy.is_automatic else "notSpecified",
+        "allowedTargetScope": policy.target_scope.value,
         "specificAllowedTargets": targets,
         "automaticRequestSettings": automatic,
         "expiration": _expiration_said(policy),
+        "requestorSettings": asking.requestor_settings_said(policy.requestor_settings),
+        "requestApprovalSettings": asking.approval_settings_said(policy.approval_settings),
+        "reviewSettings": policy.review_settings,
+        "notificationSettings": policy.notification_settings,
+        "questions": [asking.question_said(one) for one in policy.questions],
     }
 
 

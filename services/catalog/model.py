@@ -19,6 +19,7 @@ from shared.contracts.catalog import (
     ResourceRole,
     ResourceState,
 )
+from shared.contracts.policy import ApprovalSettings, Question, RequestorSettings, SubjectSet, TargetScope
 from shared.ids import derived_id
 
 Seconds = Annotated[timedelta, PlainSerializer(timedelta.total_seconds)]
@@ -132,6 +133,8 @@ class Package(Kept):
     catalog_id: str
     is_hidden: bool = False
     roles: tuple[ResourceRole, ...] = ()
+    incompatible_packages: tuple[str, ...] = ()
+    incompatible_groups: tuple[str, ...] = ()
 
     @property
     def parents(self) -> tuple[str, ...]:
@@ -142,7 +145,7 @@ class Package(Kept):
 
 
 class Policy(Kept):
-    """Who gets a package and how. With `rule` or `population_id`: automatic; else direct assignment only.
+    """Who gets a package and how. With `rule` or `population_id`: automatic; else by request or direct assignment.
 
     Unique by name in its package. That a package may have several automatic policies is our addition (AUT-1: one)."""
 
@@ -156,6 +159,14 @@ class Policy(Kept):
     grace_period: Seconds | None = None
     expires_after: Seconds | None = None
     expires_at: datetime | None = None
+    target_scope: TargetScope = TargetScope.NOT_SPECIFIED
+    targets: tuple[SubjectSet, ...] = ()
+    requestor_settings: RequestorSettings = RequestorSettings()
+    approval_settings: ApprovalSettings = ApprovalSettings()
+    questions: tuple[Question, ...] = ()
+    review_settings: dict[str, Any] | None = None
+    """As Graph's JSON: kept for the reviews to come."""
+    notification_settings: dict[str, Any] | None = None
 
     @property
     def parents(self) -> tuple[str, ...]:

@@ -1,4 +1,7 @@
-"""What catalog says: catalogs, access packages with their role sets, policies and populations."""
+"""What catalog says: catalogs, access packages with their role sets, policies and populations.
+
+How a policy lets people ask and who approves stands in `shared.contracts.policy`.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from shared.contracts.base import Contract, Fact, Refusal, Transition
+from shared.contracts.policy import ApprovalSettings, Question, RequestorSettings, SubjectSet, TargetScope
 
 
 class Life(StrEnum):
@@ -119,6 +123,8 @@ class PackageState(Contract):
     description: str = ""
     is_hidden: bool = False
     roles: tuple[ResourceRole, ...] = ()
+    incompatible_packages: tuple[str, ...] = Field((), description="Whoever holds one of these cannot get this one.")
+    incompatible_groups: tuple[str, ...] = Field((), description="Nor can whoever is in one of these groups.")
     life: Life = Life.ACTIVE
     managed_by: str | None = None
     created_at: datetime
@@ -134,7 +140,8 @@ class PackageFact(Fact):
 
 
 class PolicyState(Contract):
-    """Who gets a package and how. With `rule` or `population_id`: automatic; else direct assignment only."""
+    """Who gets a package and how. With `rule` or `population_id`: automatic; else by request of whom `target_scope`
+    names, or by direct assignment only."""
 
     id: str
     package_id: str
@@ -147,6 +154,11 @@ class PolicyState(Contract):
     gives_access: bool = Field(True, description="Automatic: whoever begins to match gets the package.")
     takes_access: bool = Field(True, description="Automatic: whoever matches no longer loses it.")
     grace_period: timedelta | None = Field(None, description="Automatic: how long access stays after that.")
+    target_scope: TargetScope = TargetScope.NOT_SPECIFIED
+    targets: tuple[SubjectSet, ...] = Field((), description="With `specificDirectoryUsers`: who may have the package.")
+    requestor_settings: RequestorSettings = RequestorSettings()
+    approval_settings: ApprovalSettings = ApprovalSettings()
+    questions: tuple[Question, ...] = Field((), description="In the order in which they are asked.")
     life: Life = Life.ACTIVE
     managed_by: str | None = None
     created_at: datetime

@@ -155,11 +155,36 @@ async def test_a_stale_change_is_refused_and_a_fresh_one_taken(world: Any) -> No
 
 async def test_what_is_not_honoured_yet_is_refused_and_not_ignored(world: Any) -> None:
     package = await a_package(world)
-    asked = {"displayName": "By request", "accessPackage": {"id": package}, "allowedTargetScope": "allMemberUsers"}
-    assert (await world.client.post(f"{EM}/assignmentPolicies", json=asked)).status_code == 400
     stages = {"requestApprovalSettings": {"isApprovalRequiredForAdd": True}}
     answer = await world.client.post(f"{EM}/assignmentPolicies", json={**automatic(package), **stages})
     assert (answer.status_code, answer.json()["error"]["target"]) == (400, "requestApprovalSettings")
+
+
+async def test_a_policy_to_request_by_is_kept_and_said_whole(world: Any) -> None:
+    package = await a_package(world)
+    manager = {"@odata.type": "#microsoft.graph.requestorManager", "managerLevel": 1}
+    body = {
+        "displayName": "By request",
+        "accessPackage": {"id": package},
+        "allowedTargetScope": "allMemberUsers",
+        "expiration": {"type": "afterDuration", "duration": "P90D"},
+        "requestorSettings": {"enableTargetsToSelfAddAccess": True},
+        "requestApprovalSettings": {
+            "isApprovalRequiredForAdd": True,
+            "stages": [{"durationBeforeAutomaticDenial": "P14D", "primaryApprovers": [manager]}],
+        },
+        "questions": [{"@odata.type": "#microsoft.graph.accessPackageTextInputQuestion", "text": "Why?"}],
+        "reviewSettings": {"isEnabled": True, "isSelfReview": True},
+    }
+    policy = await made(world.client, f"{EM}/assignmentPolicies", body)
+    read = (await world.client.get(f"{EM}/assignmentPolicies/{policy['id']}?$expand=questions")).json()
+    assert read["requestApprovalSettings"]["stages"][0]["primaryApprovers"] == [manager]
+    assert read["requestorSettings"]["enableTargetsToSelfAddAccess"] is True
+    assert [one["text"] for one in read["questions"]] == ["Why?"]
+    assert read["reviewSettings"] == body["reviewSettings"]
+    (said,) = [fact["state"] for fact in await world.facts("catalog.policies") if fact["subject"] == policy["id"]]
+    assert said["targetScope"] == "allMemberUsers"
+    assert said["approvalSettings"]["stages"][0]["durationBeforeAutomaticDenial"] == "P14D"
 
 
 async def test_a_direct_policy_is_replaced_whole_and_keeps_its_package(world: Any) -> None:

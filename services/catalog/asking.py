@@ -1,0 +1,372 @@
+"""Graph's JSON for what a policy says of those who ask: scope, requestors, approval, questions; read and written.
+
+The rest of a policy's body is in `graph`. Source: reference/graph-api-operations.md 2.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from pydantic import Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from services.catalog.bodies import Body, checked_rule, duration_of
+from shared import durations
+from shared.contracts.policy import (
+    AnswerChoice,
+    ApprovalSettings,
+    ApprovalStageSettings,
+    LocalizedText,
+    Question,
+    RequestorSettings,
+    SubjectKind,
+    SubjectSet,
+    TargetScope,
+)
+from shared.ids import derived_id
+from shared.rules import patterns
+from shared.web.errors import BadRequest, of_validation
+from shared.web.graph_model import ODATA_TYPE, odata_type_of
+
+MOST_STAGES = 3
+MOST_QUESTIONS = 50
+DEEPEST = 12
+"""Levels of a body that is kept as it came; far less than MongoDB takes."""
+
+_ID_OF = {
+    SubjectKind.SINGLE_USER: "userId",
+    SubjectKind.GROUP_MEMBERS: "groupId",
+    SubjectKind.ORGANIZATION: "connectedOrganizationId",
+    SubjectKind.SERVICE_PRINCIPAL: "servicePrincipalId",
+    SubjectKind.POPULATION: "populationId",
+}
+_TYPE_OF = {kind.value.lower(): kind for kind in SubjectKind if kind is not SubjectKind.POPULATION} | {
+    "tenure.populationmembers": SubjectKind.POPULATION
+}
+_MANAGERS = {SubjectKind.REQUESTOR_MANAGER, SubjectKind.TARGET_MANAGER}
+_APPROVERS = _MANAGERS | {
+    SubjectKind.SINGLE_USER,
+    SubjectKind.GROUP_MEMBERS,
+    SubjectKind.INTERNAL_SPONSORS,
+    SubjectKind.EXTERNAL_SPONSORS,
+    SubjectKind.TARGET_SPONSORS,
+}
+_TARGETS = {
+    TargetScope.SPECIFIC_USERS: {
+        SubjectKind.SINGLE_USER,
+        SubjectKind.GROUP_MEMBERS,
+        SubjectKind.ATTRIBUTE_RULE,
+        SubjectKind.POPULATION,
+    },
+    TargetScope.SPECIFIC_ORGANIZATIONS: {SubjectKind.ORGANIZATION},
+    TargetScope.SPECIFIC_SERVICE_PRINCIPALS: {SubjectKind.SERVICE_PRINCIPAL},
+}
+_SCOPES = {scope.value.lower(): scope for scope in TargetScope}
+_TEXT, _CHOICE = "accessPackageTextInputQuestion", "accessPackageMultipleChoiceQuestion"
+
+
+# Bodies read
+
+
+class RequestorSettingsIn(Body):
+    enable_targets_to_self_add_access: bool | None = None
+    enable_targets_to_self_update_access: bool | None = None
+    enable_targets_to_self_remove_access: bool | None = None
+    allow_custom_assignment_schedule: bool | None = None
+    enable_on_behalf_requestors_to_add_access: bool | None = None
+    enable_on_behalf_requestors_to_update_access: bool | None = None
+    enable_on_behalf_requestors_to_remove_access: bool | None = None
+    on_behalf_requestors: list[dict[str, Any]] | None = None
+
+
+class StageIn(Body):
+    duration_before_automatic_denial: str | None = None
+    is_approver_justification_required: bool | None = None
+    is_escalation_enabled: bool | None = None
+    duration_before_escalation: str | None = None
+    primary_approvers: list[dict[str, Any]] | None = None
+    fallback_primary_approvers: list[dict[str, Any]] | None = None
+    escalation_approvers: list[dict[str, Any]] | None = None
+    fallback_escalation_approvers: list[dict[str, Any]] | None = None
+    approver_information_visibility: str | None = None
+
+
+class ApprovalSettingsIn(Body):
+    is_approval_required_for_add: bool | None = None
+    is_approval_required_for_update: bool | None = None
+    is_requestor_justification_required: bool | None = None
+    stages: list[StageIn] | None = None
+
+
+class LocalizedTextIn(Body):
+    language_code: str = Field(min_length=1, max_length=35)
+    text: str | None = None
+
+
+class ChoiceIn(Body):
+    actual_value: str = Field(min_length=1, max_length=1000)
+    text: str | None = None
+    localizations: list[LocalizedTextIn] | None = None
+
+
+class QuestionIn(Body):
+    id: str | None = None
+    text: str | None = Field(None, max_length=2000)
+    localizations: list[LocalizedTextIn] | None = None
+    sequence: int | None = None
+    is_required: bool | None = None
+    is_answer_editable: bool | None = None
+    is_single_line_question: bool | None = None
+    regex_pattern: str | None = Field(None, max_length=1000)
+    choices: list[ChoiceIn] | None = None
+    is_multiple_selection_allowed: bool | None = None
+
+
+def scope_of(said: str | None, targets: Sequence[dict[str, Any]]) -> tuple[TargetScope, tuple[SubjectSet, ...]]:
+    """Who may have the package by request. Raises BadRequest where scope and targets do not go together."""
+    scope = TargetScope.SPECIFIC_USERS if said is None and targets else TargetScope.NOT_SPECIFIED
+    if said is not None:
+        found = _SCOPES.get(said.lower())
+        if found is None:
+            raise BadRequest(
+                f"'{said[:64]}' is no allowedTargetScope: {', '.join(TargetScope)}.", target="allowedTargetScope"
+            )
+        scope = found
+    allowed = _TARGETS.get(scope, set())
+    if bool(targets) is not bool(allowed):
+        asked = "names its targets in" if allowed else "has no"
+        raise BadRequest(
+            f"A policy with allowedTargetScope {scope.value} {asked} specificAllowedTargets.",
+            target="specificAllowedTargets",
+        )
+    return scope, subject_sets(targets, allowed, "specificAllowedTargets")
+
+
+def requestor_settings_of(body: RequestorSettingsIn | None) -> RequestorSettings:
+    if body is None:
+        return RequestorSettings()
+    said = {name: value for name, value in body if value is not None and name != "on_behalf_requestors"}
+    where = "requestorSettings/onBehalfRequestors"
+    requestors = subject_sets(body.on_behalf_requestors or (), set(SubjectKind), where)
+    return RequestorSettings(**said, on_behalf_requestors=requestors)
+
+
+def approval_settings_of(body: ApprovalSettingsIn | None) -> ApprovalSettings:
+    """Raises BadRequest for approval without a stage, more than three, or one that could never be decided."""
+    if body is None:
+        return ApprovalSettings()
+    where = "requestApprovalSettings/stages"
+    stages = body.stages or []
+    if len(stages) > MOST_STAGES:
+        raise BadRequest(f"There are at most {MOST_STAGES} stages of approval.", target=where)
+    required = body.is_approval_required_for_add or body.is_approval_required_for_update
+    if required and not stages:
+        raise BadRequest("Where approval is required, at least one stage says who approves.", target=where)
+    return ApprovalSettings(
+        is_approval_required_for_add=bool(body.is_approval_required_for_add),
+        is_approval_required_for_update=bool(body.is_approval_required_for_update),
+        is_requestor_justification_required=bool(body.is_requestor_justification_required),
+        stages=tuple(_stage_of(stage, f"{where}/{n}") for n, stage in enumerate(stages)),
+    )
+
+
+def _stage_of(body: StageIn, where: str) -> ApprovalStageSettings:
+    def sets(name: str) -> tuple[SubjectSet, ...]:
+        return subject_sets(getattr(body, name) or (), _APPROVERS, f"{where}/{to_camel(name)}")
+
+    denial = _span(body.duration_before_automatic_denial, timedelta(days=14), f"{where}/durationBeforeAutomaticDenial")
+    escalation = _span(body.duration_before_escalation, timedelta(), f"{where}/durationBeforeEscalation")
+    if denial <= timedelta():
+        raise BadRequest(
+            "A stage without time to decide would always deny.", target=f"{where}/durationBeforeAutomaticDenial"
+        )
+    stage = ApprovalStageSettings(
+        duration_before_automatic_denial=denial,
+        is_approver_justification_required=bool(body.is_approver_justification_required),
+        is_escalation_enabled=bool(body.is_escalation_enabled),
+        duration_before_escalation=escalation,
+        primary_approvers=sets("primary_approvers"),
+        fallback_primary_approvers=sets("fallback_primary_approvers"),
+        escalation_approvers=sets("escalation_approvers"),
+        fallback_escalation_approvers=sets("fallback_escalation_approvers"),
+        approver_information_visibility=body.approver_information_visibility or "default",
+    )
+    if not stage.primary_approvers and not stage.fallback_primary_approvers:
+        raise BadRequest("A stage says who approves, or who does as fallback.", target=f"{where}/primaryApprovers")
+    if stage.is_escalation_enabled:
+        if not timedelta() < escalation < denial:
+            raise BadRequest(
+                "Escalation comes after some time, and before silence denies.",
+                target=f"{where}/durationBeforeEscalation",
+            )
+        if not stage.escalation_approvers and not stage.fallback_escalation_approvers:
+            raise BadRequest("Escalation says whom it goes to.", target=f"{where}/escalationApprovers")
+    return stage
+
+
+def questions_of(bodies: Sequence[dict[str, Any]], policy_id: str) -> tuple[Question, ...]:
+    """In the order of their sequence. Those without an id get one that a repeat gets again."""
+    if len(bodies) > MOST_QUESTIONS:
+        raise BadRequest(f"There are at most {MOST_QUESTIONS} questions.", target="questions")
+    found = [_question_of(body, n, policy_id) for n, body in enumerate(bodies)]
+    if len({one.id for one in found}) < len(found):
+        raise BadRequest("Two questions have one id.", target="questions")
+    return tuple(sorted(found, key=lambda one: one.sequence))
+
+
+def _question_of(body: dict[str, Any], number: int, policy_id: str) -> Question:
+    where = f"questions/{number}"
+    try:
+        said = QuestionIn.model_validate(body)
+    except ValidationError as problem:
+        raise of_validation(
+            {**one, "loc": ("body", "questions", number, *one["loc"])} for one in problem.errors()
+        ) from None
+    kind = odata_type_of(body) or (_CHOICE if said.choices else _TEXT)
+    if kind not in {_TEXT, _CHOICE}:
+        raise BadRequest(
+            f"A question is #microsoft.graph.{_TEXT} or #microsoft.graph.{_CHOICE}.", target=f"{where}/{ODATA_TYPE}"
+        )
+    if not (said.text or said.localizations):
+        raise BadRequest("A question has a text.", target=f"{where}/text")
+    if kind == _CHOICE and not said.choices:
+        raise BadRequest("A multiple choice question has choices.", target=f"{where}/choices")
+    if kind == _TEXT and said.choices:
+        raise BadRequest("A text question has no choices.", target=f"{where}/choices")
+    if said.regex_pattern and (fault := patterns.problem(said.regex_pattern)):
+        raise BadRequest(f"The pattern {fault}.", target=f"{where}/regexPattern")
+    return Question(
+        id=said.id or derived_id("question", policy_id, number, said.text or ""),
+        text=said.text,
+        localizations=_localized(said.localizations),
+        sequence=number if said.sequence is None else said.sequence,
+        is_required=bool(said.is_required),
+        is_answer_editable=said.is_answer_editable is not False,
+        is_single_line=bool(said.is_single_line_question),
+        regex_pattern=said.regex_pattern or None,
+        choices=tuple(
+            AnswerChoice(actual_value=one.actual_value, text=one.text, localizations=_localized(one.localizations))
+            for one in said.choices or ()
+        )
+        if kind == _CHOICE
+        else None,
+        is_multiple_selection_allowed=bool(said.is_multiple_selection_allowed),
+    )
+
+
+def _localized(texts: Sequence[LocalizedTextIn] | None) -> tuple[LocalizedText, ...]:
+    return tuple(LocalizedText(language_code=one.language_code, text=one.text) for one in texts or ())
+
+
+def subject_sets(bodies: Sequence[dict[str, Any]], allowed: set[SubjectKind], where: str) -> tuple[SubjectSet, ...]:
+    """Raises BadRequest for a type that has no place here, or lacks what it names."""
+    return tuple(_subject_set(body, allowed, f"{where}/{n}") for n, body in enumerate(bodies))
+
+
+def _subject_set(body: dict[str, Any], allowed: set[SubjectKind], where: str) -> SubjectSet:
+    kind = _TYPE_OF.get((odata_type_of(body) or "").lower())
+    if kind is None or kind not in allowed:
+        named = ", ".join(sorted(_type_name(one) for one in allowed))
+        raise BadRequest(f"'{ODATA_TYPE}' is one of {named}.", target=f"{where}/{ODATA_TYPE}")
+    id = level = rule = None
+    if name := _ID_OF.get(kind):
+        id = body.get(name) or body.get("id")
+        if not isinstance(id, str) or not id:
+            raise BadRequest(f"'{name}' says who is meant.", target=f"{where}/{name}")
+    if kind in _MANAGERS:
+        level = body.get("managerLevel")
+        level = 1 if level is None else level
+        if level not in {1, 2}:
+            raise BadRequest("'managerLevel' is 1 or 2.", target=f"{where}/managerLevel")
+    if kind is SubjectKind.ATTRIBUTE_RULE:
+        rule = checked_rule(str(body.get("membershipRule") or ""), f"{where}/membershipRule")
+    description = body.get("description")
+    return SubjectSet(
+        kind=kind,
+        id=id,
+        level=level or 1,
+        rule=rule,
+        description=description if isinstance(description, str) else None,
+    )
+
+
+def kept_as_said(body: dict[str, Any] | None, where: str) -> dict[str, Any] | None:
+    """What is stored for later (reviews), as it came. Raises BadRequest for what is nested beyond reason."""
+    if body is not None and _depth(body) > DEEPEST:
+        raise BadRequest(f"'{where}' is nested too deeply.", target=where)
+    return body
+
+
+def _depth(value: Any) -> int:
+    if isinstance(value, dict):
+        return 1 + max(map(_depth, value.values()), default=0)
+    return 1 + max(map(_depth, value), default=0) if isinstance(value, list) else 0
+
+
+def _span(text: str | None, default: timedelta, where: str) -> timedelta:
+    return duration_of(text, where) if text else default
+
+
+# Bodies written
+
+
+def subject_set_said(one: SubjectSet) -> dict[str, Any]:
+    said: dict[str, Any] = {ODATA_TYPE: _type_name(one.kind)}
+    if name := _ID_OF.get(one.kind):
+        said[name] = one.id
+    if one.kind in _MANAGERS:
+        said["managerLevel"] = one.level
+    if one.rule is not None:
+        said["membershipRule"] = one.rule
+    if one.description is not None:
+        said["description"] = one.description
+    return said
+
+
+def requestor_settings_said(settings: RequestorSettings) -> dict[str, Any]:
+    said = settings.model_dump(by_alias=True, exclude={"on_behalf_requestors"})
+    return {**said, "onBehalfRequestors": [subject_set_said(one) for one in settings.on_behalf_requestors]}
+
+
+def approval_settings_said(settings: ApprovalSettings) -> dict[str, Any]:
+    said = settings.model_dump(by_alias=True, exclude={"stages"})
+    return {**said, "stages": [_stage_said(stage) for stage in settings.stages]}
+
+
+def _stage_said(stage: ApprovalStageSettings) -> dict[str, Any]:
+    sets = ("primary_approvers", "fallback_primary_approvers", "escalation_approvers", "fallback_escalation_approvers")
+    said = stage.model_dump(by_alias=True, exclude=set(sets))
+    return {
+        **said,
+        "durationBeforeAutomaticDenial": durations.iso(stage.duration_before_automatic_denial),
+        "durationBeforeEscalation": durations.iso(stage.duration_before_escalation),
+        "primaryApprovers": [subject_set_said(one) for one in stage.primary_approvers],
+        "fallbackPrimaryApprovers": [subject_set_said(one) for one in stage.fallback_primary_approvers],
+        "escalationApprovers": [subject_set_said(one) for one in stage.escalation_approvers],
+        "fallbackEscalationApprovers": [subject_set_said(one) for one in stage.fallback_escalation_approvers],
+    }
+
+
+def question_said(one: Question) -> dict[str, Any]:
+    said: dict[str, Any] = {
+        ODATA_TYPE: f"#microsoft.graph.{_TEXT if one.choices is None else _CHOICE}",
+        "id": one.id,
+        "sequence": one.sequence,
+        "isRequired": one.is_required,
+        "isAnswerEditable": one.is_answer_editable,
+        "text": one.text,
+        "localizations": [text.model_dump(by_alias=True) for text in one.localizations],
+    }
+    if one.choices is None:
+        return {**said, "isSingleLineQuestion": one.is_single_line, "regexPattern": one.regex_pattern}
+    return {
+        **said,
+        "isMultipleSelectionAllowed": one.is_multiple_selection_allowed,
+        "choices": [choice.model_dump(by_alias=True) for choice in one.choices],
+    }
+
+
+def _type_name(kind: SubjectKind) -> str:
+    return "#tenure.populationMembers" if kind is SubjectKind.POPULATION else f"#microsoft.graph.{kind.value}"
