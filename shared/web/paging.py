@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 from fastapi import Query, Request
 
 from shared.web.odata.fields import EntitySet
-from shared.web.odata.options import ListQuery, read_query
+from shared.web.odata.options import ListQuery, Shape, read_query, read_shape
 
 Document = Mapping[str, Any]
 _IN_PATH = "/$()'=,:@~!*;&"
@@ -28,10 +28,8 @@ def list_query(entities: EntitySet, *, also: frozenset[str] = frozenset()) -> Ca
         filter_: Annotated[str | None, Query(alias="$filter", description=_askable(entities))] = None,
         search: Annotated[str | None, Query(alias="$search", description='Like `"displayName:ana"`.')] = None,
         orderby: Annotated[str | None, Query(alias="$orderby", description="Like `displayName desc`.")] = None,
-        select: Annotated[str | None, Query(alias="$select", description="Properties to answer with.")] = None,
-        expand: Annotated[
-            str | None, Query(alias="$expand", description=", ".join(sorted(entities.expandable)) or "Nothing here.")
-        ] = None,
+        select: Annotated[str | None, Query(alias="$select", description=_SELECT)] = None,
+        expand: Annotated[str | None, Query(alias="$expand", description=_expandable(entities))] = None,
         top: Annotated[
             str | None,
             Query(
@@ -45,6 +43,27 @@ def list_query(entities: EntitySet, *, also: frozenset[str] = frozenset()) -> Ca
         return read_query(entities, request.query_params.multi_items(), also=also)
 
     return read
+
+
+def shape_query(entities: EntitySet, *, also: frozenset[str] = frozenset()) -> Callable[..., Shape]:
+    """The same for a route that answers one object: `shape: Annotated[Shape, Depends(shape_query(PACKAGES))]`, then
+    `shape.selected(body)`."""
+
+    def read(
+        request: Request,
+        select: Annotated[str | None, Query(alias="$select", description=_SELECT)] = None,
+        expand: Annotated[str | None, Query(alias="$expand", description=_expandable(entities))] = None,
+    ) -> Shape:
+        return read_shape(entities, request.query_params.multi_items(), also=also)
+
+    return read
+
+
+_SELECT = "Properties to answer with."
+
+
+def _expandable(entities: EntitySet) -> str:
+    return ", ".join(sorted(entities.expandable)) or "Nothing here."
 
 
 def _askable(entities: EntitySet) -> str:

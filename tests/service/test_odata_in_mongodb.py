@@ -117,6 +117,9 @@ def found(people: Collection[dict[str, Any]], **options: str) -> str:
         ("contains(tolower(displayName),'.')", ""),  # a pattern is no pattern
         ("not contains(displayName,'a')", "ben cy"),
         ("not(not contains(displayName,'a'))", "ana dee"),
+        ("not contains(city,'x')", "ana ben"),  # of nothing, a text function says neither yes nor no
+        ("otherMails/any(m:startswith(m,'a') and endswith(m,'x.com') and not contains(m,'y'))", "ana"),
+        ("otherMails/$count lt 2 and otherMails/$count ge 1", "cy"),
         ("city eq 'ŁÓDŹ'", "ana ben"),
         ("city in ('ŁÓDŹ', null)", "ana ben cy dee"),
         ("startswith(city,'Łó')", "ana ben"),

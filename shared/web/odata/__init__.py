@@ -6,6 +6,8 @@ that is asked is read against that. So a caller can name neither a field that is
     PACKAGES = EntitySet("accessPackage", {"id": Field("_id", GUID), "displayName": Field("display_name", STRING), …})
     query = read_query(PACKAGES, request.query_params.multi_items())
     docs = await store.find(query.mongo_filter(), query.sort, query.skip, query.limit)
+
+A single object takes `$select` and `$expand`: `read_shape`. Routes get both by `shared.web.paging`.
 """
 
 from shared.web.odata.fields import (
@@ -22,7 +24,7 @@ from shared.web.odata.fields import (
     Many,
 )
 from shared.web.odata.mongo import mongo_filter
-from shared.web.odata.options import Expand, ListQuery, read_query
+from shared.web.odata.options import Expand, ListQuery, Shape, read_query, read_shape
 from shared.web.odata.parse import parse_filter
 
 __all__ = [
@@ -39,7 +41,9 @@ __all__ = [
     "Kind",
     "ListQuery",
     "Many",
+    "Shape",
     "mongo_filter",
     "parse_filter",
     "read_query",
+    "read_shape",
 ]

@@ -42,6 +42,21 @@ class Text:
 
 
 @dataclass(frozen=True)
+class Truth:
+    """A boolean property that stands alone: `accountEnabled`."""
+
+    path: Path
+
+
+@dataclass(frozen=True)
+class Has:
+    """`capabilities has 'read,write'`: every one of these is set."""
+
+    path: Path
+    text: str
+
+
+@dataclass(frozen=True)
 class Count:
     """`members/$count eq 0` and its like."""
 
@@ -75,4 +90,4 @@ class Or:
     nodes: tuple["Node", ...]
 
 
-Node: TypeAlias = Compare | OneOf | Text | Count | Lambda | Not | And | Or
+Node: TypeAlias = Compare | OneOf | Text | Truth | Has | Count | Lambda | Not | And | Or

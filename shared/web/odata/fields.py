@@ -1,6 +1,6 @@
 """What may be asked of a list: its public properties, where they lie in the document, and of what kind they are."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
@@ -25,9 +25,13 @@ STRING, GUID, BOOLEAN, INTEGER, NUMBER, DATETIME = Kind
 
 @dataclass(frozen=True)
 class Enumeration:
-    """An enum: the values are asked without regard to case and stored as given here. An unknown one is a 400."""
+    """An enum: the values are asked without regard to case and stored as given here. An unknown one is a 400.
+
+    `flags`: several may be set at once; documents hold a list of them, and the property is asked with `has` alone.
+    """
 
     values: tuple[str, ...]
+    flags: bool = False
 
     def stored(self, text: str) -> str | None:
         """The declared spelling of `text`, None if there is no such value."""
@@ -64,7 +68,11 @@ Fields = Mapping[str, Field | Many]
 class EntitySet:
     """A list and what it may be asked. Names are Graph's; nested ones with a slash (`catalog/id`).
 
-    `selectable`: top-level properties of the answer, if more than the first segments of `fields`.
+    `selectable`: top-level properties of the answer, if more than the first segments of `fields`. `default`: those that
+    are answered unless `$select` says, if not all.
+    `expandable`: relations that `$expand` takes, each with what it leads to, called when it is asked, for two types may
+    lead to each other; what is nested is read against that. As a plain set of names: nested names are not checked.
+    `levelled`: relations that lead on to the same type, such as a manager's manager, and take `$levels`.
     `order`: how it is sorted unless the caller says; the id always breaks ties. `searchable`: what `$search` looks
     through if it names no property. What is not listed cannot be asked.
     """
@@ -72,7 +80,9 @@ class EntitySet:
     type_name: str
     fields: Fields
     selectable: frozenset[str] = frozenset()
-    expandable: frozenset[str] = frozenset()
+    default: frozenset[str] | None = None
+    expandable: "frozenset[str] | Mapping[str, Callable[[], EntitySet]]" = frozenset()
+    levelled: frozenset[str] = frozenset()
     searchable: tuple[str, ...] = ()
     order: str = ""
     id_path: str = "_id"
@@ -89,6 +99,13 @@ class EntitySet:
         """Lower case -> spelling, of all that `$select` may name."""
         names = self.selectable | {name.split("/")[0] for name in self.fields}
         return {name.lower(): name for name in names}
+
+    def target_of(self, relation: str) -> "tuple[str, EntitySet | None] | None":
+        """Spelling of a relation, said in any case, and what it leads to if that may be asked; None if unknown."""
+        for name in self.expandable:
+            if name.lower() == relation.lower():
+                return name, self.expandable[name]() if isinstance(self.expandable, Mapping) else None
+        return None
 
 
 def find(fields: Fields, name: str) -> Field | Many | None:

@@ -3,8 +3,9 @@
 Only this module writes operators, and every value that came from outside stands under one of them: nothing is built
 from text, and a property that is not listed is a 400 that names it.
 
-Nothing (null, a missing property) equals null only, differs from every value, and is neither less nor greater than any.
-`not` is the plain opposite: what a condition does not find, `not` of it finds (OData would leave out what is null).
+Nothing (null, a missing property) equals null only, differs from every value, and is neither less nor greater than any;
+a text function says neither yes nor no of it (see `normal`). Without a folded copy, strings are ordered as they are
+spelt, upper case before lower, though they are equal in any case.
 """
 
 import re
@@ -14,13 +15,35 @@ from decimal import Decimal
 from typing import Any, TypeAlias
 
 from shared.web.errors import UnsupportedQuery
-from shared.web.odata.ast import And, Compare, Count, Guid, Lambda, Node, Not, OneOf, Or, Path, Text, Value
+from shared.web.odata.ast import (
+    And,
+    Compare,
+    CompareOp,
+    Count,
+    Guid,
+    Has,
+    Lambda,
+    Node,
+    Not,
+    OneOf,
+    Or,
+    Path,
+    Text,
+    Truth,
+    Value,
+)
 from shared.web.odata.fields import EntitySet, Enumeration, Field, Fields, Kind, Many, find
+from shared.web.odata.normal import alternatives, normal
 
 MongoFilter: TypeAlias = dict[str, Any]
 
 # `$` alone also stands before a last line break.
 _END = r"$(?!\n)"
+NOTHING: MongoFilter = {"_id": {"$in": []}}
+"""Finds no document."""
+MAX_COUNT = 1000
+_MOST_ALTERNATIVES = 64
+_OPPOSITES: dict[str, CompareOp] = {"gt": "le", "ge": "lt", "lt": "ge", "le": "gt"}
 _OPS = {"eq": "$eq", "ne": "$ne", "gt": "$gt", "ge": "$gte", "lt": "$lt", "le": "$lte"}
 
 
@@ -29,29 +52,7 @@ def mongo_filter(node: Node, entities: EntitySet) -> MongoFilter:
 
     Raises UnsupportedQuery for an unknown property, a value of another kind, or what plain values cannot be asked.
     """
-    return _Reader(entities.type_name).read(_pushed(node, negate=False), entities.fields)
-
-
-def _pushed(node: Node, *, negate: bool) -> Node:
-    """The same with `not` only directly before conditions; `all` becomes `not any not`, all that MongoDB has."""
-    pushed: Node
-    match node:
-        case Not(inner):
-            pushed = _pushed(inner, negate=not negate)
-        case And(nodes) | Or(nodes):
-            kind = Or if isinstance(node, And) == negate else And
-            pushed = kind(tuple(_pushed(one, negate=negate) for one in nodes))
-        case Compare(path, "eq" | "ne" as op, value) if negate:
-            pushed = Compare(path, "ne" if op == "eq" else "eq", value)
-        case Lambda(path, "all", variable, where) if where is not None:
-            inside = Lambda(path, "any", variable, _pushed(where, negate=True))
-            pushed = inside if negate else Not(inside)
-        case Lambda(path, "any", variable, where) if where is not None:
-            inside = Lambda(path, "any", variable, _pushed(where, negate=False))
-            pushed = Not(inside) if negate else inside
-        case _:
-            pushed = Not(node) if negate else node
-    return pushed
+    return _Reader(entities.type_name).read(normal(node), entities.fields)
 
 
 class _Reader:
@@ -70,12 +71,14 @@ class _Reader:
                 return self._any(node, fields)
             case Count(path, op, number):
                 return self._count(path, op, number, fields)
-            case Compare(path) | OneOf(path) | Text(path=path):
+            case Truth():
+                raise AssertionError("normal() leaves none")
+            case Compare(path) | OneOf(path) | Text(path=path) | Has(path):
                 place, condition = _condition(node, self._plain(path, fields), "/".join(path))
                 return {place: condition}
 
     def _opposite(self, node: Node, fields: Fields) -> MongoFilter:
-        if isinstance(node, Compare | OneOf | Text):
+        if isinstance(node, Compare | OneOf | Text | Has):
             place, condition = _condition(node, self._plain(node.path, fields), "/".join(node.path))
             return {place: {"$not": condition}}
         return {"$nor": [self.read(node, fields)]}
@@ -91,11 +94,18 @@ class _Reader:
 
     def _count(self, path: Path, op: str, number: int, fields: Fields) -> MongoFilter:
         many = self._many(path, fields)
-        if number < 0 or op not in {"eq", "ne", "gt"} or (op != "eq" and number):
-            raise UnsupportedQuery("$count is asked with 'eq n', 'ne 0' or 'gt 0'.", target="$filter")
-        if number:
-            return {many.path: {"$size": number}}
-        return {f"{many.path}.0": {"$exists": op != "eq"}}
+        if not 0 <= number <= MAX_COUNT:
+            raise UnsupportedQuery(f"$count is compared with a number from 0 to {MAX_COUNT}.", target="$filter")
+        more = op in {"gt", "ge"}
+        least = number + (op in {"gt", "le"})
+        if op in {"eq", "ne"}:
+            if number:
+                size = {"$size": number}
+                return {many.path: size if op == "eq" else {"$not": size}}
+            more, least = op == "ne", 1
+        if not least:
+            return {} if more else NOTHING
+        return {f"{many.path}.{least - 1}": {"$exists": more}}  # places count from 0
 
     def _plain(self, path: Path, fields: Fields) -> Field:
         match find(fields, "/".join(path)):
@@ -149,6 +159,10 @@ def _without(node: Node, variable: str) -> Node:
             stripped = OneOf(bare(path), values)
         case Text(op, path, text):
             stripped = Text(op, bare(path), text)
+        case Truth(path):
+            stripped = Truth(bare(path))
+        case Has(path, text):
+            stripped = Has(bare(path), text)
         case Count(path, op, number):
             stripped = Count(bare(path), op, number)
         case Lambda(path, quantifier, inner_variable, where):
@@ -157,33 +171,64 @@ def _without(node: Node, variable: str) -> Node:
 
 
 def _any_plain(node: Node, many: Many, name: str) -> MongoFilter:
-    """any over plain values: MongoDB asks these by operators alone, without paths, so `or` moves outside."""
-    if isinstance(node, Or):
-        return {"$or": [_any_plain(one, many, name) for one in node.nodes]}
-    combined: MongoFilter = {}
-    for one in node.nodes if isinstance(node, And) else (node,):
-        inner = one.node if isinstance(one, Not) else one
-        if not isinstance(inner, Compare | OneOf | Text) or inner.path:
-            raise UnsupportedQuery(f"'{name}' holds plain values: this cannot be asked of them.", target=name)
-        _, condition = _condition(inner, Field(many.path, many.kind), name)
-        if isinstance(one, Not):
-            condition = {"$not": condition}
-        if combined.keys() & condition.keys():
-            raise UnsupportedQuery(f"'{name}': the same operator twice inside any cannot be asked.", target=name)
-        combined |= condition
-    return {many.path: {"$elemMatch": combined}}
+    # MongoDB asks plain values by operators alone, without paths: `or` moves outside, and nothing is said by $not, so
+    # that it is free to take the conditions whose operators are there already.
+    sets = alternatives(_without_not(node), _MOST_ALTERNATIVES)
+    if sets is None:
+        raise UnsupportedQuery(f"'{name}': too many alternatives inside any.", target=name)
+    found: list[MongoFilter] = []
+    for conditions in sets:
+        together: MongoFilter = {}
+        for one in conditions:
+            condition = _of_plain_values(one, many, name)
+            if condition.keys() & together.keys():
+                together = {"$not": {"$not": together}}
+            together |= condition
+        found.append({many.path: {"$elemMatch": together}})
+    return found[0] if len(found) == 1 else {"$or": found}
 
 
-def _condition(node: Compare | OneOf | Text, field: Field, name: str) -> tuple[str, MongoFilter]:
-    """Where to look, and the operators to look with."""
+def _without_not(node: Node) -> Node:
     match node:
+        case And(nodes):
+            return And(tuple(_without_not(one) for one in nodes))
+        case Or(nodes):
+            return Or(tuple(_without_not(one) for one in nodes))
+        case Not(Compare(path, "gt" | "ge" | "lt" | "le" as op, value)):
+            return Or((Compare(path, _OPPOSITES[op], value), Compare(path, "eq", None)))
+    return node
+
+
+def _of_plain_values(node: Node, many: Many, name: str) -> MongoFilter:
+    inner = node.node if isinstance(node, Not) else node
+    if not isinstance(inner, Compare | OneOf | Text) or inner.path:
+        raise UnsupportedQuery(f"'{name}' holds plain values: this cannot be asked of them.", target=name)
+    _, condition = _condition(inner, Field(many.path, many.kind), name)
+    match condition:
+        case {"$not": {"$regex": pattern}}:  # ne
+            return {"$nin": [re.compile(pattern, re.IGNORECASE)]}
+        case {"$regex": pattern} if node is not inner:
+            return {"$nin": [re.compile(pattern, re.IGNORECASE)]}
+        case {"$in": values} if node is not inner:
+            return {"$nin": values}
+    return condition
+
+
+def _condition(node: Compare | OneOf | Text | Has, field: Field, name: str) -> tuple[str, MongoFilter]:
+    """Where to look, and the operators to look with."""
+    if isinstance(field.kind, Enumeration) and field.kind.flags:
+        return field.path, _flags(node, field, name)
+    match node:
+        case Has():
+            raise UnsupportedQuery(f"'{name}' is no set of flags, which 'has' is for.", target=name)
         case Compare(_, op, value):
             return _compared(field, op, value, name)
         case OneOf(_, values):
             stored = [_stored(field, value, name) for value in values]
             if field.kind is Kind.STRING:
                 return _string_in(field, stored)
-            return field.path, {"$in": stored}
+            # A finer time than BSON keeps is nobody's, and would be cut to one that is.
+            return field.path, {"$in": [v for v in stored if not (isinstance(v, datetime) and v.microsecond % 1000)]}
         case Text(op, _, text):
             if (
                 field.kind is not Kind.STRING
@@ -215,9 +260,20 @@ def _compared(field: Field, op: str, value: Value, name: str) -> tuple[str, Mong
         # BSON keeps milliseconds: what lies between two of them is more than the one below.
         cut = stored.replace(microsecond=stored.microsecond // 1000 * 1000)
         if cut != stored:
+            if op in {"eq", "ne"}:
+                return field.path, {"$in" if op == "eq" else "$nin": []}
             op = {"ge": "gt", "lt": "le"}.get(op, op)
         return field.path, {_OPS[op]: cut}
     return field.path, {_OPS[op]: stored}
+
+
+def _flags(node: Compare | OneOf | Text | Has, field: Field, name: str) -> MongoFilter:
+    match node:
+        case Has(_, text):
+            return {"$all": [_stored(field, flag.strip(), name) for flag in text.split(",")]}
+        case Compare(_, "eq" | "ne" as op, None):
+            return {_OPS[op]: None}
+    raise UnsupportedQuery(f"'{name}' is a set of flags: ask it with 'has'.", target=name)
 
 
 def _string_in(field: Field, texts: list[Any]) -> tuple[str, MongoFilter]:

@@ -25,30 +25,63 @@ Sort = list[tuple[str, int]]
 
 @dataclass(frozen=True)
 class Expand:
-    """`name($select=a,b;$expand=c)`: `select` None is the default set."""
+    """`name($select=a,b;$expand=c)`: `select` None is the default set.
+
+    `levels`: how often the same relation is followed on, None without end.
+    """
 
     name: str
     select: frozenset[str] | None = None
     expand: "tuple[Expand, ...]" = ()
+    levels: int | None = 1
+
+    def selected(self, value: Any) -> Any:
+        """What the relation leads to (an object, a list of them, or None) with the properties that were asked for."""
+        if isinstance(value, list | tuple):
+            return [self.selected(one) for one in value]
+        if not isinstance(value, Mapping):
+            return value
+        # Along levels each object carries the next one.
+        deeper = (*self.expand, self) if self.levels != 1 else self.expand
+        return _selected(value, self.select, deeper)
 
 
 @dataclass(frozen=True)
-class ListQuery:
+class Shape:
+    """What a caller wants to see of an object."""
+
+    entities: EntitySet
+    select: frozenset[str] | None
+    expand: tuple[Expand, ...]
+
+    def selected(self, item: Mapping[str, Any]) -> dict[str, Any]:
+        """`item` with the properties that were asked for, down into what was expanded. Annotations stay."""
+        return _selected(item, self.entities.default if self.select is None else self.select, self.expand)
+
+
+def _selected(item: Mapping[str, Any], select: frozenset[str] | None, expand: tuple[Expand, ...]) -> dict[str, Any]:
+    expanded = {one.name: one for one in expand}
+    return {
+        name: expanded[name].selected(value) if name in expanded else value
+        for name, value in item.items()
+        if select is None or name in select or name in expanded or "@" in name
+    }
+
+
+@dataclass(frozen=True)
+class ListQuery(Shape):
     """What a caller asks of a list, in the store's terms.
 
     A store runs `find(query.mongo_filter(scope), sort=query.sort, skip=query.skip, limit=query.limit)`: `limit` is one
     more than the page, which tells whether there is a next one. `total_filter` counts all pages.
     """
 
-    entities: EntitySet
     where: MongoFilter
     after: MongoFilter
     sort: Sort
     top: int
     skip: int
     count: bool
-    select: frozenset[str] | None
-    expand: tuple[Expand, ...]
     fingerprint: str
     options: tuple[tuple[str, str], ...]
 
@@ -67,13 +100,6 @@ class ListQuery:
     def total_filter(self, scope: Mapping[str, Any] | None = None) -> MongoFilter:
         """The same without regard to pages, for `@odata.count`."""
         return both(scope or {}, self.where)
-
-    def selected(self, item: Mapping[str, Any]) -> dict[str, Any]:
-        """`item` with the properties that were asked for; annotations (`@odata.type`) and what was expanded stay."""
-        if self.select is None:
-            return dict(item)
-        keep = self.select | {one.name for one in self.expand}
-        return {name: value for name, value in item.items() if name in keep or "@" in name}
 
     def token_after(self, document: Mapping[str, Any]) -> str:
         """The `$skiptoken` of the page that begins behind `document`, which a store returned."""
@@ -111,9 +137,22 @@ def read_query(
         skip=_number(given, "skip", default=0, least=0, most=MAX_SKIP),
         count=_boolean(given, "count"),
         select=_select(given["select"], entities) if "select" in given else None,
-        expand=_expand(given["expand"], entities.expandable) if "expand" in given else (),
+        expand=_expand(given["expand"], entities) if "expand" in given else (),
         fingerprint=fingerprint,
         options=tuple((f"${name}", value) for name, value in given.items()),
+    )
+
+
+def read_shape(entities: EntitySet, options: Iterable[tuple[str, str]], *, also: frozenset[str] = frozenset()) -> Shape:
+    """Read the options of a request for one object: `$select` and `$expand`. `$count` means nothing there and is let
+    pass, for documented requests carry it. Raises UnsupportedQuery (400)."""
+    given = _given(options, also)
+    for name in given.keys() - {"select", "expand", "count"}:
+        raise UnsupportedQuery(f"The query option '${name}' is for lists, and this is one object.", target=f"${name}")
+    return Shape(
+        entities,
+        _select(given["select"], entities) if "select" in given else None,
+        _expand(given["expand"], entities) if "expand" in given else (),
     )
 
 
@@ -153,69 +192,97 @@ def _order(text: str, entities: EntitySet) -> Sort:
     if len(clauses) > MAX_ORDER:
         raise UnsupportedQuery(f"$orderby takes at most {MAX_ORDER} properties.", target="$orderby")
     for clause in clauses:
-        if not 1 <= len(clause) <= 2 or clause[1:] not in ([], ["asc"], ["desc"]):
+        direction = clause[1].lower() if len(clause) == 2 else "asc"
+        if not 1 <= len(clause) <= 2 or direction not in {"asc", "desc"}:
             raise UnsupportedQuery(f"$orderby is not understood: '{' '.join(clause)[:64]}'.", target="$orderby")
         field = find(entities.fields, clause[0])
         if field is None:
-            raise UnsupportedQuery(
-                f"Could not find a property named '{clause[0][:64]}' on type 'microsoft.graph.{entities.type_name}'.",
-                target=clause[0][:64],
-            )
+            raise _unknown(clause[0], entities)
         if not isinstance(field, Field) or not (field.sortable or field.path == entities.id_path):
             raise UnsupportedQuery(f"Lists cannot be ordered by '{clause[0][:64]}'.", target=clause[0][:64])
         place = field.folded or field.path
         if place not in dict(sort):
-            sort.append((place, -1 if clause[1:] == ["desc"] else 1))
+            sort.append((place, -1 if direction == "desc" else 1))
     # Without the id, two with the same name could both fall between two pages.
     return sort if entities.id_path in dict(sort) else [*sort, (entities.id_path, 1)]
 
 
-def _select(text: str, entities: EntitySet) -> frozenset[str] | None:
+def _select(text: str, entities: EntitySet | None) -> frozenset[str] | None:
     names = [name.strip() for name in text.split(",")]
     if names == ["*"]:
         return None
+    if entities is None:
+        return frozenset(names)
     chosen = set()
     for name in names:
         known = entities.selected_names.get(name.split("/")[0].lower())
         if known is None:
-            raise UnsupportedQuery(
-                f"Could not find a property named '{name[:64]}' on type 'microsoft.graph.{entities.type_name}'.",
-                target=name[:64],
-            )
+            raise _unknown(name, entities)
         chosen.add(known)
     return frozenset(chosen)
 
 
-_EXPANDED = re.compile(r"(?P<name>\w+)(?:\((?P<options>.*)\))?", re.DOTALL)
-_MAX_EXPAND = 3
+_RELATION = re.compile(r"(?P<name>\w+)(?:\((?P<options>.*)\))?", re.DOTALL)
+_MAX_DEPTH = 4
+_MAX_RELATIONS = 20
+_MAX_LEVELS = 1000
 
 
-def _expand(text: str, allowed: frozenset[str] | None, depth: int = 1) -> tuple[Expand, ...]:
-    """Nested options: `$select` and `$expand`. What is inside a nested one is judged by whoever renders it."""
-    if depth > _MAX_EXPAND or len(text) > 1024:
-        raise UnsupportedQuery(f"$expand is nested deeper than {_MAX_EXPAND} or too long.", target="$expand")
-    found = []
+def _expand(text: str, entities: EntitySet | None, depth: int = 1) -> tuple[Expand, ...]:
+    if depth > _MAX_DEPTH or len(text) > 2048:
+        raise UnsupportedQuery(f"$expand is nested deeper than {_MAX_DEPTH} or too long.", target="$expand")
+    found: dict[str, Expand] = {}
     for part in _split(text, ","):
-        match = _EXPANDED.fullmatch(part.strip())
-        known = match and (match["name"] if allowed is None else _spelt(match["name"], allowed))
-        if not match or not known:
-            raise UnsupportedQuery(f"'{part.strip()[:64]}' cannot be expanded.", target="$expand")
-        select: frozenset[str] | None = None
-        nested: tuple[Expand, ...] = ()
-        for option in _split(match["options"], ";") if match["options"] else ():
-            key, _, value = option.strip().partition("=")
-            if key.lower() == "$select":
-                select = frozenset(name.strip() for name in value.split(","))
-            elif key.lower() == "$expand":
-                nested = _expand(value, None, depth + 1)
-            else:
-                raise UnsupportedQuery(f"'{key[:64]}' is not supported inside $expand.", target="$expand")
-        found.append(Expand(known, select, nested))
-    return tuple(found)
+        match = _RELATION.fullmatch(part.strip())
+        if not match:
+            raise UnsupportedQuery(f"$expand is not understood: '{part.strip()[:64]}'.", target="$expand")
+        name, target = _target(match["name"], entities)
+        if name in found:
+            raise UnsupportedQuery(f"$expand names '{name}' twice.", target="$expand")
+        found[name] = _relation(name, match["options"] or "", entities, target, depth)
+    if len(found) > _MAX_RELATIONS:
+        raise UnsupportedQuery(f"$expand takes at most {_MAX_RELATIONS} relations.", target="$expand")
+    return tuple(found.values())
 
 
-def _spelt(name: str, allowed: frozenset[str]) -> str | None:
-    return next((one for one in allowed if one.lower() == name.lower()), None)
+def _target(name: str, entities: EntitySet | None) -> tuple[str, EntitySet | None]:
+    if entities is None:
+        return name, None
+    if (known := entities.target_of(name)) is None:
+        raise _unknown(name, entities, "a relation that can be expanded")
+    return known
+
+
+def _relation(name: str, options: str, entities: EntitySet | None, target: EntitySet | None, depth: int) -> Expand:
+    given: dict[str, str] = {}
+    for option in _split(options, ";") if options.strip() else ():
+        key, _, value = option.strip().partition("=")
+        key = f"${key.strip().removeprefix('$').lower()}"
+        if key not in {"$select", "$expand"} and not (key == "$levels" and entities and name in entities.levelled):
+            raise UnsupportedQuery(f"'{key[:64]}' is not supported inside $expand={name}.", target=key[:64])
+        if key in given:
+            raise UnsupportedQuery(f"'{key}' stands twice inside $expand={name}.", target=key)
+        given[key] = value.strip()
+    return Expand(
+        name,
+        _select(given["$select"], target) if "$select" in given else None,
+        _expand(given["$expand"], target, depth + 1) if "$expand" in given else (),
+        _levels(given.get("$levels", "1")),
+    )
+
+
+def _levels(text: str) -> int | None:
+    if text.lower() == "max":
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 5 and 1 <= int(text) <= _MAX_LEVELS):
+        raise UnsupportedQuery(f"$levels is max or a whole number from 1 to {_MAX_LEVELS}.", target="$levels")
+    return int(text)
+
+
+def _unknown(name: str, entities: EntitySet, what: str = "a property") -> UnsupportedQuery:
+    return UnsupportedQuery(
+        f"Could not find {what} named '{name[:64]}' on type 'microsoft.graph.{entities.type_name}'.", target=name[:64]
+    )
 
 
 def _split(text: str, at: str) -> list[str]:

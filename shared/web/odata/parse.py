@@ -16,6 +16,7 @@ from shared.web.odata.ast import (
     CompareOp,
     Count,
     Guid,
+    Has,
     Lambda,
     Node,
     Not,
@@ -24,6 +25,7 @@ from shared.web.odata.ast import (
     Path,
     Text,
     TextOp,
+    Truth,
     Value,
 )
 
@@ -43,21 +45,25 @@ GRAMMAR = r"""
 ?atom: "(" or_expr ")"
      | operand OP operand                    -> compare
      | operand IN "(" literal ("," literal)* ")" -> one_of
+     | path HAS literal                      -> has
      | operand                               -> bare
 operand: literal                             -> literal_operand
        | path                                -> path_operand
        | FOLD "(" path ")"                   -> path_operand_folded
        | path COUNT                          -> count_operand
-       | TEXT "(" text_subject "," STRING ")" -> text_operand
+       | TEXT "(" text_subject "," text_constant ")" -> text_operand
        | path QUANTIFIER "(" [NAME ":" or_expr] ")" -> lambda_operand
 ?text_subject: path | FOLD "(" path ")"      -> folded
+?text_constant: STRING | FOLD "(" STRING ")" -> folded
 path: NAME ("/" NAME)*
-literal: STRING | NUMBER | DATETIME | DATE | GUID | BOOLEAN | NULL
+literal: STRING | ENUM | NUMBER | DATETIME | DATE | GUID | BOOLEAN | NULL
+       | FOLD "(" STRING ")"                 -> folded_literal
 
 OR.5: /or\b/i
 AND.5: /and\b/i
 NOT.5: /not\b/i
 IN.5: /in\b/i
+HAS.5: /has\b/i
 OP.5: /(eq|ne|gt|ge|lt|le)\b/i
 TEXT.6: /(startswith|endswith|contains)(?=\s*\()/i
 FOLD.6: /(tolower|toupper)(?=\s*\()/i
@@ -70,6 +76,7 @@ NUMBER.1: /-?\d{1,18}(\.\d{1,18})?\b/
 BOOLEAN.5: /(true|false)\b/i
 NULL.5: /null\b/i
 STRING: /'(?:[^']|'')*'/
+ENUM.6: /microsoft\.graph\.\w+'(?:[^']|'')*'/i
 NAME: /[A-Za-z_][A-Za-z0-9_.]*/
 %ignore /[ \t]+/
 """
@@ -106,6 +113,9 @@ class _ToAst(Transformer[Any, Node]):
     def literal(self, token: Token) -> Value:
         return _value(token)
 
+    def folded_literal(self, _function: Token, token: Token) -> Value:
+        return _value(token)
+
     def literal_operand(self, value: Value) -> _Operand:
         return _Literal(value)
 
@@ -119,8 +129,8 @@ class _ToAst(Transformer[Any, Node]):
     def path_operand_folded(self, _function: Token, path: Path) -> _Operand:
         return path  # strings compare without case anyway
 
-    def folded(self, _function: Token, path: Path) -> Path:
-        return path
+    def folded(self, _function: Token, inner: Any) -> Any:
+        return inner
 
     def count_operand(self, path: Path, _count: Token) -> _Operand:
         return _CountOf(path)
@@ -158,6 +168,11 @@ class _ToAst(Transformer[Any, Node]):
             return _condition(left, wanted=value == (op == "eq"))
         return Compare(left, op, value)
 
+    def has(self, path: Path, _has: Token, value: Value) -> Node:
+        if not isinstance(value, str):
+            raise UnsupportedQuery("Invalid filter clause: a name in quotes stands behind 'has'.", target="$filter")
+        return Has(path, value)
+
     def one_of(self, operand: _Operand, _in: Token, *values: Value) -> Node:
         if not isinstance(operand, tuple):
             raise UnsupportedQuery("Invalid filter clause: a property stands before 'in'.", target="$filter")
@@ -168,13 +183,13 @@ class _ToAst(Transformer[Any, Node]):
 
 def _condition(operand: _Operand, *, wanted: bool) -> Node:
     if isinstance(operand, tuple):
-        return Compare(operand, "eq", wanted)
+        return Truth(operand)
     if isinstance(operand, Text | Lambda):
         return operand if wanted else Not(operand)
     raise UnsupportedQuery("Invalid filter clause: a constant alone is no condition.", target="$filter")
 
 
-def _text(token: Token) -> str:
+def _text(token: str) -> str:
     return token[1:-1].replace("''", "'")
 
 
@@ -183,6 +198,8 @@ def _value(token: Token) -> Value:
     match token.type:
         case "STRING":
             value = _text(token)
+        case "ENUM":
+            value = _text(token[token.index("'") :])
         case "NUMBER":
             value = Decimal(token) if "." in token else int(token)
         case "BOOLEAN":
