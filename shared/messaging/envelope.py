@@ -32,6 +32,8 @@ class Incoming:
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...] = ()
     timestamp_ms: int = 0
+    marked: bool = True
+    """False: none of the headers is the kit's own (`deadletters.OURS`), as with nearly all records."""
 
     def header(self, name: str) -> str | None:
         """The last header of that name as text, None if there is none or it is no UTF-8."""

@@ -31,7 +31,7 @@ from faststream.kafka.subscriber.usecase import BatchSubscriber
 from faststream.message import encode_message
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
-from shared.messaging.deadletters import topic_of
+from shared.messaging.deadletters import OURS, topic_of
 from shared.messaging.envelope import Incoming, Outgoing, Position
 from shared.messaging.errors import GivenUp, MayPass, WillNotPass
 from shared.messaging.partitioner import partition_of
@@ -84,15 +84,16 @@ def _clean(record: Any) -> Any:
 
 
 async def _never_failing(msg: Any, original: Callable[[Any], Awaitable[Any]]) -> Any:
-    """The library's parser reads only the first record's headers of a batch, and raises for a bad one.
+    """The library's parser decodes every record's headers, looks at the first one's only, and raises for a bad one.
 
-    Ours come from the raw records (`_incoming`), so these are put back: with the very bytes that were sent."""
+    We read the raw records ourselves (`_incoming`): it gets one record, and the batch is put back."""
+    first = msg if isinstance(msg, ConsumerRecord) else msg[:1]
     try:
-        return await original(msg)
+        parsed = await original(first)
     except Exception:
-        parsed = await original(_clean(msg) if isinstance(msg, ConsumerRecord) else tuple(map(_clean, msg)))
-        parsed.raw_message = msg
-        return parsed
+        parsed = await original(_clean(first) if isinstance(first, ConsumerRecord) else tuple(map(_clean, first)))
+    parsed.raw_message = msg
+    return parsed
 
 
 class Drain(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -407,7 +408,9 @@ class Subscriber:
     def _incoming(self, record: Any) -> Incoming:
         topic = record.topic.removeprefix(self._prefix) if self._prefix else record.topic
         position = Position(topic, record.partition, record.offset)
-        return Incoming(position, record.key, record.value, tuple(record.headers), record.timestamp or 0)
+        headers = tuple(record.headers)
+        marked = not OURS.isdisjoint([name for name, _ in headers])
+        return Incoming(position, record.key, record.value, headers, record.timestamp or 0, marked)
 
     def known_lag(self) -> dict[str, int]:
         """The same as `lag` without asking anyone: by what the last fetch said, so up to half a second old."""

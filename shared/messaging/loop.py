@@ -20,7 +20,7 @@ from itertools import count
 from typing import Any, Generic, TypeVar
 
 from shared.clock import Clock
-from shared.contracts.base import Cause, Fact
+from shared.contracts.base import Cause, Fact, made
 from shared.messaging.decision import Again, AggregateKind, Circumstances, Decision, Due, Handler
 from shared.messaging.envelope import Outgoing, Position, outgoing
 from shared.messaging.errors import WillNotPass
@@ -155,6 +155,7 @@ class Loop(Generic[S]):
             states = {id: draft.before for id, draft in drafts.items()}
             messages = [works[index].message for index in remaining]
             context = await attempt("look", lambda m=messages, s=states: handler.look(m, s))  # type: ignore[misc]
+            now = self._clock.now()
             # What comes from another subject's decision in this batch is not in `states` yet: look_again sees to it.
             later: set[int] = set()
             for number, index in enumerate(remaining):
@@ -164,9 +165,9 @@ class Loop(Generic[S]):
                 if draft.full:
                     later.add(index)
                 else:
-                    self._decide_one(outcomes[index], draft, handler.decide, context, clashes)
+                    self._decide_one(outcomes[index], draft, handler.decide, context, clashes, now)
             for id in again:
-                self._decide_again(id, drafts[id], handler, context, works[0], positions, clashes)
+                self._decide_again(id, drafts[id], handler, context, works[0], positions, clashes, now)
             written = await self._write(drafts, stamp, attempt)
             lost = written.lost | set(written.clashed)
             await self._publish([draft for id, draft in drafts.items() if id not in lost], attempt)
@@ -238,14 +239,15 @@ class Loop(Generic[S]):
         decide: Any,
         context: Any,
         clashes: Mapping[str, set[str]],
+        now: datetime,
     ) -> None:
         """Decide one message on the draft; what will not pass is noted in the outcome and changes nothing."""
         work = outcome.work
         outcome.error = None
-        at = self._circumstances(work, draft, context, clashes)
+        at = _circumstances(work, draft, context, clashes, now)
         try:
             decision = decide(draft.state, work.message, at)
-            records = self._records(decision, draft, work.cause, at)
+            records = self._records(decision, draft, work.cause, at.version, now)
         except WillNotPass as reason:
             outcome.error = reason
         except Exception as fault:  # a bug met by this message: set it aside, the rest goes on
@@ -263,56 +265,47 @@ class Loop(Generic[S]):
         first: Work,
         positions: tuple[Position, ...],
         clashes: Mapping[str, set[str]],
+        now: datetime,
     ) -> None:
         """A second look happens now, and belongs to the whole batch: all its positions bring it back."""
         outcome = Outcome[S](Work(Again(), first.cause), id)
-        self._decide_one(outcome, draft, handler.again, context, clashes)
+        self._decide_one(outcome, draft, handler.again, context, clashes, now)
         if outcome.error is not None:
             raise outcome.error
         if positions:
             draft.positions = {(p.topic, p.partition): p for p in positions}
             draft.unmoored = False
 
-    def _circumstances(
-        self, work: Work, draft: _Draft[S], context: Any, clashes: Mapping[str, set[str]]
-    ) -> Circumstances[Any]:
-        return Circumstances(
-            now=work.now or self._clock.now(),
-            version=draft.version + 1,
-            cause=work.cause,
-            context=context,
-            position=work.position,
-            degraded=bool(draft.stored.dead_letters),
-            clashes=frozenset(clashes.get(draft.stored.id, ())),
-        )
-
-    def _records(self, decision: Decision[S], draft: _Draft[S], cause: Cause, at: Circumstances[Any]) -> list[Outgoing]:
+    def _records(
+        self, decision: Decision[S], draft: _Draft[S], cause: Cause, version: int, now: datetime
+    ) -> list[Outgoing]:
         """The fact of this decision, and whatever else it says. Too large a fact could never leave: refused here."""
         records = list(decision.messages)
         if decision.transitions:
-            records = [*self._fact(decision, draft, cause, at), *records]
+            records = [*self._fact(decision, draft, cause, version, now), *records]
         for record in records:
             if record.value is not None and len(record.value) > LARGEST_FACT:
                 raise WillNotPass("tooLarge", f"{record.topic}: {len(record.value)} bytes exceed {LARGEST_FACT}.")
         return records
 
     def _fact(
-        self, decision: Decision[S], draft: _Draft[S], cause: Cause, at: Circumstances[Any]
+        self, decision: Decision[S], draft: _Draft[S], cause: Cause, version: int, now: datetime
     ) -> tuple[Outgoing, ...]:
         kind = self.kind
         if kind.fact is None or kind.topic is None or kind.public is None or decision.state is None:
             return ()
         subject = draft.stored.id
-        fact: Fact = kind.fact.model_construct(
-            id=f"{kind.name}:{subject}:{at.version}",
-            subject=subject,
-            version=at.version,
-            at=self._clock.now(),
+        fact: Fact = made(
+            kind.fact,
+            id=f"{kind.name}:{subject}:{version}",
             cause=decision.cause or cause,
+            subject=subject,
+            version=version,
+            at=now,
             transitions=decision.transitions,
             state=kind.public(decision.state),
         )
-        record = outgoing(kind.topic, kind.key(decision.state, subject), fact, source=kind.owner, at=fact.at)
+        record = outgoing(kind.topic, kind.key(decision.state, subject), fact, source=kind.owner, at=now)
         return (record, *kind.also(decision.state, fact))
 
     async def _moved(self, handler: Handler[S, Any, Any], touched: Mapping[str, _Touched[S]]) -> list[str]:
@@ -368,6 +361,21 @@ class Loop(Generic[S]):
         self._acknowledged.update(revisions)
         while len(self._acknowledged) > 20_000:
             self._acknowledged.pop(next(iter(self._acknowledged)))
+
+
+def _circumstances(
+    work: Work, draft: _Draft[Any], context: Any, clashes: Mapping[str, set[str]], now: datetime
+) -> Circumstances[Any]:
+    id = draft.stored.id
+    return Circumstances(
+        now=work.now or now,
+        version=draft.version + 1,
+        cause=work.cause,
+        context=context,
+        position=work.position,
+        degraded=bool(draft.stored.dead_letters),
+        clashes=frozenset(clashes[id]) if id in clashes else frozenset(),
+    )
 
 
 def _adopt(outcome: Outcome[S], draft: _Draft[S], decision: Decision[S], records: list[Outgoing], work: Work) -> None:

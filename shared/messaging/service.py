@@ -20,7 +20,7 @@ from fastapi import APIRouter
 from pydantic import ValidationError
 
 from shared.clock import Clock
-from shared.contracts.base import Cause, Contract, Lane, Message
+from shared.contracts.base import Cause, Contract, Lane, Message, made
 from shared.contracts.topics import BY_NAME, Topic
 from shared.messaging.attempts import PatientAttempts
 from shared.messaging.deadletters import DISCARD_OF, REPLAY_FOR, REPLAY_OF, dead_letter, letter_id
@@ -32,6 +32,7 @@ from shared.messaging.health import Health
 from shared.messaging.kafka import Bus, CommittedOffsets, Take
 from shared.messaging.lanes import RightOfWay
 from shared.messaging.loop import Attempts, Loop, Outcome, Work
+from shared.messaging.ports import Publisher
 from shared.settings import Settings
 from shared.storage.aggregates import MongoAggregates
 from shared.storage.database import Database
@@ -112,12 +113,12 @@ class Platform:
     committed: CommittedOffsets = field(default_factory=CommittedOffsets)
     failpoints: Failpoints = field(default_factory=lambda: Failpoints(None))
 
-    def loop(self, kind: AggregateKind[S], store: MongoAggregates) -> Loop[S]:
-        """The five steps over one kind of aggregate."""
+    def loop(self, kind: AggregateKind[S], store: MongoAggregates, publisher: Publisher | None = None) -> Loop[S]:
+        """The five steps over one kind of aggregate. `publisher`: the bus with something beside it."""
         return Loop(
             kind,
             store,
-            self.bus,
+            publisher or self.bus,
             self.committed,
             self.clock,
             new_stamp=lambda: uuid.uuid4().hex,
@@ -162,7 +163,11 @@ class Platform:
                 for (record, _), outcome in zip(good, outcomes, strict=True)
                 if outcome.error is not None
             ]
-            settled = [record.header(REPLAY_OF) for (record, _), o in zip(good, outcomes, strict=True) if not o.error]
+            settled = [
+                record.header(REPLAY_OF)
+                for (record, _), outcome in zip(good, outcomes, strict=True)
+                if record.marked and outcome.error is None
+            ]
             for record, reason in bad:
                 if letter := record.header(DISCARD_OF):
                     settled.append(letter)
@@ -219,7 +224,7 @@ class Platform:
                 )
 
         async def travelling(records: Sequence[Incoming]) -> None:
-            mine = [record for record in records if record.header(REPLAY_FOR) in (None, group)]
+            mine = [one for one in records if not one.marked or one.header(REPLAY_FOR) in (None, group)]
             with self.right_of_way.travel(topics[0].lane), _timed(self.service, topics[0].name):
                 if mine:
                     await take(mine)
@@ -357,7 +362,7 @@ def _decoded(
     bad: list[tuple[Incoming, WillNotPass]] = []
     for record in records:
         try:
-            if record.header(DISCARD_OF):
+            if record.marked and record.header(DISCARD_OF):
                 bad.append((record, WillNotPass("discarded", "given up by an operator")))
             else:
                 good.append((record, decode(record)))
@@ -398,13 +403,14 @@ def caused_by(message: Message, record: Incoming) -> Cause:
 
     A record on an urgent topic is urgent whatever it says itself."""
     cause = message.cause
-    lane = BY_NAME[record.position.topic].lane if record.position.topic in BY_NAME else cause.lane
-    return Cause.model_construct(
+    topic = BY_NAME.get(record.position.topic)
+    return made(
+        Cause,
         id=message.id,
         correlation=cause.correlation,
         actor=cause.actor,
         effective_at=cause.effective_at,
-        lane=Lane.URGENT if Lane.URGENT in (lane, cause.lane) else Lane.ORDINARY,
+        lane=Lane.URGENT if topic is not None and topic.lane is Lane.URGENT else cause.lane,
     )
 
 
