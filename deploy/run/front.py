@@ -20,6 +20,7 @@ from shared.messaging.host import Host
 from shared.messaging.service import Service
 from shared.settings import Settings
 from shared.web.app import make_app
+from shared.web.batch import batch_router
 from shared.web.errors import Unavailable
 
 # Headers that belong to one connection, not to what travels over it (RFC 9110, 7.6.1).
@@ -54,7 +55,7 @@ def application(settings: Settings, host: Host, elsewhere: Mapping[str, Service]
     name = next(iter(host.services)) if len(host.services) == 1 else "tenure"
     app = make_app(
         "Tenure",
-        [status_router(watch, host, tuple(elsewhere), data_dir)],
+        [status_router(watch, host, tuple(elsewhere), data_dir), batch_router()],
         service=name,
         readiness=readiness,
         lifespan=lifespan,

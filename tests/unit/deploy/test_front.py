@@ -1,0 +1,47 @@
+"""The front: its own routes and the way to services in other processes, for single requests and batches alike."""
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+from fastapi import APIRouter
+
+from deploy.run import peers
+from deploy.run.front import application
+from shared.messaging.host import Host
+from shared.messaging.service import Service
+from shared.settings import Settings
+from shared.web.app import make_app
+from shared.web.caller import Asking
+from shared.web.server import HttpServer
+
+
+def service(name: str) -> Service:
+    routes = APIRouter()
+
+    @routes.get(f"/v1.0/{name}/{{id}}")
+    async def one(id: str, caller: Asking) -> dict[str, Any]:
+        return {"id": id, "of": name, "for": caller.actor}
+
+    return Service(name, (), routers=[routes])
+
+
+async def test_a_batch_reaches_services_of_other_processes(tmp_path: Path) -> None:
+    users, groups = service("users"), service("groups")
+    elsewhere = HttpServer(make_app("Users", users.routers))
+    front = application(Settings(), Host(Settings(), {}), {"users": users, "groups": groups}, tmp_path)
+    parts = [{"id": name, "method": "GET", "url": f"/{name}('ana')"} for name in ("users", "groups")]
+    await elsewhere.start()
+    try:
+        with peers.seat(tmp_path, "users"):
+            peers.register(tmp_path, "users", elsewhere.url)
+            transport = httpx.ASGITransport(front, client=("127.0.0.1", 5))
+            async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
+                asked = await client.post(
+                    "/v1.0/$batch", json={"requests": parts}, headers={"Tenure-Actor": "person:ben"}
+                )
+    finally:
+        await elsewhere.stop()
+    found, missing = asked.json()["responses"]
+    assert (found["status"], found["body"]) == (200, {"id": "ana", "of": "users", "for": "person:ben"})
+    assert (missing["status"], missing["body"]["error"]["target"]) == (503, "groups")
