@@ -218,14 +218,16 @@ class Loop(Generic[S]):
 
     async def _publish_carried(self, documents: Sequence[Stored], attempt: Attempts) -> None:
         """What loaded documents still carry goes out before anything may replace it, in version order."""
-        carried = [stored for stored in documents if self._may_be_unpublished(stored)]
-        records = [record for stored in carried if stored.outbox for record in stored.outbox.records]
+        unsure = {stored.id: stored.revision for stored in documents if self._may_be_unpublished(stored)}
+        if not unsure:
+            return
+        records = await attempt("load", lambda: self.store.carried(unsure))
         if records:
             await attempt("publish", lambda: self._publisher.publish(records))
-            self._acknowledge({stored.id: stored.revision for stored in carried})
+        self._acknowledge(unsure)
 
     def _may_be_unpublished(self, stored: Stored) -> bool:
-        if stored.outbox is None or not stored.outbox.records:
+        if stored.outbox is None:
             return False
         if self._acknowledged.get(stored.id) == stored.revision:
             return False

@@ -5,7 +5,7 @@ Everything here raises `MayPass` for what may pass, and means it: the caller wil
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -33,6 +33,7 @@ class Stored:
     """Number of the last fact."""
     state: dict[str, Any] | None = None
     outbox: Outbox | None = None
+    """None: nothing is carried."""
     pending: bool = False
     dead_letters: tuple[str, ...] = ()
     """Dead letters about this aggregate that nobody has replayed."""
@@ -64,7 +65,15 @@ class AggregateStore(Protocol):
     """The documents of one kind of aggregate."""
 
     async def load(self, ids: Collection[str]) -> dict[str, Stored]:
-        """The present documents (majority, from the primary). Ids that do not exist are left out."""
+        """The present documents (majority, from the primary). Ids that do not exist are left out.
+
+        Of the outbox only its causes are read, for they nearly always tell that it is published; see `carried`."""
+        ...
+
+    async def carried(self, revisions: Mapping[str, int]) -> list[Outgoing]:
+        """The records in the outboxes of these documents, in version order each, where the revision still is that one.
+
+        Whoever has moved a revision has published what it carried."""
         ...
 
     async def write(self, writes: Sequence[Write], stamp: str) -> Written:

@@ -7,7 +7,7 @@ Document: `_id`, `revision` (guards the write), `version` (of the last fact), `s
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -48,8 +48,15 @@ class MongoAggregates:
 
     async def load(self, ids: Collection[str]) -> dict[str, Stored]:
         with telling_errors():
-            found = await self._collection.find({"_id": {"$in": list(ids)}}).to_list(None)
+            found = await self._collection.find({"_id": {"$in": list(ids)}}, {"outbox.records": 0}).to_list(None)
         return {document["_id"]: _stored(document) for document in found}
+
+    async def carried(self, revisions: Mapping[str, int]) -> list[Outgoing]:
+        query = {"_id": {"$in": list(revisions)}, "outbox": {"$exists": True}}
+        with telling_errors():
+            found = await self._collection.find(query, {"revision": 1, "outbox.records": 1}).to_list(None)
+        those = [document["outbox"] for document in found if revisions[document["_id"]] == document["revision"]]
+        return [record for outbox in those for record in _records(outbox)]
 
     async def write(self, writes: Sequence[Write], stamp: str) -> Written:
         operations = [_operation(write, stamp) for write in writes]
@@ -293,9 +300,11 @@ def _stored(document: dict[str, Any]) -> Stored:
 
 def _outbox(outbox: dict[str, Any]) -> Outbox:
     return Outbox(
-        tuple(
-            Outgoing(r["topic"], r["key"], r["value"], tuple(map(tuple, orjson.loads(r["headers"]))))
-            for r in outbox["records"]
-        ),
+        tuple(_records(outbox)),
         tuple(Position(*cause) for cause in outbox["causes"]),
     )
+
+
+def _records(outbox: Mapping[str, Any]) -> Iterator[Outgoing]:
+    for r in outbox.get("records", ()):
+        yield Outgoing(r["topic"], r["key"], r["value"], tuple(map(tuple, orjson.loads(r["headers"]))))

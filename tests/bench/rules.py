@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -112,6 +112,9 @@ class Memory:
 
     async def load(self, ids: Collection[str]) -> dict[str, Stored]:
         return {id: self.documents[id] for id in ids if id in self.documents}
+
+    async def carried(self, revisions: Mapping[str, int]) -> list[Outgoing]:
+        return []
 
     async def write(self, writes: Sequence[Write], stamp: str) -> Written:
         for write in writes:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 
 import pytest
 
+from shared.messaging.envelope import Outgoing
 from shared.messaging.loop import Loop
 from shared.messaging.ports import Write, Written
 from tests.unit.messaging.explore import Broken, Scenario, explore
@@ -62,9 +63,16 @@ EVERY = {
 
 @pytest.mark.parametrize("name", EVERY)
 def test_nothing_is_lost_reordered_or_invented(name: str, record_property: Callable[[str, object], None]) -> None:
-    found = explore(EVERY[name])
+    # The largest reads what is carried in one step with the loading, or it would take a minute: the others tell them
+    # apart.
+    found = explore(EVERY[name], Parts(store=CarriedAtOnce) if EVERY[name] is ALL else None)
     record_property("states", found.states)
     assert found.schedules > 10
+
+
+class CarriedAtOnce(FakeStore):
+    async def carried(self, revisions: Mapping[str, int]) -> list[Outgoing]:
+        return self.carried_now(revisions)
 
 
 class Unguarded(FakeStore):

@@ -24,7 +24,7 @@ from shared.messaging.envelope import Outgoing, Position
 from shared.messaging.errors import MayPass
 from shared.messaging.failpoints import Failpoints
 from shared.messaging.loop import Attempts, Loop, Work
-from shared.messaging.ports import Stored, Write, Written
+from shared.messaging.ports import Outbox, Stored, Write, Written
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 INPUT = "hr.attribute-changes"
@@ -80,9 +80,20 @@ class FakeStore:
 
     async def load(self, ids: Collection[str]) -> dict[str, Stored]:
         def do() -> dict[str, Stored]:
-            return {id: self._stored(id) for id in ids if id in self.world.documents}
+            found = {id: self._stored(id) for id in ids if id in self.world.documents}
+            for stored in found.values():
+                stored.outbox = stored.outbox and Outbox((), stored.outbox.causes)
+            return found
 
         return copy.deepcopy(await Step("load", do))
+
+    async def carried(self, revisions: Mapping[str, int]) -> list[Outgoing]:
+        return await Step("carried", lambda: self.carried_now(revisions))
+
+    def carried_now(self, revisions: Mapping[str, int]) -> list[Outgoing]:
+        there = [(self.world.documents[id], revision) for id, revision in revisions.items()]
+        outboxes = [one["outbox"] for one, revision in there if one["outbox"] and one["revision"] == revision]
+        return [record for outbox in outboxes for record in outbox.records]
 
     def _stored(self, id: str) -> Stored:
         found = self.world.documents[id]
