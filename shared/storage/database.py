@@ -38,11 +38,16 @@ class Index:
     unique: bool = False
     partial: dict[str, Any] = field(default_factory=dict)
     """Only documents that match; keeps the index of a rare state small."""
+    ends: bool = False
+    """The field is a date, and MongoDB deletes a document when it has come, within a minute or so."""
 
-    def __init__(self, *fields: str, unique: bool = False, partial: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, *fields: str, unique: bool = False, partial: dict[str, Any] | None = None, ends: bool = False
+    ) -> None:
         object.__setattr__(self, "fields", fields)
         object.__setattr__(self, "unique", unique)
         object.__setattr__(self, "partial", partial or {})
+        object.__setattr__(self, "ends", ends)
 
     @property
     def name(self) -> str:
@@ -117,6 +122,8 @@ class Database:
                 options["unique"] = True
             if index.partial:
                 options["partialFilterExpression"] = index.partial
+            if index.ends:
+                options["expireAfterSeconds"] = 0
             with telling_errors():
                 await collection.create_index(index.keys, **options)
 

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from shared.telemetry import metrics
 from shared.web.errors import add_error_handlers
 from shared.web.middleware import LOCAL_HOSTS, Outermost
+from shared.web.preferences import Preferring
 
 MIB = 1024 * 1024
 
@@ -48,7 +49,8 @@ def make_app(
         docs_url=None,  # its page loads scripts from a foreign host
         redoc_url=None,
         middleware=[
-            Middleware(Outermost, service=service, templates=lambda: _templates(app), max_body=max_body, hosts=hosts)
+            Middleware(Outermost, service=service, templates=lambda: _templates(app), max_body=max_body, hosts=hosts),
+            Middleware(Preferring),
         ],
     )
     add_error_handlers(app)

@@ -105,6 +105,16 @@ class TooLarge(GraphError):
     default_status, default_code = 413, "RequestEntityTooLarge"
 
 
+class TooManyRequests(GraphError):
+    """Come back later. Carries `Retry-After` unless other headers are given."""
+
+    default_status, default_code = 429, "TooManyRequests"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.headers = {"Retry-After": "10", **self.headers}
+
+
 class Unavailable(GraphError):
     """May pass: Kafka or MongoDB is away. Carries `Retry-After` unless other headers are given."""
 
