@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from services.directory import graph
 from services.directory.decide.groups import ChangeGroup, CreateGroup, DeleteGroup, GroupCommand, SetOwner
@@ -32,18 +31,16 @@ from services.directory.store import Document, GroupStore, Memberships, People, 
 from shared.contracts.base import Cause, Lane, Refusal
 from shared.contracts.directory import GroupState, MembershipState
 from shared.contracts.hr import ChangeKind, HrChange
-from shared.ids import derived_id
 from shared.messaging.decision import Handler
 from shared.messaging.loop import Loop
 from shared.messaging.service import Platform
+from shared.storage import Answers
 from shared.web.caller import cause_of
-from shared.web.conditional import etag, require_match
+from shared.web.conditional import IfMatch, etag, require_match
 from shared.web.errors import Conflict, NotFound
+from shared.web.idempotency import IdempotencyKey, answering_once, made_id
 from shared.web.odata import ListQuery
 from shared.web.paging import answer_list, context_url, list_query
-
-IfMatch = Annotated[str | None, Header(alias="If-Match")]
-IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", max_length=256)]
 
 JOINED: Document = {"state.joined": True}
 LIVING: Document = {"state.deleted_at": None}
@@ -102,8 +99,8 @@ def refuse(refusal: Refusal | None) -> None:
         raise (NotFound if refusal.code == "ResourceNotFound" else Conflict)(refusal.message, code=refusal.code)
 
 
-def routes(rooms: Rooms) -> list[APIRouter]:
-    routers = [APIRouter(tags=[tag]) for tag in ("users", "groups", "people")]
+def routes(rooms: Rooms, answers: Answers) -> list[APIRouter]:
+    routers = [APIRouter(tags=[tag], route_class=answering_once(answers)) for tag in ("users", "groups", "people")]
     _users(routers[0], rooms)
     _groups(routers[1], rooms)
     _members(routers[1], rooms)
@@ -192,7 +189,7 @@ def _groups(router: APIRouter, rooms: Rooms) -> None:
     @router.post("/v1.0/groups", status_code=201)
     async def create(request: Request, response: Response, body: GroupIn, key: IdempotencyKey = None) -> dict[str, Any]:
         """With an `Idempotency-Key` a repeat makes nothing new."""
-        id = derived_id("group", key) if key else str(uuid.uuid4())
+        id = made_id(request, "group")
         await rooms.change_group(request, CreateGroup(id, body.model_dump(by_alias=False)))
         made = await rooms.group(id)
         response.headers["ETag"] = etag(made["version"])

@@ -31,6 +31,7 @@ from shared.contracts.directory import (
 )
 from shared.messaging.decision import AggregateKind, Handler, by
 from shared.messaging.service import Platform, Service, Timer
+from shared.storage import Answers
 
 
 @lru_cache(maxsize=1 << 14)
@@ -110,14 +111,15 @@ def assemble(platform: Platform) -> Service:
         wish=Handler(decide.groups.wish, by(lambda command: command.group_id)),
         by_hand=Handler(decide.memberships.by_hand, by(membership_of), memberships.look),
     )
+    answers = Answers(platform.database)
     return Service(
         name="directory",
-        stores=[people, groups, memberships],
+        stores=[people, groups, memberships, answers],
         subscriptions=[
             *messages.hr_changes_heard(platform, person_loop, people, sources),
             *messages.membership_commands_heard(platform, membership_loop, memberships),
         ],
         timers=[Timer(person_loop, messages.dates(people))],
         loops=[person_loop, group_loop, membership_loop],
-        routers=routes(rooms),
+        routers=routes(rooms, answers),
     )

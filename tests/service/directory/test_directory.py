@@ -177,7 +177,9 @@ async def test_groups_and_members(world: World) -> None:
     assert [one.status_code for one in made] == [201, 201]
     group = made[0].json()["id"]
     path = f"/v1.0/groups/{group}"
-    assert made[1].json()["id"] == group
+    assert made[1].content == made[0].content
+    other = {"json": {"displayName": "Dev"}, "headers": {"Idempotency-Key": "ops"}}
+    assert (await world.http.post("/v1.0/groups", **other)).status_code == 409
     reference = {"@odata.id": f"https://graph.example/v1.0/directoryObjects/{ana}"}
     assert (await world.http.post(f"{path}/members/$ref", json=reference)).status_code == 204
     assert (await world.http.post(f"{path}/owners/$ref", json=reference)).status_code == 204
