@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
 
 from shared.contracts import topics
+from shared.contracts.approval import (
+    ApprovalCommand,
+    ApprovalFact,
+    ApprovalState,
+    StageStarted,
+    StageState,
+    StageStatus,
+    StartApproval,
+)
 from shared.contracts.assignment import (
+    AddAssignment,
     AssignmentAdded,
+    AssignmentCommand,
     AssignmentKind,
     AssignmentState,
     AssignmentStatus,
@@ -58,7 +69,16 @@ from shared.contracts.directory import (
 )
 from shared.contracts.hr import ChangeKind, HrChange, HrRejection
 from shared.contracts.notification import Notification, Recipient
+from shared.contracts.policy import ApprovalStageSettings, SubjectKind, SubjectSet
 from shared.contracts.provisioning import Delivered, DeliveriesFact, DeliveriesState, DeliveryState, DeliveryStatus
+from shared.contracts.request import (
+    RequestApprovalAsked,
+    RequestFact,
+    RequestState,
+    RequestStatus,
+    RequestSubmitted,
+    RequestType,
+)
 from shared.contracts.topics import Topic
 from shared.ids import derived_id
 from shared.messaging.envelope import Outgoing, enveloped, outgoing
@@ -72,9 +92,13 @@ CATALOG = derived_id("example", "catalog")
 RESOURCE = derived_id("example", "resource")
 POPULATION = derived_id("example", "population")
 ASSIGNMENT = derived_id("example", "assignment")
+REQUEST = derived_id("example", "request")
+MANAGER = derived_id("example", "manager")
+STAGE = derived_id("approval-stage", REQUEST, 1)
 
 HR = Cause(id="hr-4711", correlation="hr-4711", actor="source:hr", effective_at=AT)
 FILE = Cause(id="apply-12", correlation="apply-12", actor="file:catalog.yaml")
+ASKED = Cause(id="http-77", correlation="http-77", actor=f"person:{PERSON}")
 ROLE = ResourceRole(origin_id=GROUP, display_name="Sales")
 
 
@@ -297,6 +321,91 @@ _EXAMPLES: dict[str, Callable[[Topic], Outgoing]] = {
                 managed_by="catalog.yaml",
                 created_at=AT,
                 modified_at=AT,
+            ),
+        ),
+    ),
+    topics.REQUEST_FACTS.name: _sent(
+        PERSON,
+        RequestFact(
+            id=f"request:{REQUEST}:1",
+            cause=ASKED,
+            subject=REQUEST,
+            version=1,
+            at=AT,
+            transitions=(RequestSubmitted(), RequestApprovalAsked(stages=1)),
+            state=RequestState(
+                id=REQUEST,
+                type=RequestType.USER_ADD,
+                status=RequestStatus.PENDING_APPROVAL,
+                person_id=PERSON,
+                requestor_id=PERSON,
+                package_id=PACKAGE,
+                policy_id=POLICY,
+                policy_version=1,
+                assignment_id=ASSIGNMENT,
+                justification="I look after customers in Zagreb.",
+                created_at=AT,
+            ),
+        ),
+    ),
+    topics.APPROVAL_COMMANDS.name: _sent(
+        REQUEST,
+        ApprovalCommand(
+            id=derived_id("approval-command", REQUEST),
+            cause=ASKED,
+            request_id=REQUEST,
+            order=StartApproval(
+                person_id=PERSON,
+                requestor_id=PERSON,
+                package_id=PACKAGE,
+                policy_id=POLICY,
+                stages=(ApprovalStageSettings(primary_approvers=(SubjectSet(kind=SubjectKind.REQUESTOR_MANAGER),)),),
+                justification="I look after customers in Zagreb.",
+                asked_at=AT,
+            ),
+        ),
+    ),
+    topics.APPROVAL_FACTS.name: _sent(
+        REQUEST,
+        ApprovalFact(
+            id=f"approval:{REQUEST}:1",
+            cause=ASKED,
+            subject=REQUEST,
+            version=1,
+            at=AT,
+            transitions=(
+                StageStarted(stage_id=STAGE, number=1, approvers=(MANAGER,), expires_at=AT + timedelta(days=14)),
+            ),
+            state=ApprovalState(
+                id=REQUEST,
+                person_id=PERSON,
+                requestor_id=PERSON,
+                package_id=PACKAGE,
+                policy_id=POLICY,
+                stages=(
+                    StageState(
+                        id=STAGE,
+                        status=StageStatus.IN_PROGRESS,
+                        approvers=(MANAGER,),
+                        expires_at=AT + timedelta(days=14),
+                    ),
+                ),
+            ),
+        ),
+    ),
+    topics.ASSIGNMENT_COMMANDS.name: _sent(
+        PERSON,
+        AssignmentCommand(
+            id=derived_id("assignment-command", REQUEST, 1),
+            cause=ASKED,
+            person_id=PERSON,
+            request_id=REQUEST,
+            order=AddAssignment(
+                assignment_id=ASSIGNMENT,
+                package_id=PACKAGE,
+                policy_id=POLICY,
+                kind="requested",
+                lasts=timedelta(days=90),
             ),
         ),
     ),

@@ -11,7 +11,16 @@ from shared.messaging.host import Assemble, Host, groups_of
 from shared.messaging.service import Service
 from shared.settings import Settings
 
-NAMES: tuple[str, ...] = ("directory", "catalog", "assignment", "provisioning", "notification", "audit")
+NAMES: tuple[str, ...] = (
+    "directory",
+    "catalog",
+    "request",
+    "approval",
+    "assignment",
+    "provisioning",
+    "notification",
+    "audit",
+)
 
 
 class UnknownService(CannotStart):

@@ -2,8 +2,8 @@
 
 Owns: holdings, ended assignments (history), rule jobs; its own copy of packages (role sets), policies (rules),
 populations and memberships, beside one epoch.
-Hears: PERSON_FACTS, MEMBERSHIP_FACTS, DELIVERY_FACTS, PACKAGE_FACTS, POLICY_FACTS, POPULATION_FACTS, and its own
-HOLDING_FACTS, from which it keeps the history.
+Hears: ASSIGNMENT_COMMANDS (what requests ask for), PERSON_FACTS, MEMBERSHIP_FACTS, DELIVERY_FACTS, PACKAGE_FACTS,
+POLICY_FACTS, POPULATION_FACTS.
 Says: HOLDING_FACTS, RULE_JOB_FACTS, USE_ANSWERS.
 
 Where to read: `model.py` (what a holding is), `rulebook.py` (rules as decisions see them), `decide/settle.py` (what is

@@ -12,9 +12,10 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import AwareDatetime, Field, model_validator
 
 from services.assignment.decide import direct, person
+from services.assignment.history import History
 from services.assignment.model import HOLDING, Holding, load_assignment, load_job, public_assignment, public_job
 from services.assignment.rulebook import Rulebook
-from services.assignment.store import ENDED, ITEMS, LIVE, History, Looks, narrowed
+from services.assignment.store import ENDED, ITEMS, LIVE, Looks, narrowed
 from shared.clock import milliseconds
 from shared.contracts.base import Refusal
 from shared.ids import derived_id

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from dataclasses import replace
 from typing import Any
 
-import orjson
-
-from services.assignment.decide import delivery, expiry, membership, person, rules
+from services.assignment.decide import command, delivery, expiry, membership, person, rules
+from services.assignment.decide.look import Look
 from services.assignment.model import Holding, RuleJob, Subject
 from services.assignment.rulebook import Rulebook
-from services.assignment.store import History, Looks, Memberships, RuleStore, concerned
+from services.assignment.store import Looks, Memberships, RuleStore, concerned
 from shared.contracts import topics
-from shared.contracts.assignment import UseAnswer
+from shared.contracts.assignment import AssignmentCommand, UseAnswer
 from shared.contracts.base import Cause
 from shared.contracts.catalog import Life, PackageFact, PolicyFact, PopulationFact
 from shared.contracts.directory import MembershipFact
 from shared.ids import derived_id
 from shared.messaging.decision import Due, Handler, by
-from shared.messaging.envelope import Incoming, outgoing
-from shared.messaging.errors import WillNotPass
+from shared.messaging.envelope import outgoing
 from shared.messaging.loop import Loop, Work
 from shared.messaging.service import Platform, Subscription
 from shared.storage import MongoAggregates, Replica
@@ -64,6 +62,17 @@ def membership_facts(
     return [platform.hears(topic, loop, handler) for topic in topics.lanes_of(topics.MEMBERSHIP_FACTS)]
 
 
+def commands(platform: Platform, loop: Loop[Holding], looks: Looks) -> Subscription:
+    """What requests ask for."""
+
+    async def look(asked: Sequence[AssignmentCommand], states: Mapping[str, Holding | None]) -> Look:
+        ended = await looks.history.which([one.order.assignment_id for one in asked])
+        return replace(await looks.look(asked, states), ended=ended)
+
+    handler = Handler(command.obey, by(lambda one: one.person_id), look, looks.look_again, person.second_look)
+    return platform.hears(topics.ASSIGNMENT_COMMANDS, loop, handler)
+
+
 CatalogThing = PackageFact | PolicyFact | PopulationFact
 
 
@@ -98,7 +107,7 @@ def catalog_facts(
     ]
 
 
-_WORDS_ONLY = frozenset({"name", "version", "epoch", "expires_after_s"})
+_WORDS_ONLY = frozenset({"name", "version", "epoch", "expires_after_s", "expires_at", "incompatible"})
 
 
 def _matters(before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> bool:
@@ -168,33 +177,7 @@ async def _answer(
 
 def _directly(policy_id: str) -> dict[str, Any]:
     """Who holds something under this policy by hand: what a rule gave goes with the rule."""
-    return {"state.assignments": {"$elemMatch": {"policy_id": policy_id, "kind": "direct"}}}
-
-
-def own_facts(platform: Platform, history: History) -> Subscription:
-    """What has ended goes to the history: after the write, like a publication."""
-
-    def decode(record: Incoming) -> list[dict[str, Any]]:
-        if record.value is None:
-            raise WillNotPass("empty", "The record has no body.")
-        if b'"AssignmentEnded"' not in record.value:  # by far the most: not worth reading
-            return []
-        fact = orjson.loads(record.value)
-        return [
-            {"_id": t["assignment"]["id"], "person_id": fact["subject"], "package_id": t["assignment"]["packageId"],
-             "policy_id": t["assignment"]["policyId"], "ended_at": datetime.fromisoformat(fact["at"]),
-             "reason": t["reason"], "detail": t.get("detail", ""), "cause": fact["cause"],
-             "assignment": t["assignment"]}
-            for t in fact["transitions"]
-            if t["type"] == "AssignmentEnded"
-        ]  # fmt: skip
-
-    async def keep(batches: Sequence[list[dict[str, Any]]]) -> None:
-        await history.keep([one for batch in batches for one in batch])
-
-    return platform.takes(
-        tuple(topics.lanes_of(topics.HOLDING_FACTS)), keep, name="history", decode=decode, patient=True
-    )
+    return {"state.assignments": {"$elemMatch": {"policy_id": policy_id, "kind": {"$ne": "automatic"}}}}
 
 
 def dates(looks: Looks) -> Handler[Holding, Due, Any]:

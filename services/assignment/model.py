@@ -47,6 +47,8 @@ class Assignment:
     justification: str | None = None
     reminded: int = 0
     """How many of the reminders before its end have been said, or were past when it began."""
+    request_id: str | None = None
+    """The request that brought it."""
 
     @property
     def scheduled(self) -> bool:
@@ -154,7 +156,7 @@ def dump(holding: Holding) -> dict[str, Any]:
 
 # `_value_` because `value` is looked up by a descriptor written in Python, which costs as much as the rest.
 def dump_assignment(a: Assignment) -> dict[str, Any]:
-    return {
+    document = {
         "id": a.id,
         "package_id": a.package_id,
         "policy_id": a.policy_id,
@@ -167,6 +169,9 @@ def dump_assignment(a: Assignment) -> dict[str, Any]:
         "justification": a.justification,
         "reminded": a.reminded,
     }
+    if a.request_id is not None:
+        document["request_id"] = a.request_id
+    return document
 
 
 def load(document: dict[str, Any]) -> Holding:
@@ -215,6 +220,7 @@ def load_assignment(one: dict[str, Any]) -> Assignment:
         load_cause(one["cause"]),
         one["justification"],
         one["reminded"],
+        one.get("request_id"),
     )
 
 
@@ -248,6 +254,7 @@ def public_assignment(a: Assignment, status: AssignmentStatus | None = None) -> 
         assigned_at=a.assigned_at,
         cause=a.cause,
         justification=a.justification,
+        request_id=a.request_id,
     )
 
 

@@ -36,6 +36,8 @@ class Package:
     roles: tuple[tuple[str, ResourceRole], ...]
     """(key, role)"""
     life: Life
+    incompatible: frozenset[str] = frozenset()
+    """Packages whose holders cannot be given this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Policy:
     expires_after: timedelta | None
     life: Life
     created_at: datetime
+    expires_at: datetime | None = None
 
     @property
     def automatic(self) -> bool:
@@ -169,7 +172,9 @@ class Rulebook:
 
 def package_of(document: dict[str, Any]) -> Package:
     roles = tuple(role_of(*parts) for parts in document["roles"])
-    return Package(document["_id"], document["name"], tuple((role.key, role) for role in roles), Life(document["life"]))
+    keyed = tuple((role.key, role) for role in roles)
+    incompatible = frozenset(document.get("incompatible", ()))
+    return Package(document["_id"], document["name"], keyed, Life(document["life"]), incompatible)
 
 
 def policy_of(document: dict[str, Any]) -> Policy:
@@ -183,6 +188,7 @@ def policy_of(document: dict[str, Any]) -> Policy:
         timedelta(seconds=seconds) if seconds is not None else None,
         Life(document["life"]),
         document["created_at"],
+        document.get("expires_at"),
     )
 
 

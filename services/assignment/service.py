@@ -6,8 +6,9 @@ import asyncio
 
 from services.assignment import messages
 from services.assignment.api import routes
+from services.assignment.history import History, KeepingHistory
 from services.assignment.model import HOLDING, RULE_JOB
-from services.assignment.store import History, Looks, Memberships, RuleStore, holdings, rule_jobs
+from services.assignment.store import Looks, Memberships, RuleStore, holdings, rule_jobs
 from shared.messaging.service import Platform, Service, Timer, ring
 
 JOBS_AT_ONCE = 20
@@ -19,7 +20,7 @@ def assemble(platform: Platform) -> Service:
     people, jobs = holdings(database), rule_jobs(database)
     rules, history, memberships = RuleStore(database), History(database), Memberships(database)
     looks = Looks(rules, history, memberships)
-    holding_loop = platform.loop(HOLDING, people)
+    holding_loop = platform.loop(HOLDING, people, KeepingHistory(platform.bus, history))
     job_loop = platform.loop(RULE_JOB, jobs)
     steps = Timer(job_loop, messages.job_steps(platform, holding_loop, people, looks), limit=JOBS_AT_ONCE)
 
@@ -34,10 +35,10 @@ def assemble(platform: Platform) -> Service:
         stores=[people, jobs, rules, history, memberships, history.documents],
         subscriptions=[
             *messages.person_facts(platform, holding_loop, looks),
+            messages.commands(platform, holding_loop, looks),
             *messages.delivery_facts(platform, holding_loop, looks),
             *messages.membership_facts(platform, holding_loop, looks, memberships),
             *messages.catalog_facts(platform, job_loop, people, rules),
-            messages.own_facts(platform, history),
         ],
         timers=[Timer(holding_loop, messages.dates(looks))],
         loops=[holding_loop, job_loop],

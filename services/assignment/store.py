@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 
 from services.assignment.decide.look import Look
+from services.assignment.history import History
 from services.assignment.model import Holding, RuleJob
 from services.assignment.rulebook import (
     Policy,
@@ -65,29 +66,6 @@ def holdings(database: Database) -> MongoAggregates:
 def rule_jobs(database: Database) -> MongoAggregates:
     """One document a policy, package or population that has changed."""
     return MongoAggregates(database, "rule_jobs", (Index("-state.started_at", "_id"),))
-
-
-class History:
-    """Assignments that have ended, by id; kept from our own facts, so it may lag behind by moments."""
-
-    def __init__(self, database: Database) -> None:
-        self.documents = Documents(
-            database, "ended_assignments", (Index("person_id"), Index("package_id"), Index("ended_at"))
-        )
-
-    async def ensure_indexes(self) -> None:
-        await self.documents.ensure_indexes()
-
-    async def keep(self, ended: Sequence[dict[str, Any]]) -> None:
-        """Twice is harmless."""
-        await self.documents.insert(ended, ordered=False)
-
-    async def which(self, ids: Collection[str]) -> frozenset[str]:
-        """Those of `ids` that have ended."""
-        if not ids:
-            return frozenset()
-        found = await self.documents.find({"_id": {"$in": list(ids)}}, fields={"_id": 1})
-        return frozenset(document["_id"] for document in found)
 
 
 class Memberships:
@@ -141,6 +119,7 @@ class RuleStore:
             lambda fact: {
                 "name": fact.state.display_name,
                 "roles": [[r.origin_system, r.origin_id, r.role, r.display_name] for r in fact.state.roles],
+                "incompatible": list(fact.state.incompatible_packages),
                 "life": fact.state.life.value,
                 "epoch": None,
             },
@@ -155,6 +134,7 @@ class RuleStore:
                 "rule": fact.state.rule,
                 "population_id": fact.state.population_id,
                 "expires_after_s": fact.state.expires_after.total_seconds() if fact.state.expires_after else None,
+                "expires_at": fact.state.expires_at,
                 "life": fact.state.life.value,
                 "created_at": fact.state.created_at,
                 "epoch": None,

@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
-
-from pydantic import model_validator
 
 from shared import durations, rules
 from shared.web.errors import BadRequest
-from shared.web.graph_model import GraphInput
-
-READ_ONLY = frozenset({"id", "createdDateTime", "modifiedDateTime", "catalogType"})
+from shared.web.graph_model import GraphBody
 
 
-class Body(GraphInput):
-    """A body that callers send. Annotations and what only we set are let pass, as Graph does."""
+class Body(GraphBody):
+    """A body that callers send."""
 
-    @model_validator(mode="before")
-    @classmethod
-    def _without_annotations(cls, body: Any) -> Any:
-        if not isinstance(body, dict):
-            return body
-        return {
-            key: value
-            for key, value in body.items()
-            if (key.endswith("@odata.bind") or "@" not in key) and (key not in READ_ONLY or key in cls.model_fields)
-        }
+    read_only = GraphBody.read_only | {"catalogType"}
 
 
 def checked_rule(text: str, target: str) -> str:

@@ -1,14 +1,15 @@
-"""What assignment says: one fact a change of one person's holding, and answers to questions before a deletion."""
+"""What assignment says: one fact a change of one person's holding, and answers to questions before a deletion; and what
+request asks it to do."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from shared.contracts.base import Cause, Contract, Fact, Message, Refusal, Transition
+from shared.contracts.base import Cause, Command, Contract, Fact, Message, Refusal, Transition
 from shared.contracts.catalog import ResourceRole
 
 
@@ -28,6 +29,7 @@ class AssignmentKind(StrEnum):
 
     AUTOMATIC = "automatic"
     DIRECT = "direct"
+    REQUESTED = "requested"
 
 
 class EndReason(StrEnum):
@@ -53,6 +55,7 @@ class AssignmentState(Contract):
     assigned_at: datetime
     cause: Cause = Field(description="What brought it: the HR change, the rule change, the administrator.")
     justification: str | None = None
+    request_id: str | None = Field(None, description="The request that brought it.")
 
 
 class GrantState(Contract):
@@ -117,6 +120,26 @@ class AssignmentRefused(Transition):
     reason: Refusal
 
 
+class CommandObeyed(Transition):
+    """The answer to an `AssignmentCommand`. `already` says that it was so before and nothing was done."""
+
+    type: Literal["CommandObeyed"] = "CommandObeyed"
+    command_id: str
+    request_id: str
+    assignment_id: str
+    already: bool = False
+
+
+class CommandRefused(Transition):
+    """An `AssignmentCommand` that cannot be obeyed, such as one for a package that is held already."""
+
+    type: Literal["CommandRefused"] = "CommandRefused"
+    command_id: str
+    request_id: str
+    assignment_id: str
+    reason: Refusal
+
+
 class GrantGiven(Transition):
     """A resource role is due from now on (the first assignment that needs it, or the return of a suspended person)."""
 
@@ -141,6 +164,8 @@ HoldingTransition = Annotated[
     | AssignmentProgressed
     | AssignmentEndsSoon
     | AssignmentRefused
+    | CommandObeyed
+    | CommandRefused
     | GrantGiven
     | GrantTaken,
     Field(discriminator="type"),
@@ -153,6 +178,59 @@ class HoldingFact(Fact):
     ce_type: ClassVar[str] = "tenure.assignment.holding.v1"
     transitions: tuple[HoldingTransition, ...]
     state: HoldingState
+
+
+class AddAssignment(Contract):
+    """Make the assignment `assignment_id`, as the policy said when it was asked for: the ends are worked out already.
+
+    The same id again changes nothing, also after that assignment has ended."""
+
+    type: Literal["AddAssignment"] = "AddAssignment"
+    assignment_id: str
+    package_id: str
+    policy_id: str
+    kind: Literal["direct", "requested"]
+    starts_at: datetime | None = Field(None, description="None, or past: at once.")
+    ends_at: datetime | None = Field(None, description="UTC, exclusive.")
+    lasts: timedelta | None = Field(None, description="From its start, where no end is said.")
+    justification: str | None = None
+
+
+class ChangeAssignment(Contract):
+    """Give the assignment another end."""
+
+    type: Literal["ChangeAssignment"] = "ChangeAssignment"
+    assignment_id: str
+    ends_at: datetime | None = Field(description="UTC, exclusive. None: until taken away.")
+
+
+class EndAssignment(Contract):
+    """Take this very assignment away, never a newer one."""
+
+    type: Literal["EndAssignment"] = "EndAssignment"
+    assignment_id: str
+    detail: str = Field("", description="In words, for the history.")
+
+
+class DeliverAgain(Contract):
+    """Ask once more for those of its grants that are not delivered."""
+
+    type: Literal["DeliverAgain"] = "DeliverAgain"
+    assignment_id: str
+
+
+Order = Annotated[AddAssignment | ChangeAssignment | EndAssignment | DeliverAgain, Field(discriminator="type")]
+
+
+class AssignmentCommand(Command):
+    """Request asks for a change of one person's access. Key: the person's id.
+
+    Answered by the holding's fact with `CommandObeyed` or `CommandRefused`."""
+
+    ce_type: ClassVar[str] = "tenure.assignment.command.v1"
+    person_id: str
+    request_id: str
+    order: Order
 
 
 class UseAnswer(Message):

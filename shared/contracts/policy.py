@@ -87,6 +87,16 @@ class ApprovalStageSettings(Contract):
     fallback_escalation_approvers: tuple[SubjectSet, ...] = ()
     approver_information_visibility: str = "default"
 
+    @property
+    def everybody(self) -> tuple[SubjectSet, ...]:
+        """All sets together: whoever may ever come to decide it."""
+        return (
+            *self.primary_approvers,
+            *self.fallback_primary_approvers,
+            *self.escalation_approvers,
+            *self.fallback_escalation_approvers,
+        )
+
 
 class ApprovalSettings(Contract):
     """Whether a request needs approval, and by whom: one to three stages, in order."""

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from shared.contracts.assignment import HoldingFact, RuleJobFact, UseAnswer
+from shared.contracts.approval import ApprovalCommand, ApprovalFact
+from shared.contracts.assignment import AssignmentCommand, HoldingFact, RuleJobFact, UseAnswer
 from shared.contracts.audit import Checkpoint
 from shared.contracts.base import Contract, Lane
 from shared.contracts.catalog import CatalogFact, PackageFact, PolicyFact, PopulationFact, ResourceFact
@@ -17,6 +18,7 @@ from shared.contracts.directory import GroupFact, MembershipFact, PersonFact, Se
 from shared.contracts.hr import HrChange, HrRejection
 from shared.contracts.notification import Notification
 from shared.contracts.provisioning import DeliveriesFact
+from shared.contracts.request import RequestFact
 
 FORTNIGHT = timedelta(days=14)
 QUARTER = timedelta(days=90)
@@ -83,6 +85,20 @@ POPULATION_FACTS = Topic(
     "catalog.populations", "catalog", "population id", PopulationFact, "Populations.", partitions=1
 )
 
+REQUEST_FACTS = Topic(
+    "request.requests", "request", "person id", RequestFact, "Somebody asked for access; how far it is."
+)
+
+APPROVAL_COMMANDS = Topic(
+    "approval.commands", "approval", "request id", ApprovalCommand, "Request asks for an approval."
+)
+APPROVAL_FACTS = Topic(
+    "approval.approvals", "approval", "request id", ApprovalFact, "Who is asked to approve, and who has decided."
+)
+
+ASSIGNMENT_COMMANDS = Topic(
+    "assignment.commands", "assignment", "person id", AssignmentCommand, "Request asks for a change of access."
+)
 HOLDING_FACTS = Topic(
     "assignment.holdings", "assignment", "person id", HoldingFact, "One person's assignments and grants changed."
 )
@@ -123,6 +139,10 @@ TABLE: tuple[Topic, ...] = (
     PACKAGE_FACTS,
     POLICY_FACTS,
     POPULATION_FACTS,
+    REQUEST_FACTS,
+    APPROVAL_COMMANDS,
+    APPROVAL_FACTS,
+    ASSIGNMENT_COMMANDS,
     HOLDING_FACTS,
     USE_ANSWERS,
     RULE_JOB_FACTS,

@@ -3,7 +3,14 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, PlainSerializer, SerializerFunctionWrapHandler, model_serializer
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    PlainSerializer,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 
 ODATA_TYPE = "@odata.type"
@@ -40,6 +47,24 @@ class GraphInput(GraphModel):
     """A body that a caller sends: an unknown property is a 400 that names it, for a misspelt one would do nothing."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class GraphBody(GraphInput):
+    """A body as Graph's clients send it: annotations and what only the service sets are let pass, as Graph does."""
+
+    read_only: ClassVar[frozenset[str]] = frozenset({"id", "createdDateTime", "modifiedDateTime"})
+    """Let pass unless the body declares it."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_annotations(cls, body: Any) -> Any:
+        if not isinstance(body, dict):
+            return body
+        return {
+            key: value
+            for key, value in body.items()
+            if (key.endswith("@odata.bind") or "@" not in key) and (key not in cls.read_only or key in cls.model_fields)
+        }
 
 
 class GraphType(GraphModel):

@@ -19,7 +19,7 @@ from shared.messaging.service import Service
 from shared.settings import Settings
 
 TABLE = {name: topic for name, topic in vars(topics).items() if isinstance(topic, Topic)}
-COMMANDS = {"MEMBERSHIP_COMMANDS"}
+COMMANDS = {"MEMBERSHIP_COMMANDS", "APPROVAL_COMMANDS", "ASSIGNMENT_COMMANDS"}
 """Said by whoever asks and not by the owner."""
 
 

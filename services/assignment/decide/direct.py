@@ -8,6 +8,7 @@ from datetime import datetime
 from services.assignment.decide.look import Look
 from services.assignment.decide.settle import Said, add, end, make_way, reminders_past, settle
 from services.assignment.model import Assignment, Holding
+from services.assignment.rulebook import Package, Rulebook
 from shared.contracts.assignment import AssignmentKind, AssignmentRefused, AssignmentStatus, EndReason
 from shared.contracts.base import Refusal
 from shared.contracts.catalog import Life
@@ -49,8 +50,8 @@ def assign_directly(holding: Holding | None, asked: AssignDirectly, at: Circumst
     policy = at.context.rules.policies[asked.policy_id]
     starts_at = asked.starts_at if asked.starts_at and asked.starts_at > at.now else at.now
     ends_at = asked.ends_at
-    if ends_at is None and policy.expires_after is not None:
-        ends_at = starts_at + policy.expires_after
+    if ends_at is None:
+        ends_at = policy.expires_at if policy.expires_after is None else starts_at + policy.expires_after
     said: Said = []
     assignments = dict(holding.assignments)
     later = starts_at > at.now
@@ -107,6 +108,16 @@ def why_not(holding: Holding, asked: AssignDirectly, at: Circumstances[Look]) ->
             code="alreadyHeld",
             message=f'Person {holding.id} holds the access package "{package.name}" already: assignment {other.id}.',
         )
+    return separated(holding, package, rules)
+
+
+def separated(holding: Holding, package: Package, rules: Rulebook) -> Refusal | None:
+    """Separation of duties: who holds what is incompatible with `package`, now or later on, cannot have it."""
+    for one in holding.assignments.values():
+        if one.package_id in package.incompatible:
+            other = rules.packages[one.package_id].name
+            text = f'Person {holding.id} holds "{other}", which is incompatible with "{package.name}".'
+            return Refusal(code="incompatibleAccessPackage", message=text)
     return None
 
 

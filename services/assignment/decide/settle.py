@@ -73,8 +73,8 @@ def settle(holding: Holding, at: Circumstances[Look], said: Said | None = None, 
     ):
         return Decision(known)
     ended = holding.ended
-    if direct := [t.assignment.id for t in said if t.__class__ is AssignmentEnded and _was_direct(t)]:
-        ended = (*ended, *direct)[-MOST_ENDED:]
+    if by_hand := [t.assignment.id for t in said if t.__class__ is AssignmentEnded and _was_by_hand(t)]:
+        ended = (*ended, *by_hand)[-MOST_ENDED:]
     settled = Holding(
         holding.id,
         holding.status,
@@ -91,9 +91,9 @@ def settle(holding: Holding, at: Circumstances[Look], said: Said | None = None, 
     return Decision(settled, tuple(said))
 
 
-def _was_direct(ended: Transition) -> bool:
+def _was_by_hand(ended: Transition) -> bool:
     assert isinstance(ended, AssignmentEnded)
-    return ended.assignment.kind is AssignmentKind.DIRECT
+    return ended.assignment.kind is not AssignmentKind.AUTOMATIC
 
 
 def end(assignments: dict[str, Assignment], one: Assignment, reason: EndReason, said: Said, detail: str = "") -> None:

@@ -1,0 +1,206 @@
+"""What approval answers over HTTP: `/accessPackageAssignmentApprovals`, as Graph has it.
+
+Source: reference/graph-api-operations.md 2.5.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any, Literal, NoReturn
+
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import BeforeValidator, Field
+
+from services.approval.decide import stages
+from services.approval.messages import Looks
+from services.approval.model import Approval, Stage
+from services.approval.store import APPROVALS, Surroundings, of_person
+from shared.contracts.approval import ReviewResult
+from shared.contracts.base import Refusal
+from shared.messaging.decision import Handler, by
+from shared.messaging.loop import Loop
+from shared.messaging.service import Platform
+from shared.security.caller import Caller
+from shared.storage import MongoAggregates
+from shared.web.caller import Asking, cause_of
+from shared.web.errors import BadRequest, Conflict, Forbidden, GraphError, NotFound
+from shared.web.graph_model import ODATA_TYPE, GraphBody, graph_time
+from shared.web.odata import EntitySet, ListQuery, read_query
+from shared.web.paging import answer_list, context_url, list_query
+
+EM = "/v1.0/identityGovernance/entitlementManagement"
+APPROVALS_AT = f"{EM}/accessPackageAssignmentApprovals"
+READERS = ("Identity Governance Administrator", "Global Reader", "Security Reader")
+
+Query = Annotated[ListQuery, Depends(list_query(APPROVALS))]
+Rendered = dict[str, Any]
+
+_STAGES = EntitySet(
+    "approvalStage",
+    {},
+    selectable=frozenset(
+        {
+            "id",
+            "displayName",
+            "status",
+            "assignedToMe",
+            "reviewResult",
+            "reviewedBy",
+            "reviewedDateTime",
+            "justification",
+        }
+    ),
+)
+_RESULTS = {"approve": ReviewResult.APPROVED, "deny": ReviewResult.DENIED}
+_REFUSED: dict[str, type[GraphError]] = {
+    "notFound": NotFound,
+    "notApprover": Forbidden,
+    "alreadyDecided": Conflict,
+    "notOpen": Conflict,
+}
+
+
+def refuse(refusal: Refusal) -> NoReturn:
+    """The refusal of a decision, as Graph says it."""
+    kind = _REFUSED.get(refusal.code, BadRequest)
+    raise kind(refusal.message, code="ResourceNotFound" if kind is NotFound else refusal.code)
+
+
+class StagePatch(GraphBody):
+    """A decision. The approver's name, the time and the status are the service's to set."""
+
+    review_result: Annotated[Literal["approve", "deny"], BeforeValidator(lambda said: str(said).lower())]
+    justification: str | None = Field(None, max_length=4000)
+
+    read_only = GraphBody.read_only | {"assignedToMe", "displayName", "reviewedBy", "reviewedDateTime", "status"}
+
+
+class Desk:
+    """What the routes have in common."""
+
+    def __init__(self, platform: Platform, store: MongoAggregates, around: Surroundings) -> None:
+        self.platform = platform
+        self.store = store
+        self.around = around
+
+    async def there(self, id: str, caller: Caller) -> Approval:
+        """The approval, waited for if its request was only just made. Raises NotFound, and Forbidden for strangers."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self.platform.settings.read_wait_s
+        while (found := await self.store.state(id.lower())) is None and loop.time() < until:  # noqa: ASYNC110 (another process brings it)
+            await asyncio.sleep(0.03)
+        if found is None:
+            raise NotFound("The resource was not found.")
+        approval = Approval.model_validate(found)
+        if not _may_see(approval, caller):
+            raise Forbidden(
+                "User is not authorized to perform the operation. Reason: Unauthorized", code="UnAuthorized"
+            )
+        return approval
+
+    async def stages_said(self, approval: Approval, caller: Caller) -> list[Rendered]:
+        people = await self.around.people.get({one.reviewed_by for one in approval.stages if one.reviewed_by})
+        return [_stage_said(stage, caller, people) for stage in approval.stages]
+
+    async def said(self, approval: Approval, caller: Caller, query: ListQuery) -> Rendered:
+        body: Rendered = {ODATA_TYPE: "#microsoft.graph.approval", "id": approval.id}
+        if any(one.name == "stages" for one in query.expand):
+            body["stages"] = await self.stages_said(approval, caller)
+        return body
+
+
+def _may_see(approval: Approval, caller: Caller) -> bool:
+    """Those who are asked, those whom it is about, and who may read everything."""
+    if caller.person_id is None:
+        return caller.permits("EntitlementManagement.Read.All")
+    concerned = {approval.person_id, approval.requestor_id, *(id for one in approval.stages for id in one.approvers)}
+    return caller.person_id in concerned or caller.has_role(*READERS)
+
+
+def _stage_said(stage: Stage, caller: Caller, people: dict[str, dict[str, Any]]) -> Rendered:
+    by = people.get(stage.reviewed_by or "", {})
+    return {
+        "id": stage.id,
+        "displayName": None,
+        "status": stage.status.value,
+        "assignedToMe": stage.open and caller.person_id in stage.approvers,
+        "reviewResult": stage.result.value,
+        "reviewedDateTime": graph_time(stage.reviewed_at) if stage.reviewed_at else None,
+        "reviewedBy": {"id": stage.reviewed_by, "displayName": by.get("name")} if stage.reviewed_by else None,
+        "justification": stage.justification or "",
+    }
+
+
+def router(
+    platform: Platform, loop: Loop[Approval], store: MongoAggregates, around: Surroundings, look: Looks
+) -> APIRouter:
+    """Every route of this service."""
+    routes = APIRouter(tags=["approval"])
+    desk = Desk(platform, store, around)
+    judging = Handler[Approval, stages.Judge, Any](stages.judge, by(lambda one: one.id), look)
+
+    @routes.get(f"{APPROVALS_AT}/filterByCurrentUser(on='{{on}}')")
+    async def mine(request: Request, on: str, query: Query, caller: Asking) -> Rendered:
+        """Approvals of the person who asks: waiting for their decision (`approver`), about them, asked for by them."""
+        if caller.person_id is None:
+            raise Forbidden("Only a person who is signed in can ask this.")
+        scope = of_person(on, caller.person_id)
+        if scope is None:
+            raise BadRequest(f"'{on[:64]}' is not one that approvals can be filtered by.", target="on")
+
+        async def find(query: ListQuery) -> list[Rendered]:
+            found = await store.states(query.mongo_filter(scope), sort=query.sort, skip=query.skip, limit=query.limit)
+            return [
+                {"_id": one["_id"], "said": await desk.said(Approval.model_validate(one), caller, query)}
+                for one in found
+            ]
+
+        async def total(query: ListQuery) -> int:
+            return await store.count(query.total_filter(scope))
+
+        return await answer_list(
+            request, query, find=find, render=lambda document: document["said"], context="approvals", total=total
+        )
+
+    @routes.get(f"{APPROVALS_AT}/{{id}}")
+    async def one(request: Request, id: str, caller: Asking) -> Rendered:
+        """The approval of the request of that id."""
+        query = read_query(APPROVALS, request.query_params.multi_items())
+        said = query.selected(await desk.said(await desk.there(id, caller), caller, query))
+        return {"@odata.context": context_url(request, "approvals/$entity", query.select), **said}
+
+    @routes.get(f"{APPROVALS_AT}/{{id}}/stages")
+    async def all_stages(request: Request, id: str, caller: Asking) -> Rendered:
+        """Its stages, in order."""
+        query = read_query(_STAGES, request.query_params.multi_items())
+        said = await desk.stages_said(await desk.there(id, caller), caller)
+        return {
+            "@odata.context": context_url(request, f"approvals('{id}')/stages", query.select),
+            "value": [query.selected(stage) for stage in said],
+        }
+
+    @routes.get(f"{APPROVALS_AT}/{{id}}/stages/{{stage_id}}")
+    async def stage(request: Request, id: str, stage_id: str, caller: Asking) -> Rendered:
+        """One stage."""
+        query = read_query(_STAGES, request.query_params.multi_items())
+        for said in await desk.stages_said(await desk.there(id, caller), caller):
+            if said["id"] == stage_id.lower():
+                context = context_url(request, f"approvals('{id}')/stages/$entity", query.select)
+                return {"@odata.context": context, **query.selected(said)}
+        raise NotFound("The resource was not found.")
+
+    @routes.patch(f"{APPROVALS_AT}/{{id}}/stages/{{stage_id}}", status_code=204)
+    async def decide(request: Request, id: str, stage_id: str, body: StagePatch, caller: Asking) -> Response:
+        """Approve or deny. The first decision of a stage counts; another one is a 409."""
+        approval = await desk.there(id, caller)
+        if caller.person_id is None:
+            raise Forbidden("Only an approver of this stage decides it.")
+        judgement = stages.Judge(
+            approval.id, stage_id.lower(), caller.person_id, _RESULTS[body.review_result], body.justification
+        )
+        outcome = await platform.run_one(loop, judging, judgement, cause_of(request))
+        if outcome.decision and outcome.decision.refusal:
+            refuse(outcome.decision.refusal)
+        return Response(status_code=204)
+
+    return routes

@@ -1,0 +1,99 @@
+"""Who is asked: from what a policy names to people, as the directory has them now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from services.approval.model import Approval, Stage
+from shared.contracts.directory import PersonStatus
+from shared.contracts.policy import SubjectKind, SubjectSet
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who may be asked, or whose manager may be."""
+
+    id: str
+    status: PersonStatus
+    manager_id: str | None = None
+    sponsors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """What a decision may look at besides the approval. Who is missing is nobody."""
+
+    people: Mapping[str, Person] = field(default_factory=dict)
+    members: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """By group."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who may decide a stage, and on whom that depends."""
+
+    approvers: tuple[str, ...]
+    watched: frozenset[str]
+
+
+def asked(approval: Approval, stage: Stage, directory: Directory) -> Asked:
+    """The primary approvers, or the fallback if these are nobody (APR-3); once escalated the alternates besides.
+
+    Whoever asked, and whoever is to get the access, is never among them (APR-5), nor who has left or is suspended."""
+    settings = stage.settings
+    watched: set[str] = set()
+    found = _first_of((settings.primary_approvers, settings.fallback_primary_approvers), approval, directory, watched)
+    if stage.escalated:
+        sets = (settings.escalation_approvers, settings.fallback_escalation_approvers)
+        found |= _first_of(sets, approval, directory, watched)
+    return Asked(tuple(sorted(found)), frozenset(watched))
+
+
+def _first_of(
+    ways: Iterable[tuple[SubjectSet, ...]], approval: Approval, directory: Directory, watched: set[str]
+) -> set[str]:
+    """The first of these ways that leads to somebody."""
+    for sets in ways:
+        named = {id for one in sets for id in _named(one, approval, directory, watched)}
+        watched |= named
+        found = {id for id in named if _may_decide(id, approval, directory)}
+        if found:
+            return found
+    return set()
+
+
+def _may_decide(id: str, approval: Approval, directory: Directory) -> bool:
+    person = directory.people.get(id)
+    themselves = id in {approval.requestor_id, approval.person_id}
+    return person is not None and person.status is PersonStatus.ACTIVE and not themselves
+
+
+def _named(one: SubjectSet, approval: Approval, directory: Directory, watched: set[str]) -> Iterable[str]:
+    match one.kind:
+        case SubjectKind.SINGLE_USER:
+            return [one.id or ""]
+        case SubjectKind.GROUP_MEMBERS:
+            return directory.members.get(one.id or "", frozenset())
+        case SubjectKind.REQUESTOR_MANAGER:
+            return _manager(approval.requestor_id or approval.person_id, one.level, directory, watched)
+        case SubjectKind.TARGET_MANAGER:
+            return _manager(approval.person_id, one.level, directory, watched)
+        case SubjectKind.TARGET_SPONSORS:
+            watched.add(approval.person_id)
+            person = directory.people.get(approval.person_id)
+            return person.sponsors if person else ()
+        case _:
+            return ()  # sponsors of organisations: nobody inside has one
+
+
+def _manager(of: str, level: int, directory: Directory, watched: set[str]) -> list[str]:
+    """The manager at that level above `of`; nobody if the line ends before."""
+    above: str | None = of
+    for _ in range(level):
+        if above is None:
+            return []
+        watched.add(above)
+        person = directory.people.get(above)
+        above = person.manager_id if person else None
+    return [above] if above is not None else []

@@ -1,0 +1,42 @@
+"""The wiring of approval."""
+
+from __future__ import annotations
+
+from services.approval import api, messages
+from services.approval.model import Approval, dump, load, public
+from services.approval.store import Surroundings, approvals
+from shared.contracts import topics
+from shared.contracts.approval import ApprovalFact
+from shared.messaging.decision import AggregateKind
+from shared.messaging.service import Platform, Service
+
+APPROVAL = AggregateKind[Approval](
+    name="approval",
+    owner="approval",
+    dump=dump,
+    load=load,
+    topic=topics.APPROVAL_FACTS,
+    fact=ApprovalFact,
+    public=public,
+    due_at=lambda state: state.due_at,
+)
+
+
+def assemble(platform: Platform) -> Service:
+    """Connects nothing and starts nothing."""
+    store = approvals(platform.database)
+    around = Surroundings(platform.database)
+    look = messages.Looks(around)
+    loop = platform.loop(APPROVAL, store)
+    return Service(
+        name="approval",
+        stores=[store, around.people, around.memberships.replica],
+        subscriptions=[
+            messages.commands(platform, loop, look),
+            messages.people(platform, store, around),
+            messages.memberships(platform, store, around),
+        ],
+        timers=[messages.timer(loop, look)],
+        loops=[loop],
+        routers=[api.router(platform, loop, store, around, look)],
+    )

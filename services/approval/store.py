@@ -1,0 +1,132 @@
+"""Approval's collections: approvals, and whom rules about approvers lead to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from typing import Any
+
+from services.approval.decide.approvers import Directory, Person
+from shared.contracts.directory import MembershipFact, PersonFact, PersonStatus
+from shared.contracts.policy import SubjectKind, SubjectSet
+from shared.storage import Database, Index, MongoAggregates, Replica
+from shared.web.odata import GUID, EntitySet, Field
+
+HIGHEST_MANAGER = 2
+"""Levels above somebody that a policy may name (APR-2)."""
+
+
+def approvals(database: Database) -> MongoAggregates:
+    """One document an approval. `waits_for`, `watched` and `groups` are there while it is open."""
+    return MongoAggregates(
+        database,
+        "approvals",
+        (
+            Index("state.waits_for", partial={"state.waits_for": {"$exists": True}}),
+            Index("state.watched", partial={"state.watched.0": {"$exists": True}}),
+            Index("state.groups", partial={"state.groups": {"$exists": True}}),
+            Index("state.person_id"),
+            Index("state.requestor_id"),
+        ),
+    )
+
+
+class Memberships:
+    """Who is in which group."""
+
+    def __init__(self, database: Database) -> None:
+        self.replica: Replica[MembershipFact] = Replica(
+            database,
+            "memberships",
+            lambda fact: {
+                "group": fact.state.group_id,
+                "person": fact.state.person_id,
+                "member": fact.state.member,
+            },
+            (Index("group", "member"),),
+        )
+
+    async def members_of(self, groups: Collection[str]) -> dict[str, frozenset[str]]:
+        """Group -> ids of its members."""
+        found: dict[str, set[str]] = {}
+        if groups:
+            for row in await self.replica.find({"group": {"$in": list(groups)}, "member": True}):
+                found.setdefault(row["group"], set()).add(row["person"])
+        return {group: frozenset(members) for group, members in found.items()}
+
+    @staticmethod
+    def groups_in(facts: Iterable[MembershipFact]) -> set[str]:
+        """Groups whose members changed."""
+        return {fact.state.group_id for fact in facts}
+
+
+class Surroundings:
+    """Replicas of people and memberships, and the directory for a decision made of them."""
+
+    def __init__(self, database: Database) -> None:
+        self.people: Replica[PersonFact] = Replica(
+            database,
+            "people",
+            lambda fact: {
+                "status": fact.state.status.value,
+                "manager_id": fact.state.manager_id,
+                "sponsors": _ids(fact.state.attributes.get("sponsors")),
+                "name": fact.state.attributes.get("displayName"),
+                "user_principal_name": fact.state.attributes.get("userPrincipalName"),
+            },
+        )
+        self.memberships = Memberships(database)
+
+    async def directory(self, people: Collection[str], sets: Iterable[SubjectSet]) -> Directory:
+        """Everybody these sets lead to from these people, their managers included."""
+        named = list(sets)
+        groups = {one.id for one in named if one.kind is SubjectKind.GROUP_MEMBERS and one.id}
+        members = await self.memberships.members_of(groups)
+        users = {one.id for one in named if one.kind is SubjectKind.SINGLE_USER and one.id}
+        wanted = {*people, *users, *(id for ids in members.values() for id in ids)}
+        known: dict[str, Person] = {}
+        for _ in range(1 + HIGHEST_MANAGER):
+            found = await self._persons(wanted - known.keys())
+            if not found:
+                break
+            known |= found
+            wanted = {id for one in found.values() for id in (one.manager_id, *one.sponsors) if id}
+        return Directory(known, members)
+
+    async def _persons(self, ids: Collection[str]) -> dict[str, Person]:
+        if not ids:
+            return {}
+        return {
+            id: Person(id, PersonStatus(one["status"]), one["manager_id"], tuple(one["sponsors"]))
+            for id, one in (await self.people.get(ids)).items()
+        }
+
+
+def _ids(value: Any) -> list[str]:
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+
+
+async def poke(
+    store: MongoAggregates, now: datetime, *, people: Collection[str] = (), groups: Collection[str] = ()
+) -> None:
+    """Have every open approval looked at again for which these decide who is asked."""
+    async with asyncio.TaskGroup() as tasks:
+        if people:
+            tasks.create_task(store.poke({"state.watched": {"$in": list(people)}}, now))
+        if groups:
+            tasks.create_task(store.poke({"state.groups": {"$in": list(groups)}}, now))
+
+
+def of_person(on: str, person_id: str) -> dict[str, Any] | None:
+    """Approvals that are somebody's, by Graph's approvalFilterByCurrentUserOptions; None for what is no such option."""
+    return {
+        "approver": {"state.waits_for": person_id},
+        "target": {"state.person_id": person_id},
+        "createdby": {"state.requestor_id": person_id},
+    }.get(on.lower())
+
+
+APPROVALS = EntitySet(
+    "approval", {"id": Field("_id", GUID)}, selectable=frozenset({"id"}), expandable=frozenset({"stages"})
+)

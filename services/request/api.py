@@ -1,0 +1,333 @@
+"""What request answers over HTTP: `/assignmentRequests`, as Graph has it.
+
+Source: reference/graph-api-operations.md 2.3.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Annotated, Any, NoReturn
+
+from fastapi import APIRouter, Depends, Header, Response
+from fastapi import Request as HttpRequest
+
+from services.request import graph
+from services.request.decide import acts, submit
+from services.request.model import BY_ADMINS, Request
+from services.request.store import REQUESTS, THERE, Surroundings, visible
+from shared.contracts.base import Refusal
+from shared.contracts.request import RequestStatus
+from shared.ids import derived_id
+from shared.messaging.decision import Handler, by
+from shared.messaging.loop import Loop
+from shared.messaging.service import Platform
+from shared.security.caller import Caller
+from shared.storage import MongoAggregates
+from shared.web.caller import Asking, cause_of
+from shared.web.errors import BadRequest, Conflict, Forbidden, GraphError, NotFound
+from shared.web.odata import Expand, ListQuery, read_query
+from shared.web.paging import answer_list, context_url, list_query
+
+EM = "/v1.0/identityGovernance/entitlementManagement"
+REQUESTS_AT = f"{EM}/assignmentRequests"
+CONTEXT = "accessPackageAssignmentRequests"
+
+IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", max_length=256)]
+Query = Annotated[ListQuery, Depends(list_query(REQUESTS))]
+Rendered = dict[str, Any]
+
+ADMINISTRATORS = ("Identity Governance Administrator",)
+READERS = (
+    *ADMINISTRATORS,
+    "Global Reader",
+    "Security Reader",
+    "Security Administrator",
+    "Compliance Administrator",
+)
+
+_REFUSED: dict[str, type[GraphError]] = {
+    "notFound": NotFound,
+    "personNotFound": NotFound,
+    "packageNotFound": NotFound,
+    "policyNotFound": NotFound,
+    "assignmentNotFound": NotFound,
+    "requestorBlocked": Forbidden,
+    "selfRequestDisabled": Forbidden,
+    "onBehalfDisabled": Forbidden,
+    "notOnBehalfOf": Forbidden,
+    "notInScope": Forbidden,
+    "requestPending": Conflict,
+    "alreadyAssigned": Conflict,
+    "beingDeleted": Conflict,
+    "assignedByRule": Conflict,
+    "idempotencyKeyReused": Conflict,
+    "conflict": Conflict,
+}
+"""A refused request is 400 or 403, a conflict of state 409; what is not listed is a 400."""
+
+
+def refuse(refusal: Refusal) -> NoReturn:
+    """The refusal of a decision, as Graph says it."""
+    kind = _REFUSED.get(refusal.code, BadRequest)
+    code = {NotFound: "ResourceNotFound", Conflict: refusal.code[:1].upper() + refusal.code[1:]}.get(kind)
+    raise kind(refusal.message, code=code or refusal.code)
+
+
+def may_administer(caller: Caller) -> bool:
+    """Whether the caller may assign and remove for others, and cancel what others asked for."""
+    if not caller.permits("EntitlementManagement.ReadWrite.All"):
+        return False
+    return not caller.is_person or caller.has_role(*ADMINISTRATORS)
+
+
+def may_read(caller: Caller) -> bool:
+    """Whether the caller may see everybody's requests."""
+    if not caller.permits("EntitlementManagement.Read.All"):
+        return False
+    return not caller.is_person or caller.has_role(*READERS)
+
+
+def signed_in(caller: Caller) -> str:
+    """The person who asks. Raises Forbidden for applications and the operator, who are nobody in the directory."""
+    if caller.person_id is None:
+        raise Forbidden("Only a person who is signed in can ask this.")
+    return caller.person_id
+
+
+def _no_right() -> NoReturn:
+    raise Forbidden("User is not authorized to perform the operation. Reason: Unauthorized", code="UnAuthorized")
+
+
+class Desk:
+    """What the routes have in common."""
+
+    def __init__(self, platform: Platform, loop: Loop[Request], store: MongoAggregates, around: Surroundings) -> None:
+        self.platform = platform
+        self.loop = loop
+        self.store = store
+        self.around = around
+        self.submitting = Handler[Request, submit.Ask, Any](submit.submit, by(lambda ask: ask.id), around.scene)
+
+    async def waiting(self, find: Callable[[], Awaitable[Any]]) -> Any:
+        """What `find` finds, looked for until facts on their way have had the time to arrive; None if they bring it
+        not."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self.platform.settings.read_wait_s
+        while not (found := await find()) and loop.time() < until:  # noqa: ASYNC110 (what it waits for is another process)
+            await asyncio.sleep(0.03)
+        return found
+
+    async def ask_of(self, body: graph.RequestIn, caller: Caller, id: str) -> submit.Ask:
+        """What the body asks for, with what it refers to heard of, as far as it is there."""
+        wanted = graph.wanted(body)
+        requestor = caller.person_id if body.request_type in BY_ADMINS else signed_in(caller)
+        if wanted.assignment_id is not None and wanted.package_id is None:
+            found = await self.waiting(lambda: self.around.holder_of(wanted.assignment_id or ""))
+            if found is None:
+                raise NotFound("The assignment was not found.", target="assignment/id")
+            person_id, held = found
+            package_id, policy_id = held.package_id, held.policy_id
+        else:
+            person_id, package_id, policy_id = wanted.person_id or requestor, wanted.package_id, wanted.policy_id
+        if person_id is None:
+            raise BadRequest("Say whose access it is: assignment/targetId.", target="assignment/targetId")
+        if package_id is None:
+            raise BadRequest(
+                "Say which access package: assignment/accessPackageId.", target="assignment/accessPackageId"
+            )
+        assignment_id = wanted.assignment_id
+        if assignment_id is None and body.request_type not in graph.ADDING:
+            assignment_id = await self._held(person_id, package_id)
+        await self._heard_of(person_id, requestor, package_id, policy_id)
+        return submit.Ask(
+            id=id,
+            type=body.request_type,
+            requestor_id=requestor,
+            person_id=person_id,
+            package_id=package_id,
+            policy_id=policy_id if body.request_type in graph.ADDING else None,
+            assignment_id=assignment_id,
+            justification=body.justification,
+            answers=graph.answers_of(body.answers or ()),
+            schedule=graph.schedule_of(body.schedule),
+        )
+
+    async def _held(self, person_id: str, package_id: str) -> str | None:
+        async def find() -> str | None:
+            held = await self.around.held([person_id])
+            return next((one.id for one in held.get(person_id, ()) if one.package_id == package_id), None)
+
+        found = await self.waiting(find)
+        return str(found) if found else None
+
+    async def _heard_of(self, person_id: str, requestor: str | None, package_id: str, policy_id: str | None) -> None:
+        """Wait for what was just made elsewhere; the decision says what is missing."""
+        people = {id for id in (person_id, requestor) if id}
+
+        async def find() -> bool:
+            known = await asyncio.gather(
+                self.around.people.get(people),
+                self.around.packages.get([package_id]),
+                self.around.policies.get([policy_id] if policy_id else []),
+            )
+            return (len(known[0]), len(known[1]), len(known[2])) == (len(people), 1, 1 if policy_id else 0)
+
+        await self.waiting(find)
+
+    async def there(self, id: str) -> dict[str, Any]:
+        """Raises NotFound."""
+        found = await self.store.states({"_id": id.lower(), **THERE}, limit=1)
+        if not found:
+            raise NotFound("The resource was not found.")
+        return found[0]
+
+    async def act(self, request: HttpRequest, handler: Any, message: Any) -> None:
+        decide = Handler[Request, Any, Any](handler, by(lambda one: one.id))
+        outcome = await self.platform.run_one(self.loop, decide, message, cause_of(request))
+        if outcome.decision and outcome.decision.refusal:
+            refuse(outcome.decision.refusal)
+
+    async def said(self, documents: Sequence[dict[str, Any]], expand: tuple[Expand, ...]) -> list[Rendered]:
+        """As Graph's bodies, with the names of what is to be expanded."""
+        found = [Request.model_validate(document) for document in documents]
+        names = {one.name for one in expand}
+        names |= {f"assignment/{inner.name}" for one in expand if one.name == "assignment" for inner in one.expand}
+        packages, people = await asyncio.gather(
+            self.around.packages.get({one.package_id for one in found} if names else ()),
+            self.around.people.get(
+                {id for one in found for id in (one.person_id, one.requestor_id) if id} if names else ()
+            ),
+        )
+        policies = await self.around.policies.get(
+            {one.policy_id for one in found} if "assignment/assignmentPolicy" in names else ()
+        )
+        return [graph.request_said(one, names, graph.Names(packages, people, policies)) for one in found]
+
+    async def many(self, request: HttpRequest, query: ListQuery, scope: dict[str, Any]) -> Rendered:
+        scoped = {"$and": [THERE, scope]} if scope else THERE
+
+        async def find(query: ListQuery) -> list[dict[str, Any]]:
+            found = await self.store.states(
+                query.mongo_filter(scoped), sort=query.sort, skip=query.skip, limit=query.limit
+            )
+            said = await self.said(found, query.expand)
+            return [
+                {"_id": document["_id"], "state": document, "said": body}
+                for document, body in zip(found, said, strict=True)
+            ]
+
+        async def total(query: ListQuery) -> int:
+            return await self.store.count(query.total_filter(scoped))
+
+        return await answer_list(
+            request, query, find=find, render=lambda document: document["said"], context=CONTEXT, total=total
+        )
+
+
+def router(platform: Platform, loop: Loop[Request], store: MongoAggregates, around: Surroundings) -> APIRouter:
+    """Every route of this service."""
+    routes = APIRouter(tags=["request"])
+    desk = Desk(platform, loop, store, around)
+    _asking(routes, desk)
+    _reading(routes, desk)
+    _acting(routes, desk)
+    return routes
+
+
+def _asking(routes: APIRouter, desk: Desk) -> None:
+    @routes.post(REQUESTS_AT, status_code=201)
+    async def create(
+        request: HttpRequest, body: graph.RequestIn, caller: Asking, key: IdempotencyKey = None
+    ) -> Rendered:
+        """Ask to add, extend, change or remove an assignment. What follows is asynchronous: read it again."""
+        if body.request_type in BY_ADMINS and not may_administer(caller):
+            _no_right()
+        id = derived_id("http", REQUESTS_AT, caller.actor, key) if key else str(uuid.uuid4())
+        ask = await desk.ask_of(body, caller, id)
+        outcome = await desk.platform.run_one(desk.loop, desk.submitting, ask, cause_of(request))
+        assert outcome.decision is not None
+        if outcome.decision.refusal:
+            refuse(outcome.decision.refusal)
+        assert outcome.decision.state is not None
+        submitted = outcome.decision.state.having(status=RequestStatus.SUBMITTED, completed_at=None, expired=False)
+        said = graph.request_said(submitted, set(), graph.NO_NAMES)
+        return {"@odata.context": context_url(request, f"{CONTEXT}/$entity"), **said}
+
+
+def _reading(routes: APIRouter, desk: Desk) -> None:
+    @routes.get(REQUESTS_AT)
+    async def requests(request: HttpRequest, query: Query, caller: Asking) -> Rendered:
+        """Everybody's requests."""
+        if not may_read(caller):
+            _no_right()
+        return await desk.many(request, query, {})
+
+    @routes.get(f"{REQUESTS_AT}/filterByCurrentUser(on='{{on}}')")
+    async def mine(request: HttpRequest, on: str, query: Query, caller: Asking) -> Rendered:
+        """Those of the person who asks: for them (`target`), by them (`createdBy`), waiting for them (`approver`), …"""
+        person = signed_in(caller)
+        scopes: dict[str, Callable[[], Any]] = {
+            "target": lambda: {"state.person_id": person},
+            "createdby": lambda: {"state.requestor_id": person},
+            "approver": lambda: {"state.approvers": person},
+            "targetorrequestor": lambda: {"$or": [{"state.person_id": person}, {"state.requestor_id": person}]},
+            "requestforothers": lambda: {"state.requestor_id": person, "state.person_id": {"$ne": person}},
+            "targetagentidentitysponsororowner": lambda: {"_id": {"$in": []}},
+        }
+        if on.lower() == "targetmanager":
+            return await desk.many(request, query, {"state.person_id": {"$in": await desk.around.reports_of(person)}})
+        scope = scopes.get(on.lower())
+        if scope is None:
+            raise BadRequest(f"'{on[:64]}' is not one that requests can be filtered by.", target="on")
+        return await desk.many(request, query, scope())
+
+    @routes.get(f"{REQUESTS_AT}/{{id}}")
+    async def one(request: HttpRequest, id: str, caller: Asking) -> Rendered:
+        """One request: any for those who may read them, their own for everyone."""
+        query = read_query(REQUESTS, request.query_params.multi_items())
+        found = await desk.there(id)
+        if not may_read(caller) and not visible(Request.model_validate(found), caller.person_id or ""):
+            _no_right()
+        (said,) = await desk.said([found], query.expand)
+        context = context_url(request, f"{CONTEXT}/$entity", query.select)
+        return {"@odata.context": context, **query.selected(said)}
+
+
+def _acting(routes: APIRouter, desk: Desk) -> None:
+    @routes.post(f"{REQUESTS_AT}/{{id}}/cancel")
+    async def cancel(request: HttpRequest, id: str, caller: Asking) -> Response:
+        """Take it back, one's own or (administrators) another's, while it is not being delivered."""
+        found = await desk.there(id)
+        own = caller.person_id is not None and caller.person_id in {found["requestor_id"], found["person_id"]}
+        if not own and not may_administer(caller):
+            _no_right()
+        await desk.act(request, acts.cancel, acts.Cancel(id.lower()))
+        return Response(status_code=200)
+
+    @routes.post(f"{REQUESTS_AT}/{{id}}/reprocess", status_code=202)
+    async def reprocess(request: HttpRequest, id: str, caller: Asking) -> Response:
+        """Try its delivery once more, within 14 days."""
+        await desk.there(id)
+        if not may_administer(caller):
+            _no_right()
+        await desk.act(request, acts.reprocess, acts.Reprocess(id.lower()))
+        return Response(status_code=202)
+
+    @routes.post(f"{REQUESTS_AT}/{{id}}/resume", status_code=204)
+    async def resume(id: str, _body: graph.ResumeIn, caller: Asking) -> Response:
+        """Go on with what waits for an extension's answer: none does yet, for extensions are not called."""
+        await desk.there(id)
+        if not may_administer(caller):
+            _no_right()
+        raise Conflict("The request is not waiting for a callback.", code="InvalidRequestState")
+
+    @routes.delete(f"{REQUESTS_AT}/{{id}}", status_code=204)
+    async def delete(request: HttpRequest, id: str, caller: Asking) -> Response:
+        """List it no longer, once it is denied or completed."""
+        await desk.there(id)
+        if not may_administer(caller):
+            _no_right()
+        await desk.act(request, acts.delete, acts.Delete(id.lower()))
+        return Response(status_code=204)

@@ -1,0 +1,83 @@
+"""What a decision about a request may look at besides the request: how things are with all that it names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from shared.contracts.assignment import AssignmentStatus
+from shared.contracts.catalog import Life, PolicyState
+from shared.contracts.directory import PersonStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who asks, or whose access it is about."""
+
+    id: str
+    status: PersonStatus
+    manager_id: str | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    """Graph user properties."""
+    groups: frozenset[str] = frozenset()
+
+    @property
+    def name(self) -> str:
+        return str(self.attributes.get("displayName") or self.id)
+
+    @property
+    def is_guest(self) -> bool:
+        return str(self.attributes.get("userType") or "").lower() == "guest"
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    id: str
+    name: str
+    catalog_id: str
+    life: Life
+    incompatible_packages: frozenset[str] = frozenset()
+    incompatible_groups: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A policy in one of its versions."""
+
+    version: int
+    state: PolicyState
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An assignment that somebody has."""
+
+    id: str
+    package_id: str
+    policy_id: str
+    kind: str
+    status: AssignmentStatus
+    starts_at: datetime
+    ends_at: datetime | None
+
+    @property
+    def automatic(self) -> bool:
+        return self.kind == "automatic"
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """All by id. What is missing is not known here."""
+
+    packages: Mapping[str, Package] = field(default_factory=dict)
+    policies: Mapping[str, Policy] = field(default_factory=dict)
+    """Of all packages asked for, not only the policies that were named."""
+    people: Mapping[str, Person] = field(default_factory=dict)
+    held: Mapping[str, tuple[Held, ...]] = field(default_factory=dict)
+    """By person."""
+    populations: Mapping[str, str] = field(default_factory=dict)
+    """Their rules."""
+    published: frozenset[str] = frozenset()
+    """Catalogs."""

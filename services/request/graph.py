@@ -1,0 +1,258 @@
+"""Where Graph's JSON meets requests: bodies read, requests written. Source: reference/graph-api-operations.md 2.3."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field
+
+from services.request.decide.period import AS_THE_POLICY_SAYS, Schedule
+from services.request.model import ADDS, BY_ADMINS, BY_USERS, Request
+from shared import durations
+from shared.clock import milliseconds
+from shared.contracts.policy import Answer
+from shared.contracts.request import RequestType
+from shared.web.errors import BadRequest
+from shared.web.graph_model import ODATA_TYPE, GraphBody, graph_time
+
+ADDING = ADDS
+_TYPES = {one.value.lower(): one for one in RequestType}
+_POSSIBLE = BY_USERS | BY_ADMINS
+
+
+def _request_type(said: Any) -> Any:
+    found = _TYPES.get(str(said).lower())
+    if found is None:
+        raise ValueError(f"is one of {', '.join(sorted(one.value for one in _POSSIBLE))}")
+    if found not in _POSSIBLE:
+        raise ValueError(f"{found.value} is not asked for from outside")
+    return found
+
+
+class TargetIn(GraphBody):
+    id: str | None = None
+    object_id: str | None = None
+    email: str | None = None
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class AssignmentIn(GraphBody):
+    """Which assignment: by its id, or by person, package and policy."""
+
+    id: str | None = None
+    target_id: str | None = None
+    target: TargetIn | None = None
+    access_package_id: str | None = None
+    assignment_policy_id: str | None = None
+
+
+class ExpirationIn(GraphBody):
+    type: Literal["noExpiration", "afterDateTime", "afterDuration", "notSpecified"] | None = None
+    end_date_time: datetime | None = None
+    duration: str | None = None
+
+
+class ScheduleIn(GraphBody):
+    start_date_time: datetime | None = None
+    expiration: ExpirationIn | None = None
+    recurrence: Any = None
+
+
+class QuestionIn(GraphBody):
+    id: str
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class AnswerIn(GraphBody):
+    value: str = Field(max_length=4000)
+    display_value: str | None = Field(None, max_length=4000)
+    answered_question: QuestionIn
+
+
+class RequestIn(GraphBody):
+    request_type: Annotated[RequestType, BeforeValidator(_request_type)]
+    assignment: AssignmentIn | None = None
+    access_package_assignment: AssignmentIn | None = None
+    justification: str | None = Field(None, max_length=4000)
+    schedule: ScheduleIn | None = None
+    answers: list[AnswerIn] | None = Field(None, max_length=50)
+
+    read_only = GraphBody.read_only | {
+        "state",
+        "status",
+        "completedDateTime",
+        "customExtensionCalloutInstances",
+        "requestor",
+        "accessPackage",
+    }
+
+
+class ResumeIn(GraphBody):
+    source: str | None = None
+    type: str | None = None
+    data: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a body names, by id. None: it says nothing of it."""
+
+    assignment_id: str | None
+    person_id: str | None
+    package_id: str | None
+    policy_id: str | None
+
+
+def wanted(body: RequestIn) -> Wanted:
+    """Raises BadRequest for a body that names nothing, or somebody outside."""
+    said = body.assignment or body.access_package_assignment
+    if said is None:
+        raise BadRequest("'assignment' says what is asked for.", target="assignment")
+    if said.id is not None and body.request_type in ADDS:
+        raise BadRequest("A request to add makes its assignment: leave its id out.", target="assignment/id")
+    target = said.target_id or (said.target and (said.target.object_id or said.target.id))
+    if not target and said.target and said.target.email:
+        raise BadRequest(
+            "People who are not in the directory yet cannot be assigned.", target="assignment/target/email"
+        )
+    return Wanted(_id(said.id), _id(target or None), _id(said.access_package_id), _id(said.assignment_policy_id))
+
+
+def _id(said: str | None) -> str | None:
+    return said.strip().lower() if said else None
+
+
+def schedule_of(said: ScheduleIn | None) -> Schedule:
+    """Raises BadRequest for what contradicts itself or recurs."""
+    if said is None:
+        return AS_THE_POLICY_SAYS
+    if said.recurrence is not None:
+        raise BadRequest("An assignment does not recur.", target="schedule/recurrence")
+    starts_at = _moment(said.start_date_time)
+    end = said.expiration
+    if end is None or end.type in {None, "notSpecified"}:
+        return Schedule(starts_at=starts_at)
+    if end.type == "noExpiration":
+        return Schedule(starts_at=starts_at, never_ends=True)
+    if end.type == "afterDateTime" and end.end_date_time is not None:
+        return Schedule(starts_at=starts_at, ends_at=_moment(end.end_date_time))
+    if end.type == "afterDuration" and end.duration:
+        try:
+            return Schedule(starts_at=starts_at, lasts=durations.duration(end.duration))
+        except ValueError as problem:
+            raise BadRequest(f"{problem}.", target="schedule/expiration/duration") from problem
+    raise BadRequest("afterDuration has a duration and afterDateTime an endDateTime.", target="schedule/expiration")
+
+
+def _moment(said: datetime | None) -> datetime | None:
+    if said is None:
+        return None
+    return milliseconds(said if said.tzinfo else said.replace(tzinfo=UTC))
+
+
+def answers_of(said: Sequence[AnswerIn]) -> tuple[Answer, ...]:
+    return tuple(
+        Answer(question_id=one.answered_question.id, value=one.value, display_value=one.display_value) for one in said
+    )
+
+
+# Bodies written
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Documents of the replicas, by id, for what is expanded."""
+
+    packages: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    people: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    policies: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+NO_NAMES = Names()
+
+
+def request_said(request: Request, expanded: set[str], names: Names) -> dict[str, Any]:
+    """Graph's accessPackageAssignmentRequest. `expanded`: relations, those of the assignment as 'assignment/target'."""
+    body: dict[str, Any] = {
+        "id": request.id,
+        "requestType": request.type.value,
+        "state": request.status.value,
+        "status": request.said,
+        "createdDateTime": graph_time(request.created_at),
+        "completedDateTime": graph_time(request.completed_at) if request.completed_at else None,
+        "justification": request.justification,
+        "schedule": _schedule_said(request),
+        "answers": [_answer_said(one) for one in request.answers],
+        "customExtensionCalloutInstances": [],
+    }
+    if request.reason is not None:
+        body["@tenure.reason"] = {"code": request.reason.code, "message": request.reason.message}
+    if "accessPackage" in expanded:
+        body["accessPackage"] = _package_said(request.package_id, names)
+    if "requestor" in expanded:
+        body["requestor"] = subject_said(request.requestor_id, names) if request.requestor_id else None
+    if "assignment" in expanded:
+        body["assignment"] = _assignment_said(request, expanded, names)
+    return body
+
+
+def _assignment_said(request: Request, expanded: set[str], names: Names) -> dict[str, Any]:
+    said: dict[str, Any] = {"id": request.assignment_id}
+    if "assignment/target" in expanded:
+        said["target"] = subject_said(request.person_id, names)
+    if "assignment/accessPackage" in expanded:
+        said["accessPackage"] = _package_said(request.package_id, names)
+    if "assignment/assignmentPolicy" in expanded:
+        policy = names.policies.get(request.policy_id)
+        name = policy["state"]["display_name"] if policy else None
+        said["assignmentPolicy"] = {"id": request.policy_id, "displayName": name}
+    return said
+
+
+def _package_said(id: str, names: Names) -> dict[str, Any]:
+    found = names.packages.get(id)
+    return {"id": id, "displayName": found["name"] if found else None}
+
+
+def subject_said(id: str, names: Names) -> dict[str, Any]:
+    """Graph's accessPackageSubject."""
+    attributes = names.people[id]["attributes"] if id in names.people else {}
+    return {
+        "id": id,
+        "objectId": id,
+        "displayName": attributes.get("displayName"),
+        "email": attributes.get("mail"),
+        "principalName": attributes.get("userPrincipalName"),
+        "subjectType": "user",
+    }
+
+
+def _schedule_said(request: Request) -> dict[str, Any]:
+    kind = "notSpecified"
+    if request.ends_at is not None:
+        kind = "afterDateTime"
+    elif request.lasts is not None:
+        kind = "afterDuration"
+    return {
+        "startDateTime": graph_time(request.starts_at) if request.starts_at else None,
+        "recurrence": None,
+        "expiration": {
+            "endDateTime": graph_time(request.ends_at) if request.ends_at else None,
+            "duration": durations.iso(request.lasts) if request.lasts is not None else None,
+            "type": kind,
+        },
+    }
+
+
+def _answer_said(answer: Answer) -> dict[str, Any]:
+    return {
+        ODATA_TYPE: "#microsoft.graph.accessPackageAnswerString",
+        "value": answer.value,
+        "displayValue": answer.display_value,
+        "answeredQuestion": {"id": answer.question_id},
+    }

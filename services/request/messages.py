@@ -1,0 +1,88 @@
+"""What request hears."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+
+from services.request.decide import progress
+from services.request.model import Request
+from services.request.store import Surroundings, listening
+from shared.contracts import topics
+from shared.contracts.assignment import HoldingFact
+from shared.contracts.base import Cause
+from shared.messaging.decision import Handler, by
+from shared.messaging.envelope import Incoming
+from shared.messaging.errors import WillNotPass
+from shared.messaging.loop import Loop, Work
+from shared.messaging.service import Platform, Subscription, Timer
+from shared.storage import MongoAggregates, Replica
+
+log = structlog.get_logger(__name__)
+
+_MEANS_SOMETHING = (b'"AssignmentAdded"', b'"AssignmentEnded"', b'"AssignmentMoved"', b'"requestId"')
+"""Most holdings only tell that a rule's assignment got on: neither who holds what nor any request changes by it."""
+
+
+def replicas(platform: Platform, around: Surroundings) -> list[Subscription]:
+    """What a request is decided by."""
+
+    def kept(topic: topics.Topic, replica: Replica[Any], *, patient: bool = False) -> Subscription:
+        async def keep(facts: Sequence[Any]) -> None:
+            await replica.apply(facts)
+
+        return platform.takes(tuple(topics.lanes_of(topic)), keep, patient=patient)
+
+    return [
+        kept(topics.PACKAGE_FACTS, around.packages),
+        kept(topics.POLICY_FACTS, around.policies),
+        kept(topics.POPULATION_FACTS, around.populations),
+        kept(topics.CATALOG_FACTS, around.catalogs),
+        kept(topics.PERSON_FACTS, around.people, patient=True),
+        kept(topics.MEMBERSHIP_FACTS, around.memberships.replica, patient=True),
+    ]
+
+
+def holdings(platform: Platform, loop: Loop[Request], store: MongoAggregates, around: Surroundings) -> Subscription:
+    """Who holds what; and the requests that wait for it get on."""
+    handler = Handler[Request, progress.HoldingTold, Any](progress.holding_told, by(lambda told: told.request_id))
+
+    def decode(record: Incoming) -> HoldingFact | None:
+        if record.value is None:
+            raise WillNotPass("empty", "The record has no body.")
+        if not any(word in record.value for word in _MEANS_SOMETHING):
+            return None
+        return HoldingFact.model_validate_json(record.value)
+
+    async def handle(heard: Sequence[HoldingFact | None]) -> None:
+        facts = [fact for fact in heard if fact is not None]
+        if not facts:
+            return
+        await around.holdings.apply(facts)
+        waiting = await listening(store, {fact.subject for fact in facts})
+        works = [
+            Work(progress.HoldingTold(id, fact), _caused_by(fact))
+            for fact in facts
+            for id in waiting.get(fact.subject, ())
+        ]
+        for outcome in await loop.run(works, handler, platform.patience("request.holdings")):
+            if outcome.error is not None:
+                log.error("a request could not follow a holding", request=outcome.subject, exc_info=outcome.error)
+
+    return platform.takes(tuple(topics.lanes_of(topics.HOLDING_FACTS)), handle, decode=decode)
+
+
+def _caused_by(fact: HoldingFact) -> Cause:
+    return fact.cause.model_copy(update={"id": fact.id})
+
+
+def approvals(platform: Platform, loop: Loop[Request]) -> Subscription:
+    """Who may decide, and what they decided."""
+    return platform.hears(topics.APPROVAL_FACTS, loop, Handler(progress.approval_told, by(lambda fact: fact.subject)))
+
+
+def timer(loop: Loop[Request]) -> Timer:
+    """Commands that nobody has answered are sent again."""
+    return Timer(loop, Handler(progress.send_again, by(lambda due: due.id)))

@@ -1,0 +1,42 @@
+"""The wiring of request."""
+
+from __future__ import annotations
+
+from services.request import api, messages
+from services.request.model import Request, dump, load, public
+from services.request.store import Surroundings, requests
+from shared.contracts import topics
+from shared.contracts.request import RequestFact
+from shared.messaging.decision import AggregateKind
+from shared.messaging.service import Platform, Service
+
+REQUEST = AggregateKind[Request](
+    name="request",
+    owner="request",
+    dump=dump,
+    load=load,
+    topic=topics.REQUEST_FACTS,
+    fact=RequestFact,
+    public=public,
+    key=lambda state, _id: state.person_id,
+    due_at=lambda state: state.due_at,
+)
+
+
+def assemble(platform: Platform) -> Service:
+    """Connects nothing and starts nothing."""
+    store = requests(platform.database)
+    around = Surroundings(platform.database)
+    loop = platform.loop(REQUEST, store)
+    return Service(
+        name="request",
+        stores=[store, *around.replicas],
+        subscriptions=[
+            *messages.replicas(platform, around),
+            messages.holdings(platform, loop, store, around),
+            messages.approvals(platform, loop),
+        ],
+        timers=[messages.timer(loop)],
+        loops=[loop],
+        routers=[api.router(platform, loop, store, around)],
+    )

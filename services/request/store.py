@@ -1,0 +1,261 @@
+"""Request's collections: requests, and its own copies of what a request is decided by."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from services.request.decide.scene import Held, Package, Person, Policy, Scene
+from services.request.decide.submit import Ask
+from services.request.model import Request
+from shared.contracts.assignment import AssignmentStatus, HoldingFact
+from shared.contracts.catalog import CatalogFact, Life, PackageFact, PolicyFact, PolicyState, PopulationFact
+from shared.contracts.directory import MembershipFact, PersonFact, PersonStatus
+from shared.contracts.policy import SubjectKind
+from shared.contracts.request import RequestStatus, RequestType
+from shared.storage import Database, Index, MongoAggregates, Replica
+from shared.web.odata import DATETIME, GUID, EntitySet, Enumeration, Field
+
+THERE = {"state.deleted": False}
+"""Deleted requests stay, for their versions never restart; nobody is shown them."""
+
+
+def requests(database: Database) -> MongoAggregates:
+    """One document a request. `holds_place`: of one person and package at most one is open."""
+    return MongoAggregates(
+        database,
+        "requests",
+        (
+            Index("state.holds_place", unique=True, partial={"state.holds_place": {"$exists": True}}),
+            Index("state.person_id", "-state.created_at"),
+            Index("state.requestor_id", "-state.created_at"),
+            Index("state.package_id", "-state.created_at"),
+            Index("state.status", "-state.created_at"),
+            Index("-state.created_at", "_id"),
+            Index("state.listens", "state.person_id", partial={"state.listens": True}),
+            Index("state.approvers", partial={"state.approvers.0": {"$exists": True}}),
+        ),
+    )
+
+
+async def listening(store: MongoAggregates, people: Collection[str]) -> dict[str, list[str]]:
+    """Requests about these people for which a change of the holding may mean something: person -> ids."""
+    found: dict[str, list[str]] = {}
+    query = {"state.listens": True, "state.person_id": {"$in": list(people)}}
+    for id, person in await store.pairs(query, "state.person_id"):
+        found.setdefault(person, []).append(id)
+    return found
+
+
+class Memberships:
+    """Who is in which group."""
+
+    def __init__(self, database: Database) -> None:
+        self.replica: Replica[MembershipFact] = Replica(
+            database,
+            "memberships",
+            lambda fact: {
+                "group": fact.state.group_id,
+                "person": fact.state.person_id,
+                "member": fact.state.member,
+            },
+            (Index("person", "member"),),
+        )
+
+    async def groups_of(self, people: Collection[str]) -> dict[str, frozenset[str]]:
+        """Person -> ids of the groups they are in."""
+        found: dict[str, set[str]] = {}
+        for row in await self.replica.find({"person": {"$in": list(people)}, "member": True}):
+            found.setdefault(row["person"], set()).add(row["group"])
+        return {person: frozenset(groups) for person, groups in found.items()}
+
+
+class Surroundings:
+    """Replicas of what others say, and the scene for a decision made of them."""
+
+    def __init__(self, database: Database) -> None:
+        self.packages: Replica[PackageFact] = Replica(
+            database,
+            "packages",
+            lambda fact: {
+                "name": fact.state.display_name,
+                "catalog_id": fact.state.catalog_id,
+                "life": fact.state.life.value,
+                "incompatible_packages": list(fact.state.incompatible_packages),
+                "incompatible_groups": list(fact.state.incompatible_groups),
+            },
+        )
+        self.policies: Replica[PolicyFact] = Replica(
+            database,
+            "policies",
+            lambda fact: {
+                "package_id": fact.state.package_id,
+                "state": fact.state.model_dump(mode="json", by_alias=False),
+            },
+            (Index("package_id"),),
+        )
+        self.populations: Replica[PopulationFact] = Replica(
+            database,
+            "populations",
+            lambda fact: {"rule": fact.state.rule if fact.state.life is not Life.DELETED else None},
+        )
+        self.catalogs: Replica[CatalogFact] = Replica(
+            database,
+            "catalogs",
+            lambda fact: {"published": fact.state.state == "published" and fact.state.life is Life.ACTIVE},
+        )
+        self.people: Replica[PersonFact] = Replica(
+            database,
+            "people",
+            lambda fact: {
+                "status": fact.state.status.value,
+                "manager_id": fact.state.manager_id,
+                "attributes": fact.state.attributes,
+            },
+            (Index("manager_id"),),
+        )
+        self.holdings: Replica[HoldingFact] = Replica(
+            database,
+            "holdings",
+            lambda fact: {
+                "assignments": [
+                    [
+                        one.id,
+                        one.package_id,
+                        one.policy_id,
+                        one.kind.value,
+                        one.status.value,
+                        one.starts_at,
+                        one.ends_at,
+                    ]
+                    for one in fact.state.assignments
+                ],
+                "assignment_ids": [one.id for one in fact.state.assignments],
+            },
+            (Index("assignment_ids"),),
+        )
+        self.memberships = Memberships(database)
+
+    @property
+    def replicas(self) -> Sequence[Replica[Any]]:
+        return (
+            self.packages,
+            self.policies,
+            self.populations,
+            self.catalogs,
+            self.people,
+            self.holdings,
+            self.memberships.replica,
+        )
+
+    async def scene(self, asks: Sequence[Ask], _states: Mapping[str, Any]) -> Scene:
+        """Everything that these ask about."""
+        people = {id for ask in asks for id in (ask.person_id, ask.requestor_id) if id}
+        asked = {ask.package_id for ask in asks}
+        persons, held, policies = await asyncio.gather(
+            self.persons(people), self.held(people), self.policies.find({"package_id": {"$in": list(asked)}})
+        )
+        named = {one.package_id for holding in held.values() for one in holding}
+        packages = await self.packages_of(asked | named)
+        states = {one["_id"]: Policy(one["version"], PolicyState.model_validate(one["state"])) for one in policies}
+        populations, catalogs = await asyncio.gather(
+            self.populations.get(_populations_in(one.state for one in states.values())),
+            self.catalogs.get({one.catalog_id for one in packages.values()}),
+        )
+        return Scene(
+            packages=packages,
+            policies=states,
+            people=persons,
+            held=held,
+            populations={id: one["rule"] for id, one in populations.items() if one["rule"]},
+            published=frozenset(id for id, one in catalogs.items() if one["published"]),
+        )
+
+    async def packages_of(self, ids: Collection[str]) -> dict[str, Package]:
+        found = await self.packages.get(ids)
+        return {
+            id: Package(
+                id,
+                one["name"],
+                one["catalog_id"],
+                Life(one["life"]),
+                frozenset(one["incompatible_packages"]),
+                frozenset(one["incompatible_groups"]),
+            )
+            for id, one in found.items()
+        }
+
+    async def persons(self, ids: Collection[str]) -> dict[str, Person]:
+        found, groups = await asyncio.gather(self.people.get(ids), self.memberships.groups_of(ids))
+        return {
+            id: Person(
+                id, PersonStatus(one["status"]), one["manager_id"], one["attributes"], groups.get(id, frozenset())
+            )
+            for id, one in found.items()
+        }
+
+    async def held(self, people: Collection[str]) -> dict[str, tuple[Held, ...]]:
+        found = await self.holdings.get(people)
+        return {id: tuple(_held(parts) for parts in one["assignments"]) for id, one in found.items()}
+
+    async def holder_of(self, assignment_id: str) -> tuple[str, Held] | None:
+        """Whose assignment that is."""
+        for one in await self.holdings.find({"assignment_ids": assignment_id}, limit=1):
+            return one["_id"], next(held for held in map(_held, one["assignments"]) if held.id == assignment_id)
+        return None
+
+    async def reports_of(self, manager_id: str) -> list[str]:
+        return [one["_id"] for one in await self.people.find({"manager_id": manager_id})]
+
+
+def _held(parts: Sequence[Any]) -> Held:
+    id, package_id, policy_id, kind, status, starts_at, ends_at = parts
+    return Held(id, package_id, policy_id, kind, AssignmentStatus(status), starts_at, ends_at)
+
+
+def _populations_in(policies: Iterable[PolicyState]) -> set[str]:
+    return {one.id for policy in policies for one in policy.targets if one.kind is SubjectKind.POPULATION and one.id}
+
+
+# Lists as Graph has them
+
+REQUESTS = EntitySet(
+    "accessPackageAssignmentRequest",
+    {
+        "id": Field("_id", GUID),
+        "requestType": Field("state.type", Enumeration(tuple(RequestType))),
+        "state": Field("state.status", Enumeration(tuple(RequestStatus))),
+        "createdDateTime": Field("state.created_at", DATETIME, sortable=True),
+        "completedDateTime": Field("state.completed_at", DATETIME, sortable=True),
+        "justification": Field("state.justification"),
+        "accessPackage/id": Field("state.package_id", GUID),
+        "requestor/id": Field("state.requestor_id", GUID),
+        "requestor/objectId": Field("state.requestor_id", GUID),
+        "assignment/id": Field("state.assignment_id", GUID),
+        "assignment/target/id": Field("state.person_id", GUID),
+        "assignment/target/objectId": Field("state.person_id", GUID),
+        "assignment/assignmentPolicy/id": Field("state.policy_id", GUID),
+    },
+    selectable=frozenset(
+        {
+            "id",
+            "requestType",
+            "state",
+            "status",
+            "createdDateTime",
+            "completedDateTime",
+            "schedule",
+            "justification",
+            "answers",
+            "customExtensionCalloutInstances",
+        }
+    ),
+    expandable=frozenset({"accessPackage", "requestor", "assignment"}),
+    order="createdDateTime",
+)
+
+
+def visible(request: Request, person_id: str) -> bool:
+    """Whether it is theirs: asked by them, for them, or waiting for their decision."""
+    return person_id in {request.requestor_id, request.person_id, *request.approvers}

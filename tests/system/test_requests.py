@@ -1,0 +1,231 @@
+"""Somebody asks, somebody decides, and access follows: all services on real Kafka and MongoDB, by HTTP alone."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest_asyncio
+
+from deploy.embedded import Servers
+from deploy.run.registry import assemblies
+from shared.contracts import topics
+from shared.contracts.hr import ChangeKind, HrChange
+from shared.messaging.admin import create_topics
+from shared.messaging.envelope import Outgoing
+from shared.messaging.host import Host, groups_of
+from shared.settings import Settings
+from shared.web.app import make_app
+from shared.web.server import HttpServer
+
+EM = "/v1.0/identityGovernance/entitlementManagement"
+PATIENCE_S = 30.0
+
+
+class Company:
+    """A running Tenure, asked over HTTP by whoever is named."""
+
+    def __init__(self, host: Host, client: httpx.AsyncClient) -> None:
+        self.host = host
+        self.client = client
+
+    async def call(self, method: str, path: str, by: str | None = None, status: int | None = None, **body: Any) -> Any:
+        """The answer's body; fails if the status is another one than `status` (any success if None)."""
+        headers = {"Tenure-Actor": f"person:{by}"} if by else {}
+        answer = await self.client.request(method, path, json=body or None, headers=headers)
+        right = answer.is_success if status is None else answer.status_code == status
+        assert right, f"{method} {path}: {answer.status_code} {answer.text}"
+        return answer.json() if answer.content else None
+
+    async def person(self, name: str, manager: str | None = None) -> str:
+        """Somebody whom the HR system says to have joined; `manager`: their employee id, which is the name."""
+        change = HrChange(
+            change_id=f"{name}-joined",
+            employee_id=name,
+            kind=ChangeKind.JOINED,
+            effective_at=datetime(2026, 1, 1, tzinfo=UTC),
+            attributes={
+                "displayName": name,
+                "employeeId": name,
+                "userPrincipalName": f"{name}@company.example",
+                "managerEmployeeId": manager,
+            },
+        )
+        record = Outgoing(topics.HR_CHANGES.name, name.encode(), change.json_bytes())
+        await self.host.bus.publish([record])
+
+        async def there() -> str | None:
+            found = await self.call("GET", f"/v1.0/users?$filter=employeeId eq '{name}'&$select=id")
+            return found["value"][0]["id"] if found["value"] else None
+
+        return str(await until(there, f"{name} has joined"))
+
+    async def package(self, **policy: Any) -> tuple[str, str, str]:
+        """Ids of a package that brings a group, of a policy to request it by, and of the group."""
+        name = f"Sales {uuid.uuid4().hex[:6]}"
+        group = await self.call(
+            "POST", "/v1.0/groups", displayName=name, mailNickname="sales", mailEnabled=False, securityEnabled=True
+        )
+        catalog = await self.call("POST", f"{EM}/catalogs", displayName=name)
+        resource = {"originId": group["id"], "originSystem": "AadGroup"}
+        await self.call(
+            "POST", f"{EM}/resourceRequests", requestType="adminAdd", catalog={"id": catalog["id"]}, resource=resource
+        )
+        package = await self.call("POST", f"{EM}/accessPackages", displayName=name, catalog={"id": catalog["id"]})
+        role = {"originId": f"Member_{group['id']}", "originSystem": "AadGroup", "displayName": "Member"}
+        await self.call("POST", f"{EM}/accessPackages/{package['id']}/resourceRoleScopes", role=role, scope=resource)
+        body = {
+            "displayName": name,
+            "allowedTargetScope": "allMemberUsers",
+            "expiration": {"type": "afterDuration", "duration": "P90D"},
+            "requestorSettings": {"enableTargetsToSelfAddAccess": True, "enableTargetsToSelfRemoveAccess": True},
+            "accessPackage": {"id": package["id"]},
+        }
+        made = await self.call("POST", f"{EM}/assignmentPolicies", **(body | policy))
+        return package["id"], made["id"], group["id"]
+
+    async def asked(self, by: str, package: str, policy: str, **more: Any) -> str:
+        body = {"requestType": "userAdd", "assignment": {"accessPackageId": package, "assignmentPolicyId": policy}}
+        made = await self.call("POST", f"{EM}/assignmentRequests", by, 201, **(body | more))
+        assert (made["state"], made["status"]) == ("submitted", "Accepted")
+        return str(made["id"])
+
+    async def state(self, request: str) -> dict[str, Any]:
+        said: dict[str, Any] = await self.call("GET", f"{EM}/assignmentRequests/{request}?$expand=assignment")
+        return said
+
+    async def becomes(self, request: str, state: str) -> dict[str, Any]:
+        async def there() -> dict[str, Any] | None:
+            said = await self.state(request)
+            return said if said["state"] == state else None
+
+        return await until(there, f"the request is {state}")
+
+    async def waiting_for(self, person: str) -> list[str]:
+        path = f"{EM}/accessPackageAssignmentApprovals/filterByCurrentUser(on='approver')"
+        return [one["id"] for one in (await self.call("GET", path, person))["value"]]
+
+    async def stage(self, request: str, by: str, number: int = 0) -> str:
+        """Its URL, once it waits for them."""
+
+        async def there() -> str | None:
+            path = f"{EM}/accessPackageAssignmentApprovals/{request}/stages"
+            stages = (await self.call("GET", path, by))["value"]
+            mine = stages[number]
+            return f"{path}/{mine['id']}" if mine["assignedToMe"] else None
+
+        return await until(there, "the stage is theirs to decide")
+
+    async def members(self, group: str) -> set[str]:
+        return {one["id"] for one in (await self.call("GET", f"/v1.0/groups/{group}/members"))["value"]}
+
+
+async def until(find: Callable[[], Awaitable[Any]], what: str) -> Any:
+    end = time.monotonic() + PATIENCE_S
+    while not (found := await find()):
+        assert time.monotonic() < end, f"did not happen: {what}"
+        await asyncio.sleep(0.05)
+    return found
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def company(servers: Servers) -> AsyncIterator[Company]:
+    where = servers.endpoints
+    settings = Settings(
+        kafka=where.kafka, mongo=where.mongo, namespace=f"req{uuid.uuid4().hex[:8]}", timer_poll_s=0.1, partitions=2
+    )
+    host = Host(settings, assemblies(without=("audit",)))
+    await create_topics(settings, groups_of(list(host.services.values())))
+    async with host:
+        routers = [router for service in host.services.values() for router in service.routers]
+        server = HttpServer(make_app("tenure", routers))
+        await server.start()
+        async with httpx.AsyncClient(base_url=server.url, timeout=30) as client:
+            yield Company(host, client)
+        await server.stop()
+        assert host.troubles() == {}
+
+
+def approved_by_manager(**more: Any) -> dict[str, Any]:
+    manager = {"@odata.type": "#microsoft.graph.requestorManager", "managerLevel": 1}
+    stage = {"durationBeforeAutomaticDenial": "P14D", "primaryApprovers": [manager], **more}
+    return {"requestApprovalSettings": {"isApprovalRequiredForAdd": True, "stages": [stage]}}
+
+
+async def test_a_request_that_the_manager_approves_brings_the_group(company: Company) -> None:
+    boss, ana = await company.person("eva"), await company.person("ana", "eva")
+    package, policy, group = await company.package(**approved_by_manager())
+
+    request = await company.asked(ana, package, policy, justification="I sell.")
+    await company.becomes(request, "pendingApproval")
+    stage = await company.stage(request, boss)
+    assert request in await company.waiting_for(boss)
+    assert request not in await company.waiting_for(ana)
+    await company.call("PATCH", stage, ana, 403, reviewResult="Approve")
+    await company.call("PATCH", stage, boss, 204, reviewResult="Approve", justification="Yes.")
+    await company.call("PATCH", stage, boss, 409, reviewResult="Deny")
+
+    said = await company.becomes(request, "delivered")
+    assert said["status"] == "Delivered"
+    assert ana in await company.members(group)
+    assignment = await company.call("GET", f"{EM}/assignments/{said['assignment']['id']}?$expand=target,accessPackage")
+    assert (assignment["state"], assignment["target"]["id"]) == ("delivered", ana)
+    assert assignment["schedule"]["expiration"]["type"] == "afterDateTime"
+    seen = await company.call("GET", stage, boss)
+    assert (seen["status"], seen["reviewResult"], seen["reviewedBy"]["id"]) == ("Completed", "Approved", boss)
+
+    leaving = {"requestType": "userRemove", "assignment": {"id": said["assignment"]["id"]}}
+    removal = await company.call("POST", f"{EM}/assignmentRequests", ana, 201, **leaving)
+    await company.becomes(removal["id"], "delivered")
+
+    async def out() -> bool:
+        return ana not in await company.members(group)
+
+    await until(out, "she is out of the group")
+
+
+async def test_a_request_that_the_manager_denies_brings_nothing(company: Company) -> None:
+    boss, ben = await company.person("fay"), await company.person("ben", "fay")
+    package, policy, group = await company.package(**approved_by_manager(isApproverJustificationRequired=True))
+
+    request = await company.asked(ben, package, policy)
+    again = {"requestType": "userAdd", "assignment": {"accessPackageId": package, "assignmentPolicyId": policy}}
+    await company.call("POST", f"{EM}/assignmentRequests", ben, 409, **again)
+    stage = await company.stage(request, boss)
+    await company.call("PATCH", stage, boss, 400, reviewResult="Deny")
+    await company.call("PATCH", stage, boss, 204, reviewResult="Deny", justification="Not in your team.")
+
+    said = await company.becomes(request, "denied")
+    assert (said["status"], said["@tenure.reason"]["message"]) == ("Denied", "Not in your team.")
+    assert await company.members(group) == set()
+    await company.asked(ben, package, policy)  # who was denied may ask again
+
+
+async def test_a_request_that_is_canceled_is_withdrawn_from_its_approvers(company: Company) -> None:
+    boss, cid = await company.person("gus"), await company.person("cid", "gus")
+    package, policy, _ = await company.package(**approved_by_manager())
+
+    request = await company.asked(cid, package, policy)
+    stage = await company.stage(request, boss)
+    await company.call("POST", f"{EM}/assignmentRequests/{request}/cancel", boss, 403)
+    await company.call("POST", f"{EM}/assignmentRequests/{request}/cancel", cid, 200)
+    assert (await company.state(request))["state"] == "canceled"
+
+    async def gone() -> bool:
+        return request not in await company.waiting_for(boss)
+
+    await until(gone, "nobody is asked any more")
+    await company.call("PATCH", stage, boss, 409, reviewResult="Approve")
+
+
+async def test_whoever_makes_a_policy_and_asks_at_once_is_heard(company: Company) -> None:
+    dan = await company.person("dan")
+    for _ in range(5):
+        package, policy, _ = await company.package()
+        request = await company.asked(dan, package, policy)
+        await company.becomes(request, "delivered")
