@@ -1,0 +1,270 @@
+"""May it be asked? Each reason against it, and what a request that is taken asks of others."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+import pytest
+
+from services.request.decide.period import Schedule
+from services.request.decide.scene import Held, Package, Person, Policy, Scene
+from services.request.decide.submit import Ask, submit
+from services.request.model import Request
+from shared.contracts import topics
+from shared.contracts.assignment import AssignmentStatus
+from shared.contracts.base import Cause
+from shared.contracts.catalog import Life, PolicyState
+from shared.contracts.directory import PersonStatus
+from shared.contracts.policy import (
+    Answer,
+    AnswerChoice,
+    ApprovalSettings,
+    ApprovalStageSettings,
+    Question,
+    RequestorSettings,
+    SubjectKind,
+    SubjectSet,
+    TargetScope,
+)
+from shared.contracts.request import RequestStatus, RequestType
+from shared.messaging.decision import Circumstances, Decision
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+SELF = RequestorSettings(
+    enable_targets_to_self_add_access=True,
+    enable_targets_to_self_update_access=True,
+    enable_targets_to_self_remove_access=True,
+)
+CUSTOM = SELF.model_copy(update={"allow_custom_assignment_schedule": True})
+STATE = PolicyState(
+    id="policy",
+    package_id="sales",
+    display_name="By request",
+    expires_after=timedelta(days=90),
+    target_scope=TargetScope.ALL_MEMBERS,
+    requestor_settings=SELF,
+    created_at=NOW,
+    modified_at=NOW,
+)
+ANA = Person("ana", PersonStatus.ACTIVE, "boss", {"displayName": "Ana", "department": "Sales"}, frozenset({"g"}))
+BOSS = Person("boss", PersonStatus.ACTIVE, None, {"displayName": "Boss"})
+PACKAGE = Package("sales", "Sales", "catalog", Life.ACTIVE, frozenset({"audit"}), frozenset({"auditors"}))
+AUDIT = replace(PACKAGE, id="audit", name="Audit")
+HELD = Held("a1", "sales", "policy", "requested", AssignmentStatus.DELIVERED, NOW, NOW + timedelta(days=10))
+SCENE = Scene(
+    packages={"sales": PACKAGE, "audit": AUDIT},
+    policies={"policy": Policy(7, STATE)},
+    people={"ana": ANA, "boss": BOSS},
+    populations={"romans": 'user.city -eq "Rome"'},
+    published=frozenset({"catalog"}),
+)
+ASK = Ask("r", RequestType.USER_ADD, "ana", "ana", "sales", "policy")
+UPDATE = replace(ASK, type=RequestType.USER_UPDATE, assignment_id="a1", policy_id=None)
+
+
+def scene(held: tuple[Held, ...] = (), **policy: Any) -> Scene:
+    return replace(SCENE, policies={"policy": Policy(7, STATE.model_copy(update=policy))}, held={"ana": held})
+
+
+def asked(ask: Ask = ASK, around: Scene = SCENE, **at: Any) -> Decision[Request]:
+    cause = Cause(id="http:1", correlation="http:1", actor="person:ana")
+    return submit(None, ask, Circumstances(now=NOW, version=1, cause=cause, context=around, **at))
+
+
+def taken(ask: Ask = ASK, around: Scene = SCENE) -> Request:
+    decision = asked(ask, around)
+    assert decision.refusal is None, decision.refusal
+    assert decision.state is not None
+    return decision.state
+
+
+def commanded(ask: Ask = ASK, around: Scene = SCENE) -> tuple[str, dict[str, Any]]:
+    (message,) = asked(ask, around).messages
+    assert message.value is not None
+    return message.topic, orjson.loads(message.value)["order"]
+
+
+def test_what_needs_no_approval_goes_to_assignment_with_the_policys_duration() -> None:
+    topic, order = commanded()
+    assert topic == topics.ASSIGNMENT_COMMANDS.name
+    assert (order["type"], order["kind"], order["lasts"]) == ("AddAssignment", "requested", "P90D")
+    one = taken()
+    assert (one.status, one.terms.version) == (RequestStatus.DELIVERING, 7)
+
+
+def test_what_needs_approval_goes_there_with_the_stages_of_the_policy_as_it_is_now() -> None:
+    stage = ApprovalStageSettings(primary_approvers=(SubjectSet(kind=SubjectKind.REQUESTOR_MANAGER),))
+    settings = ApprovalSettings(is_approval_required_for_add=True, stages=(stage,))
+    topic, order = commanded(around=scene(approval_settings=settings))
+    assert topic == topics.APPROVAL_COMMANDS.name
+    assert order["stages"][0]["primaryApprovers"][0]["kind"] == "requestorManager"
+    assert taken(around=scene(approval_settings=settings)).status is RequestStatus.PENDING_APPROVAL
+
+
+def question(**more: Any) -> Question:
+    return Question(id="q", text="Why?", **more)
+
+
+TOO_LONG = Schedule(lasts=timedelta(days=91))
+CHOICES = (AnswerChoice(actual_value="rome"), AnswerChoice(actual_value="oslo"))
+
+
+@pytest.mark.parametrize(
+    ("ask", "around", "code"),
+    [
+        (ASK, replace(SCENE, people={"boss": BOSS}), "personNotFound"),
+        (ASK, replace(SCENE, people={"ana": replace(ANA, status=PersonStatus.SUSPENDED)}), "requestorBlocked"),
+        (ASK, replace(SCENE, packages={}), "packageNotFound"),
+        (replace(ASK, policy_id="other"), SCENE, "policyNotFound"),
+        (ASK, scene(life=Life.DELETING), "beingDeleted"),
+        (ASK, replace(SCENE, published=frozenset()), "catalogUnpublished"),
+        (ASK, scene(rule='user.city -eq "Rome"'), "policyIsAutomatic"),
+        (ASK, scene(requestor_settings=RequestorSettings()), "selfRequestDisabled"),
+        (replace(ASK, requestor_id="boss"), SCENE, "onBehalfDisabled"),
+        (ASK, scene(target_scope=TargetScope.NOT_SPECIFIED), "notInScope"),
+        (ASK, scene(target_scope=TargetScope.ALL_EXTERNAL), "notInScope"),
+        (replace(ASK, policy_id=None), scene(target_scope=TargetScope.NOT_SPECIFIED), "notInScope"),
+        (ASK, scene(held=(HELD,)), "alreadyAssigned"),
+        (ASK, scene(held=(replace(HELD, package_id="audit"),)), "incompatibleAccessPackage"),
+        (
+            ASK,
+            replace(SCENE, people={"ana": replace(ANA, groups=frozenset({"auditors"}))}),
+            "incompatibleGroup",
+        ),
+        (
+            ASK,
+            scene(approval_settings=ApprovalSettings(is_requestor_justification_required=True)),
+            "justificationRequired",
+        ),
+        (replace(ASK, schedule=Schedule(lasts=timedelta(days=1))), SCENE, "scheduleNotAllowed"),
+        (replace(ASK, schedule=TOO_LONG), scene(requestor_settings=CUSTOM), "scheduleNotAllowed"),
+        (replace(ASK, schedule=Schedule(never_ends=True)), scene(requestor_settings=CUSTOM), "scheduleNotAllowed"),
+        (ASK, scene(expires_after=None, expires_at=NOW), "policyExpired"),
+        (ASK, scene(questions=(question(is_required=True),)), "answerMissing"),
+        (replace(ASK, answers=(Answer(question_id="z", value="x"),)), SCENE, "unknownQuestion"),
+        (
+            replace(ASK, answers=(Answer(question_id="q", value="12"),)),
+            scene(questions=(question(regex_pattern="[a-z]+"),)),
+            "answerNotValid",
+        ),
+        (
+            replace(ASK, answers=(Answer(question_id="q", value="rome,oslo"),)),
+            scene(questions=(question(choices=CHOICES),)),
+            "answerNotValid",
+        ),
+        (UPDATE, SCENE, "assignmentNotFound"),
+        (UPDATE, scene(held=(replace(HELD, kind="automatic"),)), "assignedByRule"),
+        (UPDATE, scene(held=(HELD,), target_scope=TargetScope.NOT_SPECIFIED), "notInScope"),
+        (
+            UPDATE,
+            scene(held=(HELD,), requestor_settings=RequestorSettings(enable_targets_to_self_add_access=True)),
+            "selfRequestDisabled",
+        ),
+        (
+            replace(UPDATE, schedule=Schedule(ends_at=NOW + timedelta(days=200))),
+            scene(held=(HELD,)),
+            "scheduleNotAllowed",
+        ),
+        (replace(ASK, type=RequestType.ADMIN_ADD, policy_id=None), SCENE, "policyRequired"),
+        (
+            replace(ASK, type=RequestType.ADMIN_ADD),
+            scene(target_scope=TargetScope.SPECIFIC_USERS, targets=()),
+            "notInScope",
+        ),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_asked_is_refused_with_its_reason(ask: Ask, around: Scene, code: str) -> None:
+    decision = asked(ask, around)
+    assert decision.refusal is not None
+    assert decision.refusal.code == code
+    assert decision.state is None
+    assert not decision.messages
+
+
+def test_of_one_person_and_package_one_request_is_open() -> None:
+    decision = asked(clashes=frozenset({"state.holds_place"}))
+    assert decision.refusal is not None
+    assert decision.refusal.code == "requestPending"
+
+
+def test_a_manager_asks_for_those_who_report_to_them_and_nobody_else() -> None:
+    settings = RequestorSettings(enable_on_behalf_requestors_to_add_access=True)
+    on_behalf = replace(ASK, requestor_id="boss")
+    assert taken(on_behalf, scene(requestor_settings=settings)).person_id == "ana"
+    elsewhere = replace(scene(requestor_settings=settings), people={"ana": replace(ANA, manager_id="x"), "boss": BOSS})
+    decision = asked(on_behalf, elsewhere)
+    assert decision.refusal is not None
+    assert decision.refusal.code == "notOnBehalfOf"
+
+
+@pytest.mark.parametrize(
+    ("target", "fits"),
+    [
+        (SubjectSet(kind=SubjectKind.SINGLE_USER, id="ana"), True),
+        (SubjectSet(kind=SubjectKind.SINGLE_USER, id="ben"), False),
+        (SubjectSet(kind=SubjectKind.GROUP_MEMBERS, id="g"), True),
+        (SubjectSet(kind=SubjectKind.GROUP_MEMBERS, id="h"), False),
+        (SubjectSet(kind=SubjectKind.ATTRIBUTE_RULE, rule='user.department -eq "sales"'), True),
+        (SubjectSet(kind=SubjectKind.ATTRIBUTE_RULE, rule='user.department -eq "law"'), False),
+        (SubjectSet(kind=SubjectKind.POPULATION, id="romans"), False),
+    ],
+)
+def test_a_policy_for_some_lets_exactly_these_ask(target: SubjectSet, fits: bool) -> None:
+    around = scene(target_scope=TargetScope.SPECIFIC_USERS, targets=(target,))
+    refusal = asked(around=around).refusal
+    assert (refusal is None) is fits
+
+
+def test_a_guest_is_no_member() -> None:
+    guest = replace(ANA, attributes={"userType": "Guest"})
+    around = replace(SCENE, people={"ana": guest})
+    refusal = asked(around=around).refusal
+    assert refusal is not None
+    assert refusal.code == "notInScope"
+
+
+def test_without_a_policy_named_the_one_of_the_best_class_is_taken() -> None:
+    some = SubjectSet(kind=SubjectKind.SINGLE_USER, id="ana")
+    closer = STATE.model_copy(
+        update={"id": "closer", "target_scope": TargetScope.SPECIFIC_USERS, "targets": (some,), "created_at": NOW}
+    )
+    around = replace(SCENE, policies={**SCENE.policies, "closer": Policy(1, closer)})
+    assert taken(replace(ASK, policy_id=None), around).policy_id == "closer"
+
+
+def test_an_administrator_assigns_under_a_direct_policy_whom_they_like() -> None:
+    by_admin = replace(ASK, type=RequestType.ADMIN_ADD, requestor_id=None)
+    _, order = commanded(by_admin, scene(target_scope=TargetScope.NOT_SPECIFIED))
+    assert order["kind"] == "direct"
+
+
+def test_an_administrator_does_not_pass_by_approval() -> None:
+    settings = ApprovalSettings(is_approval_required_for_add=True, stages=(ApprovalStageSettings(),))
+    by_admin = replace(ASK, type=RequestType.ADMIN_ADD, requestor_id=None)
+    assert taken(by_admin, scene(approval_settings=settings)).status is RequestStatus.PENDING_APPROVAL
+
+
+def test_an_extension_gives_the_policys_time_once_more_and_never_passes_its_date() -> None:
+    _, order = commanded(UPDATE, scene(held=(HELD,)))
+    assert order == {"type": "ChangeAssignment", "assignmentId": "a1", "endsAt": "2026-06-09T00:00:00Z"}
+    dated = scene(held=(HELD,), expires_after=None, expires_at=NOW + timedelta(days=30))
+    assert commanded(UPDATE, dated)[1]["endsAt"] == "2026-03-31T00:00:00Z"
+
+
+def test_a_start_ahead_and_an_end_of_ones_own_are_kept_where_the_policy_lets_one_choose() -> None:
+    wish = Schedule(starts_at=NOW + timedelta(days=5), ends_at=NOW + timedelta(days=20))
+    one = taken(replace(ASK, schedule=wish), scene(requestor_settings=CUSTOM))
+    assert (one.starts_at, one.ends_at, one.lasts) == (wish.starts_at, wish.ends_at, None)
+
+
+def test_a_repeat_under_the_same_id_changes_nothing() -> None:
+    one = taken()
+    cause = Cause(id="http:2", correlation="http:2", actor="person:ana")
+    again = submit(one, ASK, Circumstances(now=NOW, version=2, cause=cause, context=SCENE))
+    assert again.state is one
+    assert not again.transitions
+    other = submit(one, replace(ASK, package_id="audit"), Circumstances(now=NOW, version=2, cause=cause, context=SCENE))
+    assert other.refusal is not None
