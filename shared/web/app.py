@@ -11,6 +11,8 @@ from starlette.responses import JSONResponse, Response
 from shared.telemetry import metrics
 from shared.web.errors import add_error_handlers
 from shared.web.middleware import LOCAL_HOSTS, Outermost
+from shared.web.navigation import Navigating
+from shared.web.paths import Paths, Templates
 from shared.web.preferences import Preferring
 
 MIB = 1024 * 1024
@@ -49,7 +51,8 @@ def make_app(
         docs_url=None,  # its page loads scripts from a foreign host
         redoc_url=None,
         middleware=[
-            Middleware(Outermost, service=service, templates=lambda: _templates(app), max_body=max_body, hosts=hosts),
+            Middleware(Outermost, service=service, max_body=max_body, hosts=hosts),
+            Middleware(Navigating, paths=Paths(lambda: _templates(app))),
             Middleware(Preferring),
         ],
     )
@@ -60,8 +63,8 @@ def make_app(
     return app
 
 
-def _templates(app: FastAPI) -> Iterable[str]:
-    return [context.path for context in iter_route_contexts(app.routes) if context.path]
+def _templates(app: FastAPI) -> Templates:
+    return [(one.path, one.methods or ()) for one in iter_route_contexts(app.routes) if one.path]
 
 
 def health_router(readiness: Readiness) -> APIRouter:

@@ -18,11 +18,13 @@ import orjson
 from fastapi import APIRouter, Request
 from pydantic import BeforeValidator, Field
 from starlette.responses import JSONResponse, Response
-from starlette.types import ASGIApp, Message, Scope
+from starlette.types import ASGIApp, Scope
 
 from shared.telemetry.logs import get_logger
 from shared.web.errors import BadRequest, GraphError, RequestIds, body_of, fault
 from shared.web.graph_model import GraphInput, GraphModel
+from shared.web.held import Answer, ask
+from shared.web.paths import IN_PATH
 
 log = get_logger(__name__)
 
@@ -160,14 +162,12 @@ class Dispatcher:
             scope, body = self._request(part)
         except GraphError as error:
             return refused(part, error, self.ids)
-        caught = _Caught(body)
         try:
-            await self._app(scope, caught.receive, caught.send)
+            return _said(part, await ask(self._app, scope, body))
         except Exception as error:
             # Half an answer that breaks off ends a connection; here it must not end the other parts.
             log.exception("a part of a batch failed", method=part.method)
             return refused(part, fault(error), self.ids)
-        return caught.answer(part)
 
     def _request(self, part: Part) -> tuple[Scope, bytes]:
         for name, value in part.headers.items():
@@ -187,7 +187,7 @@ class Dispatcher:
             "type": "http",
             "method": part.method,
             "path": path,
-            "raw_path": quote(path, safe="/$()'=,:@~!*+;&").encode(),
+            "raw_path": quote(path, safe=IN_PATH).encode(),
             # As a browser would send it: spaces and letters beyond ASCII may stand in a part as they are.
             "query_string": quote(query, safe="/?:@!$&'()*+,;=%-._~\"<>[]{}|\\^`").encode(),
             "headers": [*self._headers, *own, (b"content-length", str(len(body)).encode())],
@@ -211,47 +211,19 @@ def _bytes_of(part: Part) -> bytes:
         raise BadRequest(f"A body of type '{kind[:64]}' is a string in Base64.", target="body") from None
 
 
-class _Caught:
-    """The two ends of a connection that there is not."""
-
-    def __init__(self, body: bytes) -> None:
-        self._body: bytes | None = body
-        self._over = asyncio.Event()
-        self._status = 500
-        self._headers: list[tuple[bytes, bytes]] = []
-        self._said = bytearray()
-
-    async def receive(self) -> Message:
-        if self._body is None:
-            await self._over.wait()  # whoever streams takes a disconnect for a caller who has gone
-            return {"type": "http.disconnect"}
-        body, self._body = self._body, None
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self._status, self._headers = message["status"], list(message.get("headers", []))
-        elif message["type"] == "http.response.body":
-            self._said += message.get("body", b"")
-            if not message.get("more_body", False):
-                self._over.set()
-
-    def answer(self, part: Part) -> PartAnswer:
-        headers: dict[str, str] = {}
-        for name, value in self._headers:
-            text = name.decode("latin-1").title()
-            said = value.decode("latin-1")
-            headers[text] = f"{headers[text]}, {said}" if text in headers else said
-        headers.pop("Content-Length", None)
-        return PartAnswer(id=part.id, status=self._status, headers=headers, body=self._body_said(headers))
-
-    def _body_said(self, headers: Mapping[str, str]) -> Any:
-        kind = headers.get("Content-Type", "").lower()
-        if not self._said:
-            return None
-        if "json" in kind:
-            return orjson.loads(self._said)
-        return self._said.decode() if kind.startswith("text/plain") else base64.b64encode(self._said).decode()
+def _said(part: Part, answer: Answer) -> PartAnswer:
+    headers: dict[str, str] = {}
+    for name, value in answer.headers.items():
+        title = name.title()
+        headers[title] = f"{headers[title]}, {value}" if title in headers else value
+    headers.pop("Content-Length", None)
+    kind = headers.get("Content-Type", "").lower()
+    body: Any = None
+    if answer.body and "json" in kind:
+        body = orjson.loads(answer.body)
+    elif answer.body:
+        body = answer.body.decode() if kind.startswith("text/plain") else base64.b64encode(answer.body).decode()
+    return PartAnswer(id=part.id, status=answer.status, headers=headers, body=body)
 
 
 def refused(part: Part, error: GraphError, ids: RequestIds) -> PartAnswer:

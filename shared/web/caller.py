@@ -31,7 +31,7 @@ ROLES_HEADER = "Tenure-Roles"
 NOBODY_NAMED = "system:api"
 """The actor of a request that names none."""
 
-_ACTOR = re.compile(r"(file|person|source|system):[^\x00-\x1f\x7f]{1,200}")
+_ACTOR = re.compile(r"(?:file|source|system):[^\x00-\x1f\x7f]{1,200}|person:[^\x00-\x1f\x7f/]{1,200}")
 _IN_SCOPE = "tenure.caller"
 
 

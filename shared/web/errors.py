@@ -182,17 +182,25 @@ def _place(loc: Iterable[str | int]) -> str:
 
 def _of_http(error: HTTPException, request: Request) -> GraphError:
     headers = dict(error.headers or {})
-    kind = {404: NotFound, 405: MethodNotAllowed, 413: TooLarge}.get(error.status_code)
+    text = str(error.detail)
     if error.status_code == 405:
-        text = "Specified HTTP method is not allowed for the request target."
-    elif error.status_code == 404 and error.detail == HTTPStatus.NOT_FOUND.phrase:
-        text = f"Resource not found for the segment '{request.url.path.rstrip('/').rsplit('/', 1)[-1][:100]}'."
-    else:
-        text = str(error.detail)
-    if kind:
-        return kind(text, headers=headers)
+        return method_not_allowed(**headers)
+    if error.status_code == 404:
+        return NotFound(text) if text != HTTPStatus.NOT_FOUND.phrase else no_such_path(request.url.path)
+    if error.status_code == 413:
+        return TooLarge(text, headers=headers)
     code = "BadRequest" if 400 <= error.status_code < 500 else "generalException"
     return GraphError(text, code=code, status=error.status_code, headers=headers)
+
+
+def no_such_path(path: str) -> NotFound:
+    """No route is declared for it."""
+    return NotFound(f"Resource not found for the segment '{path.rstrip('/').rsplit('/', 1)[-1][:100]}'.")
+
+
+def method_not_allowed(**headers: str) -> MethodNotAllowed:
+    """`Allow` among the headers says what is allowed."""
+    return MethodNotAllowed("Specified HTTP method is not allowed for the request target.", headers=headers)
 
 
 def fault(error: Exception) -> GraphError:

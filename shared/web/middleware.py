@@ -1,9 +1,8 @@
-"""What surrounds every request: its ids, the path's form, limits on what is taken in, the last word on our faults."""
+"""What surrounds every request: its ids, limits on what is taken in, the last word on our faults."""
 
 import time
 import uuid
-from collections.abc import Callable, Iterable
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -11,7 +10,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from shared.telemetry import metrics
 from shared.telemetry.logs import bound, get_logger
 from shared.web.errors import BadRequest, Forbidden, GraphError, RequestIds, TooLarge, fault, response_of
-from shared.web.paths import PathTable
 
 log = get_logger(__name__)
 
@@ -33,14 +31,11 @@ class Outermost:
         app: ASGIApp,
         *,
         service: str,
-        templates: Callable[[], Iterable[str]],
         max_body: int,
         hosts: frozenset[str] | None,
     ) -> None:
         self._app = app
         self._service = service
-        self._templates = templates
-        self._table: PathTable | None = None
         self._max_body = max_body
         self._hosts = hosts
 
@@ -67,7 +62,6 @@ class Outermost:
         with bound(service=self._service, correlation=ids.request_id):
             try:
                 self._admit(headers)
-                self._canonicalise(scope)
                 await self._app(scope, _limited(receive, self._max_body), answer)
             except Exception as error:
                 told = error if isinstance(error, GraphError) else fault(error)
@@ -93,14 +87,6 @@ class Outermost:
         length = headers.get(b"content-length", b"0")
         if length.isdigit() and int(length) > self._max_body:
             raise TooLarge(f"The body is larger than {self._max_body} bytes.")
-
-    def _canonicalise(self, scope: Scope) -> None:
-        if self._table is None:
-            self._table = PathTable(self._templates())
-        path = scope["path"]
-        if (canonical := self._table.canonical(path)) != path:
-            scope["path"] = canonical
-            scope["raw_path"] = quote(canonical, safe="/$()'=,:@~!*+;&").encode()
 
 
 def _headers(scope: Scope) -> dict[bytes, bytes]:

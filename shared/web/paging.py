@@ -12,9 +12,9 @@ from fastapi import Query, Request
 
 from shared.web.odata.fields import EntitySet
 from shared.web.odata.options import ListQuery, Shape, read_query, read_shape
+from shared.web.paths import IN_PATH
 
 Document = Mapping[str, Any]
-_IN_PATH = "/$()'=,:@~!*;&"
 
 
 def list_query(entities: EntitySet, *, also: frozenset[str] = frozenset()) -> Callable[..., ListQuery]:
@@ -115,4 +115,4 @@ def _next_link(request: Request, query: ListQuery, token: str, base_url: str | N
     ]
     # `$` and quotes stay readable, as in Graph's own links.
     options = urlencode([*kept, ("$skiptoken", token)], safe="$'(),:/", quote_via=quote)
-    return f"{_base(request, base_url)}{quote(request.scope['path'], safe=_IN_PATH)}?{options}"
+    return f"{_base(request, base_url)}{quote(request.scope['path'], safe=IN_PATH)}?{options}"

@@ -2,76 +2,100 @@
 
 - case does not matter: `/V1.0/Users/…/MemberOf`
 - keys come in parentheses too: `/accessPackages('{id}')` is `/accessPackages/{id}`
-- functions come qualified, with empty parentheses, with their arguments in any order:
+- functions come qualified, with empty parentheses, with their arguments in any order, with or without quotes:
   `microsoft.graph.filterByCurrentUser(on='target')`, `delta()`
 
-Routes are declared with plain segments, `{id}` and `filterByCurrentUser(on='{on}')`. The rest is left as it is.
-Source: reference/graph-api-operations.md 1.5.
+Routes are declared with plain segments, `{id}` and `filterByCurrentUser(on='{on}')`. The rest is left as it is. What
+begins with `$` (`$count`, `$ref`) is a key only in parentheses. Source: reference/graph-api-operations.md 1.5.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 _CALL = re.compile(r"(?P<name>[^()']+)\((?P<args>.*)\)", re.DOTALL)
 _ARGUMENT = re.compile(r"\s*(?P<key>\w+)\s*=\s*(?P<value>'(?:[^']|'')*'|[^',()\s]+)\s*(?:,|$)")
 _QUOTED = re.compile(r"'(?:[^']|'')*'")
 _BARE_KEY = re.compile(r"[\w.@~-]+")
 _NAMESPACE = "microsoft.graph."
+IN_PATH = "/$()'=,:@~!*+;&"
+"""What stands in a path as it is; the rest is percent-encoded."""
 _MOST_SEGMENTS = 32
 
 
 @dataclass
 class _Node:
     literals: dict[str, tuple[str, "_Node"]] = field(default_factory=dict)
-    calls: dict[tuple[str, frozenset[str]], tuple[str, tuple[str, ...], "_Node"]] = field(default_factory=dict)
+    calls: dict[tuple[str, frozenset[str]], tuple[str, dict[str, str], "_Node"]] = field(default_factory=dict)
     any: "_Node | None" = None
-    ends: bool = False
-    takes_rest: bool = False
+    methods: set[str] = field(default_factory=set)
+    """Of the path that ends here; empty if none does."""
+    takes_rest: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Known:
+    """A path as it is declared, ids untouched, and the methods it is declared with."""
+
+    path: str
+    methods: frozenset[str]
+
+
+Templates = Iterable[tuple[str, Collection[str]]]
+"""Paths with their methods."""
 
 
 class PathTable:
-    """All paths that an application knows. Built once; `canonical` then is a walk over the segments."""
+    """All paths that an application knows. Built once; `find` then is a walk over the segments."""
 
-    def __init__(self, templates: Iterable[str]) -> None:
+    def __init__(self, templates: Templates) -> None:
         self._root = _Node()
-        for template in templates:
-            self._add(template)
+        for template, methods in templates:
+            self._add(template, frozenset(methods))
 
-    def _add(self, template: str) -> None:
+    def _add(self, template: str, methods: frozenset[str]) -> None:
         node = self._root
         for segment in template.strip("/").split("/"):
             if segment.startswith("{") and segment.endswith("}"):
                 if segment.endswith(":path}"):
-                    node.takes_rest = True
+                    node.takes_rest |= methods
                     return
                 node.any = node.any or _Node()
                 node = node.any
             elif call := _call(segment):
                 name, arguments = call
-                keys = tuple(arguments)
-                key = (name.lower(), frozenset(argument.lower() for argument in keys))
-                node = node.calls.setdefault(key, (name, keys, _Node()))[2]
+                key = (name.lower(), frozenset(argument.lower() for argument in arguments))
+                node = node.calls.setdefault(key, (name, arguments, _Node()))[2]
             else:
                 node = node.literals.setdefault(segment.lower(), (segment, _Node()))[1]
-        node.ends = True
+        node.methods |= methods
 
-    def canonical(self, path: str) -> str:
-        """`path` as the route that it means is declared, ids untouched; as it came if it means none."""
+    def find(self, path: str) -> Known | None:
+        """The path that `path` means, None if none. Several may be declared that it fits (`/users/{id}` and
+        `/users/delta`): the first is meant, and has the methods of all that are spelt like it."""
         segments = _segments(path)
         if len(segments) > _MOST_SEGMENTS:
-            return path
-        found = self._walk(self._root, segments)
-        return path if found is None else "/" + "/".join(found)
+            return None
+        meant: str | None = None
+        methods: frozenset[str] = frozenset()
+        for said, allowed in self._walk(self._root, segments):
+            spelt = "/" + "/".join(said)
+            meant = spelt if meant is None else meant
+            if spelt == meant:
+                methods |= allowed
+        return None if meant is None else Known(meant, methods)
 
-    def _walk(self, node: _Node, left: Sequence[str]) -> list[str] | None:
+    def _walk(self, node: _Node, left: Sequence[str]) -> Iterator[tuple[list[str], frozenset[str]]]:
         if not left:
-            return [] if node.ends else None
+            if node.methods:
+                yield [], frozenset(node.methods)
+            return
         for taken, said, then in self._steps(node, left[0]):
-            rest = self._walk(then, [*taken, *left[1:]])
-            if rest is not None:
-                return [*said, *rest]
-        return list(left) if node.takes_rest else None
+            for rest, methods in self._walk(then, [*taken, *left[1:]]):
+                yield [*said, *rest], methods
+        if node.takes_rest:
+            yield list(left), node.takes_rest
 
     def _steps(self, node: _Node, segment: str) -> Iterator[tuple[list[str], list[str], _Node]]:
         """Ways to read one segment, best first: (segments still to be read, what was read, where that leads)."""
@@ -79,21 +103,37 @@ class PathTable:
             if literal := node.literals.get(spelling.lower()):
                 yield [], [literal[0]], literal[1]
             if not (call := _call(spelling)):
-                if spelling == segment and (key := _keyed(spelling)) and (named := node.literals.get(key[0].lower())):
-                    yield [key[1]], [named[0]], _only_any(named[1])
+                if spelling == segment and (key := _keyed(spelling)):
+                    named = node.literals.get(key[0].lower())
+                    # An id, even if it is spelt like a literal beside it: users('delta').
+                    if named and named[1].any:
+                        yield [], [named[0], key[1]], named[1].any
                 continue
             name, arguments = call
             if declared := node.calls.get((name.lower(), frozenset(argument.lower() for argument in arguments))):
                 values = {argument.lower(): value for argument, value in arguments.items()}
-                said = ",".join(f"{argument}={values[argument.lower()]}" for argument in declared[1])
+                said = ",".join(_argument(key, form, values[key.lower()]) for key, form in declared[1].items())
                 yield [], [f"{declared[0]}({said})"], declared[2]
-        if node.any:
+        if node.any and not segment.startswith("$"):
             yield [], [segment], node.any
 
 
-def _only_any(node: _Node) -> _Node:
-    # A key in parentheses is an id, even if it is spelt like a literal beside it: users('delta').
-    return _Node(any=node.any)
+def _argument(key: str, form: str, value: str) -> str:
+    """As it is declared: in quotes if the template has them."""
+    if form.startswith("'") and not value.startswith("'"):
+        value = f"'{value}'"
+    return f"{key}={value}"
+
+
+class Paths:
+    """The table of an application whose routes may still be added: made when it is first asked for."""
+
+    def __init__(self, templates: Callable[[], Templates]) -> None:
+        self._templates = templates
+
+    @cached_property
+    def table(self) -> PathTable:
+        return PathTable(self._templates())
 
 
 def _spellings(segment: str) -> Iterator[str]:

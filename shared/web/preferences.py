@@ -11,17 +11,18 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 import orjson
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import Request
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.telemetry.logs import get_logger
+from shared.web.held import Answer, ask
+from shared.web.paths import IN_PATH
 
 log = get_logger(__name__)
 
 _PREFERENCE = re.compile(r'\s*([\w.!#$%&\'*+^`|~-]+)\s*(?:=\s*("[^"]*"|[^\s;,"]*))?(?:[^,"]|"[^"]*")*(?:,|$)')
 _OF_THE_CHANGE = {b"content-type", b"content-length", b"prefer", b"if-match", b"idempotency-key"}
-_IN_PATH = "/$()'=,:@~!*;&"
 
 
 def preferences(headers: Mapping[str, str]) -> dict[str, str]:
@@ -52,52 +53,31 @@ class Preferring:
             await self._app(scope, receive, send)
             return
         asked = dict(scope)
-        answer = Answer()
-        await self._app(scope, receive, answer.take)
+        answer = await ask(self._app, scope, receive=receive)
         if wanted == "minimal":
             _shorten(asked, answer)
         elif answer.status == 204 and scope["method"] != "POST":
             answer = await self._read(asked) or answer
         elif _made_or_changed(asked, answer):
-            answer.apply("representation")
-        await answer.give(send)
+            _apply(answer, "representation")
+        await answer(scope, receive, send)
 
-    async def _read(self, scope: Scope) -> "Answer | None":
+    async def _read(self, scope: Scope) -> Answer | None:
         headers = [(name, value) for name, value in scope["headers"] if name.lower() not in _OF_THE_CHANGE]
-        found = Answer()
         try:
-            await self._app({**scope, "method": "GET", "headers": headers}, _nothing, found.take)
+            found = await ask(self._app, {**scope, "method": "GET", "headers": headers})
         except Exception:
             # The change was made: what is wrong with reading it must not say otherwise.
             log.exception("what was changed could not be read", path=scope["path"])
             return None
         if found.status != 200:
             return None
-        found.apply("representation")
+        _apply(found, "representation")
         return found
 
 
-class Answer:
-    """An answer that is held back until it is whole."""
-
-    def __init__(self) -> None:
-        self.status = 500
-        self.headers = MutableHeaders()
-        self.body = b""
-
-    async def take(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-            self.headers = MutableHeaders(raw=list(message.get("headers", [])))
-        elif message["type"] == "http.response.body":
-            self.body += message.get("body", b"")
-
-    async def give(self, send: Send) -> None:
-        await send({"type": "http.response.start", "status": self.status, "headers": self.headers.raw})
-        await send({"type": "http.response.body", "body": self.body})
-
-    def apply(self, preference: str) -> None:
-        self.headers["Preference-Applied"] = f"return={preference}"
+def _apply(answer: Answer, preference: str) -> None:
+    answer.headers["Preference-Applied"] = f"return={preference}"
 
 
 def _made_or_changed(scope: Scope, answer: Answer) -> bool:
@@ -113,7 +93,7 @@ def _shorten(scope: Scope, answer: Answer) -> None:
                 del answer.headers[name]
         answer.status, answer.body = 204, b""
     if answer.status == 204:
-        answer.apply("minimal")
+        _apply(answer, "minimal")
 
 
 def _place(scope: Scope, answer: Answer) -> str | None:
@@ -125,8 +105,4 @@ def _place(scope: Scope, answer: Answer) -> str | None:
     id = said.get("id") if isinstance(said, dict) and scope["method"] == "POST" else None
     if not isinstance(id, str):
         return None
-    return f"{str(Request(scope).base_url).rstrip('/')}{quote(scope['path'], safe=_IN_PATH)}/{quote(id, safe='')}"
-
-
-async def _nothing() -> Message:
-    return {"type": "http.request", "body": b"", "more_body": False}
+    return f"{str(Request(scope).base_url).rstrip('/')}{quote(scope['path'], safe=IN_PATH)}/{quote(id, safe='')}"

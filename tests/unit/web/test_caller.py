@@ -68,6 +68,7 @@ async def test_a_person_is_an_ordinary_one_unless_roles_are_named(app: FastAPI) 
     [
         ({"Tenure_Actor": "me"}, "Tenure-Actor"),
         ({"Tenure_Actor": "person:"}, "Tenure-Actor"),
+        ({"Tenure_Actor": "person:a/b"}, "Tenure-Actor"),
         ({"Tenure_Actor": "person:a", "Tenure_Roles": "King"}, "Tenure-Roles"),
     ],
 )

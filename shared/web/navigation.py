@@ -1,0 +1,181 @@
+"""From the path as it was asked to the route that is declared, and what a path's end means that no route declares.
+
+- any spelling that `paths` knows becomes the declared one
+- `/me/…` is `/users/{id}/…` of the person who is signed in
+- behind every list, `/$count` is its length (`$filter` and `$search` count) and `/$ref` its items' addresses; behind a
+  single object, `/$ref` is its address
+- behind every object, a property's name is its value, and `/$value` behind that the value alone
+
+The last two are answered from what the route of the list or the object answers, so routes need not know. A route that
+is declared comes first. A verb that a path lacks is a 405 that allows all it has.
+Source: OData 4.01 part 2, 4.4 to 4.8; reference/graph-api-operations.md 1.2, 1.5.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlencode
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from shared.web.caller import caller_of
+from shared.web.errors import BadRequest, method_not_allowed, no_such_path
+from shared.web.held import Answer, ask
+from shared.web.paths import IN_PATH, Known, Paths
+
+_ME = re.compile(r"/v1\.0/me(?=/|$)", re.IGNORECASE)
+_NAME = re.compile(r"[A-Za-z]\w{0,127}")
+_OF_DIRECTORY = frozenset({"user", "group", "servicePrincipal", "application", "device", "orgContact", "directoryRole"})
+
+Body = dict[str, Any]
+Ends = Response | Answer | None
+"""An answer to give, or None: the end means nothing here."""
+
+
+class Navigating:
+    """The ASGI application that finds the route's path."""
+
+    def __init__(self, app: ASGIApp, *, paths: Paths) -> None:
+        self._app = app
+        self._paths = paths
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        known = self._find(scope)
+        if known is not None:
+            _go(scope, known.path)
+        if known is not None and scope["method"] in known.methods:
+            await self._app(scope, receive, send)
+        elif scope["method"] == "GET" and (answer := await self._end(scope)) is not None:
+            await answer(scope, receive, send)
+        elif known is not None:
+            raise method_not_allowed(Allow=", ".join(sorted(known.methods)))
+        else:
+            raise no_such_path(scope["path"])
+
+    def _find(self, scope: Scope) -> Known | None:
+        path = scope["path"]
+        known = self._paths.table.find(path)
+        if known is not None or not (me := _ME.match(path)):
+            return known
+        person = caller_of(Request(scope)).person_id
+        if person is None:
+            raise BadRequest("/me request is only valid with delegated authentication flow.", target="me")
+        _go(scope, f"/v1.0/users/{person}{path[me.end() :]}")
+        return self._paths.table.find(scope["path"])
+
+    async def _end(self, scope: Scope) -> Ends:
+        before, _, last = scope["path"].rstrip("/").rpartition("/")
+        name = ""
+        if last.lower() == "$value":
+            before, _, name = before.rpartition("/")
+        known = self._paths.table.find(before)
+        if known is None or "GET" not in known.methods or not known.path.startswith("/v1.0/"):
+            return None
+        match last.lower():
+            case "$count":
+                return await self._count(scope, known.path)
+            case "$ref":
+                return await self._references(scope, known.path)
+            case "$value":
+                return await self._property(scope, known.path, name, alone=True)
+        return await self._property(scope, known.path, last, alone=False)
+
+    async def _count(self, scope: Scope, path: str) -> Ends:
+        found = await self._get(scope, path, {"$count": "true", "$top": "1"})
+        if not isinstance(found, dict):
+            # One object has no pages, and says so.
+            return None if found is not None and _refuses(found, "$top") else found
+        total = found.get("@odata.count")
+        return None if total is None else Response(str(total), media_type="text/plain")
+
+    async def _references(self, scope: Scope, path: str) -> Ends:
+        found = await self._get(scope, path, {"$select": "id"})
+        if not isinstance(found, dict):
+            return found
+        place = f"{_base(scope)}{quote(path, safe=IN_PATH)}"
+        context = f"{_base(scope)}/v1.0/$metadata#"
+        if not isinstance(items := found.get("value"), list):
+            said = _address(scope, found) or place
+            return JSONResponse({"@odata.context": f"{context}$ref", "@odata.id": said})
+        body: Body = {"@odata.context": f"{context}Collection($ref)"}
+        if "@odata.count" in found:
+            body["@odata.count"] = found["@odata.count"]
+        if "@odata.nextLink" in found:
+            body["@odata.nextLink"] = found["@odata.nextLink"].replace("?", "/$ref?", 1)
+        addresses = [_address(scope, one) or f"{place}/{quote(str(one.get('id')), safe=IN_PATH)}" for one in items]
+        body["value"] = [{"@odata.id": address} for address in addresses]
+        return JSONResponse(body)
+
+    async def _property(self, scope: Scope, path: str, name: str, *, alone: bool) -> Ends:
+        if not _NAME.fullmatch(name):
+            return None
+        found = await self._get(scope, path, {"$select": name})
+        if isinstance(found, Answer):
+            # A 400 that names it: the object has no such property.
+            return None if _refuses(found, name[:64]) else found
+        spelt = next((key for key in found or () if key.lower() == name.lower()), None)
+        if found is None or spelt is None or isinstance(found.get("value"), list):
+            return None
+        return _value(found[spelt], spelt) if alone else _property(scope, path, found, spelt)
+
+    async def _get(self, scope: Scope, path: str, options: Mapping[str, str]) -> Body | Answer | None:
+        """The body that GET of the path answers, with `options` in place of the request's own; the answer itself if it
+        is no success; None if it answers something else."""
+        given = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        query = [(key, value) for key, value in given if f"${key.removeprefix('$').lower()}" not in options]
+        inner = {**scope, "query_string": urlencode([*query, *options.items()]).encode()}
+        _go(inner, path)
+        found = await ask(self._app, inner)
+        if found.status != 200:
+            return found
+        try:
+            said = orjson.loads(found.body)
+        except orjson.JSONDecodeError:
+            return None
+        return said if isinstance(said, dict) else None
+
+
+def _property(scope: Scope, path: str, found: Body, name: str) -> Response:
+    if found[name] is None:
+        return Response(status_code=204)
+    kind = re.search(r"#([^(/]*)", found.get("@odata.context", ""))
+    id = path.rpartition("/")[2].replace("'", "''")
+    context = f"{_base(scope)}/v1.0/$metadata#{kind[1] if kind else ''}('{id}')/{name}"
+    return JSONResponse({"@odata.context": context, "value": found[name]})
+
+
+def _value(value: Any, name: str) -> Response:
+    if isinstance(value, dict | list):
+        raise BadRequest(f"'{name}' is no single value, so it has no $value.", target="$value")
+    if value is None:
+        return Response(status_code=204)
+    return Response(value if isinstance(value, str) else orjson.dumps(value), media_type="text/plain")
+
+
+def _go(scope: Scope, path: str) -> None:
+    if scope["path"] != path:
+        scope["path"] = path
+        scope["raw_path"] = quote(path, safe=IN_PATH).encode()
+
+
+def _base(scope: Scope) -> str:
+    return str(Request(scope).base_url).rstrip("/")
+
+
+def _address(scope: Scope, item: Body) -> str | None:
+    """Where a directory object is found, wherever it was met; None for everything else."""
+    kind = str(item.get("@odata.type", "")).removeprefix("#microsoft.graph.")
+    return f"{_base(scope)}/v1.0/directoryObjects/{item.get('id')}" if kind in _OF_DIRECTORY else None
+
+
+def _refuses(answer: Answer, name: str) -> bool:
+    if answer.status != 400:
+        return False
+    error: Body = orjson.loads(answer.body)["error"]
+    return error.get("target") == name

@@ -1,0 +1,172 @@
+"""What stands behind a list or an object in a path is answered wherever the list and the object are."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import httpx
+import pytest
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
+
+from shared.web.app import make_app
+from shared.web.errors import NotFound
+from shared.web.odata import GUID, EntitySet, Field, ListQuery, Shape
+from shared.web.paging import answer_list, context_url, list_query, shape_query
+
+USERS = EntitySet(
+    "user", {"id": Field("_id", GUID), "displayName": Field("name")}, selectable=frozenset({"city", "tags", "enabled"})
+)
+PEOPLE = {
+    "a": {"id": "a", "displayName": "Ana", "city": None, "tags": ["x"], "enabled": True},
+    "o'n": {"id": "o'n", "displayName": "Ben", "city": "Rome", "tags": [], "enabled": False},
+}
+
+
+@pytest.fixture
+def app() -> FastAPI:
+    routes = APIRouter(prefix="/v1.0")
+
+    async def listed(request: Request, query: ListQuery, bodies: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        async def find(asked: ListQuery) -> Sequence[dict[str, Any]]:
+            return [{"_id": one["id"], **one} for one in bodies][asked.skip : asked.skip + asked.limit]
+
+        async def total(asked: ListQuery) -> int:
+            return len(bodies) - ("$filter" in dict(asked.options))
+
+        def render(one: Any) -> dict[str, Any]:
+            return {key: value for key, value in one.items() if key != "_id"}
+
+        return await answer_list(request, query, find=find, render=render, context="users", total=total)
+
+    asked = Annotated[ListQuery, Depends(list_query(USERS))]
+
+    @routes.get("/users")
+    async def users(request: Request, query: asked) -> dict[str, Any]:
+        return await listed(request, query, list(PEOPLE.values()))
+
+    @routes.get("/users/{id}")
+    async def user(request: Request, id: str, shape: Annotated[Shape, Depends(shape_query(USERS))]) -> dict[str, Any]:
+        if id not in PEOPLE:
+            raise NotFound(f"There is no {id}.")
+        return {"@odata.context": context_url(request, "users/$entity"), **shape.selected(PEOPLE[id])}
+
+    @routes.patch("/users/{id}", status_code=204)
+    async def change(id: str) -> None: ...
+
+    @routes.get("/users/{id}/manager")
+    async def manager(id: str) -> dict[str, Any]:
+        return {"@odata.type": "#microsoft.graph.user", "id": "boss"}
+
+    @routes.get("/groups/{id}/members")
+    async def members(request: Request, id: str, query: asked) -> dict[str, Any]:
+        typed = [{"@odata.type": "#microsoft.graph.user", **one} for one in PEOPLE.values()]
+        return await listed(request, query, typed)
+
+    @routes.post("/groups/{id}/members/$ref", status_code=204)
+    async def add(id: str) -> None: ...
+
+    @routes.get("/groups/$count")
+    async def own_count() -> Response:
+        return Response("its own", media_type="text/plain")
+
+    @routes.get("/groups/{id}")
+    async def group(id: str) -> dict[str, str]:
+        return {"id": id}
+
+    return make_app("Test", [routes])
+
+
+async def call(app: FastAPI, path: str, method: str = "GET", **headers: str) -> httpx.Response:
+    transport = httpx.ASGITransport(app, client=("127.0.0.1", 5))
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
+        return await client.request(method, path, headers=headers)
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/v1.0/users/$count", "2"),
+        ("/V1.0/Users/$Count?$filter=id ne 'a'&$top=1", "1"),
+        ("/v1.0/groups('g')/members/$count", "2"),
+        ("/v1.0/groups/$count", "its own"),
+        ("/v1.0/users/a/displayName/$value", "Ana"),
+        ("/v1.0/users('o''n')/ENABLED/$value", "false"),
+    ],
+)
+async def test_counts_and_values_are_plain_text(app: FastAPI, path: str, said: str) -> None:
+    answer = await call(app, path)
+    assert (answer.status_code, answer.text) == (200, said)
+    assert answer.headers["content-type"].startswith("text/plain")
+
+
+async def test_a_property_is_answered_under_its_name(app: FastAPI) -> None:
+    base = "http://127.0.0.1:8000/v1.0/$metadata#users"
+    assert (await call(app, "/v1.0/users/a/DisplayName")).json() == {
+        "@odata.context": f"{base}('a')/displayName",
+        "value": "Ana",
+    }
+    assert (await call(app, "/v1.0/users('o''n')/tags")).json() == {
+        "@odata.context": f"{base}('o''n')/tags",
+        "value": [],
+    }
+    for path in ("/v1.0/users/a/city", "/v1.0/users/a/city/$value"):
+        nothing = await call(app, path)
+        assert (nothing.status_code, nothing.content) == (204, b"")
+
+
+async def test_references_are_the_addresses_of_what_is_there(app: FastAPI) -> None:
+    base = "http://127.0.0.1:8000/v1.0"
+    members = (await call(app, "/v1.0/groups/g/members/$ref?$top=1")).json()
+    assert members["@odata.context"] == f"{base}/$metadata#Collection($ref)"
+    assert members["value"] == [{"@odata.id": f"{base}/directoryObjects/a"}]
+    assert members["@odata.nextLink"].startswith(f"{base}/groups/g/members/$ref?")
+    users = (await call(app, "/v1.0/users/$ref?$count=true")).json()
+    assert users["@odata.count"] == 2
+    assert [one["@odata.id"] for one in users["value"]] == [f"{base}/users/a", f"{base}/users/o'n"]
+    manager = (await call(app, "/v1.0/users/a/manager/$ref")).json()
+    assert manager == {"@odata.context": f"{base}/$metadata#$ref", "@odata.id": f"{base}/directoryObjects/boss"}
+    group = (await call(app, "/v1.0/groups/g/$ref")).json()
+    assert group["@odata.id"] == f"{base}/groups/g"
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "named"),
+    [
+        ("/v1.0/users/a/secret", 404, "'secret'"),
+        ("/v1.0/users/a/secret/$value", 404, "'$value'"),
+        ("/v1.0/users/a/tags/$value", 400, "'tags'"),
+        ("/v1.0/users/nobody/displayName", 404, "nobody"),
+        ("/v1.0/users/a/$count", 404, "'$count'"),
+        ("/v1.0/users/value", 404, "value"),
+        ("/v1.0/nothing/$count", 404, "'$count'"),
+        ("/v1.0/users/$count?$filter=secret eq 'x'", 400, "'secret'"),
+        ("/v1.0/users/$count?$fitler=x", 400, "'$fitler'"),
+        ("/v1.0/users/$batch", 404, "'$batch'"),
+        ("/$count", 404, "'$count'"),
+        ("/", 404, "''"),
+    ],
+)
+async def test_what_is_not_there_is_named(app: FastAPI, path: str, status: int, named: str) -> None:
+    answer = await call(app, path)
+    assert answer.status_code == status
+    assert named in answer.json()["error"]["message"]
+
+
+async def test_me_is_who_is_signed_in(app: FastAPI) -> None:
+    ana = {"Tenure-Actor": "person:a"}
+    assert (await call(app, "/v1.0/me?$select=id", **ana)).json()["id"] == "a"
+    assert (await call(app, "/V1.0/Me/manager", **ana)).json()["id"] == "boss"
+    assert (await call(app, "/v1.0/me/displayName/$value", **ana)).text == "Ana"
+    assert (await call(app, "/v1.0/me/nothing/at/all", **ana)).status_code == 404
+    nobody = await call(app, "/v1.0/me")
+    assert (nobody.status_code, nobody.json()["error"]["target"]) == (400, "me")
+
+
+async def test_a_verb_that_a_path_lacks_is_told_all_that_it_has(app: FastAPI) -> None:
+    for path, method, allowed in (
+        ("/v1.0/users/a", "DELETE", "GET, PATCH"),
+        ("/v1.0/groups/g/members/$ref", "PUT", "POST"),
+        ("/v1.0/users", "OPTIONS", "GET"),
+    ):
+        refused = await call(app, path, method)
+        assert (refused.status_code, refused.headers["allow"]) == (405, allowed)
+        assert refused.json()["error"]["code"] == "Request_BadRequest"
