@@ -121,6 +121,8 @@ class OneApproval(RuleBasedStateMachine):
             assert why or not stage.settings.is_approver_justification_required
         if stage.result is not ReviewResult.NOT_REVIEWED and not said_again:
             assert decision.refusal is not None
+            if by in stage.approvers:
+                assert decision.refusal.code == "alreadyDecided"
         # The very same decision again is heard as the one it repeats.
         if decision.refusal is None:
             again = judge(self.approval, Judge("r", stage.id, by, result, why), self.at)

@@ -142,6 +142,8 @@ class OneRequest(RuleBasedStateMachine):
             case "AddAssignment":
                 self.held = self.held or status
                 said = [CommandObeyed(**answer)]
+            case "EndAssignment" if refused:
+                said = [CommandRefused(**answer, reason=Refusal(code="assignedByRule", message="by rule"))]
             case "EndAssignment":
                 said = [CommandObeyed(**answer)]
                 if self.held is not None and self.adds:
@@ -176,6 +178,14 @@ class OneRequest(RuleBasedStateMachine):
     def delivery_gets_on(self, status: AssignmentStatus) -> None:
         self.held = status
         self._tell()
+
+    @rule(refused=st.booleans())
+    def another_command_is_answered(self, refused: bool) -> None:
+        answer = {"command_id": "another", "request_id": "r", "assignment_id": "a"}
+        reason = Refusal(code="alreadyHeld", message="held")
+        before = self.request.awaited
+        self._tell(CommandRefused(**answer, reason=reason) if refused else CommandObeyed(**answer))
+        assert self.request.awaited == before
 
     @precondition(lambda self: self.held is not None)
     @rule()
