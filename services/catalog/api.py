@@ -30,6 +30,7 @@ TENURE = "/v1.0/tenure"
 IfMatch = Annotated[str | None, Header(alias="If-Match")]
 IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", max_length=256)]
 
+PackageQuery = Annotated[ListQuery, Depends(list_query(graph.PACKAGES))]
 Rendered = dict[str, Any]
 Render = Callable[[Sequence[Versioned[Any]], tuple[Expand, ...]], Awaitable[list[Rendered]]]
 
@@ -203,6 +204,7 @@ def router(acts: Acts) -> APIRouter:
     routes = APIRouter(tags=["catalog"])
     _catalog_routes(routes, edge)
     _package_routes(routes, edge)
+    _separation_routes(routes, edge)
     _policy_routes(routes, edge)
     _resource_routes(routes, edge)
     _population_routes(routes, edge)
@@ -308,6 +310,59 @@ def _package_routes(routes: APIRouter, edge: Edge) -> None:
 
 
 _ROLE_SCOPES = EntitySet("accessPackageResourceRoleScope", {}, expandable=frozenset({"role", "scope"}))
+
+
+def _separation_routes(routes: APIRouter, edge: Edge) -> None:
+    """Separation of duties, one way: whoever holds what a package lists cannot get that package (SOD-2)."""
+    shelf, at = edge.shelves.packages, f"{EM}/accessPackages/{{id}}"
+
+    @routes.get(f"{at}/incompatibleAccessPackages")
+    async def packages(request: Request, id: str, query: PackageQuery) -> Rendered:
+        item = (await edge.there(shelf, id)).item
+        scope = {"_id": {"$in": list(item.incompatible_packages)}}
+        return await edge.many(request, query, shelf, edge.packages_said, "accessPackages", scope)
+
+    @routes.post(f"{at}/incompatibleAccessPackages/$ref", status_code=204)
+    async def add_package(request: Request, id: str, body: graph.LinkIn) -> None:
+        other = graph.linked(body, "accessPackages")
+        if other == id:
+            raise BadRequest("A package is not incompatible with itself.", target="@odata.id")
+        await edge.there(shelf, other)
+        await edge.change(request, shelf, Change(id, {}, add={"incompatible_packages": other}))
+
+    @routes.delete(f"{at}/incompatibleAccessPackages/{{other}}/$ref", status_code=204)
+    async def remove_package(request: Request, id: str, other: str) -> None:
+        if other not in (await edge.there(shelf, id)).item.incompatible_packages:
+            raise NotFound("The resource was not found.")
+        await edge.change(request, shelf, Change(id, {}, remove={"incompatible_packages": other}))
+
+    @routes.get(f"{at}/accessPackagesIncompatibleWith")
+    async def listing(request: Request, id: str, query: PackageQuery) -> Rendered:
+        """Packages that list this one."""
+        await edge.there(shelf, id)
+        scope = {"state.incompatible_packages": id}
+        return await edge.many(request, query, shelf, edge.packages_said, "accessPackages", scope)
+
+    @routes.get(f"{at}/incompatibleGroups")
+    async def groups(request: Request, id: str) -> Rendered:
+        ids = (await edge.there(shelf, id)).item.incompatible_groups
+        names = await edge.shelves.groups.names(ids)
+        said = [{"@odata.type": "#microsoft.graph.group", "id": one, "displayName": names.get(one)} for one in ids]
+        return {"@odata.context": context_url(request, "groups"), "value": said}
+
+    @routes.post(f"{at}/incompatibleGroups/$ref", status_code=204)
+    async def add_group(request: Request, id: str, body: graph.LinkIn) -> None:
+        group = graph.linked(body, "groups")
+        wait = edge.acts.platform.settings.read_wait_s
+        if group not in await edge.shelves.groups.names_once_heard([group], wait):
+            raise NotFound(f"The group {group} was not found.", target="@odata.id")
+        await edge.change(request, shelf, Change(id, {}, add={"incompatible_groups": group}))
+
+    @routes.delete(f"{at}/incompatibleGroups/{{group}}/$ref", status_code=204)
+    async def remove_group(request: Request, id: str, group: str) -> None:
+        if group not in (await edge.there(shelf, id)).item.incompatible_groups:
+            raise NotFound("The resource was not found.")
+        await edge.change(request, shelf, Change(id, {}, remove={"incompatible_groups": group}))
 
 
 def _policy_routes(routes: APIRouter, edge: Edge) -> None:

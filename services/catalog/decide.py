@@ -36,6 +36,10 @@ class Change:
     """Packages: added to whatever roles there are."""
     remove_roles: frozenset[str] = frozenset()
     """Packages: keys of roles to be taken out."""
+    add: Mapping[str, str] = field(default_factory=dict)
+    """Property -> id to be added to the ids it has."""
+    remove: Mapping[str, str] = field(default_factory=dict)
+    """Property -> id to be taken out of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,10 @@ def change(state: K | None, message: Change, at: At) -> Decision[K]:
     values = dict(message.values)
     if message.add_roles or message.remove_roles:
         values["roles"] = _roles(state, message)
+    for name, id in message.add.items():
+        values[name] = tuple(dict.fromkeys((*getattr(state, name), id)))
+    for name, id in message.remove.items():
+        values[name] = tuple(one for one in getattr(state, name) if one != id)
     changed = tuple(name for name, value in values.items() if getattr(state, name) != value)
     if not changed:
         return Decision(state)  # a repeat, too, although the version it names has passed

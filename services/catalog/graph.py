@@ -24,7 +24,7 @@ from shared.contracts.policy import SubjectSet, TargetScope
 from shared.ids import derived_id
 from shared.web.conditional import etag
 from shared.web.errors import BadRequest
-from shared.web.graph_model import ODATA_TYPE, graph_time, odata_type_of
+from shared.web.graph_model import ODATA_TYPE, GraphInput, graph_time, odata_type_of
 from shared.web.odata import BOOLEAN, DATETIME, GUID, EntitySet, Enumeration
 from shared.web.odata import Field as Asked
 
@@ -129,6 +129,12 @@ class PackagePatch(Body):
     display_name: str | None = Field(None, min_length=1, max_length=NAME_MAX)
     description: str | None = Field(None, max_length=DESCRIPTION_MAX)
     is_hidden: bool | None = None
+
+
+class LinkIn(GraphInput):
+    """`{"@odata.id": "https://…/accessPackages/{id}"}`"""
+
+    link: str = Field(alias="@odata.id")
 
 
 class RoleResourceIn(Body):
@@ -318,6 +324,15 @@ def role_named(role: RoleIn) -> tuple[str, str]:
             target="role/originId",
         )
     return origin, name
+
+
+def linked(body: LinkIn, collection: str) -> str:
+    """The id that a link into that collection ends in. Directory objects may be linked as such."""
+    match = _ID_AT_END.search(body.link)
+    before = body.link[: match.start()].rsplit("/", 1)[-1].lower() if match else ""
+    if match is None or before not in {collection.lower(), "directoryobjects"}:
+        raise BadRequest(f"'@odata.id' ends in {collection}/{{id}}.", target="@odata.id")
+    return match[1].lower()
 
 
 def _bound(link: str) -> str:

@@ -121,7 +121,7 @@ class Shelves:
             PACKAGE_FACTS,
             PackageFact,
             ("catalog_id",),
-            (Index("state.folded"), Index("state.roles.origin_id")),
+            (Index("state.folded"), Index("state.roles.origin_id"), Index("state.incompatible_packages")),
         )
         self.policies = Shelf(
             database,

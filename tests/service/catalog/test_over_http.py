@@ -187,6 +187,39 @@ async def test_a_policy_to_request_by_is_kept_and_said_whole(world: Any) -> None
     assert said["approvalSettings"]["stages"][0]["durationBeforeAutomaticDenial"] == "P14D"
 
 
+async def test_separation_of_duties_is_listed_on_one_package_and_seen_from_the_other(world: Any) -> None:
+    sales, audit = await a_package(world), await a_package(world)
+    path = f"{EM}/accessPackages/{audit}/incompatibleAccessPackages"
+    link = {
+        "@odata.id": f"https://graph.microsoft.com/v1.0/identityGovernance/entitlementManagement/accessPackages/{sales}"
+    }
+    for _ in range(2):  # twice is once
+        assert (await world.client.post(f"{path}/$ref", json=link)).status_code == 204
+    assert [one["id"] for one in (await world.client.get(path)).json()["value"]] == [sales]
+    seen = await world.client.get(f"{EM}/accessPackages/{sales}/accessPackagesIncompatibleWith")
+    assert [one["id"] for one in seen.json()["value"]] == [audit]
+    itself = {"@odata.id": link["@odata.id"].replace(sales, audit)}
+    assert (await world.client.post(f"{path}/$ref", json=itself)).status_code == 400
+    assert (await world.client.post(f"{path}/$ref", json={"@odata.id": "nothing"})).status_code == 400
+    said = [fact["state"] for fact in await world.facts("catalog.packages") if fact["subject"] == audit]
+    assert said[-1]["incompatiblePackages"] == [sales]
+    assert (await world.client.delete(f"{path}/{sales}/$ref")).status_code == 204
+    assert (await world.client.delete(f"{path}/{sales}/$ref")).status_code == 404
+
+
+async def test_an_incompatible_group_has_to_be_there(world: Any) -> None:
+    package = await a_package(world)
+    group = (await world.client.post("/v1.0/groups", json={"displayName": "Auditors"})).json()["id"]
+    path = f"{EM}/accessPackages/{package}/incompatibleGroups"
+    link = {"@odata.id": f"https://graph.microsoft.com/v1.0/groups/{group}"}
+    assert (await world.client.post(f"{path}/$ref", json=link)).status_code == 204
+    (said,) = (await world.client.get(path)).json()["value"]
+    assert (said["id"], said["displayName"]) == (group, "Auditors")
+    missing = {"@odata.id": "https://graph.microsoft.com/v1.0/groups/none"}
+    assert (await world.client.post(f"{path}/$ref", json=missing)).status_code == 404
+    assert (await world.client.delete(f"{path}/{group}/$ref")).status_code == 204
+
+
 async def test_a_direct_policy_is_replaced_whole_and_keeps_its_package(world: Any) -> None:
     package = await a_package(world)
     body = {"displayName": "By hand", "accessPackage": {"id": package}, "allowedTargetScope": "notSpecified"}
