@@ -29,7 +29,7 @@ _HEADERS: dict[str, tuple[str, bool]] = {
     "correlation": ("The first cause: one HR change, one request, one rule change.", False),
     "causation": ("The message, request or timer before.", False),
     "lane": ("'urgent' if it travels in the urgent lane.", False),
-    "changed": ("Names of the stored fields that differ from the version before, separated by commas.", False),
+    "transitions": ("Of a fact: what it tells of, separated by commas; the types in the body.", False),
 }
 
 

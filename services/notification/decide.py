@@ -19,10 +19,10 @@ from services.notification.model import (
 )
 from shared.contracts.assignment import (
     AssignmentAdded,
+    AssignmentBegan,
     AssignmentEnded,
     AssignmentEndsSoon,
     AssignmentMoved,
-    AssignmentProgressed,
     AssignmentState,
     AssignmentStatus,
     HoldingFact,
@@ -45,13 +45,12 @@ def messages_of(fact: HoldingFact, now: datetime) -> list[Message]:
     The same fact gives the same ids: recording them again is harmless."""
     changed: list[Item] = []
     ending: list[Item] = []
-    live = {one.id: one for one in fact.state.assignments}
     for one in fact.transitions:
         match one:
             case AssignmentAdded(assignment=new) if new.status is not AssignmentStatus.SCHEDULED:
                 changed.append(_item("given", new))
-            case AssignmentProgressed(before=AssignmentStatus.SCHEDULED) if one.assignment_id in live:
-                changed.append(_item("given", live[one.assignment_id]))
+            case AssignmentBegan(assignment=new):
+                changed.append(_item("given", new))
             case AssignmentEnded(assignment=old) if old.starts_at <= fact.at:
                 changed.append(replace(_item("taken", old), reason=one.reason.value, detail=one.detail))
             case AssignmentEndsSoon(assignment=old):
@@ -98,6 +97,10 @@ def _item(change: str, assignment: AssignmentState) -> Item:
         assignment_id=assignment.id,
         ends_at=assignment.ends_at,
     )
+
+
+TELLING = (AssignmentAdded, AssignmentBegan, AssignmentMoved, AssignmentEnded, AssignmentEndsSoon)
+"""What of a holding somebody hears of, or what makes untrue what they would hear."""
 
 
 def endings_of(fact: HoldingFact) -> list[Ending]:

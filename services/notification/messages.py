@@ -25,7 +25,10 @@ def holdings(platform: Platform, messages: Messages, names: Names, wake: Callabl
             await messages.record(new)
             wake()
 
-    return [platform.takes([topic], handle, patient=True) for topic in topics.lanes_of(topics.HOLDING_FACTS)]
+    return [
+        platform.takes([topic], handle, patient=True, only=decide.TELLING)
+        for topic in topics.lanes_of(topics.HOLDING_FACTS)
+    ]
 
 
 def people(platform: Platform, names: Names) -> list[Subscription]:

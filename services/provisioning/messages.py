@@ -10,7 +10,7 @@ from services.provisioning.decide import Groups
 from services.provisioning.model import Deliveries
 from services.provisioning.store import DeliveryStore, GroupStore, now_or_gone
 from shared.contracts import topics
-from shared.contracts.assignment import HoldingFact
+from shared.contracts.assignment import GrantGiven, GrantTaken, HoldingFact
 from shared.contracts.directory import GroupFact, MembershipFact
 from shared.messaging.decision import Due, Handler, by
 from shared.messaging.loop import Loop
@@ -20,7 +20,8 @@ from shared.messaging.service import Platform, Subscription, Timer
 def holdings(platform: Platform, loop: Loop[Deliveries]) -> list[Subscription]:
     """What is due, in both lanes."""
     handler = Handler[Deliveries, HoldingFact, Any](decide.follow_holding, by(lambda fact: fact.subject))
-    return [platform.hears(topic, loop, handler) for topic in topics.lanes_of(topics.HOLDING_FACTS)]
+    only = (GrantGiven, GrantTaken)
+    return [platform.hears(topic, loop, handler, only=only) for topic in topics.lanes_of(topics.HOLDING_FACTS)]
 
 
 def memberships(platform: Platform, loop: Loop[Deliveries]) -> list[Subscription]:

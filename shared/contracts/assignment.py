@@ -96,8 +96,15 @@ class AssignmentMoved(Transition):
     after: AssignmentState
 
 
+class AssignmentBegan(Transition):
+    """Its start has come."""
+
+    type: Literal["AssignmentBegan"] = "AssignmentBegan"
+    assignment: AssignmentState
+
+
 class AssignmentProgressed(Transition):
-    """Its delivery got on: delivering, delivered, partially delivered, failed; or its start came."""
+    """Its delivery got on: delivering, delivered, partially delivered, failed."""
 
     type: Literal["AssignmentProgressed"] = "AssignmentProgressed"
     assignment_id: str
@@ -161,6 +168,7 @@ HoldingTransition = Annotated[
     AssignmentAdded
     | AssignmentEnded
     | AssignmentMoved
+    | AssignmentBegan
     | AssignmentProgressed
     | AssignmentEndsSoon
     | AssignmentRefused

@@ -5,6 +5,7 @@ Source: CloudEvents Kafka protocol binding, section 3.2.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,6 +13,8 @@ from shared.contracts.base import Cause, Fact, Lane, Message
 from shared.contracts.topics import Topic, in_lane
 
 CONTENT_TYPE = ("content-type", "application/json")
+TRANSITIONS = "transitions"
+"""Header of a fact: what it tells of, so that whoever cares for none of it need not read the body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,13 @@ class Incoming:
                     return None
         return None
 
+    def tells_of(self, transitions: frozenset[bytes]) -> bool:
+        """Whether it may be a fact that tells of any of these; true of what does not say."""
+        for name, value in reversed(self.headers):
+            if name == TRANSITIONS and value is not None:
+                return not transitions.isdisjoint(value.split(b","))
+        return True
+
     @property
     def key_text(self) -> str | None:
         return self.key.decode("utf-8", "replace") if self.key is not None else None
@@ -68,10 +78,10 @@ def outgoing(
     source: str,
     at: datetime,
     subject: str = "",
-    changed: tuple[str, ...] = (),
 ) -> Outgoing:
     """`message` in its envelope, in the lane of its cause."""
     cause = message.cause
+    fact = message if isinstance(message, Fact) else None
     return enveloped(
         in_lane(topic, cause.lane),
         key,
@@ -80,9 +90,9 @@ def outgoing(
         ce_type=message.ce_type,
         source=source,
         at=at,
-        subject=message.subject if isinstance(message, Fact) else subject,
+        subject=fact.subject if fact else subject,
         cause=cause,
-        changed=changed,
+        transitions=[one.type for one in fact.transitions] if fact else (),
     )
 
 
@@ -97,7 +107,7 @@ def enveloped(
     at: datetime,
     subject: str = "",
     cause: Cause | None = None,
-    changed: tuple[str, ...] = (),
+    transitions: Sequence[str] = (),
 ) -> Outgoing:
     """A body of any contract in its envelope."""
     headers = [
@@ -115,6 +125,6 @@ def enveloped(
         headers.append(("causation", cause.id))
         if cause.lane is Lane.URGENT:
             headers.append(("lane", "urgent"))
-    if changed:
-        headers.append(("changed", ",".join(changed)))
+    if transitions:
+        headers.append((TRANSITIONS, ",".join(dict.fromkeys(transitions))))
     return Outgoing(topic.name, key.encode(), body, tuple(headers))

@@ -122,7 +122,7 @@ class Host:
                     s.group,
                     s.take,
                     platform.committed if s.decides else CommittedOffsets(),
-                    patient=s.patient,
+                    s.pace,
                 )
                 for s in service.subscriptions
             ]

@@ -34,6 +34,7 @@ from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLS
 from shared.messaging.deadletters import OURS, topic_of
 from shared.messaging.envelope import Incoming, Outgoing, Position
 from shared.messaging.errors import GivenUp, MayPass, WillNotPass
+from shared.messaging.pace import Gathering, Pace
 from shared.messaging.partitioner import partition_of
 from shared.settings import Settings
 from shared.telemetry.metrics import PUBLISHED
@@ -43,10 +44,6 @@ log = structlog.get_logger(__name__)
 LARGEST_REQUEST = 4 * 1024 * 1024
 PREFETCH = 128 * 1024
 """Bytes fetched ahead a partition: some hundred messages. More would only wait in memory."""
-FETCH_WAIT_MS = 500
-"""A fetch that finds nothing is answered after that time."""
-GATHERED = 64 * 1024
-"""Bytes that a patient subscriber waits for: each fetch costs the same for one record as for a hundred."""
 DRAIN_S = 9.0
 """How long a rebalance waits for the batch in hand; must be below the rebalance time-out of 10 s."""
 SESSION_MS = 10_000
@@ -282,12 +279,11 @@ class Bus:
             raise MayPass(f"Kafka has no topic {', '.join(missing[:5])}{more}: `tenure topics` makes what is missing.")
 
     def subscribe(
-        self, topics: Sequence[str], group: str, take: Take, committed: CommittedOffsets, *, patient: bool = False
+        self, topics: Sequence[str], group: str, take: Take, committed: CommittedOffsets, pace: Pace = Pace.EVEN
     ) -> Subscriber:
-        """`take` gets every batch; once it returns, the batch is committed. It raises to have it read again.
-
-        `patient`: nobody waits for what follows, so the broker gathers records for up to half a second."""
+        """`take` gets every batch; once it returns, the batch is committed. It raises to have it read again."""
         drain = Drain()
+        min_bytes, wait_ms = pace.at_first
         self._wanted.update(self._settings.topic(topic) for topic in (*topics, topic_of(group)))
         subscriber = self.broker.subscriber(
             *(self._settings.topic(topic) for topic in topics),
@@ -301,13 +297,14 @@ class Bus:
             codec=_Raw(),
             no_reply=True,
             max_partition_fetch_bytes=PREFETCH,
-            fetch_max_wait_ms=FETCH_WAIT_MS,
-            fetch_min_bytes=GATHERED if patient else 1,
+            fetch_max_wait_ms=wait_ms,
+            fetch_min_bytes=min_bytes,
             session_timeout_ms=SESSION_MS,
             rebalance_timeout_ms=REBALANCE_MS,
             heartbeat_interval_ms=SESSION_MS * 3 // 10,
         )
-        return Subscriber(subscriber, group, drain, take, committed, self._prefix, self._settings.batch_size)
+        gathering = Gathering() if pace is Pace.EVEN else None
+        return Subscriber(subscriber, group, drain, take, committed, gathering, self._prefix, self._settings.batch_size)
 
 
 class Subscriber:
@@ -320,6 +317,7 @@ class Subscriber:
         drain: Drain,
         take: Take,
         committed: CommittedOffsets,
+        gathering: Gathering | None,
         prefix: str,
         batch_size: int,
     ) -> None:
@@ -329,6 +327,7 @@ class Subscriber:
         self._drain = drain
         self._take = take
         self._committed = committed
+        self._gathering = gathering
         self._prefix = prefix
         self._batch_size = batch_size
         self._taken: dict[tuple[str, int], int] = {}
@@ -356,6 +355,8 @@ class Subscriber:
             batch = batch[1:]
         if batch:
             self._drain.idle.clear()
+        if self._gathering is not None:
+            self._gathering.took(consumer)
         return batch
 
     async def consume(self, message: KafkaMessage) -> None:

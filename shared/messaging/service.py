@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -20,7 +20,7 @@ from fastapi import APIRouter
 from pydantic import ValidationError
 
 from shared.clock import Clock
-from shared.contracts.base import Cause, Contract, Lane, Message, made
+from shared.contracts.base import Cause, Contract, Lane, Message, Transition, made
 from shared.contracts.topics import BY_NAME, Topic
 from shared.messaging.attempts import PatientAttempts
 from shared.messaging.deadletters import DISCARD_OF, REPLAY_FOR, REPLAY_OF, dead_letter, letter_id
@@ -32,6 +32,7 @@ from shared.messaging.health import Health
 from shared.messaging.kafka import Bus, CommittedOffsets, Take
 from shared.messaging.lanes import RightOfWay
 from shared.messaging.loop import Attempts, Loop, Outcome, Work
+from shared.messaging.pace import Pace
 from shared.messaging.ports import Publisher
 from shared.settings import Settings
 from shared.storage.aggregates import MongoAggregates
@@ -72,8 +73,7 @@ class Subscription:
     group: str
     decides: bool = True
     """Its messages are causes of writes, so its commits tell what has been published."""
-    patient: bool = False
-    """Half a second more or less does not matter: larger batches, less work."""
+    pace: Pace = Pace.EVEN
 
 
 @dataclass(frozen=True)
@@ -144,8 +144,11 @@ class Platform:
         decode: Decode | None = None,
         on_invalid: OnInvalid | None = None,
         cause_of: CauseOf | None = None,
+        only: Collection[type[Transition]] = (),
     ) -> Subscription:
         """Messages of `topic` lead to decisions of `handler` on the aggregates of `loop`.
+
+        `only`: of facts those that tell of any of these transitions; the others are passed over unread.
 
         Without `decode`: the topic's contract. Without `on_invalid`: dead letters. Without `cause_of`: the message
         itself is the cause of what follows, its correlation and lane go on."""
@@ -178,7 +181,7 @@ class Platform:
                 if letter:
                     await self._unmark(loop, letter, group)
 
-        return self._subscription((topic,), group, take)
+        return self._subscription((topic,), group, take, only=only)
 
     def takes(
         self,
@@ -188,8 +191,11 @@ class Platform:
         name: str | None = None,
         decode: Decode | None = None,
         patient: bool = False,
+        only: Collection[type[Transition]] = (),
     ) -> Subscription:
         """Batches of decoded messages go to `handle` (a replica, a trail); what does not validate: dead letters.
+
+        `only`: as in `hears`.
 
         `handle` is called again with the same batch after a crash or a MayPass; it has to bear that."""
         group = self._group(topics[0]) if name is None else f"{self.service}.{name}"
@@ -204,7 +210,8 @@ class Platform:
             aside = [(record, reason, None) for record, reason in bad if not record.header(DISCARD_OF)]
             await self._set_aside(aside, group, None)
 
-        return replace(self._subscription(tuple(topics), group, take, decides=False), patient=patient)
+        subscription = self._subscription(tuple(topics), group, take, decides=False, only=only)
+        return replace(subscription, pace=Pace.PATIENT) if patient else subscription
 
     async def run_one(self, loop: Loop[S], handler: Handler[S, Any, Any], message: Any, cause: Cause) -> Outcome[S]:
         """An HTTP command: the same steps. Raises WillNotPass, or GivenUp if the servers stayed away (a 503: whether
@@ -215,7 +222,22 @@ class Platform:
             raise outcome.error
         return outcome
 
-    def _subscription(self, topics: tuple[Topic, ...], group: str, take: Take, *, decides: bool = True) -> Subscription:
+    def _subscription(
+        self,
+        topics: tuple[Topic, ...],
+        group: str,
+        take: Take,
+        *,
+        decides: bool = True,
+        only: Collection[type[Transition]] = (),
+    ) -> Subscription:
+        wanted = frozenset(one.__name__.encode() for one in only)
+
+        def concerns(record: Incoming) -> bool:
+            if record.marked:
+                return record.header(REPLAY_FOR) in (None, group)
+            return not wanted or record.tells_of(wanted)
+
         for topic in topics:
             if topic.name not in BY_NAME:
                 raise LookupError(
@@ -224,7 +246,7 @@ class Platform:
                 )
 
         async def travelling(records: Sequence[Incoming]) -> None:
-            mine = [one for one in records if not one.marked or one.header(REPLAY_FOR) in (None, group)]
+            mine = [record for record in records if concerns(record)]
             with self.right_of_way.travel(topics[0].lane), _timed(self.service, topics[0].name):
                 if mine:
                     await take(mine)
@@ -233,7 +255,8 @@ class Platform:
             MESSAGES.add(len(records), service=self.service, topic=topics[0].name)
             self.failpoints.reach(Point.BEFORE_COMMIT, self.service)
 
-        return Subscription(topics, travelling, group, decides)
+        pace = Pace.PROMPT if topics[0].lane is Lane.URGENT else Pace.EVEN
+        return Subscription(topics, travelling, group, decides, pace)
 
     def _group(self, topic: Topic) -> str:
         return f"{self.service}.{topic.name}"

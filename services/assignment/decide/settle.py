@@ -18,6 +18,7 @@ from services.assignment.model import MOST_ENDED, Assignment, Grant, Holding, pu
 from services.assignment.rulebook import Rulebook
 from shared.contracts.assignment import (
     AssignmentAdded,
+    AssignmentBegan,
     AssignmentEnded,
     AssignmentEndsSoon,
     AssignmentKind,
@@ -129,8 +130,8 @@ def _by_date(assignments: dict[str, Assignment], now: datetime, said: Said) -> N
 def _begin(assignments: dict[str, Assignment], one: Assignment, said: Said) -> None:
     """Its start has come; an automatic assignment of the same package makes way."""
     make_way(assignments, one.package_id, one.id, said)
-    assignments[one.id] = replace(one, status=AssignmentStatus.DELIVERING)
-    said.append(_progressed(one, AssignmentStatus.DELIVERING))
+    begun = assignments[one.id] = replace(one, status=AssignmentStatus.DELIVERING)
+    said.append(made(AssignmentBegan, type="AssignmentBegan", assignment=public_assignment(begun)))
 
 
 def make_way(assignments: dict[str, Assignment], package_id: str, for_id: str, said: Said) -> None:

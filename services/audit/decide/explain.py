@@ -270,7 +270,9 @@ def _holding(line: Line, transition: Document, whole: Document, _b: Document, _d
     return replace(line, kind="assignment", what=what, package=package, policy=policy, assignment=id)
 
 
-def _of_assignment(kind: str, transition: Document, whole: Document, assignment: Document, names: Names) -> str:
+def _of_assignment(  # noqa: PLR0911 (one a kind of transition)
+    kind: str, transition: Document, whole: Document, assignment: Document, names: Names
+) -> str:
     package = assignment.get("packageId") or transition.get("packageId")
     named = f'package "{names.packages.get(str(package), str(package))}"'
     policy = names.policies.get(str(assignment.get("policyId")), str(assignment.get("policyId")))
@@ -285,6 +287,8 @@ def _of_assignment(kind: str, transition: Document, whole: Document, assignment:
         return f"{named} ended: {REASONS.get(str(reason), reason)}" + (f" ({detail})" if detail else "")
     if kind == "AssignmentMoved":
         return f'{named} went on under policy "{policy}"{until}'
+    if kind == "AssignmentBegan":
+        return f"{named} began{until}"
     if kind == "AssignmentProgressed":
         return f"{named} is {transition.get('after')}"
     return f"{named} ends soon{until}"

@@ -13,6 +13,7 @@ from services.notification.decide import Not, PutOff, Refused, Result, Sent, Unt
 from services.notification.model import Channel, Ending, Event, Known, Message, Person, Status, dump, load
 from shared.contracts.assignment import (
     AssignmentAdded,
+    AssignmentBegan,
     AssignmentEnded,
     AssignmentEndsSoon,
     AssignmentKind,
@@ -107,12 +108,7 @@ def test_what_starts_later_is_told_when_it_starts_and_not_missed_if_it_never_doe
     ahead = {"status": AssignmentStatus.SCHEDULED, "starts_at": NOW + timedelta(days=2)}
     assert decide.messages_of(holding(given_("p1", **ahead)), NOW) == []
     assert decide.messages_of(holding(taken("p1", **ahead)), NOW) == []
-    started = AssignmentProgressed(
-        assignment_id="a-p1",
-        package_id="p1",
-        before=AssignmentStatus.SCHEDULED,
-        after=AssignmentStatus.DELIVERING,
-    )
+    started = AssignmentBegan(assignment=assignment("p1"))
     (message, _) = decide.messages_of(holding(started, live=(assignment("p1"),)), NOW)
     assert message.event is Event.GIVEN
 
