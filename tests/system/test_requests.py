@@ -212,6 +212,12 @@ async def test_a_request_that_is_canceled_is_withdrawn_from_its_approvers(compan
 
     request = await company.asked(cid, package, policy)
     stage = await company.stage(request, boss)
+    for on, by in (("target", cid), ("createdBy", cid), ("approver", boss), ("targetManager", boss)):
+        path = f"{EM}/assignmentRequests/filterByCurrentUser(on='{on}')"
+        assert [one["id"] for one in (await company.call("GET", path, by))["value"]] == [request], on
+    found = await company.call("GET", f"{EM}/assignmentRequests?$filter=state eq 'PendingApproval'&$expand=requestor")
+    assert cid in {one["requestor"]["id"] for one in found["value"]}
+    await company.call("GET", f"{EM}/assignmentRequests", cid, 403)
     await company.call("POST", f"{EM}/assignmentRequests/{request}/cancel", boss, 403)
     await company.call("POST", f"{EM}/assignmentRequests/{request}/cancel", cid, 200)
     assert (await company.state(request))["state"] == "canceled"

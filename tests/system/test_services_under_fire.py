@@ -20,6 +20,7 @@ from deploy.run.registry import NAMES
 from shared.contracts import topics
 from tests.system.commands import tenure
 from tests.system.fire import ledger
+from tests.system.fire.asking import Asking
 from tests.system.fire.ground import PROBE, Ground, ground_in, until
 
 pytestmark = pytest.mark.timeout(300)
@@ -42,6 +43,8 @@ EFFECTS = {
 OWN_PATHS = {
     "directory": "/v1.0/users",
     "catalog": "/v1.0/identityGovernance/entitlementManagement/accessPackages",
+    "request": "/v1.0/identityGovernance/entitlementManagement/assignmentRequests",
+    "approval": "/v1.0/identityGovernance/entitlementManagement/accessPackageAssignmentApprovals/nobodys",
     "assignment": "/v1.0/identityGovernance/entitlementManagement/assignments",
     "provisioning": "/v1.0/tenure/reconciliation",
     "notification": "/v1.0/tenure/notifications/summary",
@@ -92,7 +95,7 @@ async def test_every_service_dies_at_every_point_and_the_ledger_holds(
             fired[name, point] += 1
         ground.start(name)
 
-    feeding = asyncio.create_task(_keep_moving(ground))
+    feeding = asyncio.create_task(_keep_moving(ground, await Asking.begun(ground, "Asked for under fire")))
     portion = asyncio.create_task(ground.feed_portion(rate=3))
     try:
         results = await asyncio.gather(*(under_fire(name) for name in NAMES), return_exceptions=True)
@@ -115,8 +118,8 @@ async def test_every_service_dies_at_every_point_and_the_ledger_holds(
     assert balance.repeated > 0, "somebody died after publishing"
 
 
-async def _keep_moving(ground: Ground) -> None:
-    """There is something to do for each service, always: people move, and the catalog is edited."""
+async def _keep_moving(ground: Ground, asking: Asking | None = None) -> None:
+    """There is something to do for each service, always: people move and ask, and the catalog is edited."""
     package = (await _ids_when_up(ground))[PROBE]
     number = 0
     async with ground.client() as client:
@@ -124,6 +127,8 @@ async def _keep_moving(ground: Ground) -> None:
             number += 1
             await ground.move(2)
             await ground.describe(client, package, f"Edited {number} times.")
+            if asking:
+                await asking.once(client)
             await asyncio.sleep(0.3)
 
 

@@ -1,0 +1,56 @@
+"""Somebody asks for a package that somebody has to approve, and takes it back: again and again, and nothing is left."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+
+import httpx
+
+from tests.system.fire.ground import EM, Ground
+
+
+@dataclass(frozen=True)
+class Asking:
+    """What is asked for, and by whom."""
+
+    package: str
+    policy: str
+    person: str
+
+    @classmethod
+    async def begun(cls, ground: Ground, name: str) -> Asking:
+        """A package of that name that all members may ask for. Two of the movers are there: one asks, one approves."""
+        async with ground.client() as client:
+
+            async def made(path: str, **body: object) -> str:
+                answer = await client.post(f"{EM}/{path}", json=body, headers={"Idempotency-Key": f"{name}-{path}"})
+                return str(answer.raise_for_status().json()["id"])
+
+            found = (await client.get("/v1.0/users", params={"$top": 2, "$select": "id"})).raise_for_status().json()
+            asker, approver = (one["id"] for one in found["value"])
+            package = await made("accessPackages", displayName=name)
+            stage = {"primaryApprovers": [{"@odata.type": "#microsoft.graph.singleUser", "userId": approver}]}
+            policy = await made(
+                "assignmentPolicies",
+                displayName=name,
+                accessPackage={"id": package},
+                allowedTargetScope="allDirectoryUsers",
+                requestorSettings={"enableTargetsToSelfAddAccess": True},
+                requestApprovalSettings={"isApprovalRequiredForAdd": True, "stages": [stage]},
+            )
+        return cls(package, policy, asker)
+
+    async def once(self, client: httpx.AsyncClient) -> None:
+        """Asked for and taken back, as far as those who are to do it are up."""
+        who = {"Tenure-Actor": f"person:{self.person}"}
+        body = {
+            "requestType": "userAdd",
+            "assignment": {"accessPackageId": self.package, "assignmentPolicyId": self.policy},
+        }
+        with contextlib.suppress(httpx.HTTPError, KeyError):
+            await client.post(f"{EM}/assignmentRequests", json=body, headers=who)
+            mine = await client.get(f"{EM}/assignmentRequests/filterByCurrentUser(on='createdBy')", headers=who)
+            for one in mine.raise_for_status().json()["value"]:
+                if one["state"] == "pendingApproval":
+                    await client.post(f"{EM}/assignmentRequests/{one['id']}/cancel", headers=who)
