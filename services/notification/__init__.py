@@ -1,7 +1,9 @@
-"""Notification tells people what they were given, what was taken away and what ends soon.
+"""Notification tells people what they were given, what was taken away and what ends soon, who waits for their decision,
+and what became of what they asked for.
 
 Owns: messages, one record a (event, recipient, channel); names of people, packages and policies, for the texts.
-Hears: HOLDING_FACTS (what happened), PERSON_FACTS, PACKAGE_FACTS, POLICY_FACTS (who and what that is).
+Hears: HOLDING_FACTS (what happened), APPROVAL_FACTS (who is asked), REQUEST_FACTS (how it ended), PERSON_FACTS,
+PACKAGE_FACTS, POLICY_FACTS (who and what that is).
 Says: NOTIFICATIONS (public), and mail.
 Answers: `GET /v1.0/tenure/notifications?recipient=`, `GET /v1.0/tenure/notifications/summary`.
 

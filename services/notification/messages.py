@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from services.notification import decide
+from services.notification import asked, decide
+from services.notification.model import Message
 from services.notification.store import Messages, Names
 from shared.contracts import topics
+from shared.contracts.approval import ApprovalFact
 from shared.contracts.assignment import HoldingFact
 from shared.contracts.directory import PersonFact
+from shared.contracts.request import RequestFact
 from shared.messaging.service import Platform, Subscription
 
 
@@ -29,6 +32,25 @@ def holdings(platform: Platform, messages: Messages, names: Names, wake: Callabl
         platform.takes([topic], handle, patient=True, only=decide.TELLING)
         for topic in topics.lanes_of(topics.HOLDING_FACTS)
     ]
+
+
+def requests(platform: Platform, messages: Messages, wake: Callable[[], None]) -> list[Subscription]:
+    """Who is asked to approve, and how requests ended."""
+
+    async def record(new: list[Message]) -> None:
+        if new:
+            await messages.record(new)
+            wake()
+
+    async def approvals(facts: Sequence[ApprovalFact]) -> None:
+        now = platform.clock.now()
+        await record([one for fact in facts for one in asked.to_approvers(fact, now)])
+
+    async def outcomes(facts: Sequence[RequestFact]) -> None:
+        now = platform.clock.now()
+        await record([one for fact in facts for one in asked.to_requestor(fact, now)])
+
+    return [platform.takes([topics.APPROVAL_FACTS], approvals), platform.takes([topics.REQUEST_FACTS], outcomes)]
 
 
 def people(platform: Platform, names: Names) -> list[Subscription]:

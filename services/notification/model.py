@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
-Change = Literal["given", "taken", "endsSoon"]
+Change = Literal["given", "taken", "endsSoon", "asked", "denied", "expired", "failed"]
 
 
 class Event(StrEnum):
@@ -18,6 +18,10 @@ class Event(StrEnum):
     TAKEN = "accessTaken"
     CHANGED = "accessChanged"
     ENDS_SOON = "accessEndsSoon"
+    APPROVAL_ASKED = "approvalAsked"
+    REQUEST_DENIED = "requestDenied"
+    REQUEST_EXPIRED = "requestExpired"
+    REQUEST_FAILED = "requestFailed"
 
 
 class Channel(StrEnum):
@@ -46,10 +50,14 @@ class Item:
     policy_id: str
     assignment_id: str
     ends_at: datetime | None = None
+    """Of a request that somebody has to approve: until when."""
     reason: str = ""
     """Why an assignment ended: assignment's EndReason."""
     detail: str = ""
-    """In assignment's own words, where the reason says too little."""
+    """In the words of whoever decided it, where the reason says too little."""
+    person_id: str = ""
+    """For whom access is asked."""
+    request_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +78,9 @@ class Message:
     channel: Channel
     recipient: str
     fact: str
-    """Id of the holding fact it tells of."""
+    """Id of the fact it tells of."""
     version: int
-    """Version of that holding."""
+    """Version of that holding, approval or request."""
     why: Why
     items: tuple[Item, ...]
     created_at: datetime
@@ -130,7 +138,18 @@ def dump(message: Message) -> dict[str, Any]:
         "version": message.version,
         "why": [message.why.id, message.why.correlation, message.why.actor],
         "items": [
-            [i.change, i.package_id, i.policy_id, i.assignment_id, i.ends_at, i.reason, i.detail] for i in message.items
+            [
+                i.change,
+                i.package_id,
+                i.policy_id,
+                i.assignment_id,
+                i.ends_at,
+                i.reason,
+                i.detail,
+                i.person_id,
+                i.request_id,
+            ]
+            for i in message.items
         ],
         "created_at": message.created_at,
         "status": message.status.value,

@@ -42,6 +42,8 @@ class Line:
     policy: str
     until: str
     reason: str
+    person: str = ""
+    """For whom it is asked, if for somebody else than the reader."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +79,19 @@ class Renderer:
         """With the names that are known; for what is not known the text says the id."""
         person = known.people.get(message.recipient) or Person(message.recipient)
         items = current_items(message, known, now)
-        due_at = (
-            min((i.ends_at for i in items if i.ends_at), default=None) if message.event is Event.ENDS_SOON else None
-        )
-        link = self._link(message.recipient)
+        dated = message.event in {Event.ENDS_SOON, Event.APPROVAL_ASKED}
+        due_at = min((item.ends_at for item in items if item.ends_at), default=None) if dated else None
+        link = self._link(message)
         values = {
             "event": message.event.value,
             "name": person.name,
             "given": self._lines(items, "given", known),
             "taken": self._lines(items, "taken", known),
             "ending": self._lines(items, "endsSoon", known),
+            **{
+                change: self._lines(items, change, known, message.recipient)
+                for change in ("asked", "denied", "expired", "failed")
+            },
             "why": known.reasons.get(message.why.id, ""),
             "link": link,
         }
@@ -100,24 +105,35 @@ class Renderer:
             due_at=due_at,
         )
 
-    def _lines(self, items: Sequence[Item], change: str, known: Known) -> list[Line]:
+    def _lines(self, items: Sequence[Item], change: str, known: Known, reader: str = "") -> list[Line]:
         lines = [
             Line(
                 package=known.packages.get(item.package_id, item.package_id),
                 policy=known.policies.get(item.policy_id, ""),
                 until=_day(item.ends_at) if item.ends_at and change != "taken" else "",
-                reason=_reason(item, known) if change == "taken" else "",
+                reason=_reason(item, known) if change == "taken" else item.detail,
+                person=_name(item.person_id, known) if item.person_id not in {"", reader} else "",
             )
             for item in items
             if item.change == change
         ]
         return sorted(lines, key=lambda line: line.package.casefold())
 
-    def _link(self, person_id: str) -> str | None:
+    def _link(self, message: Message) -> str | None:
         if self._api_url is None:
             return None
-        condition = quote(f"target/objectId eq '{person_id}'", safe="/'")
-        return f"{self._api_url}/v1.0/identityGovernance/entitlementManagement/assignments?$filter={condition}"
+        base = f"{self._api_url}/v1.0/identityGovernance/entitlementManagement"
+        if message.event is Event.APPROVAL_ASKED:
+            return f"{base}/accessPackageAssignmentApprovals/{message.items[0].request_id}/stages"
+        if message.items[0].request_id:
+            return f"{base}/assignmentRequests/{message.items[0].request_id}"
+        condition = quote(f"target/objectId eq '{message.recipient}'", safe="/'")
+        return f"{base}/assignments?$filter={condition}"
+
+
+def _name(person_id: str, known: Known) -> str:
+    person = known.people.get(person_id)
+    return person.name if person and person.name else person_id
 
 
 def _reason(item: Item, known: Known) -> str:
@@ -138,6 +154,7 @@ def _about(message: Message, items: Sequence[Item], known: Known) -> dict[str, A
                 "change": item.change,
                 **({"endsAt": item.ends_at.isoformat()} if item.ends_at else {}),
                 **({"reason": item.reason} if item.reason else {}),
+                **({"requestId": item.request_id, "personId": item.person_id} if item.request_id else {}),
             }
             for item in items
         ],

@@ -56,6 +56,7 @@ def assemble(platform: Platform) -> Service:
         stores=[records.documents, names.people, names.packages, names.policies, names.reasons, names.endings],
         subscriptions=[
             *messages.holdings(platform, records, names, wake),
+            *messages.requests(platform, records, wake),
             *messages.people(platform, names),
             *messages.catalog(platform, names),
         ],

@@ -120,7 +120,8 @@ class Names:
     async def known(self, messages: Sequence[Message]) -> Known:
         """All that these messages refer to, with one query a collection."""
         items = [item for message in messages for item in message.items]
-        people = await self.people.get({message.recipient for message in messages})
+        about = {item.person_id for item in items if item.person_id}
+        people = await self.people.get({message.recipient for message in messages} | about)
         packages = await self.packages.get({item.package_id for item in items})
         policies = await self.policies.get({item.policy_id for item in items})
         reasons = await self.reasons.find({"_id": {"$in": list({message.why.id for message in messages})}})

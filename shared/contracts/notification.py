@@ -24,7 +24,10 @@ class Notification(Contract):
     ce_type: ClassVar[str] = "tenure.notification.v1"
 
     id: str = Field(description="Stable across repeats: dedupe by it.")
-    event: str = Field(description="'accessGiven', 'accessTaken', 'accessChanged', 'accessEndsSoon'.")
+    event: str = Field(
+        description="'accessGiven', 'accessTaken', 'accessChanged', 'accessEndsSoon', 'approvalAsked', "
+        "'requestDenied', 'requestExpired', 'requestFailed'."
+    )
     recipient: Recipient
     subject: str
     text: str

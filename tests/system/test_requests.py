@@ -121,6 +121,10 @@ class Company:
 
         return await until(there, "the stage is theirs to decide")
 
+    async def told(self, person: str, event: str) -> bool:
+        path = f"/v1.0/tenure/notifications?recipient={person}"
+        return event in {one["event"] for one in (await self.call("GET", path))["value"]}
+
     async def members(self, group: str) -> set[str]:
         return {one["id"] for one in (await self.call("GET", f"/v1.0/groups/{group}/members"))["value"]}
 
@@ -203,6 +207,8 @@ async def test_a_request_that_the_manager_denies_brings_nothing(company: Company
     said = await company.becomes(request, "denied")
     assert (said["status"], said["@tenure.reason"]["message"]) == ("Denied", "Not in your team.")
     assert await company.members(group) == set()
+    await until(lambda: company.told(boss, "approvalAsked"), "the approver is told that they are waited for")
+    await until(lambda: company.told(ben, "requestDenied"), "the requestor is told")
     await company.asked(ben, package, policy)  # who was denied may ask again
 
 

@@ -83,6 +83,34 @@ def test_a_reminder_says_until_when_and_leaves_out_what_has_ended() -> None:
     assert text.due_at == ends_at
 
 
+def test_an_approver_reads_who_asks_for_what_until_when_and_where_to_decide() -> None:
+    asked = Item("asked", "p1", "rule", "", NOW + timedelta(days=14), person_id="ben", request_id="r1")
+    known = replace(KNOWN, people={"ana": ANA, "ben": Person("ben", 1, "Ben & Co")})
+    one = message(Event.APPROVAL_ASKED, asked)
+    text = RENDERER.render(one, known, NOW)
+    assert text.subject == "Approve or deny by 15 March 2026, 09:00 UTC: Ben & Co asks for Łódź & Sales"
+    assert "accessPackageAssignmentApprovals/r1/stages" in text.text
+    assert text.due_at == asked.ends_at
+    assert "Ben &amp; Co" in text.html
+    assert parsed(one, known)["Subject"] == text.subject
+
+
+@pytest.mark.parametrize(
+    ("event", "change", "subject"),
+    [
+        (Event.REQUEST_DENIED, "denied", "Your request for Support was denied"),
+        (Event.REQUEST_EXPIRED, "expired", "Your request for Support has expired"),
+        (Event.REQUEST_FAILED, "failed", "Your request for Support could not be fulfilled"),
+    ],
+)
+def test_a_requestor_reads_how_it_ended_and_why(event: Event, change: str, subject: str) -> None:
+    ended = Item(change, "p2", "rule", "a1", detail="Not in your team.", person_id="ana", request_id="r1")  # type: ignore[arg-type]
+    text = RENDERER.render(message(event, ended), KNOWN, NOW)
+    assert text.subject == subject
+    assert "Your request for Support has ended without access: Not in your team." in text.text
+    assert "assignmentRequests/r1" in text.text
+
+
 def test_html_is_escaped_and_loads_nothing() -> None:
     html = RENDERER.render(BOTH, KNOWN, NOW).html
     assert "Žofia &lt;b&gt;Ny&lt;/b&gt;" in html
