@@ -13,9 +13,9 @@ from shared.settings import Settings
 
 NAMES: tuple[str, ...] = (
     "directory",
-    "catalog",
-    "request",
+    "request",  # before catalog: accessPackages/filterByCurrentUser(…) would else be read as the id of a package
     "approval",
+    "catalog",
     "assignment",
     "provisioning",
     "notification",

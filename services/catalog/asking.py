@@ -29,6 +29,7 @@ from shared.ids import derived_id
 from shared.rules import patterns
 from shared.web.errors import BadRequest, of_validation
 from shared.web.graph_model import ODATA_TYPE, odata_type_of
+from shared.web.questions import CHOICE, TEXT
 
 MOST_STAGES = 3
 MOST_QUESTIONS = 50
@@ -64,7 +65,6 @@ _TARGETS = {
     TargetScope.SPECIFIC_SERVICE_PRINCIPALS: {SubjectKind.SERVICE_PRINCIPAL},
 }
 _SCOPES = {scope.value.lower(): scope for scope in TargetScope}
-_TEXT, _CHOICE = "accessPackageTextInputQuestion", "accessPackageMultipleChoiceQuestion"
 
 
 # Bodies read
@@ -224,16 +224,16 @@ def _question_of(body: dict[str, Any], number: int, policy_id: str) -> Question:
         raise of_validation(
             {**one, "loc": ("body", "questions", number, *one["loc"])} for one in problem.errors()
         ) from None
-    kind = odata_type_of(body) or (_CHOICE if said.choices else _TEXT)
-    if kind not in {_TEXT, _CHOICE}:
+    kind = odata_type_of(body) or (CHOICE if said.choices else TEXT)
+    if kind not in {TEXT, CHOICE}:
         raise BadRequest(
-            f"A question is #microsoft.graph.{_TEXT} or #microsoft.graph.{_CHOICE}.", target=f"{where}/{ODATA_TYPE}"
+            f"A question is #microsoft.graph.{TEXT} or #microsoft.graph.{CHOICE}.", target=f"{where}/{ODATA_TYPE}"
         )
     if not (said.text or said.localizations):
         raise BadRequest("A question has a text.", target=f"{where}/text")
-    if kind == _CHOICE and not said.choices:
+    if kind == CHOICE and not said.choices:
         raise BadRequest("A multiple choice question has choices.", target=f"{where}/choices")
-    if kind == _TEXT and said.choices:
+    if kind == TEXT and said.choices:
         raise BadRequest("A text question has no choices.", target=f"{where}/choices")
     if said.regex_pattern and (fault := patterns.problem(said.regex_pattern)):
         raise BadRequest(f"The pattern {fault}.", target=f"{where}/regexPattern")
@@ -250,7 +250,7 @@ def _question_of(body: dict[str, Any], number: int, policy_id: str) -> Question:
             AnswerChoice(actual_value=one.actual_value, text=one.text, localizations=_localized(one.localizations))
             for one in said.choices or ()
         )
-        if kind == _CHOICE
+        if kind == CHOICE
         else None,
         is_multiple_selection_allowed=bool(said.is_multiple_selection_allowed),
     )
@@ -346,25 +346,6 @@ def _stage_said(stage: ApprovalStageSettings) -> dict[str, Any]:
         "fallbackPrimaryApprovers": [subject_set_said(one) for one in stage.fallback_primary_approvers],
         "escalationApprovers": [subject_set_said(one) for one in stage.escalation_approvers],
         "fallbackEscalationApprovers": [subject_set_said(one) for one in stage.fallback_escalation_approvers],
-    }
-
-
-def question_said(one: Question) -> dict[str, Any]:
-    said: dict[str, Any] = {
-        ODATA_TYPE: f"#microsoft.graph.{_TEXT if one.choices is None else _CHOICE}",
-        "id": one.id,
-        "sequence": one.sequence,
-        "isRequired": one.is_required,
-        "isAnswerEditable": one.is_answer_editable,
-        "text": one.text,
-        "localizations": [text.model_dump(by_alias=True) for text in one.localizations],
-    }
-    if one.choices is None:
-        return {**said, "isSingleLineQuestion": one.is_single_line, "regexPattern": one.regex_pattern}
-    return {
-        **said,
-        "isMultipleSelectionAllowed": one.is_multiple_selection_allowed,
-        "choices": [choice.model_dump(by_alias=True) for choice in one.choices],
     }
 
 

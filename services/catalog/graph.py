@@ -27,6 +27,7 @@ from shared.web.errors import BadRequest
 from shared.web.graph_model import ODATA_TYPE, GraphInput, graph_time, odata_type_of
 from shared.web.odata import BOOLEAN, DATETIME, GUID, EntitySet, Enumeration
 from shared.web.odata import Field as Asked
+from shared.web.questions import question_said
 
 NAME_MAX, DESCRIPTION_MAX = 256, 10_000
 _ID_AT_END = re.compile(r"(?:/|\(')([^/()']+)'?\)?/?$")
@@ -479,7 +480,7 @@ def policy_said(found: Versioned[Policy]) -> dict[str, Any]:
         "requestApprovalSettings": asking.approval_settings_said(policy.approval_settings),
         "reviewSettings": policy.review_settings,
         "notificationSettings": policy.notification_settings,
-        "questions": [asking.question_said(one) for one in policy.questions],
+        "questions": [question_said(one) for one in policy.questions],
     }
 
 

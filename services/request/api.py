@@ -14,11 +14,11 @@ from fastapi import APIRouter, Depends, Header, Response
 from fastapi import Request as HttpRequest
 
 from services.request import graph
-from services.request.decide import acts, submit
+from services.request.decide import acts, offers, submit
 from services.request.model import BY_ADMINS, Request
-from services.request.store import REQUESTS, THERE, Surroundings, visible
+from services.request.store import PACKAGES, REQUESTS, THERE, Surroundings, visible
 from shared.contracts.base import Refusal
-from shared.contracts.request import RequestStatus
+from shared.contracts.request import RequestStatus, RequestType
 from shared.ids import derived_id
 from shared.messaging.decision import Handler, by
 from shared.messaging.loop import Loop
@@ -36,6 +36,7 @@ CONTEXT = "accessPackageAssignmentRequests"
 
 IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", max_length=256)]
 Query = Annotated[ListQuery, Depends(list_query(REQUESTS))]
+PackageQuery = Annotated[ListQuery, Depends(list_query(PACKAGES))]
 Rendered = dict[str, Any]
 
 ADMINISTRATORS = ("Identity Governance Administrator",)
@@ -233,6 +234,7 @@ def router(platform: Platform, loop: Loop[Request], store: MongoAggregates, arou
     _asking(routes, desk)
     _reading(routes, desk)
     _acting(routes, desk)
+    _offering(routes, desk)
     return routes
 
 
@@ -331,3 +333,55 @@ def _acting(routes: APIRouter, desk: Desk) -> None:
             _no_right()
         await desk.act(request, acts.delete, acts.Delete(id.lower()))
         return Response(status_code=204)
+
+
+def _offering(routes: APIRouter, desk: Desk) -> None:
+    around, now = desk.around, desk.platform.clock.now
+
+    async def person_of(caller: Caller) -> Any:
+        id = signed_in(caller)
+        found = await desk.waiting(lambda: around.persons([id]))
+        if not found:
+            raise NotFound("The person was not found.")
+        return found[id]
+
+    @routes.get(f"{EM}/accessPackages/filterByCurrentUser(on='{{on}}')")
+    async def packages(request: HttpRequest, on: str, query: PackageQuery, caller: Asking) -> Rendered:
+        """Packages that the person who asks may ask for now (`allowedRequestor`); hidden ones are not listed."""
+        if on.lower() != "allowedrequestor":
+            raise BadRequest(f"'{on[:64]}' is not one that access packages can be filtered by.", target="on")
+        person = await person_of(caller)
+        scene = await around.requestable()
+        ids = offers.packages_for(person, scene.policies.values(), scene, now())
+        scope = {
+            "_id": {"$in": sorted(ids)},
+            "life": "active",
+            "is_hidden": False,
+            "catalog_id": {"$in": sorted(scene.published)},
+        }
+
+        async def find(query: ListQuery) -> list[dict[str, Any]]:
+            return await around.package_documents.find(
+                query.mongo_filter(scope), sort=query.sort, skip=query.skip, limit=query.limit
+            )
+
+        async def total(query: ListQuery) -> int:
+            return await around.package_documents.count(query.total_filter(scope))
+
+        return await answer_list(
+            request, query, find=find, render=graph.package_said, context="accessPackages", total=total
+        )
+
+    @routes.post(f"{EM}/accessPackages/{{id}}/getApplicablePolicyRequirements")
+    async def requirements(request: HttpRequest, id: str, caller: Asking) -> Rendered:
+        """Under which policies the person who asks may ask for the package, and what each wants to know."""
+        person = await person_of(caller)
+        if not await desk.waiting(lambda: around.packages_of([id])):
+            raise NotFound("The resource was not found.")
+        ask = submit.Ask("", RequestType.USER_ADD, person.id, person.id, id)
+        scene = await around.scene([ask], {})
+        found = offers.applicable(id, person, scene, now())
+        return {
+            "@odata.context": context_url(request, "Collection(accessPackageAssignmentRequestRequirements)"),
+            "value": [graph.requirements_said(one.state) for one in found],
+        }

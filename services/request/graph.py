@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field
@@ -13,10 +13,12 @@ from services.request.decide.period import AS_THE_POLICY_SAYS, Schedule
 from services.request.model import ADDS, BY_ADMINS, BY_USERS, Request
 from shared import durations
 from shared.clock import milliseconds
+from shared.contracts.catalog import PolicyState
 from shared.contracts.policy import Answer
 from shared.contracts.request import RequestType
 from shared.web.errors import BadRequest
 from shared.web.graph_model import ODATA_TYPE, GraphBody, graph_time
+from shared.web.questions import question_said
 
 ADDING = ADDS
 _TYPES = {one.value.lower(): one for one in RequestType}
@@ -232,18 +234,57 @@ def subject_said(id: str, names: Names) -> dict[str, Any]:
     }
 
 
+def requirements_said(policy: PolicyState) -> dict[str, Any]:
+    """Graph's accessPackageAssignmentRequestRequirements."""
+    kind = "noExpiration"
+    if policy.expires_after is not None:
+        kind = "afterDuration"
+    elif policy.expires_at is not None:
+        kind = "afterDateTime"
+    return {
+        "policyId": policy.id,
+        "policyDisplayName": policy.display_name,
+        "policyDescription": policy.description,
+        "isApprovalRequiredForAdd": policy.approval_settings.is_approval_required_for_add,
+        "isApprovalRequiredForUpdate": policy.approval_settings.is_approval_required_for_update,
+        "isRequestorJustificationRequired": policy.approval_settings.is_requestor_justification_required,
+        "allowCustomAssignmentSchedule": policy.requestor_settings.allow_custom_assignment_schedule,
+        "schedule": _span_said(kind, None, policy.expires_at, policy.expires_after),
+        "questions": [question_said(one) for one in policy.questions],
+    }
+
+
+def package_said(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Graph's accessPackage, as catalog last said it."""
+    return {
+        "id": document["_id"],
+        "displayName": document["name"],
+        "description": document["description"],
+        "isHidden": document["is_hidden"],
+        "createdDateTime": graph_time(document["created_at"]),
+        "modifiedDateTime": graph_time(document["modified_at"]),
+    }
+
+
 def _schedule_said(request: Request) -> dict[str, Any]:
     kind = "notSpecified"
     if request.ends_at is not None:
         kind = "afterDateTime"
     elif request.lasts is not None:
         kind = "afterDuration"
+    return _span_said(kind, request.starts_at, request.ends_at, request.lasts)
+
+
+def _span_said(
+    kind: str, starts_at: datetime | None, ends_at: datetime | None, lasts: timedelta | None
+) -> dict[str, Any]:
+    """Graph's entitlementManagementSchedule."""
     return {
-        "startDateTime": graph_time(request.starts_at) if request.starts_at else None,
+        "startDateTime": graph_time(starts_at) if starts_at else None,
         "recurrence": None,
         "expiration": {
-            "endDateTime": graph_time(request.ends_at) if request.ends_at else None,
-            "duration": durations.iso(request.lasts) if request.lasts is not None else None,
+            "endDateTime": graph_time(ends_at) if ends_at else None,
+            "duration": durations.iso(lasts) if lasts is not None else None,
             "type": kind,
         },
     }

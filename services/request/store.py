@@ -14,7 +14,7 @@ from shared.contracts.catalog import CatalogFact, Life, PackageFact, PolicyFact,
 from shared.contracts.directory import MembershipFact, PersonFact, PersonStatus
 from shared.contracts.policy import SubjectKind
 from shared.contracts.request import RequestStatus, RequestType
-from shared.storage import Database, Index, MongoAggregates, Replica
+from shared.storage import Database, Documents, Index, MongoAggregates, Replica
 from shared.web.odata import DATETIME, GUID, EntitySet, Enumeration, Field
 
 THERE = {"state.deleted": False}
@@ -80,6 +80,11 @@ class Surroundings:
             "packages",
             lambda fact: {
                 "name": fact.state.display_name,
+                "folded": fact.state.display_name.casefold(),
+                "description": fact.state.description,
+                "is_hidden": fact.state.is_hidden,
+                "created_at": fact.state.created_at,
+                "modified_at": fact.state.modified_at,
                 "catalog_id": fact.state.catalog_id,
                 "life": fact.state.life.value,
                 "incompatible_packages": list(fact.state.incompatible_packages),
@@ -92,8 +97,11 @@ class Surroundings:
             lambda fact: {
                 "package_id": fact.state.package_id,
                 "state": fact.state.model_dump(mode="json", by_alias=False),
+                "requestable": (
+                    fact.state.life is Life.ACTIVE and fact.state.requestor_settings.enable_targets_to_self_add_access
+                ),
             },
-            (Index("package_id"),),
+            (Index("package_id"), Index("requestable", partial={"requestable": True})),
         )
         self.populations: Replica[PopulationFact] = Replica(
             database,
@@ -136,6 +144,8 @@ class Surroundings:
             (Index("assignment_ids"),),
         )
         self.memberships = Memberships(database)
+        self.package_documents = Documents(database, self.packages.name)
+        """The same documents, for lists."""
 
     @property
     def replicas(self) -> Sequence[Replica[Any]]:
@@ -158,19 +168,36 @@ class Surroundings:
         )
         named = {one.package_id for holding in held.values() for one in holding}
         packages = await self.packages_of(asked | named)
-        states = {one["_id"]: Policy(one["version"], PolicyState.model_validate(one["state"])) for one in policies}
+        states = _policies(policies)
         populations, catalogs = await asyncio.gather(
-            self.populations.get(_populations_in(one.state for one in states.values())),
-            self.catalogs.get({one.catalog_id for one in packages.values()}),
+            self._populations_in(states), self.catalogs.get({one.catalog_id for one in packages.values()})
         )
         return Scene(
             packages=packages,
             policies=states,
             people=persons,
             held=held,
-            populations={id: one["rule"] for id, one in populations.items() if one["rule"]},
+            populations=populations,
             published=frozenset(id for id, one in catalogs.items() if one["published"]),
         )
+
+    async def requestable(self) -> Scene:
+        """All policies by which anybody may ask for themself, and the published catalogs."""
+        policies, catalogs = await asyncio.gather(
+            self.policies.find({"requestable": True}), self.catalogs.find({"published": True})
+        )
+        states = _policies(policies)
+        return Scene(
+            policies=states,
+            populations=await self._populations_in(states),
+            published=frozenset(one["_id"] for one in catalogs),
+        )
+
+    async def _populations_in(self, policies: Mapping[str, Policy]) -> dict[str, str]:
+        """Their rules, of all populations that these policies are for."""
+        named = [one for policy in policies.values() for one in policy.state.targets]
+        found = await self.populations.get({one.id for one in named if one.kind is SubjectKind.POPULATION and one.id})
+        return {id: one["rule"] for id, one in found.items() if one["rule"]}
 
     async def packages_of(self, ids: Collection[str]) -> dict[str, Package]:
         found = await self.packages.get(ids)
@@ -214,8 +241,8 @@ def _held(parts: Sequence[Any]) -> Held:
     return Held(id, package_id, policy_id, kind, AssignmentStatus(status), starts_at, ends_at)
 
 
-def _populations_in(policies: Iterable[PolicyState]) -> set[str]:
-    return {one.id for policy in policies for one in policy.targets if one.kind is SubjectKind.POPULATION and one.id}
+def _policies(found: Iterable[Mapping[str, Any]]) -> dict[str, Policy]:
+    return {one["_id"]: Policy(one["version"], PolicyState.model_validate(one["state"])) for one in found}
 
 
 # Lists as Graph has them
@@ -253,6 +280,22 @@ REQUESTS = EntitySet(
     ),
     expandable=frozenset({"accessPackage", "requestor", "assignment"}),
     order="createdDateTime",
+)
+
+
+PACKAGES = EntitySet(
+    "accessPackage",
+    {
+        "id": Field("_id", GUID),
+        "displayName": Field("name", sortable=True, folded="folded"),
+        "description": Field("description"),
+        "createdDateTime": Field("created_at", DATETIME, sortable=True),
+        "modifiedDateTime": Field("modified_at", DATETIME, sortable=True),
+        "catalog/id": Field("catalog_id", GUID),
+    },
+    selectable=frozenset({"id", "displayName", "description", "isHidden", "createdDateTime", "modifiedDateTime"}),
+    searchable=("displayName", "description"),
+    order="displayName",
 )
 
 

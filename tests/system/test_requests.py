@@ -241,3 +241,34 @@ async def test_whoever_makes_a_policy_and_asks_at_once_is_heard(company: Company
         package, policy, _ = await company.package()
         request = await company.asked(dan, package, policy)
         await company.becomes(request, "delivered")
+
+
+async def test_somebody_sees_what_they_may_ask_for_and_what_is_asked_of_them(company: Company) -> None:
+    hal, ida = await company.person("hal"), await company.person("ida")
+    question = {"@odata.type": "#microsoft.graph.accessPackageTextInputQuestion", "text": "Why?", "isRequired": True}
+    some = {
+        "allowedTargetScope": "specificDirectoryUsers",
+        "specificAllowedTargets": [{"@odata.type": "#microsoft.graph.singleUser", "userId": hal}],
+        "questions": [question],
+    }
+    package, policy, _ = await company.package(**some)
+    offered = f"{EM}/accessPackages/filterByCurrentUser(on='allowedRequestor')"
+    wanted = f"{EM}/accessPackages/{package}/getApplicablePolicyRequirements"
+
+    async def listed() -> bool:
+        return package in {one["id"] for one in (await company.call("GET", offered, hal))["value"]}
+
+    await until(listed, "the package is offered")
+    assert package not in {one["id"] for one in (await company.call("GET", offered, ida))["value"]}
+    (asked,) = (await company.call("POST", wanted, hal))["value"]
+    assert (asked["policyId"], asked["isApprovalRequiredForAdd"]) == (policy, False)
+    assert (await company.call("POST", wanted, ida))["value"] == []
+    body = {"requestType": "userAdd", "assignment": {"accessPackageId": package}}
+    await company.call("POST", f"{EM}/assignmentRequests", ida, 403, **body)
+    await company.call("POST", f"{EM}/assignmentRequests", hal, 400, **body)
+    answer = {
+        "@odata.type": "#microsoft.graph.accessPackageAnswerString",
+        "value": "I sell.",
+        "answeredQuestion": {"id": asked["questions"][0]["id"]},
+    }
+    await company.becomes(await company.asked(hal, package, policy, answers=[answer]), "delivered")
