@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, NoReturn
 
@@ -15,7 +16,7 @@ from services.assignment.decide import direct, person
 from services.assignment.history import History
 from services.assignment.model import HOLDING, Holding, load_assignment, load_job, public_assignment, public_job
 from services.assignment.rulebook import Rulebook
-from services.assignment.store import ENDED, ITEMS, LIVE, Looks, narrowed
+from services.assignment.store import ENDED, ITEMS, LIVE, NOBODY, Looks, narrowed
 from shared.clock import milliseconds
 from shared.contracts.base import Refusal
 from shared.ids import derived_id
@@ -24,10 +25,10 @@ from shared.messaging.loop import Loop
 from shared.messaging.service import Platform
 from shared.rules.text import fold
 from shared.storage import MongoAggregates
-from shared.web.caller import cause_of
-from shared.web.errors import BadRequest, Conflict, GraphError, NotFound, Unavailable
+from shared.web.caller import Asking, cause_of
+from shared.web.errors import BadRequest, Conflict, Forbidden, GraphError, NotFound, Unavailable
 from shared.web.graph_model import GraphInput, graph_time
-from shared.web.odata import EntitySet, ListQuery, read_query
+from shared.web.odata import ListQuery, read_query
 from shared.web.paging import answer_list, context_url
 
 EM = "/v1.0/identityGovernance/entitlementManagement"
@@ -67,6 +68,21 @@ class DirectAssignment(GraphInput):
         if (self.person_id is None) is (self.user_principal_name is None):
             raise ValueError("say either personId or userPrincipalName")
         return self
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which assignments a list is about, as filters."""
+
+    holdings: dict[str, Any] = field(default_factory=dict)
+    """On whole holdings, by index."""
+    ended: dict[str, Any] = field(default_factory=dict)
+    """On the history."""
+    items: dict[str, Any] = field(default_factory=dict)
+    """On each assignment of these holdings."""
+
+
+EVERYTHING = Scope()
 
 
 def refuse(refusal: Refusal) -> NoReturn:
@@ -151,6 +167,42 @@ class Desk:
         live = await self.holdings.unwound(ITEMS, {f"{ITEMS}.id": id}, narrowed={f"{ITEMS}.id": id}, limit=1)
         return live[0] if live else await self.history.documents.get(id)
 
+    async def many(self, request: Request, scope: Scope = EVERYTHING) -> Rendered:
+        """A list of live assignments, or with `state eq 'expired'` of those that have ended."""
+        asks_for_ended = "'expired'" in request.query_params.get("$filter", "").lower()
+        entities = ENDED if asks_for_ended else LIVE
+        query = read_query(entities, request.query_params.multi_items())
+        book = await self.looks.rules.present()
+        expanded = {one.name for one in query.expand}
+        ended = self.history.documents
+
+        async def find(q: ListQuery) -> list[dict[str, Any]]:
+            if asks_for_ended:
+                return await ended.find(q.mongo_filter(scope.ended), sort=q.sort, skip=q.skip, limit=q.limit)
+            return await self.holdings.unwound(
+                ITEMS,
+                q.mongo_filter(scope.items),
+                narrowed={"$and": [narrowed(q), scope.holdings]},
+                sort=q.sort,
+                skip=q.skip,
+                limit=q.limit,
+            )
+
+        async def total(q: ListQuery) -> int:
+            if asks_for_ended:
+                return await ended.count(q.total_filter(scope.ended))
+            whole = {"$and": [narrowed(q), scope.holdings]}
+            return await self.holdings.count_unwound(ITEMS, q.total_filter(scope.items), narrowed=whole)
+
+        return await answer_list(
+            request,
+            query,
+            find=find,
+            total=total,
+            render=lambda document: rendered(dict(document), book, expanded),
+            context="accessPackageAssignments",
+        )
+
     async def render(self, document: dict[str, Any], query: ListQuery) -> Rendered:
         book = await self.looks.rules.present()
         return rendered(document, book, {one.name for one in query.expand})
@@ -195,41 +247,40 @@ def rendered(document: dict[str, Any], book: Rulebook, expanded: set[str]) -> Re
 
 
 def _graph(router: APIRouter, desk: Desk) -> None:
-    def entities_of(request: Request) -> EntitySet:
-        return ENDED if "'expired'" in request.query_params.get("$filter", "").lower() else LIVE
-
     @router.get(EM + "/assignments")
     async def assignments(request: Request) -> Rendered:
         """All live assignments; with `$filter=state eq 'expired'` those that have ended.
 
         `$filter` on state, accessPackage/id, target/objectId, assignmentPolicy/id; `$expand=target,accessPackage,
         assignmentPolicy`."""
-        entities = entities_of(request)
-        query = read_query(entities, request.query_params.multi_items())
-        book = await desk.looks.rules.present()
-        expanded = {one.name for one in query.expand}
-        ended = desk.history.documents
+        return await desk.many(request)
 
-        async def find(q: ListQuery) -> list[dict[str, Any]]:
-            if entities is ENDED:
-                return await ended.find(q.mongo_filter(), sort=q.sort, skip=q.skip, limit=q.limit)
-            return await desk.holdings.unwound(
-                ITEMS, q.mongo_filter(), narrowed=narrowed(q), sort=q.sort, skip=q.skip, limit=q.limit
-            )
+    @router.get(EM + "/assignments/filterByCurrentUser(on='{on}')")
+    async def mine(request: Request, on: str, caller: Asking) -> Rendered:
+        """Those of the person who asks (`target`), of their reports (`targetManager`), made by them (`createdBy`)."""
+        if caller.person_id is None:
+            raise Forbidden("Only a person who is signed in can ask this.")
+        scopes: dict[str, Scope] = {
+            "target": Scope({"_id": caller.person_id}, {"person_id": caller.person_id}),
+            "targetmanager": Scope({"state.facets.manager": fold(caller.person_id)}, NOBODY),
+            "createdby": Scope(
+                {f"{ITEMS}.cause": caller.actor},
+                {"assignment.cause.actor": caller.actor},
+                {f"{ITEMS}.cause": caller.actor},
+            ),
+            "targetagentidentitysponsororowner": Scope(NOBODY, NOBODY),
+        }
+        if on.lower() not in scopes:
+            raise BadRequest(f"'{on[:64]}' is not one that assignments can be filtered by.", target="on")
+        return await desk.many(request, scopes[on.lower()])
 
-        async def total(q: ListQuery) -> int:
-            if entities is ENDED:
-                return await ended.count(q.total_filter())
-            return await desk.holdings.count_unwound(ITEMS, q.total_filter(), narrowed=narrowed(q))
-
-        return await answer_list(
-            request,
-            query,
-            find=find,
-            total=total,
-            render=lambda document: rendered(dict(document), book, expanded),
-            context="accessPackageAssignments",
-        )
+    @router.get(EM + "/assignments/additionalAccess(accessPackageId='{a}',incompatibleAccessPackageId='{b}')")
+    async def additional_access(request: Request, a: str, b: str) -> Rendered:
+        """Assignments of the one package whose holder has the other one, too: kept when these became incompatible."""
+        if a == b:
+            raise BadRequest("Name two packages.", target="incompatibleAccessPackageId")
+        both = {f"{ITEMS}.package_id": {"$all": [a, b]}}
+        return await desk.many(request, Scope(both, NOBODY, {f"{ITEMS}.package_id": a}))
 
     @router.get(EM + "/assignments/{id}")
     async def assignment(request: Request, id: str) -> Rendered:

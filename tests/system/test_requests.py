@@ -104,7 +104,8 @@ class Company:
             said = await self.state(request)
             return said if said["state"] == state else None
 
-        return await until(there, f"the request is {state}")
+        found: dict[str, Any] = await until(there, f"the request is {state}")
+        return found
 
     async def waiting_for(self, person: str) -> list[str]:
         path = f"{EM}/accessPackageAssignmentApprovals/filterByCurrentUser(on='approver')"
@@ -119,7 +120,7 @@ class Company:
             mine = stages[number]
             return f"{path}/{mine['id']}" if mine["assignedToMe"] else None
 
-        return await until(there, "the stage is theirs to decide")
+        return str(await until(there, "the stage is theirs to decide"))
 
     async def told(self, person: str, event: str) -> bool:
         path = f"/v1.0/tenure/notifications?recipient={person}"
@@ -180,6 +181,9 @@ async def test_a_request_that_the_manager_approves_brings_the_group(company: Com
     assignment = await company.call("GET", f"{EM}/assignments/{said['assignment']['id']}?$expand=target,accessPackage")
     assert (assignment["state"], assignment["target"]["id"]) == ("delivered", ana)
     assert assignment["schedule"]["expiration"]["type"] == "afterDateTime"
+    for on, by in (("target", ana), ("createdBy", ana), ("targetManager", boss)):
+        path = f"{EM}/assignments/filterByCurrentUser(on='{on}')"
+        assert [one["id"] for one in (await company.call("GET", path, by))["value"]] == [assignment["id"]], on
     seen = await company.call("GET", stage, boss)
     assert (seen["status"], seen["reviewResult"], seen["reviewedBy"]["id"]) == ("Completed", "Approved", boss)
 
@@ -241,6 +245,38 @@ async def test_whoever_makes_a_policy_and_asks_at_once_is_heard(company: Company
         package, policy, _ = await company.package()
         request = await company.asked(dan, package, policy)
         await company.becomes(request, "delivered")
+
+
+async def test_whoever_holds_what_is_incompatible_cannot_ask_and_who_held_both_before_is_listed(
+    company: Company,
+) -> None:
+    jon, kim = await company.person("jon"), await company.person("kim")
+    one, one_policy, _ = await company.package()
+    other, other_policy, _ = await company.package()
+    for person, package, policy in ((jon, one, one_policy), (kim, one, one_policy), (kim, other, other_policy)):
+        await company.becomes(await company.asked(person, package, policy), "delivered")
+    link = {
+        "@odata.id": f"https://graph.microsoft.com/v1.0/identityGovernance/entitlementManagement/accessPackages/{one}"
+    }
+    await company.call("POST", f"{EM}/accessPackages/{other}/incompatibleAccessPackages/$ref", status=204, **link)
+
+    async def both() -> list[str]:
+        path = f"{EM}/assignments/additionalAccess(accessPackageId='{one}',incompatibleAccessPackageId='{other}')"
+        found = await company.call("GET", f"{path}?$expand=target,accessPackage")
+        assert {said["accessPackage"]["id"] for said in found["value"]} <= {one}
+        return [said["target"]["id"] for said in found["value"]]
+
+    assert await both() == [kim]
+    refused = {"requestType": "userAdd", "assignment": {"accessPackageId": other, "assignmentPolicyId": other_policy}}
+
+    async def heard() -> bool:
+        packages = company.host.platforms["request"].database.collection("packages")
+        return one in (await packages.find_one({"_id": other}) or {})["incompatible_packages"]
+
+    await until(heard, "request has heard of it")
+    said = await company.call("POST", f"{EM}/assignmentRequests", jon, 400, **refused)
+    assert said["error"]["code"] == "incompatibleAccessPackage"
+    assert await both() == [kim], "who held both before keeps both"
 
 
 async def test_somebody_sees_what_they_may_ask_for_and_what_is_asked_of_them(company: Company) -> None:
