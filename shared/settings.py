@@ -58,9 +58,32 @@ class Settings(BaseSettings):
         description="Where the public HTTP API is found by others, such as mails that link to it. None: as served.",
     )
     http_host: str = Field(
-        "127.0.0.1", description="Address the HTTP API answers on. Until tokens come: this machine only."
+        "127.0.0.1",
+        description="Address the HTTP API answers on. Not this machine's own: only with TENURE_AUTH=on.",
     )
     http_port: Port = Field(0, description="Port of the HTTP API; 0 takes a free one.")
+
+    # Who may call the HTTP API
+    auth: Literal["off", "on"] = Field(
+        "off",
+        description="`on`: every request needs a bearer token. `off`: who sends none is the operator of this machine.",
+    )
+    auth_issuer: str | None = Field(
+        None, description="Issuer (`iss`) whose tokens count. None: the embedded run's own, for development."
+    )
+    auth_jwks_url: str | None = Field(
+        None, description="Where its keys are. None: where its metadata (`/.well-known/openid-configuration`) says."
+    )
+    auth_audience: str = Field("tenure", min_length=1, description="Audience (`aud`) that tokens are made for.")
+    auth_person_claim: str = Field(
+        "oid", min_length=1, description="Claim that holds the id of the signed-in person in Tenure's directory."
+    )
+    auth_token_roles: bool = Field(
+        False, description="Whether directory roles in tokens (`wids`) count beside those that the directory holds."
+    )
+    auth_skew_s: Annotated[int, Field(ge=0, le=600)] = Field(
+        60, description="Seconds by which the issuer's clock and ours may differ."
+    )
 
     # Several Tenures on the same servers
     namespace: Prefix | None = Field(
@@ -153,6 +176,12 @@ class Settings(BaseSettings):
             raise ValueError("TENURE_KAFKA_KEYFILE needs TENURE_KAFKA_CERTFILE.")
         return self
 
+    @model_validator(mode="after")
+    def _issuer_agrees(self) -> Self:
+        if self.auth_jwks_url and not self.auth_issuer:
+            raise ValueError("TENURE_AUTH_JWKS_URL needs TENURE_AUTH_ISSUER.")
+        return self
+
     def topic(self, name: str) -> str:
         """The topic's name on the server: `name` itself, or behind the namespace and a dot."""
         return f"{self.namespace}.{name}" if self.namespace else name
@@ -187,7 +216,7 @@ class NotLocalError(ValueError):
 
 
 def require_local(http_host: str) -> None:
-    """Refuse to serve beyond this machine: there are no tokens yet, so whoever reaches the API may do everything.
+    """Refuse to serve beyond this machine, where whoever reaches the API may do everything.
 
     Names are not looked up, `localhost` apart: what they mean may change while we serve. Raises NotLocalError.
     """
@@ -197,8 +226,8 @@ def require_local(http_host: str) -> None:
         local = http_host == "localhost"
     if not local:
         raise NotLocalError(
-            f"TENURE_HTTP_HOST={http_host} would open the API to other machines, and it cannot ask yet who calls. "
-            "Use 127.0.0.1; for other machines put a proxy that authenticates in front."
+            f"TENURE_HTTP_HOST={http_host} would open the API to other machines, and it does not ask who calls. "
+            "Use 127.0.0.1, or name an issuer and require its tokens: TENURE_AUTH_ISSUER and TENURE_AUTH=on."
         )
 
 

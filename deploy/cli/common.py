@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deploy.cli.endpoints import CommandFailed, api_url
+from deploy.cli.endpoints import CommandFailed, api_url, endpoints
 
 if TYPE_CHECKING:
     import httpx
@@ -40,10 +40,22 @@ def print_json(value: Any) -> None:
 
 
 def client(data_dir: Path, api: str | None, timeout_s: float = 30.0) -> httpx.Client:
-    """An HTTP client on that run's API. Raises NothingRunning."""
+    """An HTTP client on that run's API, with a token of the run's own issuer if it wants one. Raises NothingRunning."""
     import httpx  # noqa: PLC0415
 
-    return httpx.Client(base_url=api_url(data_dir, api), timeout=timeout_s, trust_env=False)
+    headers = {} if api else _token_for(data_dir)
+    return httpx.Client(base_url=api_url(data_dir, api), timeout=timeout_s, trust_env=False, headers=headers)
+
+
+def _token_for(data_dir: Path) -> dict[str, str]:
+    run = endpoints(data_dir)
+    if run.auth != "on" or run.issuer is None:
+        return {}
+    from shared.security.development import DevelopmentIssuer  # noqa: PLC0415
+    from shared.security.permissions import GLOBAL_ADMINISTRATOR  # noqa: PLC0415
+
+    token = DevelopmentIssuer.of(data_dir).for_app(run.audience or "tenure", [GLOBAL_ADMINISTRATOR])
+    return {"Authorization": f"Bearer {token}"}
 
 
 def asked(http: httpx.Client, method: str, path: str, **options: Any) -> Any:

@@ -11,6 +11,7 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 FILE = "endpoints.json"
 LOCK = "run.lock"
@@ -52,6 +53,12 @@ class Endpoints:
     smtp: str | None = None
     """`host:port` of the mail catcher, for services that join."""
     namespace: str | None = None
+    issuer: str | None = None
+    """Name of the run's own issuer of tokens, for development; None if it has none."""
+    audience: str | None = None
+    """Whom its tokens are made for."""
+    auth: Literal["off", "on"] | None = None
+    """Whether it requires tokens."""
 
 
 def endpoints(data_dir: Path) -> Endpoints:

@@ -15,11 +15,13 @@ from starlette.responses import Response, StreamingResponse
 
 from deploy.run import peers
 from deploy.run.backlog import WatchApart
+from deploy.run.identity import authenticator, keys_router
 from deploy.run.status import status_router
 from shared.messaging.host import Host
 from shared.messaging.service import Service
+from shared.security.development import DevelopmentIssuer
 from shared.settings import Settings
-from shared.web.app import make_app
+from shared.web.app import LOCAL_HOSTS, make_app
 from shared.web.batch import batch_router
 from shared.web.errors import Unavailable
 
@@ -35,8 +37,16 @@ _OURS = frozenset({"request-id", "client-request-id", "server", "date"})
 PEER_TIMEOUT_S = 60.0
 
 
-def application(settings: Settings, host: Host, elsewhere: Mapping[str, Service], data_dir: Path | None) -> FastAPI:
-    """All routes of `host`'s services; those of the services that run `elsewhere` lead to their processes."""
+def application(
+    settings: Settings,
+    host: Host,
+    elsewhere: Mapping[str, Service],
+    data_dir: Path | None,
+    own_issuer: DevelopmentIssuer | None = None,
+) -> FastAPI:
+    """All routes of `host`'s services; those of the services that run `elsewhere` lead to their processes.
+
+    `own_issuer`: the embedded run's."""
 
     async def readiness() -> list[str]:
         return [
@@ -55,10 +65,17 @@ def application(settings: Settings, host: Host, elsewhere: Mapping[str, Service]
     name = next(iter(host.services)) if len(host.services) == 1 else "tenure"
     app = make_app(
         "Tenure",
-        [status_router(watch, host, tuple(elsewhere), data_dir), batch_router()],
+        [
+            status_router(watch, host, tuple(elsewhere), data_dir),
+            batch_router(),
+            *([keys_router(own_issuer)] if own_issuer else []),
+        ],
         service=name,
         readiness=readiness,
         lifespan=lifespan,
+        authenticator=authenticator(settings, own_issuer),
+        # A page in somebody's browser has no token, so it may call us by what name it likes.
+        hosts=None if settings.auth == "on" else LOCAL_HOSTS,
     )
     for router in routers:
         app.include_router(router)

@@ -17,12 +17,13 @@ from deploy.embedded.folder import Folder
 from deploy.mailcatcher import MailCatcher
 from deploy.run import peers, registry
 from deploy.run.front import application
+from deploy.run.identity import check_callers, issuer_joined, own_issuer
 from deploy.run.lock import hold
 from deploy.run.memory import spare_the_collector, use_one_heap
 from shared.messaging.admin import create_topics
 from shared.messaging.errors import MayPass
 from shared.messaging.host import Host
-from shared.settings import NotLocalError, Settings, require_local
+from shared.settings import NotLocalError, Settings
 from shared.storage.database import NotAReplicaSet
 from shared.telemetry.logs import get_logger
 from shared.web.server import HttpServer
@@ -61,7 +62,8 @@ async def all_in_one(settings: Settings, without: Collection[str] = (), say: Say
     Raises CannotStart with a reason in words; NotLocalError for an address that others reach."""
     data_dir = settings.data_dir
     use_one_heap()
-    _check(settings)
+    embedded = not servers_named(settings)
+    check_callers(settings, embedded=embedded)
     registry.assemblies(without)  # an unknown name is said before anything starts
     with _telling_why():
         async with AsyncExitStack() as stack:
@@ -77,8 +79,9 @@ async def all_in_one(settings: Settings, without: Collection[str] = (), say: Say
             host = Host(settings, registry.assemblies(without))
             if host.services:  # else this is the front alone, which leads to services in other processes
                 await stack.enter_async_context(host)
+            issuer = own_issuer(settings, data_dir) if embedded else None
             http = HttpServer(
-                application(settings, host, registry.assembled(settings, without), data_dir),
+                application(settings, host, registry.assembled(settings, without), data_dir, issuer),
                 settings.http_host,
                 settings.http_port,
             )
@@ -94,6 +97,9 @@ async def all_in_one(settings: Settings, without: Collection[str] = (), say: Say
                 pid=os.getpid(),
                 smtp=f"{settings.smtp_host}:{settings.smtp_port}",
                 namespace=settings.namespace,
+                issuer=issuer.name if issuer else None,
+                audience=settings.auth_audience,
+                auth=settings.auth,
             )
             write(data_dir, found)
             stack.callback((data_dir / FILE).unlink, missing_ok=True)
@@ -107,16 +113,19 @@ async def alone(settings: Settings, name: str, data_dir: Path | None, say: Say =
     With `data_dir` it joins that run and can be found by it. Raises CannotStart, NothingRunning, NotLocalError."""
     use_one_heap()
     assemble = registry.assembly(name)
+    issuer = None
     if data_dir is not None:
-        settings = joined(settings, endpoints(data_dir))
-    _check(settings)
+        run = endpoints(data_dir)
+        settings = joined(settings, run)
+        issuer = issuer_joined(data_dir, run.issuer)
+    check_callers(settings, embedded=issuer is not None)
     with _telling_why():
         async with AsyncExitStack() as stack:
             if data_dir is not None:
                 stack.enter_context(peers.seat(data_dir, name))
             say(f"Starting {name}")
             host = await stack.enter_async_context(Host(settings, {name: assemble}))
-            http = HttpServer(application(settings, host, {}, data_dir), settings.http_host, settings.http_port)
+            http = HttpServer(application(settings, host, {}, data_dir, issuer), settings.http_host, settings.http_port)
             await http.start()
             stack.push_async_callback(http.stop)
             await _until_ready(host)
@@ -132,6 +141,9 @@ def joined(settings: Settings, run: Endpoints) -> Settings:
     if run.smtp:
         host, _, port = run.smtp.rpartition(":")
         found |= {"smtp_host": host, "smtp_port": int(port)}
+    # All of a run ask alike, whatever the environment of one says.
+    found |= {"auth": run.auth} if run.auth else {}
+    found |= {"auth_audience": run.audience} if run.audience else {}
     if run.mail:
         found["mail_url"] = run.mail
     return with_values(settings, api_url=settings.api_url or run.api, **found)
@@ -149,13 +161,6 @@ async def until_told(over: asyncio.Event | None = None) -> None:
     for asked in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(asked, over.set)
     await over.wait()
-
-
-def _check(settings: Settings) -> None:
-    try:
-        require_local(settings.http_host)
-    except NotLocalError as problem:
-        raise CannotStart(str(problem)) from None
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
 from deploy.run import peers
 from deploy.run.backlog import WatchApart
@@ -22,13 +22,13 @@ def status_router(watch: WatchApart, host: Host, elsewhere: tuple[str, ...], dat
     router = APIRouter(tags=["tenure"])
 
     @router.get(PATH)
-    async def status() -> dict[str, Any]:
+    async def status(request: Request) -> dict[str, Any]:
         """Lag, pending outbox, overdue timers and troubles by service; dead letters by group; rejections."""
         groups = {name: groups_of([service]) for name, service in host.services.items()}
         own, kafka, *others = await asyncio.gather(
             host.wellbeing(with_lag=False),
             watch.measure(),
-            *(_of_peer(name, data_dir) for name in elsewhere),
+            *(_of_peer(name, data_dir, request.headers.get("authorization")) for name in elsewhere),
         )
         services: dict[str, Any] = {}
         for name, found in own.items():
@@ -60,13 +60,13 @@ def status_router(watch: WatchApart, host: Host, elsewhere: tuple[str, ...], dat
     return router
 
 
-async def _of_peer(name: str, data_dir: Path | None) -> dict[str, Any]:
+async def _of_peer(name: str, data_dir: Path | None, token: str | None) -> dict[str, Any]:
     peer = peers.find(data_dir, name) if data_dir else None
     if peer is None:
         return {}
     try:
         async with httpx.AsyncClient(timeout=_PEER_S, trust_env=False) as client:
-            answer = await client.get(peer.url + PATH)
+            answer = await client.get(peer.url + PATH, headers={"Authorization": token} if token else {})
             found: dict[str, Any] = answer.raise_for_status().json()
             return found
     except httpx.HTTPError:

@@ -27,16 +27,13 @@ class Caller:
     app_roles: frozenset[str] = frozenset()
     """Application permissions; empty if a person is signed in."""
     directory_roles: frozenset[str] = frozenset()
+    is_operator: bool = False
+    """Nobody is signed in and this machine's operator asks: all rights, no person."""
 
     @property
     def is_person(self) -> bool:
         """Whether a person is signed in: Graph's delegated call, for which `/me` and filterByCurrentUser mean one."""
         return self.person_id is not None
-
-    @property
-    def is_operator(self) -> bool:
-        """Nobody signed in, and this machine's operator asks: all rights, no person."""
-        return self.person_id is None and self.app_id is None
 
     def permits(self, permission: str) -> bool:
         """Whether the call carries the permission, delegated or of the application. Necessary, seldom sufficient."""
@@ -47,9 +44,14 @@ class Caller:
         return not self.directory_roles.isdisjoint({GLOBAL_ADMINISTRATOR, *names})
 
 
+NOBODY = Caller("system:nobody")
+"""Who reads what anybody may read."""
+
+
 def operator(actor: str) -> Caller:
     """Whoever sits at this machine: everything is allowed, and `actor` stands in the trail."""
-    return Caller(actor, scopes=DELEGATED, app_roles=BY_ITSELF, directory_roles=frozenset({GLOBAL_ADMINISTRATOR}))
+    roles = frozenset({GLOBAL_ADMINISTRATOR})
+    return Caller(actor, scopes=DELEGATED, app_roles=BY_ITSELF, directory_roles=roles, is_operator=True)
 
 
 def ordinary_person(id: str, *, roles: frozenset[str] = frozenset(), upn: str | None = None) -> Caller:

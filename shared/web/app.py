@@ -9,6 +9,7 @@ from starlette.middleware import Middleware
 from starlette.responses import JSONResponse, Response
 
 from shared.telemetry import metrics
+from shared.web.authentication import Authenticator
 from shared.web.errors import add_error_handlers
 from shared.web.middleware import LOCAL_HOSTS, Outermost
 from shared.web.navigation import Navigating
@@ -37,11 +38,13 @@ def make_app(
     version: str = "1.0",
     max_body: int = MIB,
     hosts: frozenset[str] | None = LOCAL_HOSTS,
+    authenticator: Authenticator | None = None,
 ) -> FastAPI:
     """An application with `routers`, and `/health/live`, `/health/ready`, `/metrics`, `/openapi.json` beside them.
 
     `service` labels metrics and logs. `max_body`: bytes a request may bring. `hosts`: names the API is asked by, any if
-    None (only with tokens or behind a proxy). Routers may also be added later, until the first request.
+    None (only with tokens or behind a proxy). `authenticator`: who asks is
+    read from tokens; without it, tokens are not looked at. Routers may also be added later, until the first request.
     """
     app: FastAPI = FastAPI(
         title=title,
@@ -51,7 +54,7 @@ def make_app(
         docs_url=None,  # its page loads scripts from a foreign host
         redoc_url=None,
         middleware=[
-            Middleware(Outermost, service=service, max_body=max_body, hosts=hosts),
+            Middleware(Outermost, service=service, authenticator=authenticator, max_body=max_body, hosts=hosts),
             Middleware(Navigating, paths=Paths(lambda: _templates(app))),
             Middleware(Preferring),
         ],

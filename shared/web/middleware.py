@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.telemetry import metrics
 from shared.telemetry.logs import bound, get_logger
+from shared.web.authentication import Authenticator
 from shared.web.errors import BadRequest, Forbidden, GraphError, RequestIds, TooLarge, fault, response_of
 
 log = get_logger(__name__)
@@ -31,11 +32,13 @@ class Outermost:
         app: ASGIApp,
         *,
         service: str,
+        authenticator: Authenticator | None,
         max_body: int,
         hosts: frozenset[str] | None,
     ) -> None:
         self._app = app
         self._service = service
+        self._authenticator = authenticator
         self._max_body = max_body
         self._hosts = hosts
 
@@ -62,6 +65,8 @@ class Outermost:
         with bound(service=self._service, correlation=ids.request_id):
             try:
                 self._admit(headers)
+                if self._authenticator is not None:
+                    await self._authenticator.identify(scope)
                 await self._app(scope, _limited(receive, self._max_body), answer)
             except Exception as error:
                 told = error if isinstance(error, GraphError) else fault(error)

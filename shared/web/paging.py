@@ -98,9 +98,11 @@ async def answer_list(
 def context_url(
     request: Request, context: str, select: frozenset[str] | None = None, base_url: str | None = None
 ) -> str:
-    """`@odata.context`: `…/v1.0/$metadata#accessPackages`, with `(a,b)` if properties were selected."""
+    """`@odata.context`: `…/v1.0/$metadata#accessPackages`, `#users/$entity`, with `(a,b)` behind the name if properties
+    were selected."""
     chosen = f"({','.join(sorted(select))})" if select else ""
-    return f"{_base(request, base_url)}/v1.0/$metadata#{context}{chosen}"
+    name, entity = context.removesuffix("/$entity"), "/$entity" if context.endswith("/$entity") else ""
+    return f"{_base(request, base_url)}/v1.0/$metadata#{name}{chosen}{entity}"
 
 
 def _base(request: Request, base_url: str | None) -> str:

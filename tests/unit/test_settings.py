@@ -64,6 +64,8 @@ def test_a_wrong_setting_is_refused_without_quoting_a_secret(monkeypatch: pytest
         ({"kafka_cafile": "/ca.pem"}, "TENURE_KAFKA_CAFILE"),
         ({"kafka_protocol": "SASL_PLAINTEXT", "kafka_username": "u"}, "TENURE_KAFKA_PASSWORD"),
         ({"kafka_protocol": "SSL", "kafka_keyfile": "/key.pem"}, "TENURE_KAFKA_CERTFILE"),
+        ({"auth_jwks_url": "https://issuer.example/keys"}, "TENURE_AUTH_ISSUER"),
+        ({"auth": "maybe"}, "auth"),
         ({"namespace": "Not.Legal"}, "namespace"),
         ({"batch_size": 0}, "batch_size"),
     ],
@@ -99,7 +101,7 @@ def test_serving_this_machine_is_allowed(host: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.1.2.3", "tenure.example.com", "", "127.0.0.1.example.com"])
-def test_serving_other_machines_is_refused_until_tokens_come(host: str) -> None:
+def test_serving_other_machines_is_refused_where_nobody_is_asked(host: str) -> None:
     with pytest.raises(NotLocalError, match=r"TENURE_HTTP_HOST=.*127\.0\.0\.1"):
         require_local(host)
 
