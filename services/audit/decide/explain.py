@@ -280,7 +280,8 @@ def _of_assignment(  # noqa: PLR0911 (one a kind of transition)
     if kind == "AssignmentAdded":
         if assignment.get("kind") == "automatic":
             return f'{named} was assigned: the rule of policy "{policy}" matches{until}'
-        return f'{named} was assigned directly under policy "{policy}"{until}'
+        how = "on request" if assignment.get("kind") == "requested" else "directly"
+        return f'{named} was assigned {how} under policy "{policy}"{until}'
     if kind == "AssignmentEnded":
         reason = transition.get("reason")
         detail = whole.get("detail")

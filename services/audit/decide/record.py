@@ -36,7 +36,8 @@ ALLOWED = frozenset(
         "endsAt", "assignedAt", "cause", "correlation", "actor", "effectiveAt", "before", "after", "reason",
         "code", "originSystem", "originId", "role", "version", "suspended", "wanted", "found", "leftInPlace",
         "final", "expected", "repaired", "commandId", "grantVersion", "already", "properties", "personId",
-        "groupId", "member", "returned", "source", "event", "askedVersion", "inUse",
+        "groupId", "member", "returned", "source", "event", "askedVersion", "inUse", "requestId", "stageId", "number",
+        "result", "by", "outcome", "approvers", "added", "removed", "expiresAt",
     }
 )
 # fmt: on

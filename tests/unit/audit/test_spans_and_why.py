@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -126,6 +128,15 @@ def test_why_goes_from_the_hr_change_to_the_membership_and_names_every_actor() -
     hr = next(line for line in lines if line.kind == "hr")
     assert hr.effective_at is not None
     assert hr.effective_at.startswith("1995-06-01")
+
+
+@pytest.mark.parametrize(("kind", "how"), [("requested", "on request"), ("direct", "directly")])
+def test_why_tells_a_request_from_an_administrators_hand(kind: str, how: str) -> None:
+    record = added(1, START, cause("c1"))
+    assert record.value is not None
+    brought = replace(record, value=record.value.replace(b'"automatic"', f'"{kind}"'.encode()))
+    lines = explained([span_of([brought])], stored([brought]), NAMES)
+    assert f'package "Sales" was assigned {how} under policy "Everyone in Sales"' in [line.what for line in lines]
 
 
 def test_why_keeps_to_the_assignment_asked_for() -> None:
