@@ -15,7 +15,7 @@ from fastapi import Request as HttpRequest
 
 from services.request import graph
 from services.request.decide import acts, offers, submit
-from services.request.model import BY_ADMINS, Request
+from services.request.model import ADDS, BY_ADMINS, Request
 from services.request.store import PACKAGES, REQUESTS, THERE, Surroundings, visible
 from shared.contracts.base import Refusal
 from shared.contracts.request import RequestStatus, RequestType
@@ -139,7 +139,7 @@ class Desk:
                 "Say which access package: assignment/accessPackageId.", target="assignment/accessPackageId"
             )
         assignment_id = wanted.assignment_id
-        if assignment_id is None and body.request_type not in graph.ADDING:
+        if assignment_id is None and body.request_type not in ADDS:
             assignment_id = await self._held(person_id, package_id)
         await self._heard_of(person_id, requestor, package_id, policy_id)
         return submit.Ask(
@@ -148,7 +148,7 @@ class Desk:
             requestor_id=requestor,
             person_id=person_id,
             package_id=package_id,
-            policy_id=policy_id if body.request_type in graph.ADDING else None,
+            policy_id=policy_id if body.request_type in ADDS else None,
             assignment_id=assignment_id,
             justification=body.justification,
             answers=graph.answers_of(body.answers or ()),

@@ -20,7 +20,6 @@ from shared.web.errors import BadRequest
 from shared.web.graph_model import ODATA_TYPE, GraphBody, graph_time
 from shared.web.questions import question_said
 
-ADDING = ADDS
 _TYPES = {one.value.lower(): one for one in RequestType}
 _POSSIBLE = BY_USERS | BY_ADMINS
 

@@ -5,7 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from services.request.model import ADDS, FIRST_RESEND, LONGEST_RESEND, REMOVES, TRIED, UPDATES, Awaited, Request
+from services.request.model import (
+    ADDS,
+    FIRST_RESEND,
+    LONGEST_RESEND,
+    OPEN,
+    REMOVES,
+    TRIED,
+    UPDATES,
+    Awaited,
+    Request,
+)
 from shared.contracts import topics
 from shared.contracts.approval import (
     ApprovalCommand,
@@ -233,7 +243,7 @@ def _followed(request: Request, fact: HoldingFact, at: At, said: list[Transition
     if mine is None:
         return _lost(request, fact, at, said)
     status = RequestStatus(mine.status.value)
-    if status is request.status or (status is RequestStatus.DELIVERING and request.status in TRIED):
+    if status is request.status or (request.status in TRIED and status in OPEN):
         return request  # tried again by itself: nothing to tell before it is through
     match status:
         case RequestStatus.SCHEDULED:
