@@ -10,9 +10,11 @@ from starlette.responses import JSONResponse, Response
 
 from shared.telemetry import metrics
 from shared.web.authentication import Authenticator
+from shared.web.docs import docs_router
 from shared.web.errors import add_error_handlers
 from shared.web.middleware import LOCAL_HOSTS, Outermost
 from shared.web.navigation import Navigating
+from shared.web.openapi import GraphApp
 from shared.web.paths import Paths, Templates
 from shared.web.preferences import Preferring
 
@@ -40,18 +42,18 @@ def make_app(
     hosts: frozenset[str] | None = LOCAL_HOSTS,
     authenticator: Authenticator | None = None,
 ) -> FastAPI:
-    """An application with `routers`, and `/health/live`, `/health/ready`, `/metrics`, `/openapi.json` beside them.
+    """An application with `routers`; beside them `/health/live`, `/health/ready`, `/metrics`, `/openapi.json`, `/docs`.
 
     `service` labels metrics and logs. `max_body`: bytes a request may bring. `hosts`: names the API is asked by, any if
     None (only with tokens or behind a proxy). `authenticator`: who asks is
     read from tokens; without it, tokens are not looked at. Routers may also be added later, until the first request.
     """
-    app: FastAPI = FastAPI(
+    app: FastAPI = GraphApp(
         title=title,
         version=version,
         lifespan=lifespan,
         redirect_slashes=False,
-        docs_url=None,  # its page loads scripts from a foreign host
+        docs_url=None,  # its page loads scripts from a foreign host; ours does not
         redoc_url=None,
         middleware=[
             Middleware(Outermost, service=service, authenticator=authenticator, max_body=max_body, hosts=hosts),
@@ -61,6 +63,7 @@ def make_app(
     )
     add_error_handlers(app)
     app.include_router(health_router(readiness))
+    app.include_router(docs_router())
     for router in routers:
         app.include_router(router)
     return app

@@ -4,14 +4,15 @@ Pages are found by the last document's place in the order, not by counting, so t
 neither repeats nor skips anyone else.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
 
 from fastapi import Query, Request
 
-from shared.web.odata.fields import EntitySet
-from shared.web.odata.options import ListQuery, Shape, read_query, read_shape
+from shared.web.odata.fields import EntitySet, Enumeration, Field, Kind, Many
+from shared.web.odata.options import MAX_SKIP, ListQuery, Shape, read_query, read_shape
 from shared.web.paths import IN_PATH
 
 Document = Mapping[str, Any]
@@ -22,23 +23,19 @@ def list_query(entities: EntitySet, *, also: frozenset[str] = frozenset()) -> Ca
 
     `also` names further parameters of the route. The options stand in the OpenAPI document.
     """
+    say = _Options(entities)
 
     def read(  # the parameters are there for OpenAPI
         request: Request,
-        filter_: Annotated[str | None, Query(alias="$filter", description=_askable(entities))] = None,
-        search: Annotated[str | None, Query(alias="$search", description='Like `"displayName:ana"`.')] = None,
-        orderby: Annotated[str | None, Query(alias="$orderby", description="Like `displayName desc`.")] = None,
-        select: Annotated[str | None, Query(alias="$select", description=_SELECT)] = None,
-        expand: Annotated[str | None, Query(alias="$expand", description=_expandable(entities))] = None,
-        top: Annotated[
-            str | None,
-            Query(
-                alias="$top", description=f"Page size, at most {entities.max_top}; {entities.default_top} if absent."
-            ),
-        ] = None,
-        skip: Annotated[str | None, Query(alias="$skip", description="How many to leave out.")] = None,
+        filter_: Annotated[str | None, say.filter()] = None,
+        search: Annotated[str | None, say.search()] = None,
+        orderby: Annotated[str | None, say.orderby()] = None,
+        select: Annotated[str | None, say.select()] = None,
+        expand: Annotated[str | None, say.expand()] = None,
+        top: Annotated[str | None, say.number("$top", "Page size", 1, entities.max_top, entities.default_top)] = None,
+        skip: Annotated[str | None, say.number("$skip", "How many to leave out", 0, MAX_SKIP)] = None,
         skiptoken: Annotated[str | None, Query(alias="$skiptoken", description="From `@odata.nextLink`.")] = None,
-        count: Annotated[str | None, Query(alias="$count", description="`true` adds `@odata.count`.")] = None,
+        count: Annotated[str | None, say.count()] = None,
     ) -> ListQuery:
         return read_query(entities, request.query_params.multi_items(), also=also)
 
@@ -48,26 +45,88 @@ def list_query(entities: EntitySet, *, also: frozenset[str] = frozenset()) -> Ca
 def shape_query(entities: EntitySet, *, also: frozenset[str] = frozenset()) -> Callable[..., Shape]:
     """The same for a route that answers one object: `shape: Annotated[Shape, Depends(shape_query(PACKAGES))]`, then
     `shape.selected(body)`."""
+    say = _Options(entities)
 
     def read(
         request: Request,
-        select: Annotated[str | None, Query(alias="$select", description=_SELECT)] = None,
-        expand: Annotated[str | None, Query(alias="$expand", description=_expandable(entities))] = None,
+        select: Annotated[str | None, say.select()] = None,
+        expand: Annotated[str | None, say.expand()] = None,
     ) -> Shape:
         return read_shape(entities, request.query_params.multi_items(), also=also)
 
     return read
 
 
-_SELECT = "Properties to answer with."
+class _Options:
+    """What the OpenAPI document says of each option: precise enough to make up requests that are understood."""
+
+    def __init__(self, entities: EntitySet) -> None:
+        self._entities = entities
+
+    def filter(self) -> Any:
+        names = sorted(self._entities.fields)
+        return _option(
+            "$filter",
+            f"OData condition over {', '.join(names)}.",
+            type="string",
+            examples=[example for name in names if (example := _condition(name, self._entities.fields[name]))],
+        )
+
+    def search(self) -> Any:
+        names = self._entities.searchable
+        said = f'Like `"{names[0]}:ana"`; looks through {", ".join(names)}.' if names else "Not supported here."
+        return _option("$search", said, type="string", examples=[f'"{name}:a"' for name in names])
+
+    def orderby(self) -> Any:
+        fields = self._entities.fields
+        names = sorted(name for name, one in fields.items() if isinstance(one, Field) and one.sortable)
+        return _option("$orderby", "Like `displayName desc`.", type="string", **_listed(names, "( asc| desc)?"))
+
+    def select(self) -> Any:
+        names = sorted(self._entities.selected_names.values())
+        return _option("$select", "Properties to answer with.", type="string", **_listed(names))
+
+    def expand(self) -> Any:
+        names = sorted(self._entities.expandable)
+        return _option("$expand", ", ".join(names) or "Nothing here.", type="string", examples=names)
+
+    def count(self) -> Any:
+        return _option("$count", "`true` adds `@odata.count`.", type="boolean")
+
+    def number(self, name: str, meaning: str, least: int, most: int, absent: int | None = None) -> Any:
+        said = f"{meaning}, at most {most}" + ("." if absent is None else f"; {absent} if absent.")
+        return _option(name, said, type="integer", minimum=least, maximum=most)
 
 
-def _expandable(entities: EntitySet) -> str:
-    return ", ".join(sorted(entities.expandable)) or "Nothing here."
+def _option(name: str, description: str, **schema: Any) -> Any:
+    # Read from the request as a whole, so that an unknown option is refused; the parameter is there to be documented.
+    return Query(alias=name, description=description, json_schema_extra=lambda made: _instead(made, schema))
 
 
-def _askable(entities: EntitySet) -> str:
-    return "OData condition over " + ", ".join(sorted(entities.fields)) + "."
+def _instead(made: dict[str, Any], schema: Mapping[str, Any]) -> None:
+    made.pop("anyOf", None)
+    made.update({name: value for name, value in schema.items() if value != []})
+
+
+def _listed(names: Sequence[str], behind: str = "") -> dict[str, Any]:
+    one = f"({'|'.join(map(re.escape, names))}){behind}"
+    return {"pattern": f"^{one}(,{one}){{0,3}}$"} if names else {}
+
+
+def _condition(name: str, field: Field | Many) -> str | None:
+    if isinstance(field, Many):
+        return f"{name}/$count eq 0"
+    if isinstance(field.kind, Enumeration):
+        return f"{name} {'has' if field.kind.flags else 'eq'} '{field.kind.values[0]}'"
+    literal = {
+        Kind.STRING: "'a'",
+        Kind.GUID: "'00000000-0000-0000-0000-000000000000'",
+        Kind.BOOLEAN: "true",
+        Kind.INTEGER: "1",
+        Kind.NUMBER: "1",
+        Kind.DATETIME: "2026-01-01T00:00:00Z",
+    }[field.kind]
+    return f"{name} eq {literal}"
 
 
 async def answer_list(

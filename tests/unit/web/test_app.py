@@ -84,7 +84,6 @@ async def test_without_a_usable_client_request_id_ours_is_echoed(app: FastAPI) -
         ("GET", "/v1.0/accessPackages/away", 503, "serviceNotAvailable"),
         ("GET", "/v1.0/nothing", 404, "ResourceNotFound"),
         ("DELETE", "/v1.0/accessPackages", 405, "Request_BadRequest"),
-        ("GET", "/docs", 404, "ResourceNotFound"),
     ],
 )
 async def test_every_refusal_has_a_code(app: FastAPI, method: str, path: str, status: int, code: str) -> None:

@@ -1,0 +1,140 @@
+"""The OpenAPI document: what FastAPI knows of the routes, and what all of them have in common.
+
+Every operation names the refusals that it can answer with, in Graph's shape; the preferences and ids that every request
+may carry; the bearer token. FastAPI's own 422 is never answered and goes.
+"""
+
+from typing import Any
+
+from fastapi import FastAPI
+
+Json = dict[str, Any]
+
+_ERROR = "#/components/schemas/ODataError"
+_REFUSALS: dict[int, str] = {
+    400: "What was sent cannot be understood or is not allowed here; `target` names it.",
+    401: "No token, or one that does not count; `WWW-Authenticate` says why.",
+    403: "Known, and not allowed.",
+    404: "No such object.",
+    409: "The object's state does not allow it, a name is taken, or the Idempotency-Key was used for something else.",
+    412: "The object has changed since the version that If-Match names.",
+    413: "The body is too large.",
+    429: "Too much at once; `Retry-After` says when to come back.",
+    500: "A fault of ours; the request id finds it in the log.",
+    503: "A server behind this one is away; `Retry-After` says when to come back.",
+}
+_ALWAYS = (400, 401, 403, 429, 500, 503)
+_CHANGES = frozenset({"post", "patch", "put", "delete"})
+_WITH_RETRY_AFTER = frozenset({429, 503})
+
+_PARAMETERS: dict[str, Json] = {
+    "clientRequestId": {
+        "name": "client-request-id",
+        "in": "header",
+        "description": "An id of the caller's own, echoed in the answer and in errors.",
+        "schema": {"type": "string", "format": "uuid"},
+    },
+    "prefer": {
+        "name": "Prefer",
+        "in": "header",
+        "description": "`return=minimal`: a 204 instead of what was made. `return=representation`: what was changed "
+        "instead of a 204. `Preference-Applied` says that it was done.",
+        "schema": {"type": "string", "enum": ["return=minimal", "return=representation"]},
+    },
+}
+_SCHEMAS: dict[str, Json] = {
+    "ODataError": {
+        "type": "object",
+        "required": ["error"],
+        "properties": {"error": {"$ref": "#/components/schemas/MainError"}},
+    },
+    "MainError": {
+        "type": "object",
+        "required": ["code", "message", "innerError"],
+        "properties": {
+            "code": {"type": "string", "description": "For programs; stays as it is."},
+            "message": {"type": "string", "description": "For people; may change."},
+            "target": {"type": "string", "description": "The property, option or header that it is about."},
+            "details": {"type": "array", "items": {"$ref": "#/components/schemas/ErrorDetails"}},
+            "innerError": {"$ref": "#/components/schemas/InnerError"},
+        },
+    },
+    "ErrorDetails": {
+        "type": "object",
+        "required": ["code", "message"],
+        "properties": {name: {"type": "string"} for name in ("code", "message", "target")},
+    },
+    "InnerError": {
+        "type": "object",
+        "required": ["date", "request-id", "client-request-id"],
+        "properties": {name: {"type": "string"} for name in ("date", "request-id", "client-request-id")},
+    },
+}
+
+
+class GraphApp(FastAPI):
+    """FastAPI, whose document says what all our routes have in common."""
+
+    def openapi(self) -> Json:
+        if self.openapi_schema is None:
+            self.openapi_schema = completed(super().openapi())
+        return self.openapi_schema
+
+
+def completed(document: Json) -> Json:
+    """`document` with the common parts put into every operation; FastAPI's own validation errors taken out."""
+    components = document.setdefault("components", {})
+    schemas: Json = components.setdefault("schemas", {})
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    schemas |= _SCHEMAS
+    components["parameters"] = _PARAMETERS
+    components["responses"] = {f"Refused{status}": _refusal(status) for status in _REFUSALS}
+    components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
+    document["security"] = [{"token": []}]
+    for path, item in document.get("paths", {}).items():
+        for method, operation in item.items():
+            _complete(path, method, operation)
+    return document
+
+
+def _complete(path: str, method: str, operation: Json) -> None:
+    responses: Json = operation["responses"]
+    responses.pop("422", None)
+    for status in sorted(_statuses(path, method, operation)):
+        responses.setdefault(str(status), {"$ref": f"#/components/responses/Refused{status}"})
+    if method in {"post", "patch", "put"}:
+        # What Prefer turns them into.
+        if "201" in responses or (method != "post" and "200" in responses):
+            responses.setdefault("204", {"description": "With `Prefer: return=minimal`."})
+        elif method != "post":
+            responses.setdefault("200", {"description": "With `Prefer: return=representation`."})
+    common = ["clientRequestId", *(["prefer"] if method in {"post", "patch", "put"} else [])]
+    operation["parameters"] = [
+        *operation.get("parameters", []),
+        *({"$ref": f"#/components/parameters/{name}"} for name in common),
+    ]
+    operation["responses"] = dict(sorted(responses.items()))
+
+
+def _statuses(path: str, method: str, operation: Json) -> set[int]:
+    statuses = set(_ALWAYS)
+    if "{" in path or method == "post":  # a body may name what is not there
+        statuses.add(404)
+    if method in _CHANGES:
+        statuses |= {409, 412}
+    if "requestBody" in operation:
+        statuses.add(413)
+    return statuses
+
+
+def _refusal(status: int) -> Json:
+    said: Json = {
+        "description": _REFUSALS[status],
+        "content": {"application/json": {"schema": {"$ref": _ERROR}}},
+    }
+    if status in _WITH_RETRY_AFTER:
+        said["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
+    if status == 401:
+        said["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}}}
+    return said
