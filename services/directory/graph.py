@@ -6,13 +6,13 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
+from pydantic import ConfigDict, field_validator
 from pydantic import Field as Described
-from pydantic import field_validator
 
 from services.directory import properties
 from services.directory.model import Person, from_ms, load_person
 from services.directory.properties import Type
-from shared.web.graph_model import GraphInput, graph_time
+from shared.web.graph_model import GraphBody, GraphInput, graph_time
 from shared.web.odata import BOOLEAN, DATETIME, GUID, STRING, EntitySet, Enumeration, Field, Many
 
 Document = dict[str, Any]
@@ -76,7 +76,19 @@ GROUPS = EntitySet(
 def user(document: Mapping[str, Any]) -> Document:
     """A Graph user from a person's document."""
     attributes = document["state"]["attributes"]
-    return {"id": document["_id"], "accountEnabled": True, **attributes}
+    return {"id": document["_id"], **_ALWAYS_SHOWN, "accountEnabled": True, **attributes}
+
+
+_ALWAYS_SHOWN: Document = {
+    "businessPhones": [],
+    **dict.fromkeys(
+        (
+            "displayName", "givenName", "jobTitle", "mail", "mobilePhone", "officeLocation", "preferredLanguage",
+            "surname", "userPrincipalName",
+        )
+    ),
+}  # fmt: skip
+"""Graph's default properties of a user: there without a value, too."""
 
 
 def person(document: Mapping[str, Any]) -> Document:
@@ -149,6 +161,50 @@ def group(document: Mapping[str, Any]) -> Document:
 
 
 Name = Annotated[str, Described(min_length=1, max_length=256)]
+PrincipalName = Annotated[
+    str, Described(max_length=113, pattern=r"^[^@\s]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?$")
+]
+
+
+class PasswordIn(GraphInput):
+    """Read for its form and forgotten: nobody signs in here with a password."""
+
+    password: Annotated[str, Described(min_length=1, max_length=256)] | None = None
+    force_change_password_next_sign_in: bool | None = None
+    force_change_password_next_sign_in_with_mfa: bool | None = None
+
+
+class UserPatch(GraphBody):
+    """What is to change of a user; null clears. The properties that a source of people can state, too."""
+
+    model_config = ConfigDict(extra="allow")
+
+    account_enabled: bool = True
+    display_name: Name | None = None
+    mail_nickname: Annotated[str, Described(min_length=1, max_length=64)] | None = None
+    user_principal_name: PrincipalName | None = None
+    password_profile: PasswordIn | None = None
+
+    @field_validator("display_name", "user_principal_name")
+    @classmethod
+    def _stays(cls, value: Any) -> Any:
+        if value is None:
+            raise ValueError("cannot be null")
+        return value
+
+    def stated(self) -> Document:
+        """As the source `api` states it."""
+        return self.model_dump(by_alias=True, exclude_unset=True, exclude={"password_profile"})
+
+
+class UserIn(UserPatch):
+    """A user to be made."""
+
+    account_enabled: bool
+    display_name: Name
+    mail_nickname: Annotated[str, Described(min_length=1, max_length=64)]
+    user_principal_name: PrincipalName
+    password_profile: PasswordIn
 
 
 class GroupIn(GraphInput):

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from services.directory.properties import MANAGER, NESTED
-from services.directory.sources import Sources
+from services.directory.sources import API, Sources
 from shared.contracts.directory import GroupState, MembershipState, PersonStatus
 
 KEEP = 64
@@ -257,13 +257,32 @@ class View:
         """Sources whose hold is in force."""
         return tuple(sorted(source for source, one in self.told.items() if one.held))
 
+    @property
+    def _current(self) -> Mapping[str, Told]:
+        """Whose word on the person counts: sources that have them, and callers of the API, who have nobody. Once no
+        source has, all."""
+        if not any(one.employed for one in self.told.values()):
+            return self.told
+        return {name: one for name, one in self.told.items() if one.employed or name == API}
+
+    def overruled(self, names: Iterable[str], by: str, sources: Sources) -> tuple[str, str] | None:
+        """The first of these properties that a source before `by` states, and that source; None if there is none."""
+        current = self._current
+        for name in names:
+            for source in sources.who_may_set(name):
+                if source == by:
+                    break
+                if source in current and name in current[source].attributes:
+                    return name, source
+        return None
+
     def attributes(self, sources: Sources) -> dict[str, Any]:
         """By authority: of each property what the first source in its order says that still has the person.
 
         Once nobody has, of all. Nothing is shared with what is kept."""
         if len(self.told) == 1:
             return dict(next(iter(self.told.values())).attributes)
-        current = {name: one for name, one in self.told.items() if one.employed} or self.told
+        current = self._current
         merged: dict[str, Any] = {}
         for one in current.values():
             for name in one.attributes:
@@ -276,7 +295,7 @@ class View:
 
     def manager(self, sources: Sources) -> str | None:
         """The identity of the manager, as the source with authority names it."""
-        current = {name: one for name, one in self.told.items() if one.employed} or self.told
+        current = self._current
         for source in sources.who_may_set(MANAGER):
             if source in current and (id := current[source].attributes.get(MANAGER)) is not None:
                 return identity(source, id)

@@ -18,6 +18,7 @@ from services.directory.model import (
 )
 from services.directory.sources import read_sources
 from services.directory.store import GroupStore, Memberships, People
+from services.directory.writing import users_written
 from shared.contracts import topics
 from shared.contracts.base import made
 from shared.contracts.directory import (
@@ -121,5 +122,5 @@ def assemble(platform: Platform) -> Service:
         ],
         timers=[Timer(person_loop, messages.dates(people))],
         loops=[person_loop, group_loop, membership_loop],
-        routers=routes(rooms, answers),
+        routers=[*routes(rooms, answers), users_written(rooms, answers)],
     )

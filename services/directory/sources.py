@@ -11,6 +11,7 @@ The file named by `TENURE_SOURCES_FILE`:
       mail: [contractors, hr]
 
 Rules that point at different people settle nothing: the identity waits without access for a human (`decide/links.py`).
+Whoever writes users over HTTP is the source `api`: the last in the order unless a property's own order names it.
 Without a file: one source, `hr`, with authority over everything.
 """
 
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,7 @@ import yaml
 from services.directory import properties
 
 API = "api"
-"""Whoever calls the HTTP API: holds only, until PATCH comes."""
+"""Whoever calls the HTTP API: holds people, makes and changes users."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -65,11 +67,14 @@ class Sources:
 
     def who_may_set(self, attribute: str) -> tuple[str, ...]:
         """Sources that may set it, the one that wins first."""
-        return self.authority.get(attribute) or tuple(self.by_name)
+        return self.authority.get(attribute) or self._in_order
 
     def may_set(self, source: str, attribute: str) -> bool:
-        named = self.authority.get(attribute)
-        return source in named if named is not None else source in self.by_name
+        return source in self.who_may_set(attribute)
+
+    @cached_property
+    def _in_order(self) -> tuple[str, ...]:
+        return (*self.by_name, API)
 
 
 DEFAULT = Sources()
@@ -112,7 +117,7 @@ def sources_of(said: Any) -> Sources:
             raise SourcesFileError(f"authority: {attribute} is no property of a user.")
         authority[attribute] = _names(ordered, f"authority/{attribute}")
         for name in authority[attribute]:
-            if name not in by_name:
+            if name not in by_name and name != API:
                 raise SourcesFileError(f"authority/{attribute}: {name} is not listed under sources.")
     return Sources(by_name, correlate, authority)
 

@@ -186,7 +186,7 @@ class People(MongoAggregates):
 
     async def _call(self, people: Sequence[Person]) -> None:
         """Poke those who wait for any of these as their manager."""
-        references = [one for person in people for one in person.identities]
+        references = [one for person in people for one in (*person.identities, f"{API}:{person.id}")]
         if references:
             await self.poke({"state.waits_for": {"$in": references}}, self._clock.now())
 
@@ -195,7 +195,11 @@ class People(MongoAggregates):
         if not references:
             return {}
         wanted = {"state.identities": {"$in": list(references)}, "state.joined": True}
-        return {one: id for id, identities in await self.pairs(wanted, "state.identities") for one in identities}
+        found = {one: id for id, identities in await self.pairs(wanted, "state.identities") for one in identities}
+        # Callers of the API name people by id.
+        if ids := [one.partition(":")[2] for one in references if one.startswith(f"{API}:")]:
+            found |= {f"{API}:{id}": id for id in await self.ids({"_id": {"$in": ids}, "state.joined": True})}
+        return found
 
     async def _holders(self, names: Collection[str]) -> dict[str, str]:
         if not names:
@@ -225,7 +229,7 @@ class GroupStore(MongoAggregates):
     """`groups`, by group id. Deleted ones stay."""
 
     def __init__(self, database: Database) -> None:
-        super().__init__(database, "groups", [Index("state.label", "_id"), Index("state.owners")])
+        super().__init__(database, "groups", [Index("state.label", "_id")])
 
     async def there(self, ids: Collection[str]) -> frozenset[str]:
         """Those of `ids` that are groups and not deleted."""

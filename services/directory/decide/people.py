@@ -85,11 +85,11 @@ class Around:
 def change(state: Person | None, heard: Heard, at: Circumstances[Around]) -> Decision[Person]:
     """A source states something about a person."""
     said, sources = heard.change, at.context.sources
-    if said.source == API and (state is None or not state.joined):
-        return Decision(state, refusal=Refusal(code="notJoined", message="Only who has joined can be suspended."))
-    if state is not None and state.linked_to is not None:
+    if state is not None and state.linked_to is not None and said.source != API:
         return _passed_on(state, said, at)
     clean, problems = _taken(said, sources)
+    if said.source == API and (refusal := _refused_to_callers(state, heard, clean, problems, at)):
+        return Decision(state, refusal=refusal)
     answers = [_rejection(heard, at, code, text, part=name) for name, code, text in problems]
     before = state or Person(heard.person_id)
     statement = Statement(
@@ -312,6 +312,33 @@ def _taken(said: HrChange, sources: Sources) -> tuple[dict[str, Any], tuple[tupl
             problems = (*problems, (name, "notAuthoritative", text))
     return clean, problems
 
+
+def _refused_to_callers(
+    state: Person | None,
+    heard: Heard,
+    clean: Mapping[str, Any],
+    problems: tuple[tuple[str, str, str], ...],
+    at: Circumstances[Around],
+) -> Refusal | None:
+    """Why nothing of this is taken, for those who wait for the answer: sources get theirs later, and in part."""
+    joins = heard.change.kind is ChangeKind.JOINED
+    if not joins and (state is None or not state.joined):
+        return Refusal(code="notJoined", message="Only who has joined can be suspended or changed.")
+    for _, code, text in problems:
+        return Refusal(code=code, message=text.removesuffix(" The rest of the change was taken."))
+    name = clean.get("userPrincipalName")
+    if name and at.context.names.get(name.casefold(), heard.person_id) != heard.person_id:
+        return Refusal(code="userPrincipalNameTaken", message=_CALLER_NAME_TAKEN)
+    if state is None or not clean:
+        return None
+    view = fold(state.timeline, max(to_ms(at.now), state.as_of))
+    if overruled := view.overruled(clean, API, at.context.sources):
+        name, source = overruled
+        return Refusal(code="setByOtherSource", message=f"{name} of this person is set by the source '{source}'.")
+    return None
+
+
+_CALLER_NAME_TAKEN = "Another object with the same value for property userPrincipalName already exists."
 
 _COMES_FIRST = frozenset({"joined", "rescinded"})
 

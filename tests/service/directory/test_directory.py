@@ -293,3 +293,35 @@ async def test_who_was_held_back_by_a_dead_letter_is_looked_at_again(world: Worl
     assert await people.due(later, 10) == []
     await people.clear_dead_letter(None, "letter", later)
     assert await people.due(later, 10) == [(ana, later)], "and of whom nothing is known, nothing is due"
+
+
+async def test_users_are_written_over_http(world: World) -> None:
+    body = {
+        "accountEnabled": True, "displayName": "Ana", "mailNickname": "ana", "userPrincipalName": "ana@x.example",
+        "department": "IT", "userType": "Guest", "passwordProfile": {"password": "not kept 1"},
+    }  # fmt: skip
+    made = await world.http.post("/v1.0/users", json=body)
+    assert made.status_code == 201
+    ana = made.json()["id"]
+    assert (made.json()["userType"], made.json()["mobilePhone"]) == ("Guest", None)
+    taken = await world.http.post("/v1.0/users", json=body)
+    assert (taken.status_code, taken.json()["error"]["code"]) == (400, "Request_BadRequest")
+    assert (await world.http.post("/v1.0/users", json={**body, "userPrincipalName": "no name"})).status_code == 400
+    assert (await world.http.patch(f"/v1.0/users/{ana}", json={"department": "Sales"})).status_code == 204
+    unknown = await world.http.patch(f"/v1.0/users/{ana}", json={"departmnt": "IT"})
+    assert (unknown.status_code, "departmnt" in unknown.text) == (400, True)
+
+    eva = (await world.http.post("/v1.0/users", json={**body, "userPrincipalName": "eva@x.example"})).json()["id"]
+    manager = f"/v1.0/users/{ana}/manager"
+    reference = {"@odata.id": f"https://graph.example/v1.0/users/{eva}"}
+    assert (await world.http.put(f"{manager}/$ref", json=reference)).status_code == 204
+    assert (await world.http.get(manager)).json()["id"] == eva
+    facts = await world.until(lambda: [one for one in world.said if one[1].get("version") == 3])
+    assert "not kept 1" not in str(world.said)
+    assert facts[0][1]["state"]["managerId"] == eva
+    assert (await world.http.delete(f"{manager}/$ref")).status_code == 204
+    assert (await world.http.get(manager)).status_code == 404
+
+    ordinary = {"Tenure-Actor": f"person:{ana}"}
+    own = await world.http.patch(f"/v1.0/users/{ana}", json={"department": "Board"}, headers=ordinary)
+    assert own.status_code == 403, "nobody writes about themself what rules read"

@@ -1,0 +1,102 @@
+"""What callers write about people over HTTP: Graph's POST and PATCH of users, and their managers.
+
+Whoever calls is the source `api`, like any other source under the authority of attributes. The answer waits for the
+decision, so what cannot be taken is refused whole. Nobody writes about themself without the right to write about
+others: rules read these properties. Source: reference/graph-api-operations.md 5.1.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from fastapi import APIRouter, Request, Response
+
+from services.directory import graph
+from services.directory.api import Rooms
+from services.directory.decide.people import Heard
+from services.directory.graph import Reference, UserIn, UserPatch
+from services.directory.properties import MANAGER
+from services.directory.sources import API
+from services.directory.store import Document
+from shared.contracts.base import Refusal
+from shared.contracts.hr import ChangeKind, HrChange
+from shared.security.caller import Caller
+from shared.storage import Answers
+from shared.web.caller import Asking, cause_of
+from shared.web.errors import BadRequest, Conflict, Forbidden
+from shared.web.idempotency import IdempotencyKey, answering_once, made_id
+from shared.web.paging import context_url
+
+_NO_RIGHT = "Insufficient privileges to complete the operation."
+
+
+def users_written(rooms: Rooms, answers: Answers) -> APIRouter:
+    """These routes."""
+    router = APIRouter(tags=["users"], route_class=answering_once(answers))
+
+    @router.post("/v1.0/users", status_code=201)
+    async def create(
+        request: Request, response: Response, body: UserIn, caller: Asking, key: IdempotencyKey = None
+    ) -> dict[str, Any]:
+        """Members and, with `userType`, guests. Joined at once; the password is not kept."""
+        _may_write(caller)
+        id = made_id(request, "person")
+        await _state(rooms, request, id, ChangeKind.JOINED, body.stated())
+        response.headers["Location"] = f"{str(request.base_url).rstrip('/')}/v1.0/users/{id}"
+        made = graph.user(await rooms.user(id))
+        return {"@odata.context": context_url(request, "users/$entity"), **made}
+
+    @router.patch("/v1.0/users/{id}", status_code=204)
+    async def patch(request: Request, id: str, body: UserPatch, caller: Asking, key: IdempotencyKey = None) -> Response:
+        """By id or userPrincipalName. A property that another source sets, and has authority over, is a 400."""
+        _may_write(caller)
+        found = await rooms.user(id)
+        if stated := body.stated():
+            await _state(rooms, request, found["_id"], ChangeKind.CHANGED, stated)
+        return Response(status_code=204)
+
+    @router.put("/v1.0/users/{id}/manager/$ref", status_code=204)
+    async def set_manager(request: Request, id: str, body: Reference, caller: Asking) -> Response:
+        """Whose reports this person is one of, from now on."""
+        _may_write(caller)
+        found, manager = await rooms.user(id), await rooms.user(body.id)
+        await _state(rooms, request, found["_id"], ChangeKind.CHANGED, {MANAGER: manager["_id"]})
+        return Response(status_code=204)
+
+    @router.delete("/v1.0/users/{id}/manager/$ref", status_code=204)
+    async def without_manager(request: Request, id: str, caller: Asking) -> Response:
+        """Nobody's report any more."""
+        _may_write(caller)
+        found = await rooms.user(id)
+        await _state(rooms, request, found["_id"], ChangeKind.CHANGED, {MANAGER: None})
+        return Response(status_code=204)
+
+    return router
+
+
+def _may_write(caller: Caller) -> None:
+    allowed = caller.permits("User.ReadWrite.All")
+    if not allowed or (caller.is_person and not caller.has_role("User Administrator")):
+        raise Forbidden(_NO_RIGHT, code="Authorization_RequestDenied")
+
+
+async def _state(rooms: Rooms, request: Request, person_id: str, kind: ChangeKind, attributes: Document) -> None:
+    """Raises what refuses it."""
+    cause = cause_of(request)
+    said = HrChange(
+        change_id=f"{kind.value}:{cause.id}",
+        employee_id=person_id,
+        source=API,
+        kind=kind,
+        effective_at=rooms.platform.clock.now(),
+        attributes=attributes,
+    )
+    outcome = await rooms.platform.run_one(rooms.person_loop, rooms.hold, Heard(said, person_id=person_id), cause)
+    if outcome.decision and outcome.decision.refusal:
+        _refuse(outcome.decision.refusal)
+
+
+def _refuse(refusal: Refusal) -> NoReturn:
+    if refusal.code == "notJoined":
+        raise Conflict(refusal.message, code=refusal.code)
+    raise BadRequest(refusal.message, code="Request_BadRequest")

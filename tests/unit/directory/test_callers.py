@@ -1,0 +1,99 @@
+"""What callers of the API state about people: at once or not at all, and under the authority of sources."""
+
+from typing import Any
+
+import pytest
+
+from services.directory.sources import API, Sources, SourcesFileError, sources_of
+from shared.messaging.decision import Decision
+
+from .people import Ana, codes, types
+
+
+def said(ana: Ana, kind: str = "changed", change: str = "w1", **attributes: Any) -> Decision[Any]:
+    return ana.hears(source=API, employeeId="ana", kind=kind, changeId=change, attributes=attributes)
+
+
+def refusal(decision: Decision[Any]) -> str:
+    assert decision.refusal is not None
+    assert not decision.messages, "callers get their answer over HTTP and not on the rejected topic"
+    return decision.refusal.code
+
+
+def test_a_caller_makes_a_person_who_has_joined_at_once() -> None:
+    ana = Ana()
+    assert types(said(ana, "joined", displayName="Ana", userPrincipalName="ana@x.example")) == ["PersonJoined"]
+    assert (ana.status, ana.attributes["displayName"]) == ("active", "Ana")
+    assert ana.state is not None
+    assert ana.state.identities == (), "it is no system that numbers people"
+
+
+def test_of_somebody_a_caller_made_a_caller_changes_everything() -> None:
+    ana = Ana()
+    said(ana, "joined", displayName="Ana", department="IT")
+    assert types(said(ana, change="w2", department="Sales")) == ["PersonChanged"]
+    assert ana.attributes["department"] == "Sales"
+    said(ana, change="w3", department=None)
+    assert "department" not in ana.attributes
+
+
+def test_what_a_source_says_of_its_people_a_caller_cannot_change_and_what_it_does_not_say_they_can() -> None:
+    ana = Ana()
+    ana.hears(kind="joined", attributes={"department": "IT"})
+    decision = said(ana, department="Sales")
+    assert refusal(decision) == "setByOtherSource"
+    assert "'hr'" in (decision.refusal.message if decision.refusal else "")
+    assert types(said(ana, change="w2", city="Rome")) == ["PersonChanged"]
+    assert ana.attributes == {"department": "IT", "city": "Rome"}
+
+
+def test_with_authority_a_callers_word_wins() -> None:
+    ana = Ana(Sources(authority={"department": (API, "hr")}))
+    ana.hears(kind="joined", attributes={"department": "IT"})
+    said(ana, department="Sales")
+    assert ana.attributes["department"] == "Sales"
+
+
+def test_nothing_of_a_change_is_taken_if_a_part_of_it_cannot_be() -> None:
+    ana = Ana()
+    said(ana, "joined", city="Rome")
+    decision = said(ana, change="w2", city="Oslo", departmnt="IT")
+    assert refusal(decision) == "unknownProperty"
+    assert ana.attributes == {"city": "Rome"}
+
+
+def test_a_name_that_somebody_has_is_refused() -> None:
+    ana = Ana()
+    ana.names = {"ana@x.example": "another"}
+    assert refusal(said(ana, "joined", userPrincipalName="Ana@x.example")) == "userPrincipalNameTaken"
+    assert ana.state is None
+
+
+def test_only_who_has_joined_is_changed() -> None:
+    ana = Ana()
+    assert refusal(said(ana, city="Rome")) == "notJoined"
+
+
+def test_a_manager_is_named_by_id() -> None:
+    ana = Ana()
+    ana.managers = {"api:eva": "eva"}
+    said(ana, "joined", managerEmployeeId="eva")
+    assert ana.state is not None
+    assert ana.state.manager_id == "eva"
+
+
+def test_what_a_caller_said_counts_while_a_source_has_the_person() -> None:
+    ana = Ana()
+    ana.hears(kind="joined", changeId="h1", attributes={"department": "IT"})
+    said(ana, city="Rome")
+    ana.hears(kind="left", changeId="h2", effectiveAt="2026-02-01")
+    assert ana.status == "left", "callers do not have people that a source had"
+    assert codes(ana.hears(kind="changed", changeId="h3", attributes={"department": "HR"})) == []
+
+
+def test_the_sources_file_may_give_callers_authority() -> None:
+    given = {"sources": {"hr": None}, "authority": {"mail": ["api", "hr"]}}
+    assert sources_of(given).who_may_set("mail") == ("api", "hr")
+    assert sources_of(given).who_may_set("city") == ("hr", "api")
+    with pytest.raises(SourcesFileError, match="not listed"):
+        sources_of({"sources": {"hr": None}, "authority": {"mail": ["payroll"]}})
