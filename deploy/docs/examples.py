@@ -79,6 +79,25 @@ from shared.contracts.request import (
     RequestSubmitted,
     RequestType,
 )
+from shared.contracts.resources import (
+    ApplicationCreated,
+    ApplicationFact,
+    ApplicationState,
+    AppRole,
+    HeldRolesFact,
+    HeldRolesState,
+    HeldRoleState,
+    HeldRoleWish,
+    RoleAt,
+    RoleGiven,
+    RoleObeyed,
+    RoleSystem,
+    SetHeldRoles,
+    SiteCreated,
+    SiteFact,
+    SiteRole,
+    SiteState,
+)
 from shared.contracts.topics import Topic
 from shared.ids import derived_id
 from shared.messaging.envelope import Outgoing, enveloped, outgoing
@@ -90,6 +109,8 @@ PACKAGE = derived_id("example", "package")
 POLICY = derived_id("example", "policy")
 CATALOG = derived_id("example", "catalog")
 RESOURCE = derived_id("example", "resource")
+PRINCIPAL = derived_id("example", "service-principal")
+SITE = derived_id("example", "site")
 POPULATION = derived_id("example", "population")
 ASSIGNMENT = derived_id("example", "assignment")
 REQUEST = derived_id("example", "request")
@@ -158,6 +179,9 @@ _ASSIGNED = AssignmentState(
     cause=HR,
 )
 _MEMBERSHIP = f"{GROUP}:{PERSON}"
+_APP_ROLE = AppRole(id=derived_id("example", "app-role"), display_name="Approver", value="expenses.approve")
+_ROLE_THERE = RoleAt(origin_system=RoleSystem.APPLICATION, origin_id=PRINCIPAL, role=_APP_ROLE.id)
+_ROLE_WISH = HeldRoleWish(**_ROLE_THERE.model_dump(by_alias=False), id="grant-7:1", held=True, grant_version=1)
 
 _EXAMPLES: dict[str, Callable[[Topic], Outgoing]] = {
     topics.HR_CHANGES.name: _plain("10042", _CHANGE, "hr-4711", HrChange.ce_type),
@@ -230,6 +254,74 @@ _EXAMPLES: dict[str, Callable[[Topic], Outgoing]] = {
     topics.MEMBERSHIP_COMMANDS.name: _sent(
         PERSON,
         SetMembership(id=f"{_MEMBERSHIP}:1", cause=HR, group_id=GROUP, person_id=PERSON, member=True, grant_version=1),
+    ),
+    topics.APPLICATION_FACTS.name: _sent(
+        PRINCIPAL,
+        ApplicationFact(
+            id=f"application:{PRINCIPAL}:2",
+            cause=FILE,
+            subject=PRINCIPAL,
+            version=2,
+            at=AT,
+            transitions=(ApplicationCreated(principal=True),),
+            state=ApplicationState(
+                id=PRINCIPAL,
+                app_id=derived_id("example", "app-id"),
+                registration_id=derived_id("example", "application"),
+                is_principal=True,
+                display_name="Expenses",
+                app_roles=(_APP_ROLE,),
+                created_at=AT,
+            ),
+        ),
+    ),
+    topics.SITE_FACTS.name: _sent(
+        SITE,
+        SiteFact(
+            id=f"site:{SITE}:1",
+            cause=FILE,
+            subject=SITE,
+            version=1,
+            at=AT,
+            transitions=(SiteCreated(),),
+            state=SiteState(
+                id=SITE,
+                web_url="https://company.example/sites/sales",
+                display_name="Sales",
+                roles=(SiteRole(id="5", display_name="Sales Members"),),
+                created_at=AT,
+            ),
+        ),
+    ),
+    topics.HELD_ROLE_FACTS.name: _sent(
+        PERSON,
+        HeldRolesFact(
+            id=f"held-roles:{PERSON}:1",
+            cause=HR,
+            subject=PERSON,
+            version=1,
+            at=AT,
+            transitions=(
+                RoleGiven(role=_ROLE_THERE),
+                RoleObeyed(role=_ROLE_THERE, command_id=_ROLE_WISH.id, grant_version=1),
+            ),
+            state=HeldRolesState(
+                person_id=PERSON,
+                roles=(
+                    HeldRoleState(
+                        **_ROLE_THERE.model_dump(by_alias=False),
+                        id=derived_id("example", "held-role"),
+                        held=True,
+                        by_grant=True,
+                        since=AT,
+                        obeyed=1,
+                    ),
+                ),
+            ),
+        ),
+    ),
+    topics.HELD_ROLE_COMMANDS.name: _sent(
+        PERSON, SetHeldRoles(id=f"held-roles:{PERSON}:grant-7:1", cause=HR, person_id=PERSON, wishes=(_ROLE_WISH,))
     ),
     topics.CATALOG_FACTS.name: _sent(
         CATALOG,

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 
 from services.directory import graph
-from services.directory.decide.groups import ChangeGroup, CreateGroup, DeleteGroup, GroupCommand, SetOwner
+from services.directory.decide.groups import ChangeGroup, CreateGroup, DeleteGroup, GroupCommand
 from services.directory.decide.links import KeepApart, Link
 from services.directory.decide.memberships import Groups, SetByHand
 from services.directory.decide.people import Around, Heard
@@ -104,7 +104,6 @@ def routes(rooms: Rooms, answers: Answers) -> list[APIRouter]:
     _users(routers[0], rooms)
     _groups(routers[1], rooms)
     _members(routers[1], rooms)
-    _owners(routers[1], rooms)
     _people(routers[2], rooms)
     return routers
 
@@ -267,34 +266,6 @@ def _members(router: APIRouter, rooms: Rooms) -> None:
     async def remove(request: Request, id: str, person_id: str) -> Response:
         group = await rooms.group(id)
         await rooms.set_member(request, group["_id"], person_id.lower(), False)
-        return Response(status_code=204)
-
-
-def _owners(router: APIRouter, rooms: Rooms) -> None:
-    @router.get("/v1.0/groups/{id}/owners")
-    async def owners(
-        request: Request, id: str, query: Annotated[ListQuery, Depends(list_query(USERS))]
-    ) -> dict[str, Any]:
-        scope = {"_id": {"$in": list((await rooms.group(id))["state"]["owners"])}}
-        return await answer_list(
-            request,
-            query,
-            find=lambda q: page_of(rooms.people, q.mongo_filter(scope), sort=q.sort, skip=q.skip, limit=q.limit),
-            total=lambda q: rooms.people.count(q.total_filter(scope)),
-            render=lambda document: _typed(graph.user(document), "user"),
-            context="directoryObjects",
-        )
-
-    @router.post("/v1.0/groups/{id}/owners/$ref", status_code=204)
-    async def add(request: Request, id: str, body: Reference) -> Response:
-        group, person = await rooms.group(id), await rooms.user(body.id)
-        await rooms.change_group(request, SetOwner(group["_id"], person["_id"], True))
-        return Response(status_code=204)
-
-    @router.delete("/v1.0/groups/{id}/owners/{person_id}/$ref", status_code=204)
-    async def remove(request: Request, id: str, person_id: str) -> Response:
-        group = await rooms.group(id)
-        await rooms.change_group(request, SetOwner(group["_id"], person_id.lower(), False))
         return Response(status_code=204)
 
 

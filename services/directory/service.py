@@ -16,6 +16,7 @@ from services.directory.model import (
     load_membership,
     load_person,
 )
+from services.directory.resources.service import assemble_resources
 from services.directory.sources import read_sources
 from services.directory.store import GroupStore, Memberships, People
 from services.directory.writing import users_written
@@ -33,6 +34,7 @@ from shared.contracts.directory import (
 from shared.messaging.decision import AggregateKind, Handler, by
 from shared.messaging.service import Platform, Service, Timer
 from shared.storage import Answers
+from shared.web.idempotency import answering_once
 
 
 @lru_cache(maxsize=1 << 14)
@@ -113,14 +115,16 @@ def assemble(platform: Platform) -> Service:
         by_hand=Handler(decide.memberships.by_hand, by(membership_of), memberships.look),
     )
     answers = Answers(platform.database)
+    resources = assemble_resources(platform, rooms, answering_once(answers))
     return Service(
         name="directory",
-        stores=[people, groups, memberships, answers],
+        stores=[people, groups, memberships, answers, *resources.stores],
         subscriptions=[
             *messages.hr_changes_heard(platform, person_loop, people, sources),
             *messages.membership_commands_heard(platform, membership_loop, memberships),
+            *resources.subscriptions,
         ],
         timers=[Timer(person_loop, messages.dates(people))],
-        loops=[person_loop, group_loop, membership_loop],
-        routers=[*routes(rooms, answers), users_written(rooms, answers)],
+        loops=[person_loop, group_loop, membership_loop, *resources.loops],
+        routers=[*routes(rooms, answers), users_written(rooms, answers), *resources.routers],
     )

@@ -119,7 +119,6 @@ class GroupState(Contract):
     mail_enabled: bool = False
     security_enabled: bool = True
     group_types: tuple[str, ...] = ()
-    owners: tuple[str, ...] = ()
     created_at: datetime
     deleted_at: datetime | None = None
 
@@ -137,19 +136,7 @@ class GroupDeleted(Transition):
     type: Literal["GroupDeleted"] = "GroupDeleted"
 
 
-class GroupOwnerAdded(Transition):
-    type: Literal["GroupOwnerAdded"] = "GroupOwnerAdded"
-    person_id: str
-
-
-class GroupOwnerRemoved(Transition):
-    type: Literal["GroupOwnerRemoved"] = "GroupOwnerRemoved"
-    person_id: str
-
-
-GroupTransition = Annotated[
-    GroupCreated | GroupChanged | GroupDeleted | GroupOwnerAdded | GroupOwnerRemoved, Field(discriminator="type")
-]
+GroupTransition = Annotated[GroupCreated | GroupChanged | GroupDeleted, Field(discriminator="type")]
 
 
 class GroupFact(Fact):

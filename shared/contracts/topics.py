@@ -19,6 +19,7 @@ from shared.contracts.hr import HrChange, HrRejection
 from shared.contracts.notification import Notification
 from shared.contracts.provisioning import DeliveriesFact
 from shared.contracts.request import RequestFact
+from shared.contracts.resources import ApplicationFact, HeldRolesFact, SetHeldRoles, SiteFact
 
 FORTNIGHT = timedelta(days=14)
 QUARTER = timedelta(days=90)
@@ -65,12 +66,25 @@ HR_REJECTED = Topic(
 )  # fmt: skip
 
 PERSON_FACTS = Topic("directory.people", "directory", "person id", PersonFact, "Someone joined, changed or left.")
-GROUP_FACTS = Topic("directory.groups", "directory", "group id", GroupFact, "A group and its owners.")
+GROUP_FACTS = Topic("directory.groups", "directory", "group id", GroupFact, "Groups.")
 MEMBERSHIP_FACTS = Topic(
     "directory.memberships", "directory", "person id", MembershipFact, "Who is in which group; answers to commands."
 )
 MEMBERSHIP_COMMANDS = Topic(
     "directory.membership-commands", "directory", "person id", SetMembership, "Provisioning asks for a membership."
+)
+
+APPLICATION_FACTS = Topic(
+    "directory.applications", "directory", "service principal id", ApplicationFact, "Applications and their roles.",
+    partitions=1,
+)  # fmt: skip
+SITE_FACTS = Topic("directory.sites", "directory", "site id", SiteFact, "Sites and their roles.", partitions=1)
+HELD_ROLE_FACTS = Topic(
+    "directory.held-roles", "directory", "person id", HeldRolesFact,
+    "Who has which role of an application, a site or the directory, and who owns what; answers to commands.",
+)  # fmt: skip
+HELD_ROLE_COMMANDS = Topic(
+    "directory.held-role-commands", "directory", "person id", SetHeldRoles, "Provisioning asks for roles of a person."
 )
 
 CATALOG_FACTS = Topic("catalog.catalogs", "catalog", "catalog id", CatalogFact, "Catalogs.", partitions=1)
@@ -123,7 +137,15 @@ TRAIL_HEADS = Topic(
     public=True,
 )  # fmt: skip
 
-TWO_LANES = (PERSON_FACTS, MEMBERSHIP_FACTS, MEMBERSHIP_COMMANDS, HOLDING_FACTS, DELIVERY_FACTS)
+TWO_LANES = (
+    PERSON_FACTS,
+    MEMBERSHIP_FACTS,
+    MEMBERSHIP_COMMANDS,
+    HELD_ROLE_FACTS,
+    HELD_ROLE_COMMANDS,
+    HOLDING_FACTS,
+    DELIVERY_FACTS,
+)
 """Topics on the way of an urgent leaver: each has an urgent twin."""
 
 TABLE: tuple[Topic, ...] = (
@@ -134,6 +156,10 @@ TABLE: tuple[Topic, ...] = (
     GROUP_FACTS,
     MEMBERSHIP_FACTS,
     MEMBERSHIP_COMMANDS,
+    APPLICATION_FACTS,
+    SITE_FACTS,
+    HELD_ROLE_FACTS,
+    HELD_ROLE_COMMANDS,
     CATALOG_FACTS,
     RESOURCE_FACTS,
     PACKAGE_FACTS,

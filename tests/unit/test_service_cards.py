@@ -21,6 +21,8 @@ from shared.settings import Settings
 TABLE = {name: topic for name, topic in vars(topics).items() if isinstance(topic, Topic)}
 COMMANDS = {"MEMBERSHIP_COMMANDS", "APPROVAL_COMMANDS", "ASSIGNMENT_COMMANDS"}
 """Said by whoever asks and not by the owner."""
+NOT_YET_SAID = {"HELD_ROLE_COMMANDS"}
+"""Obeyed, though nobody asks so far."""
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +61,6 @@ def test_a_card_lists_the_facts_that_the_service_says(service: str, services: Ma
 
 def test_every_topic_that_is_ours_is_said_by_one_service() -> None:
     sayers = {name: [one for one in built() if name in named(one, "Says")] for name in TABLE}
-    ours = {name: said for name, said in sayers.items() if not TABLE[name].inbound}
+    ours = {name: said for name, said in sayers.items() if not TABLE[name].inbound and name not in NOT_YET_SAID}
     assert {name: said for name, said in ours.items() if len(said) != 1} == {}
     assert {name for name, said in ours.items() if said != [TABLE[name].owner]} == COMMANDS

@@ -1,4 +1,4 @@
-"""What follows from a wish about a group: made, changed, deleted, an owner more or less."""
+"""What follows from a wish about a group: made, changed, deleted."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from shared.contracts.directory import (
     GroupChanged,
     GroupCreated,
     GroupDeleted,
-    GroupOwnerAdded,
-    GroupOwnerRemoved,
     GroupState,
 )
 from shared.messaging.decision import Circumstances, Decision
@@ -40,19 +38,10 @@ class DeleteGroup:
     group_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class SetOwner:
-    group_id: str
-    person_id: str
-    owner: bool
+GroupCommand = CreateGroup | ChangeGroup | DeleteGroup
 
 
-GroupCommand = CreateGroup | ChangeGroup | DeleteGroup | SetOwner
-
-
-def wish(  # noqa: PLR0911 - a command each
-    state: GroupState | None, command: GroupCommand, at: Circumstances[None]
-) -> Decision[GroupState]:
+def wish(state: GroupState | None, command: GroupCommand, at: Circumstances[None]) -> Decision[GroupState]:
     if isinstance(command, CreateGroup):
         if state is not None:
             return Decision(state)
@@ -68,12 +57,6 @@ def wish(  # noqa: PLR0911 - a command each
             return _with(state, {name: properties[name] for name in changed}, GroupChanged(properties=changed))
         case DeleteGroup():
             return _with(state, {"deleted_at": at.now}, GroupDeleted())
-        case SetOwner(person_id=person, owner=True):
-            owners = state.owners if person in state.owners else (*state.owners, person)
-            return _with(state, {"owners": owners}, GroupOwnerAdded(person_id=person))
-        case SetOwner(person_id=person):
-            owners = tuple(one for one in state.owners if one != person)
-            return _with(state, {"owners": owners}, GroupOwnerRemoved(person_id=person))
 
 
 def _with(state: GroupState, update: dict[str, Any], transition: Transition) -> Decision[GroupState]:

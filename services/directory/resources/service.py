@@ -1,0 +1,109 @@
+"""The wiring of applications, sites and held roles, as a part of the directory's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter
+
+from services.directory.api import Rooms
+from services.directory.decide import applications, held_roles, sites
+from services.directory.resources.api import ResourceRooms, routes
+from services.directory.resources.store import (
+    Applications,
+    HeldRoles,
+    RoleDefinitions,
+    Sites,
+    dump_application,
+    dump_held,
+    dump_site,
+    load_application,
+    load_held,
+    load_site,
+)
+from shared.contracts import topics
+from shared.contracts.resources import (
+    ApplicationFact,
+    ApplicationState,
+    HeldRolesFact,
+    HeldRolesState,
+    SetHeldRoles,
+    SiteFact,
+    SiteState,
+)
+from shared.messaging.decision import AggregateKind, Handler, by
+from shared.messaging.loop import Loop
+from shared.messaging.service import Platform, Store, Subscription
+
+APPLICATION = AggregateKind[ApplicationState](
+    name="application",
+    owner="directory",
+    dump=dump_application,
+    load=load_application,
+    topic=topics.APPLICATION_FACTS,
+    fact=ApplicationFact,
+    public=lambda application: application,
+)
+SITE = AggregateKind[SiteState](
+    name="site",
+    owner="directory",
+    dump=dump_site,
+    load=load_site,
+    topic=topics.SITE_FACTS,
+    fact=SiteFact,
+    public=lambda site: site,
+)
+HELD_ROLES = AggregateKind[HeldRolesState](
+    name="held-roles",
+    owner="directory",
+    dump=dump_held,
+    load=load_held,
+    topic=topics.HELD_ROLE_FACTS,
+    fact=HeldRolesFact,
+    public=held_roles.shown,
+)
+
+
+@dataclass(frozen=True)
+class Part:
+    """What the directory's wiring takes over."""
+
+    stores: list[Store]
+    subscriptions: list[Subscription]
+    loops: list[Loop[Any]]
+    routers: list[APIRouter]
+
+
+def assemble_resources(platform: Platform, directory: Rooms, route_class: type[Any]) -> Part:
+    """Connects nothing and starts nothing."""
+    application_store = Applications(platform.database)
+    site_store = Sites(platform.database)
+    held_store = HeldRoles(platform.database, directory.groups, application_store, site_store)
+    definitions = RoleDefinitions(platform.database)
+    held_loop = platform.loop(HELD_ROLES, held_store)
+    rooms = ResourceRooms(
+        directory,
+        application_store,
+        site_store,
+        held_store,
+        definitions,
+        application_loop=platform.loop(APPLICATION, application_store),
+        site_loop=platform.loop(SITE, site_store),
+        held_loop=held_loop,
+        on_application=Handler(applications.wish, by(lambda command: command.id)),
+        on_site=Handler(sites.wish, by(lambda command: command.id)),
+        giving=Handler(held_roles.give, by(lambda asked: asked.person_id), held_store.look),
+        taking=Handler(held_roles.take, by(lambda asked: asked.person_id), held_store.look),
+    )
+    obeying = Handler[HeldRolesState, SetHeldRoles, held_roles.Offered](
+        held_roles.command, by(lambda asked: asked.person_id), held_store.look
+    )
+    return Part(
+        stores=[application_store, site_store, held_store, definitions],
+        subscriptions=[
+            platform.hears(topic, held_loop, obeying) for topic in topics.lanes_of(topics.HELD_ROLE_COMMANDS)
+        ],
+        loops=[rooms.application_loop, rooms.site_loop, held_loop],
+        routers=routes(rooms, route_class),
+    )

@@ -1,0 +1,263 @@
+"""Applications, sites, owners and directory roles on real Kafka and MongoDB: Graph's pages, commands, answers."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from deploy.embedded import Servers
+from services.directory.service import assemble
+from services.directory.store import person_id_of
+from shared.clock import TurnableClock
+from shared.contracts import topics
+from shared.contracts.base import Cause
+from shared.contracts.resources import OWNER, HeldRoleWish, RoleAt, RoleSystem, SetHeldRoles
+from shared.messaging.admin import create_topics
+from shared.messaging.host import Host, groups_of
+from shared.settings import Settings
+from shared.web.app import make_app
+
+WITHIN_S = 15.0
+APPROVER, AUDITOR = str(uuid.uuid4()), str(uuid.uuid4())
+READER = "f2ef992c-3afb-46b9-b7cf-a126ee74c451"
+ANA, BOB = person_id_of("hr", "E1"), person_id_of("hr", "E2")
+
+
+class World:
+    """The service under test, with two people in it, and provisioning as the test plays it."""
+
+    def __init__(self, host: Host, producer: AIOKafkaProducer, consumer: AIOKafkaConsumer) -> None:
+        self._settings, self._producer, self._consumer = host.settings, producer, consumer
+        app = make_app("directory", host.services["directory"].routers)
+        self._http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1")
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        status: int = 200,
+        params: dict[str, str] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Any:
+        answer = await self._http.request(method, f"/v1.0{path}", json=body, params=params, headers=headers)
+        assert answer.status_code == status, answer.text
+        return answer.json() if answer.content else None
+
+    async def ids(self, path: str, **options: str) -> list[str]:
+        found = await self.ask("GET", path, params={f"${name}": value for name, value in options.items()})
+        return [one["id"] for one in found["value"]]
+
+    async def hire(self, *employees: str) -> None:
+        for id in employees:
+            attributes = {"displayName": f"Person {id}", "userPrincipalName": f"{id}@x.example"}
+            body = {"changeId": id, "employeeId": id, "kind": "joined", "effectiveAt": "2020-01-01"}
+            value = orjson.dumps(body | {"attributes": attributes})
+            await self._producer.send_and_wait(self._settings.topic(topics.HR_CHANGES.name), value, key=id.encode())
+        async with asyncio.timeout(WITHIN_S):
+            while len(await self.ids("/users")) < len(employees):
+                await asyncio.sleep(0.05)
+
+    async def obeyed(self, person: str, role: RoleAt, version: int, *, held: bool) -> dict[str, Any]:
+        """Provisioning asks; returns the fact that answers."""
+        id = f"{person}:{role.key}:{version}"
+        wish = HeldRoleWish(**role.model_dump(by_alias=False), id=id, held=held, grant_version=version)
+        cause = Cause(id="c", correlation="c", actor="system:provisioning")
+        command = SetHeldRoles(id=id, cause=cause, person_id=person, wishes=(wish,))
+        topic = self._settings.topic(topics.HELD_ROLE_COMMANDS.name)
+        await self._producer.send_and_wait(topic, command.json_bytes(), key=person.encode())
+        async with asyncio.timeout(WITHIN_S):
+            async for record in self._consumer:
+                fact: dict[str, Any] = orjson.loads(record.value)
+                if any(one.get("commandId") == id for one in fact["transitions"]):
+                    return fact
+        raise AssertionError("the topic ended")
+
+
+@pytest.fixture
+async def world(servers: Servers) -> AsyncIterator[World]:
+    settings = Settings(
+        kafka=servers.endpoints.kafka,
+        mongo=servers.endpoints.mongo,
+        namespace=f"res{uuid.uuid4().hex[:8]}",
+        partitions=2,
+    )
+    host = Host(settings, {"directory": assemble}, TurnableClock(datetime(2026, 3, 1, 9, tzinfo=UTC)))
+    await create_topics(settings, groups_of(list(host.services.values())))
+    async with (
+        host,
+        AIOKafkaProducer(bootstrap_servers=settings.kafka) as producer,
+        AIOKafkaConsumer(
+            settings.topic(topics.HELD_ROLE_FACTS.name),
+            bootstrap_servers=settings.kafka,
+            auto_offset_reset="earliest",
+        ) as consumer,
+    ):
+        world = World(host, producer, consumer)
+        await world.hire("E1", "E2")
+        yield world
+
+
+def app_role(id: str, name: str, *, enabled: bool = True) -> dict[str, Any]:
+    return {
+        "id": id, "displayName": name, "value": name.lower(), "description": name, "isEnabled": enabled,
+        "allowedMemberTypes": ["User"],
+    }  # fmt: skip
+
+
+async def application(world: World) -> tuple[str, str]:
+    """Ids of an application and its service principal."""
+    roles = [app_role(APPROVER, "Approver"), app_role(AUDITOR, "Auditor", enabled=False)]
+    registered = await world.ask("POST", "/applications", {"displayName": "Expenses", "appRoles": roles}, status=201)
+    principal = await world.ask("POST", "/servicePrincipals", {"appId": registered["appId"]}, status=201)
+    assert [role["id"] for role in principal["appRoles"]] == [APPROVER, AUDITOR]
+    return registered["id"], principal["id"]
+
+
+async def test_an_application_and_its_service_principal_are_one_record_with_two_faces(world: World) -> None:
+    registered, principal = await application(world)
+    other = await world.ask("POST", "/servicePrincipals", {"appId": str(uuid.uuid4())}, status=201)
+    await world.ask("POST", "/servicePrincipals", {"appId": other["appId"]}, status=409)
+    assert await world.ids("/applications") == [registered]
+    assert set(await world.ids("/servicePrincipals")) == {principal, other["id"]}
+    found = await world.ids("/servicePrincipals", filter="appRoles/any(r:r/value eq 'Approver')", count="true")
+    assert found == [principal]
+    assert await world.ids("/servicePrincipals", search='"displayName:expen"') == [principal]
+    await world.ask("PATCH", f"/applications/{registered}", {"displayName": "Costs", "tags": ["x"]}, status=204)
+    shown = await world.ask("GET", f"/servicePrincipals/{principal}", params={"$select": "displayName,tags"})
+    assert {name: value for name, value in shown.items() if "@" not in name} == {"displayName": "Costs", "tags": ["x"]}
+    refused = await world.ask("PATCH", f"/applications/{registered}", {"appRoles": []}, status=400)
+    assert refused["error"]["code"] == "CannotDeleteOrUpdateEnabledEntitlement"
+    await world.ask("PATCH", f"/applications/{registered}", {"displyName": "x"}, status=400)
+    await world.ask("DELETE", f"/applications/{registered}", status=204)
+    await world.ask("GET", f"/servicePrincipals/{principal}", status=404)
+    await world.ask("GET", f"/applications/{registered}", status=404)
+
+
+async def test_app_roles_are_given_and_taken_by_hand_and_listed_from_both_sides(world: World) -> None:
+    _, principal = await application(world)
+    to = f"/servicePrincipals/{principal}/appRoleAssignedTo"
+    body = {"principalId": ANA, "resourceId": principal, "appRoleId": APPROVER}
+    given = await world.ask("POST", to, body, status=201)
+    assert (given["principalDisplayName"], given["resourceDisplayName"]) == ("Person E1", "Expenses")
+    assert (await world.ask("POST", to, body, status=400))["error"]["code"] == "Request_BadRequest"
+    await world.ask("POST", to, body | {"appRoleId": AUDITOR}, status=400)
+    await world.ask("POST", to, body | {"principalId": str(uuid.uuid4())}, status=404)
+    of = f"/users/{BOB}/appRoleAssignments"
+    bobs = await world.ask("POST", of, body | {"principalId": BOB}, status=201)
+    await world.ask("POST", of, body, status=400)
+    assert set(await world.ids(to)) == {given["id"], bobs["id"]}
+    assert await world.ids(to, filter=f"principalId eq '{BOB}'", count="true") == [bobs["id"]]
+    first = await world.ask("GET", to, params={"$top": "1", "$count": "true"})
+    assert first["@odata.count"] == 2
+    second = await world._http.get(first["@odata.nextLink"])
+    assert {one["id"] for one in [*first["value"], *second.json()["value"]]} == {given["id"], bobs["id"]}
+    assert await world.ids(of) == [bobs["id"]]
+    assert (await world.ask("GET", f"{of}/{bobs['id']}"))["appRoleId"] == APPROVER
+    await world.ask("GET", f"{of}/{given['id']}", status=404)
+    await world.ask("DELETE", f"{of}/{bobs['id']}", status=204)
+    await world.ask("DELETE", f"{of}/{bobs['id']}", status=404)
+    await world.ask("DELETE", f"{to}/{given['id']}", status=204)
+    assert await world.ids(to) == []
+
+
+async def test_provisioning_is_answered_and_leaves_what_hands_gave(world: World) -> None:
+    _, principal = await application(world)
+    to = f"/servicePrincipals/{principal}/appRoleAssignedTo"
+    role = RoleAt(origin_system=RoleSystem.APPLICATION, origin_id=principal, role=APPROVER)
+    fact = await world.obeyed(BOB, role, 1, held=True)
+    assert [one["type"] for one in fact["transitions"]] == ["RoleGiven", "RoleObeyed"]
+    assert (fact["state"]["roles"][0]["byGrant"], fact["subject"]) == (True, BOB)
+    (bobs,) = (await world.ask("GET", to))["value"]
+    assert (bobs["principalId"], bobs["appRoleId"]) == (BOB, APPROVER)
+    await world.ask("POST", to, {"principalId": ANA, "resourceId": principal, "appRoleId": APPROVER}, status=201)
+    for person in (ANA, BOB):
+        await world.obeyed(person, role, 2, held=True)
+        await world.obeyed(person, role, 3, held=False)
+        late = await world.obeyed(person, role, 1, held=True)
+        assert late["transitions"][0]["already"]
+    assert [one["principalId"] for one in (await world.ask("GET", to))["value"]] == [ANA], "given by hand, so it stays"
+    refused = await world.obeyed(BOB, role.model_copy(update={"role": AUDITOR}), 1, held=True)
+    assert refused["transitions"][0]["reason"]["code"] == "unknownRole"
+
+
+async def test_sites_are_made_known_and_their_roles_given(world: World) -> None:
+    url = "https://x.example/sites/Sales"
+    site = await world.ask("POST", "/tenure/sites", {"displayName": "Sales", "webUrl": url}, status=201)
+    assert [role["id"] for role in site["roles"]] == ["3", "4", "5"]
+    await world.ask("POST", "/tenure/sites", {"displayName": "S", "webUrl": f"{url.lower()}/"}, status=409)
+    await world.ask("POST", "/tenure/sites", {"displayName": "S", "webUrl": "ftp://x"}, status=400)
+    assert (await world.ask("GET", "/sites", params={"search": "sal"}))["value"][0]["webUrl"] == url
+    assert (await world.ask("GET", "/sites", params={"search": "("}))["value"] == []
+    path = f"/tenure/sites/{site['id']}"
+    given = await world.ask("POST", f"{path}/assignments", {"principalId": ANA, "roleId": "5"}, status=201)
+    assert given["roleDisplayName"] == "Sales Members"
+    await world.ask("POST", f"{path}/assignments", {"principalId": ANA, "roleId": "9"}, status=400)
+    await world.obeyed(BOB, RoleAt(origin_system=RoleSystem.SITE, origin_id=url, role="4"), 1, held=True)
+    assert {one["roleId"] for one in (await world.ask("GET", f"{path}/assignments"))["value"]} == {"4", "5"}
+    await world.ask("DELETE", f"{path}/assignments/{given['id']}", status=204)
+    await world.ask("PATCH", path, {"displayName": "Selling"}, status=204)
+    assert (await world.ask("GET", f"/sites/{site['id']}"))["displayName"] == "Selling"
+    await world.ask("DELETE", path, status=204)
+    await world.ask("GET", f"/sites/{site['id']}", status=404)
+
+
+async def test_owners_of_groups_and_applications(world: World) -> None:
+    group = (await world.ask("POST", "/groups", {"displayName": "Ops"}, status=201))["id"]
+    registered, principal = await application(world)
+    reference = {"@odata.id": f"https://graph.example/v1.0/directoryObjects/{ANA}"}
+    for thing in (f"/groups/{group}", f"/applications/{registered}", f"/servicePrincipals/{principal}"):
+        assert await world.ids(f"{thing}/owners") == []
+        await world.ask("POST", f"{thing}/owners/$ref", reference, status=204)
+        await world.ask("POST", f"{thing}/owners/$ref", reference, status=400)
+        assert await world.ids(f"{thing}/owners", filter="startswith(displayName,'Person')") == [ANA]
+    assert await world.ids(f"/servicePrincipals/{principal}/appRoleAssignedTo") == [], "an owner has no app role"
+    shown = await world.ask("GET", f"/applications/{registered}", params={"$expand": "owners($select=id)"})
+    assert [one["id"] for one in shown["owners"]] == [ANA]
+    last = await world.ask("DELETE", f"/groups/{group}/owners/{ANA}/$ref", status=400)
+    assert "at least one owner" in last["error"]["message"]
+    await world.ask("DELETE", f"/applications/{registered}/owners/{ANA}/$ref", status=204)
+    owning = RoleAt(origin_system=RoleSystem.GROUP, origin_id=group, role=OWNER)
+    await world.obeyed(BOB, owning, 1, held=True)
+    assert set(await world.ids(f"/groups/{group}/owners")) == {ANA, BOB}
+    await world.ask("DELETE", f"/groups/{group}/owners/{ANA}/$ref", status=204)
+
+
+async def test_directory_roles_are_listed_given_and_taken(world: World) -> None:
+    at = "/roleManagement/directory"
+    names = [one["displayName"] for one in (await world.ask("GET", f"{at}/roleDefinitions"))["value"]]
+    assert {"Global Administrator", "Global Reader", "Identity Governance Administrator"} <= set(names)
+    found = await world.ids(f"{at}/roleDefinitions", filter="displayName eq 'global reader'")
+    assert found == [READER]
+    assert (await world.ask("GET", f"{at}/roleDefinitions/{READER}"))["isBuiltIn"]
+    body = {"principalId": ANA, "roleDefinitionId": READER, "directoryScopeId": "/"}
+    made = await world.ask("POST", f"{at}/roleAssignments", body, status=201)
+    await world.ask("POST", f"{at}/roleAssignments", body, status=400)
+    await world.ask("POST", f"{at}/roleAssignments", body | {"roleDefinitionId": str(uuid.uuid4())}, status=400)
+    await world.ask("POST", f"{at}/roleAssignments", body | {"directoryScopeId": "/x"}, status=400)
+    options = {"$filter": f"principalId eq '{ANA}'", "$expand": "principal($select=id),roleDefinition"}
+    (one,) = (await world.ask("GET", f"{at}/roleAssignments", params=options))["value"]
+    assert (one["principal"]["id"], one["roleDefinition"]["displayName"]) == (ANA, "Global Reader")
+    assert await world.ids(f"{at}/roleAssignments", filter=f"roleDefinitionId eq '{AUDITOR}'") == []
+    await world.ask("DELETE", f"{at}/roleAssignments/{made['id']}", status=204)
+    await world.ask("GET", f"{at}/roleAssignments/{made['id']}", status=404)
+
+
+async def test_an_ordinary_person_reads_and_writes_nothing(world: World) -> None:
+    registered, _ = await application(world)
+    ordinary = {"Tenure-Actor": f"person:{ANA}"}
+    await world.ask("GET", f"/applications/{registered}", headers=ordinary)
+    itself = {"principalId": ANA, "roleDefinitionId": READER}
+    refused = await world.ask("POST", "/roleManagement/directory/roleAssignments", itself, status=403, headers=ordinary)
+    assert refused["error"]["code"] == "Authorization_RequestDenied"
+    await world.ask("DELETE", f"/applications/{registered}", status=403, headers=ordinary)
+    assigner = ordinary | {"Tenure-Roles": "Privileged Role Administrator"}
+    await world.ask("POST", "/roleManagement/directory/roleAssignments", itself, status=201, headers=assigner)
+    await world.ask("DELETE", f"/applications/{registered}", status=403, headers=assigner)
