@@ -53,6 +53,11 @@ class Policy:
     life: Life
     created_at: datetime
     expires_at: datetime | None = None
+    gives_access: bool = True
+    """Whoever begins to match its rule gets the package."""
+    takes_access: bool = True
+    """Whoever matches no longer loses it, after `grace_period` if there is one."""
+    grace_period: timedelta | None = None
 
     @property
     def automatic(self) -> bool:
@@ -102,9 +107,10 @@ class Rulebook:
         return population.rule if population and population.life is not Life.DELETED else None
 
     def may_add(self, policy_id: str) -> bool:
-        """Nothing new is given by what is being deleted."""
+        """Nothing new is given by what is being deleted, nor by a rule that is not to give."""
         policy = self.policies[policy_id]
-        return policy.life is Life.ACTIVE and self.packages[policy.package_id].life is Life.ACTIVE
+        active = policy.life is Life.ACTIVE and self.packages[policy.package_id].life is Life.ACTIVE
+        return active and policy.gives_access
 
     def order(self, policy_id: str) -> tuple[datetime, str]:
         """Of several policies that match, the first in this order gives."""
@@ -178,18 +184,24 @@ def package_of(document: dict[str, Any]) -> Package:
 
 
 def policy_of(document: dict[str, Any]) -> Policy:
-    seconds = document["expires_after_s"]
     return Policy(
         document["_id"],
         document["package_id"],
         document["name"],
         document["rule"],
         document["population_id"],
-        timedelta(seconds=seconds) if seconds is not None else None,
+        _span(document["expires_after_s"]),
         Life(document["life"]),
         document["created_at"],
         document.get("expires_at"),
+        document.get("gives_access", True),
+        document.get("takes_access", True),
+        _span(document.get("grace_period_s")),
     )
+
+
+def _span(seconds: float | None) -> timedelta | None:
+    return timedelta(seconds=seconds) if seconds is not None else None
 
 
 def population_of(document: dict[str, Any]) -> Population:

@@ -1,8 +1,8 @@
 """Where Graph's JSON meets the aggregates: bodies read into things and changes, and things written as bodies.
 
-What a policy says of those who ask is in `asking`. What is not honoured yet (a rule's grace period, custom extensions)
-is refused and not ignored: a policy that looks stricter than it is would be worse than none; `reviewSettings` are kept
-for the reviews to come. Source: reference/graph-api-operations.md 2.1, 2.2, 2.6, 2.7.
+What a policy says of those who ask is in `asking`. What is not honoured yet (custom extensions) is refused and not
+ignored: a policy that looks stricter than it is would be worse than none; `reviewSettings` are kept for the reviews to
+come. Source: reference/graph-api-operations.md 2.1, 2.2, 2.6, 2.7.
 """
 
 from __future__ import annotations
@@ -344,17 +344,7 @@ def _bound(link: str) -> str:
 
 
 def _refuse_what_is_not_honoured(body: PolicyIn) -> None:
-    automatic = body.automatic_request_settings or AutomaticIn()
-    asked: dict[str, Any] = {
-        # Kept and told in the contract, but not yet obeyed by assignment.
-        "automaticRequestSettings/requestAccessForAllowedTargets": automatic.request_access_for_allowed_targets
-        is False,
-        "automaticRequestSettings/removeAccessWhenTargetLeavesAllowedTargets": (
-            automatic.remove_access_when_target_leaves_allowed_targets is False
-        ),
-        "automaticRequestSettings/gracePeriodBeforeAccessRemoval": _grace(automatic),
-        "customExtensionStageSettings": body.custom_extension_stage_settings,
-    }
+    asked: dict[str, Any] = {"customExtensionStageSettings": body.custom_extension_stage_settings}
     if body.automatic_request_settings is not None:
         # Nobody asks, so there is nobody to be asked anything and nothing to approve (AUT-8).
         approval = body.request_approval_settings or asking.ApprovalSettingsIn()

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from services.assignment.decide.direct import AssignDirectly, why_not
+from services.assignment.decide.direct import AssignDirectly, by_rule, why_not
 from services.assignment.decide.look import Look
-from services.assignment.decide.settle import Said, add, end, make_way, reminders_past, settle
+from services.assignment.decide.settle import Said, add, called_for, end, make_way, reminders_past, settle
 from services.assignment.model import Assignment, Grant, Holding, public_assignment
 from shared.contracts.assignment import (
     AddAssignment,
@@ -104,8 +104,8 @@ def _end(holding: Holding, command: AssignmentCommand, order: EndAssignment, at:
     one = holding.assignments.get(order.assignment_id)
     if one is None:
         return _obeyed(holding, command, at, already=True)  # whatever ended it: nothing is left to be taken away
-    if refusal := _not_to_be_changed(holding, one, one.id):
-        return _refused(holding, command, refusal)
+    if one.automatic and called_for(holding, one, at):
+        return _refused(holding, command, by_rule(one))
     said: Said = [_answer(command)]
     assignments = dict(holding.assignments)
     end(assignments, one, EndReason.REMOVED, said, order.detail)
@@ -130,12 +130,7 @@ def _deliver_again(holding: Holding, command: AssignmentCommand, order: DeliverA
 def _not_to_be_changed(holding: Holding, one: Assignment | None, id: str) -> Refusal | None:
     if one is None:
         return Refusal(code="assignmentNotFound", message=f"Person {holding.id} holds no assignment {id}.")
-    if one.automatic:
-        return Refusal(
-            code="assignedByRule",
-            message=f"Assignment {id} was given by the rule of policy {one.policy_id}; change that, or the person.",
-        )
-    return None
+    return by_rule(one) if one.automatic else None
 
 
 def _answer(command: AssignmentCommand, *, already: bool = False) -> CommandObeyed:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from services.assignment.decide.look import Look
-from services.assignment.decide.settle import Said, add, end, make_way, reminders_past, settle
+from services.assignment.decide.settle import Said, add, called_for, end, make_way, reminders_past, settle
 from services.assignment.model import Assignment, Holding
 from services.assignment.rulebook import Package, Rulebook
 from shared.contracts.assignment import AssignmentKind, AssignmentRefused, AssignmentStatus, EndReason
@@ -121,17 +121,20 @@ def separated(holding: Holding, package: Package, rules: Rulebook) -> Refusal | 
     return None
 
 
+def by_rule(one: Assignment) -> Refusal:
+    """Why an assignment cannot be changed by hand."""
+    text = f"Assignment {one.id} was given by the rule of policy {one.policy_id}; change that, or the person."
+    return Refusal(code="assignedByRule", message=text)
+
+
 def end_assignment(holding: Holding | None, asked: EndAssignment, at: Circumstances[Look]) -> Decision[Holding]:
-    """End it; a rule that still matches takes over. What has ended already stays so."""
+    """End it; a rule that still matches takes over. What a rule holds goes with the rule; what it merely leaves in
+    place can be ended. What has ended already stays so."""
     one = holding.assignments.get(asked.id) if holding is not None else None
     if holding is None or one is None:
         return Decision(holding)
-    if one.automatic:
-        refusal = Refusal(
-            code="assignedByRule",
-            message=f"Assignment {one.id} was given by the rule of policy {one.policy_id}; change that, or the person.",
-        )
-        return Decision(holding, refusal=refusal)
+    if one.automatic and called_for(holding, one, at):
+        return Decision(holding, refusal=by_rule(one))
     said: Said = []
     assignments = dict(holding.assignments)
     end(assignments, one, EndReason.REMOVED, said, asked.detail)

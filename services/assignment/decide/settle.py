@@ -3,7 +3,8 @@
 Every act ends here, so one holding is always the outcome of the same rules, whatever set it off:
 
 1. who has left keeps nothing; what has run out ends, what has begun is held;
-2. rules give and take: a package is held once; a direct assignment wins, and a rule takes over when it ends;
+2. rules give and take, the latter after the policy's grace period or never: a package is held once; a direct
+   assignment wins, and a rule takes over when it ends;
 3. a grant exists exactly while an assignment needs it, and is delivered exactly while the person is active;
 4. an assignment is as far as the deliveries of its grants are.
 """
@@ -120,7 +121,7 @@ def _by_date(assignments: dict[str, Assignment], now: datetime, said: Said) -> N
                 end(assignments, one, EndReason.EXPIRED, said)
             elif one.starts_at <= now:
                 _begin(assignments, one, said)
-        elif one.ends_at is not None:
+        elif one.ends_at is not None and not one.automatic:  # whether a grace period still matters, the rules say
             if one.ends_at <= now:
                 end(assignments, one, EndReason.EXPIRED, said)
             else:
@@ -166,7 +167,8 @@ def _next_date(holding: Holding, assignments: dict[str, Assignment], rules: Rule
         turn = rules.rules.next_change(holding.facets, now)
         if turn is not None:
             dates.append(turn)
-    return min(dates, default=None)
+    # The end of a grace period may have passed, where a dead letter or an unreadable rule forbids to act on it.
+    return min((date for date in dates if date > now), default=None)
 
 
 # Rules
@@ -177,13 +179,7 @@ def _by_rules(  # noqa: PLR0912 (one a case, in the order in which they win)
 ) -> bool:
     """Give and take by rule. True if something was not taken because a dead letter may speak against it."""
     rules = at.context.rules
-    undecided = rules.undecidable
-    matching: set[str] = set()
-    if holding.matches_rules:
-        too_slow: set[str] = set()
-        matching = rules.rules.matches(holding.facets, at.now, too_slow)
-        if too_slow:
-            undecided = undecided | too_slow
+    matching, undecided = _matching(holding, rules, at.now)
     held: set[str] = set()
     held_back = False
     for one in list(assignments.values()):
@@ -193,12 +189,18 @@ def _by_rules(  # noqa: PLR0912 (one a case, in the order in which they win)
         elif not one.automatic:
             if not one.scheduled:
                 held.add(one.package_id)
-        elif one.policy_id in matching or one.policy_id in undecided:
+        elif one.policy_id in undecided:
+            held.add(one.package_id)
+        elif one.policy_id in matching:
+            _keep(assignments, one, one.policy_id, None, at.now, said)
             held.add(one.package_id)
         else:
             other = _first(matching, one.package_id, rules)
+            ends_at = _kept_until(holding, one, rules, at.now)
             if other is not None:
-                _move(assignments, one, other, said)
+                _keep(assignments, one, other, None, at.now, said)
+            elif ends_at is None or ends_at > at.now:
+                _keep(assignments, one, one.policy_id, ends_at, at.now, said)
             elif at.degraded:
                 held_back = True
             else:
@@ -213,14 +215,59 @@ def _by_rules(  # noqa: PLR0912 (one a case, in the order in which they win)
     return held_back
 
 
+def _matching(holding: Holding, rules: Rulebook, now: datetime) -> tuple[set[str], set[str]]:
+    """Policies whose rule matches, and those of which it cannot be told: they neither give nor take."""
+    if not holding.matches_rules:
+        return set(), rules.undecidable
+    too_slow: set[str] = set()
+    matching = rules.rules.matches(holding.facets, now, too_slow)
+    return matching, rules.undecidable | too_slow if too_slow else rules.undecidable
+
+
+def called_for(holding: Holding, one: Assignment, at: Circumstances[Look]) -> bool:
+    """Whether a rule holds this automatic assignment now: taken by hand it would come back at once."""
+    rules = at.context.rules
+    matching, undecided = _matching(holding, rules, at.now)
+    return (
+        one.policy_id in matching or one.policy_id in undecided or _first(matching, one.package_id, rules) is not None
+    )
+
+
 def _first(matching: set[str], package_id: str, rules: Rulebook) -> str | None:
-    of_package = [id for id in matching if rules.policies[id].package_id == package_id]
-    return min(of_package, key=rules.order, default=None)
+    """Of the matching rules the one that would give this package, were it not held."""
+    giving = [id for id in matching if rules.policies[id].package_id == package_id and rules.policies[id].gives_access]
+    return min(giving, key=rules.order, default=None)
 
 
-def _move(assignments: dict[str, Assignment], one: Assignment, policy_id: str, said: Said) -> None:
-    """The rule that gave it matches no longer, but another of the same package does."""
-    moved = assignments[one.id] = replace(one, policy_id=policy_id)
+def _kept_until(holding: Holding, one: Assignment, rules: Rulebook, now: datetime) -> datetime | None:
+    """When access that no rule calls for any more ends; None: its rule never takes it.
+
+    A date that has been set stays, whatever becomes of the grace period, as long as there is one."""
+    policy = rules.policies.get(one.policy_id)
+    if policy is None or policy.life is Life.DELETED or not holding.matches_rules:
+        return now
+    if not policy.takes_access:
+        return None
+    if policy.grace_period is None:
+        return now
+    return one.ends_at or now + policy.grace_period
+
+
+def _keep(
+    assignments: dict[str, Assignment],
+    one: Assignment,
+    policy_id: str,
+    ends_at: datetime | None,
+    now: datetime,
+    said: Said,
+) -> None:
+    """Held on; perhaps by another rule of the same package, or with a grace period that has begun or is off."""
+    if one.ends_at == ends_at and one.policy_id == policy_id:
+        if ends_at is not None:
+            _remind(assignments, one, now, said)
+        return
+    moved = replace(one, policy_id=policy_id, ends_at=ends_at, reminded=reminders_past(ends_at, now))
+    assignments[one.id] = moved
     said.append(
         made(AssignmentMoved, type="AssignmentMoved", before=public_assignment(one), after=public_assignment(moved))
     )
@@ -231,7 +278,9 @@ def _take(assignments: dict[str, Assignment], one: Assignment, rules: Rulebook, 
     if policy is None or policy.life is Life.DELETED:
         end(assignments, one, EndReason.POLICY_DELETED, said, f"Policy {one.policy_id} was deleted.")
     else:
-        end(assignments, one, EndReason.NO_LONGER_MATCHES, said, f"The rule of policy {policy.id} matches no longer.")
+        over = " and the grace period is over" if one.ends_at is not None else ""
+        detail = f"The rule of policy {policy.id} matches no longer{over}."
+        end(assignments, one, EndReason.NO_LONGER_MATCHES, said, detail)
 
 
 def _given(holding: Holding, package_id: str, policy_id: str, at: Circumstances[Look]) -> Assignment:

@@ -287,12 +287,22 @@ def _of_assignment(  # noqa: PLR0911 (one a kind of transition)
         detail = whole.get("detail")
         return f"{named} ended: {REASONS.get(str(reason), reason)}" + (f" ({detail})" if detail else "")
     if kind == "AssignmentMoved":
+        before = transition.get("before") or {}
+        if assignment.get("kind") == "automatic" and before.get("policyId") == assignment.get("policyId"):
+            return f"{named} {_grace(policy, before.get('endsAt'), assignment.get('endsAt'))}"
         return f'{named} went on under policy "{policy}"{until}'
     if kind == "AssignmentBegan":
         return f"{named} began{until}"
     if kind == "AssignmentProgressed":
         return f"{named} is {transition.get('after')}"
     return f"{named} ends soon{until}"
+
+
+def _grace(policy: str, before: str | None, after: str | None) -> str:
+    """What became of an automatic assignment whose end was set or taken back."""
+    if after:
+        return f'stays until {after}, for the grace period: the rule of policy "{policy}" matches no longer'
+    return f'stays: the rule of policy "{policy}" ends it no more on {before}, for it matches again or takes nothing'
 
 
 def _delivery(line: Line, transition: Document, whole: Document, _b: Document, _d: Any, names: Names) -> Line | None:
@@ -373,13 +383,21 @@ def _catalog(line: Line, transition: Document, whole: Document, body: Document, 
 
 
 def _definition(thing: str, state: Document, names: Names) -> str:
-    if state.get("rule"):
-        return f": {state['rule']}"
-    if state.get("populationId"):
-        return f": population {state['populationId']}"
+    if state.get("rule") or state.get("populationId"):
+        return f": {state.get('rule') or 'population ' + state['populationId']}{_how(state)}"
     if thing == "package" and state.get("roles"):
         return ": " + ", ".join(_role_name(role, names) for role in state["roles"])
     return ""
+
+
+def _how(state: Document) -> str:
+    """Where an automatic policy does not simply give and take."""
+    said = [] if state.get("givesAccess", True) else ["gives nothing new"]
+    if not state.get("takesAccess", True):
+        said.append("takes nothing away")
+    elif state.get("gracePeriod"):
+        said.append(f"takes away {state['gracePeriod']} later")
+    return f" ({', '.join(said)})" if said else ""
 
 
 _Teller = Callable[[Line, Document, Document, Document, Any, Names], Line | None]

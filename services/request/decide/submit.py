@@ -76,11 +76,17 @@ def _drafted(ask: Ask, at: At) -> Request | Refusal:
     held = next((one for one in scene.held.get(person.id, ()) if one.id == ask.assignment_id), None)
     if held is None:
         return _no("assignmentNotFound", f"{person.name} has no assignment {ask.assignment_id}.")
-    if held.automatic:
+    if held.automatic and not (ask.type in REMOVES and _left_in_place(held, scene)):
         return _no(
             "assignedByRule", f"Assignment {held.id} was given by a rule: it goes when the rule matches no longer."
         )
     return (_removing if ask.type in REMOVES else _updating)(ask, held, person, requestor, at)
+
+
+def _left_in_place(held: Held, scene: Scene) -> bool:
+    """Whether its rule may match no longer and only leaves it there (AUT-6, AUT-7): assignment knows for sure."""
+    policy = scene.policies.get(held.policy_id)
+    return held.ends_at is not None or (policy is not None and not policy.state.takes_access)
 
 
 def _people(ask: Ask, scene: Scene) -> tuple[Person, Person | None] | Refusal:

@@ -20,7 +20,16 @@ from services.assignment.decide.person import person_changed, second_look
 from services.assignment.decide.rules import Decide, decide_person
 from services.assignment.model import Holding, dump, load, public, role_of
 from services.assignment.rulebook import Package, Policy, Rulebook
-from shared.contracts.assignment import AssignmentKind, GrantGiven, GrantTaken, HoldingState
+from shared.contracts.assignment import (
+    AssignmentAdded,
+    AssignmentEnded,
+    AssignmentKind,
+    AssignmentMoved,
+    EndReason,
+    GrantGiven,
+    GrantTaken,
+    HoldingState,
+)
 from shared.contracts.base import Cause
 from shared.contracts.catalog import Life
 from shared.contracts.directory import PersonStatus
@@ -48,8 +57,21 @@ ME = "me"
 role_sets = st.lists(st.sampled_from(ROLES), max_size=3, unique_by=lambda role: role[0]).map(tuple)
 
 
-def _policy(id: str, package: str, rule: str | None, life: Life) -> Policy:
-    return Policy(id, package, id, rule, None, None, life, START + timedelta(seconds=int(id[1:]) % 2))
+GRACES = (None, timedelta(days=2), timedelta(days=20))
+
+
+def _policy(
+    id: str,
+    package: str,
+    rule: str | None,
+    life: Life,
+    *,
+    gives: bool = True,
+    takes: bool = True,
+    grace: timedelta | None = None,
+) -> Policy:
+    made = START + timedelta(seconds=int(id[1:]) % 2)
+    return Policy(id, package, id, rule, None, None, life, made, None, gives, takes, grace)
 
 
 class OnePerson(RuleBasedStateMachine):
@@ -101,6 +123,18 @@ class OnePerson(RuleBasedStateMachine):
                 assert self.due[transition.role.key], "taken twice"
                 assert transition.version == self.version
                 self.due[transition.role.key] = False
+            elif isinstance(transition, AssignmentAdded) and transition.assignment.kind is AssignmentKind.AUTOMATIC:
+                assert self.book.policies[transition.assignment.policy_id].gives_access
+            elif isinstance(transition, AssignmentMoved) and transition.after.ends_at is not None:
+                grace = self.book.policies[transition.after.policy_id].grace_period
+                assert grace is not None
+                assert transition.after.ends_at == self.now + grace, "a grace period begins when the rule lets go"
+            elif isinstance(transition, AssignmentEnded) and transition.reason is EndReason.NO_LONGER_MATCHES:
+                policy = self.book.policies[transition.assignment.policy_id]
+                if decision.state is not None and decision.state.status is not PersonStatus.EXPECTED:
+                    assert policy.takes_access, "this rule takes nothing"
+                    until = transition.assignment.ends_at
+                    assert policy.grace_period is None or (until is not None and until <= self.now)
         if decision.state is not None:
             self.state = load(dump(decision.state))
             assert self.state == decision.state
@@ -151,12 +185,18 @@ class OnePerson(RuleBasedStateMachine):
         package=st.sampled_from(PACKAGES),
         text=st.sampled_from(RULES),
         life=st.sampled_from([*[Life.ACTIVE] * 4, *Life]),
+        gives=st.sampled_from([True, True, True, False]),
+        takes=st.sampled_from([True, True, True, False]),
+        grace=st.sampled_from(GRACES),
     )
-    def a_rule_changes(self, id: str, package: str, text: str, life: Life) -> None:
+    def a_rule_changes(
+        self, id: str, package: str, text: str, life: Life, gives: bool, takes: bool, grace: timedelta | None
+    ) -> None:
         known = self.book.policies.get(id)
         if known is not None and known.life is Life.DELETED:
             return
-        self.book.put((), [_policy(id, known.package_id if known else package, text, life)])
+        its = known.package_id if known else package
+        self.book.put((), [_policy(id, its, text, life, gives=gives, takes=takes, grace=grace)])
         self._rules_moved()
 
     @rule(id=st.sampled_from(PACKAGES), roles=role_sets)
@@ -263,7 +303,13 @@ class OnePerson(RuleBasedStateMachine):
         for package in PACKAGES:
             one = held.get(package)
             if one is not None and one.kind is AssignmentKind.AUTOMATIC:
-                assert one.policy_id in matching[package]
+                policy = self.book.policies[one.policy_id]
+                if one.policy_id in matching.get(package, ()) or not policy.takes_access:
+                    assert one.ends_at is None
+                else:
+                    assert policy.grace_period is not None, "the rule lets go and leaves no time"
+                    assert one.ends_at is not None
+                assert policy.life is not Life.DELETED
             giving = {id for id in matching.get(package, ()) if self.book.may_add(id)}
             if giving:
                 assert one is not None, "a rule matches and nothing is held"

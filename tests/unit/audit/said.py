@@ -11,6 +11,7 @@ from shared.contracts.assignment import (
     AssignmentAdded,
     AssignmentEnded,
     AssignmentKind,
+    AssignmentMoved,
     AssignmentState,
     AssignmentStatus,
     EndReason,
@@ -159,6 +160,15 @@ def added(version: int, at: datetime, why: Cause, id: str = "assignment-1", who:
     happened = [AssignmentAdded(assignment=held), GrantGiven(role=ROLE, version=version)]
     state = HoldingState(person_id=who, assignments=(held,), grants=(grant,))
     return said(HOLDING_FACTS, who, fact(HoldingFact, "holding", who, version, at, why, happened, state))
+
+
+def moved(version: int, at: datetime, why: Cause, before: datetime | None, after: datetime | None) -> Outgoing:
+    """The end of Ana's assignment is another one."""
+    held = assignment(cause("c1"), START)
+    was, now = (held.model_copy(update={"ends_at": end}) for end in (before, after))
+    state = HoldingState(person_id=ANA, assignments=(now,))
+    happened = [AssignmentMoved(before=was, after=now)]
+    return said(HOLDING_FACTS, ANA, fact(HoldingFact, "holding", ANA, version, at, why, happened, state))
 
 
 def ended(version: int, at: datetime, why: Cause, begun: Cause, id: str = "assignment-1", who: str = ANA) -> Outgoing:

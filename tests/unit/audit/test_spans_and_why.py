@@ -25,6 +25,7 @@ from tests.unit.audit.said import (
     cause,
     ended,
     member,
+    moved,
     person,
     received,
     story,
@@ -137,6 +138,23 @@ def test_why_tells_a_request_from_an_administrators_hand(kind: str, how: str) ->
     brought = replace(record, value=record.value.replace(b'"automatic"', f'"{kind}"'.encode()))
     lines = explained([span_of([brought])], stored([brought]), NAMES)
     assert f'package "Sales" was assigned {how} under policy "Everyone in Sales"' in [line.what for line in lines]
+
+
+def test_why_tells_of_a_grace_period_and_of_its_end_being_called_off() -> None:
+    lapsed, back = cause("c2"), cause("c3")
+    records = [
+        added(1, START, cause("c1")),
+        moved(2, START + timedelta(days=1), lapsed, None, START + timedelta(days=8)),
+        moved(3, START + timedelta(days=2), back, START + timedelta(days=8), None),
+    ]
+    said = [line.what for line in explained([span_of(records)], stored(records), NAMES) if line.kind == "assignment"]
+    until = "2026-03-09T09:00:00Z"
+    assert said[1:] == [
+        f'package "Sales" stays until {until}, for the grace period: the rule of policy "Everyone in Sales" matches '
+        "no longer",
+        f'package "Sales" stays: the rule of policy "Everyone in Sales" ends it no more on {until}, for it matches '
+        "again or takes nothing",
+    ]
 
 
 def test_why_keeps_to_the_assignment_asked_for() -> None:

@@ -55,12 +55,8 @@ def test_an_automatic_policy_comes_back_as_it_was_sent() -> None:
         ({"expiration": {"type": "afterDuration", "duration": "P1M"}}, "expiration/duration"),
         ({"expiration": {"type": "afterDateTime", "endDateTime": "2030-01-01"}}, "expiration"),
         (
-            {"automaticRequestSettings": {"gracePeriodBeforeAccessRemoval": "P1D"}},
+            {"automaticRequestSettings": {"gracePeriodBeforeAccessRemoval": "P1M"}},
             "automaticRequestSettings/gracePeriodBeforeAccessRemoval",
-        ),
-        (
-            {"automaticRequestSettings": {"removeAccessWhenTargetLeavesAllowedTargets": False}},
-            "automaticRequestSettings/removeAccessWhenTargetLeavesAllowedTargets",
         ),
         ({"questions": [{"text": "Why?"}]}, "questions"),
         ({"requestorSettings": {"enableTargetsToSelfAddAccess": True}}, "requestorSettings"),
@@ -70,6 +66,17 @@ def test_what_would_not_be_honoured_is_refused(change: dict[str, Any], target: s
     with pytest.raises(BadRequest) as refused:
         policy({**AUTOMATIC, **change})
     assert refused.value.target == target
+
+
+def test_what_a_rule_gives_and_takes_is_read_and_written() -> None:
+    settings = {
+        "requestAccessForAllowedTargets": False,
+        "removeAccessWhenTargetLeavesAllowedTargets": False,
+        "gracePeriodBeforeAccessRemoval": "P7D",
+    }
+    read = policy({**AUTOMATIC, "automaticRequestSettings": settings})
+    assert (read.gives_access, read.takes_access, read.grace_period) == (False, False, timedelta(days=7))
+    assert graph.policy_said(Versioned(read, 1, {}))["automaticRequestSettings"] == settings
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,16 @@ def test_what_needs_approval_goes_there_with_the_stages_of_the_policy_as_it_is_n
     assert taken(around=scene(approval_settings=settings)).status is RequestStatus.PENDING_APPROVAL
 
 
+def test_what_a_rule_merely_leaves_in_place_may_be_given_back() -> None:
+    back = replace(ASK, type=RequestType.USER_REMOVE, assignment_id="a1", policy_id=None)
+    by_rule = replace(HELD, kind="automatic", ends_at=None)
+    refused = asked(back, scene(held=(by_rule,))).refusal
+    assert refused is not None
+    assert refused.code == "assignedByRule"
+    for around in (scene(held=(by_rule,), takes_access=False), scene(held=(replace(HELD, kind="automatic"),))):
+        assert commanded(back, around)[1]["type"] == "EndAssignment"
+
+
 def question(**more: Any) -> Question:
     return Question(id="q", text="Why?", **more)
 
