@@ -9,11 +9,12 @@ DATA_DIR ?= .tenure
 ARGS ?=
 JSON ?=
 ONLY ?=
+EXAMPLES ?=
 
-.PHONY: help setup demo run test lint check bench clean
+.PHONY: help setup demo run test lint check bench conformance clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 setup: $(VENV)/.embedded ## Install everything into .venv/ (a few minutes the first time, nothing after that)
 
@@ -64,6 +65,9 @@ check: lint test ## All that has to be green before a commit
 
 bench: setup ## The figures (ONLY=name,... for some of them, JSON=FILE for machines)
 	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json $(JSON)) $(ARGS)
+
+conformance: setup ## Replay documented Graph requests (EXAMPLES=FILE of them, JSON=FILE for machines)
+	@$(BIN)/python -m tests.conformance replay $(if $(EXAMPLES),--examples $(EXAMPLES)) $(if $(JSON),--json $(JSON)) $(ARGS)
 
 clean: ## Remove .venv/ (with Kafka's jars in it), .tenure/ and the tools' caches
 	rm -rf $(VENV) .tenure .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

@@ -1,0 +1,92 @@
+"""Replay examples, one after another, and say which pass."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.conformance.examples import Example
+from tests.conformance.making import Asks, Makes, NotMade, error_of
+from tests.conformance.scene import Scene
+from tests.conformance.shape import differences, echoed
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one example."""
+
+    example: Example
+    operation: str
+    why: str | None = None
+    """Why it does not pass; None if it does."""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        return self.why is None
+
+
+async def replay(
+    client: httpx.AsyncClient, examples: Iterable[Example], done: Callable[[Outcome], None] = lambda _: None
+) -> list[Outcome]:
+    """All of them; `done` hears of each."""
+    asks = Asks(client)
+    asks.admin = await Makes(asks).user({"displayName": "Who replays"})
+    outcomes = []
+    for example in examples:
+        outcomes.append(await _replayed(asks, example))
+        done(outcomes[-1])
+    return outcomes
+
+
+async def _replayed(asks: Asks, example: Example) -> Outcome:
+    scene = Scene(asks, example)
+    operation = f"{example.method} {scene.address.operation}"
+    try:
+        request = await scene.prepare()
+    except NotMade as problem:
+        return Outcome(example, operation, f"what it presumes could not be made: {problem}")
+
+    async def judged() -> str | None:
+        answer = await asks.send(request.method, request.path, request.body, by=request.by, headers=request.headers)
+        return _judged(example, request.body, answer, scene)
+
+    why = await judged()
+    if why is not None and request.method == "GET":  # what was made may be on its way through the services
+        try:
+            await asks.until("the answer is as documented", lambda: _none(judged), patience_s=2.0)
+            why = None
+        except NotMade:
+            pass
+    return Outcome(example, operation, why, request.notes)
+
+
+async def _none(judged: Any) -> bool:
+    return await judged() is None
+
+
+def _judged(example: Example, body: Any, answer: httpx.Response, scene: Scene) -> str | None:
+    if answer.status_code != example.status:
+        said = f": {error_of(answer)}" if answer.is_error else ""
+        return f"answered {answer.status_code} instead of {example.status}{said}"
+    if example.answer is None:
+        return None
+    try:
+        answered = answer.json()
+    except ValueError:
+        return "the answer has no JSON body"
+    type = scene.address.declared_type
+    wrong = differences(example.answer, answered, written=scene.makes.written, of_type=type)
+    return "; ".join(wrong + echoed(body, example.answer, answered)) or None
+
+
+def write_json(outcomes: list[Outcome], path: Path) -> None:
+    """`{"passed", "of", "failed": [{"id", "operation", "why"}]}`."""
+    failed = [{"id": o.example.id, "operation": o.operation, "why": o.why} for o in outcomes if not o.passed]
+    summary = {"passed": len(outcomes) - len(failed), "of": len(outcomes), "failed": failed}
+    path.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,597 @@
+"""What one example presumes, made; and its request, rewritten to what was made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from tests.conformance.addresses import ARGUMENT, Address, Step, is_placeholder, read_address
+from tests.conformance.examples import Example
+from tests.conformance.making import EM, Asks, Like, Makes, NotMade
+from tests.conformance.references import (
+    IDS,
+    IN_FILTER,
+    OBJECTS,
+    ORIGINS,
+    ROLE_ORIGIN,
+    SCOPES,
+    of_property,
+    rank,
+)
+
+_URL_ID = re.compile(r"(?P<collection>\w+)(?:/|\(')(?P<key>[^/']+)(?:'\))?/?$")
+_MEMBERS = {"members": "members", "transitivemembers": "members", "owners": "owners"}
+_GROUP_ACTIONS = frozenset({"checkmembergroups", "checkmemberobjects", "getmembergroups", "getmemberobjects"})
+_FUTURE = frozenset({"startdatetime", "enddatetime"})
+_DATE_TIME = re.compile(r"(\d{4})(-\d\d-\d\dT.*)")
+_MOST = 3
+"""Items that are made of a documented list: enough to see that it is one."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A request that can be sent."""
+
+    method: str
+    path: str
+    body: Any
+    headers: Mapping[str, str]
+    by: str | None
+    """Another person than the administrator."""
+    notes: tuple[str, ...]
+
+
+class Scene:
+    """One example's world: what its ids mean here."""
+
+    def __init__(self, asks: Asks, example: Example) -> None:
+        self.asks = asks
+        self.makes = Makes(asks)
+        self.example = example
+        self.address: Address = read_address(example.path)
+        self._named: dict[str, str] = {}
+        """What the example calls something (text, or type and text of a placeholder) -> id."""
+        self._the: dict[str, str] = {}
+        """Type -> the one that is meant where nothing else is said."""
+        self._in_catalog: dict[str, str] = {}
+        """Package -> its catalog."""
+        self._person_of: dict[str, str] = {}
+        """Assignment -> who holds it."""
+        self._holds: set[tuple[str, str]] = set()
+        self._by: str | None = None
+        answers = example.body.get("answers") if isinstance(example.body, dict) else None
+        self._answers: list[Any] = answers if isinstance(answers, list) else []
+
+    @property
+    def admin(self) -> str:
+        assert self.asks.admin is not None
+        return self.asks.admin
+
+    async def prepare(self) -> Prepared:
+        """Make what is presumed. Raises NotMade."""
+        for type, text, like in sorted(self._references(), key=lambda one: rank(one[0])):
+            await self.have(type, text, like)
+        path = await self._path()
+        await self._listed()
+        body = await self._rewritten(self.example.body, "", {})
+        await self._acting(body)
+        options = [f"{name}={await self._option(name, value)}" for name, value in self.address.options]
+        notes = tuple(f"'{option}' is cut off in the example and not sent" for option in self.address.cut_off)
+        if self.example.body is not None and isinstance(body, dict):
+            self.makes.written |= body.keys()
+        headers = {k: v for k, v in self.example.headers.items() if k.lower() not in {"authorization", "content-type"}}
+        sent = path + ("?" + "&".join(options) if options else "")
+        return Prepared(self.example.method, sent, body, headers, self._by, notes)
+
+    # What the example refers to
+
+    def _references(self) -> Iterator[tuple[str, str, Like]]:
+        whole = self.example.answer if isinstance(self.example.answer, dict) else {}
+        steps = self.address.steps
+        for at, step in enumerate(steps):
+            if step.type and step.key and (at == 0 or steps[at - 1].key is None):
+                yield step.type, step.key, whole if self.example.method == "GET" and at == len(steps) - 1 else {}
+            if step.call:
+                for one in ARGUMENT.finditer(step.call[1]):
+                    if type := IDS.get(one["name"].lower()):
+                        yield type, one["value"], {}
+        for _, value in self.address.options:
+            for one in IN_FILTER.finditer(value):
+                if type := of_property(one["property"]):
+                    yield type, one["value"], {}
+        yield from self._in_body(self.example.body, "")
+
+    def _in_body(self, body: Any, name: str) -> Iterator[tuple[str, str, Like]]:
+        if isinstance(body, list):
+            for one in body:
+                yield from self._in_body(one, name)
+            return
+        if not isinstance(body, dict):
+            return
+        system = str(body.get("originSystem", "")).lower()
+        for key, value in body.items():
+            lower = key.lower()
+            if lower == "id" and isinstance(value, str) and (type := OBJECTS.get(name)):
+                if type not in {"accessPackageResource", "accessPackageQuestion"}:
+                    yield type, value, body
+            elif lower == "originid" and system in ORIGINS and isinstance(value, str):
+                role = ROLE_ORIGIN.fullmatch(value)
+                if role:
+                    yield "group", role["group"], {}
+                elif name != "role" or system == "aadgroup":
+                    yield ORIGINS[system], value, {}
+            elif lower in IDS and isinstance(value, str):
+                yield IDS[lower], value, {}
+            elif isinstance(value, dict | list):
+                yield from self._in_body(value, lower)
+
+    async def have(self, type: str, text: str, like: Like = {}) -> str:  # noqa: B006 (read only)
+        """The id of what the example calls `text`, made at its first mention."""
+        name = _name(type, text)
+        if name not in self._named:
+            self._named[name] = await self._same_or_made(type, text, like)
+        return self._named[name]
+
+    async def _same_or_made(self, type: str, text: str, like: Like) -> str:
+        if type == "unifiedRoleDefinition":
+            provider = self._provider()
+            answer = await self.asks.send("GET", f"/v1.0/roleManagement/{provider}/roleDefinitions/{text}")
+            if answer.is_success:
+                return text  # built in: the same everywhere
+        return await self.make(type, like)
+
+    # Making
+
+    async def the(self, type: str, like: Any = None) -> str:
+        """The one of that type that this example is about."""
+        if type not in self._the:
+            await self.make(type, like if isinstance(like, dict) else {})
+        return self._the[type]
+
+    async def make(self, type: str, like: Like) -> str:
+        """One more. Raises NotMade for a type that has no builder."""
+        id = await self._made(type, like)
+        self._the.setdefault(type, id)
+        return id
+
+    async def _made(self, type: str, like: Like) -> str:
+        makes = self.makes
+        match type:
+            case "user" | "directoryObject":
+                return await (makes.group(like) if _is_group(like) else self._person(like))
+            case "group":
+                return await makes.group(like)
+            case "application":
+                return await makes.application(like)
+            case "servicePrincipal":
+                return await makes.service_principal(like)
+            case "site":
+                return await makes.site(like)
+            case "administrativeUnit":
+                return await makes.administrative_unit(like)
+            case "unifiedRoleDefinition":
+                return await makes.role_definition(like)
+            case "unifiedRoleAssignment":
+                return await self._role_assignment(like)
+            case "accessPackageCatalog":
+                return await self._catalog(like)
+            case "accessPackage":
+                return await self._package(like)
+            case "accessPackageAssignmentPolicy":
+                return await self._policy(like)
+            case "accessPackageAssignment":
+                return await self._assignment(like)
+            case "accessPackageAssignmentRequest":
+                return await self._request(like)
+            case "approval":
+                return await self._open_request()
+            case "accessPackageResource":
+                return await makes.resource(await self.the("accessPackageCatalog"), await self.the("group"), "AadGroup")
+            case "customCalloutExtension":
+                return await makes.extension(like, await self.the("accessPackageCatalog"))
+            case "connectedOrganization":
+                return await makes.organization(like)
+            case "accessPackageSubject":
+                return await self._person(like)
+            case "accessPackageResourceRequest":
+                await makes.resource(await self.the("accessPackageCatalog"), await makes.group({}), "AadGroup")
+                return ""
+        raise NotMade(f"there is no builder for {type}")
+
+    async def _person(self, like: Like) -> str:
+        id = await self.makes.user(like)
+        if isinstance(manager := like.get("manager"), dict):
+            await self.makes.set_manager(id, await self._person(manager))
+        for report in like.get("directReports") or []:
+            await self.makes.set_manager(await self._person(report), id)
+        return id
+
+    async def _catalog(self, like: Like) -> str:
+        id = await self.makes.catalog(like)
+        self._the.setdefault("accessPackageCatalog", id)
+        for package in like.get("accessPackages") or []:
+            await self.make("accessPackage", package)
+        return id
+
+    async def _package(self, like: Like) -> str:
+        catalog = await self.the("accessPackageCatalog", like.get("catalog"))
+        id = await self.makes.package(like, catalog)
+        self._in_catalog[id] = catalog
+        self._the.setdefault("accessPackage", id)
+        for _ in like.get("resourceRoleScopes") or like.get("accessPackageResourceRoleScopes") or []:
+            await self.makes.role_scope(catalog, id, await self.makes.group({}))
+        for policy in like.get("assignmentPolicies") or []:
+            await self.makes.policy(await self._rewritten(policy, "", {}), id)
+        for other in (like.get("incompatibleAccessPackages") or [])[:_MOST]:
+            await self._relate(id, "accessPackage", "incompatibleaccesspackages", other)
+        for other in (like.get("incompatibleGroups") or [])[:_MOST]:
+            await self._relate(id, "accessPackage", "incompatiblegroups", other)
+        return id
+
+    async def _policy(self, like: Like) -> str:
+        package = await self.the("accessPackage", like.get("accessPackage"))
+        for type, text, its in sorted(self._in_body(dict(like), ""), key=lambda one: rank(one[0])):
+            await self.have(type, text, its)
+        shown = await self._rewritten(dict(like), "", {})
+        if self._answers:
+            shown["questions"] = [_question(answer) for answer in self._answers]
+        id = await self.makes.policy(shown, package)
+        if self._answers:
+            made = await self.asks.call("GET", f"{EM}/assignmentPolicies/{id}?$expand=questions")
+            for answer, question in zip(self._answers, made["questions"], strict=True):
+                asked = (answer.get("answeredQuestion") or {}).get("id", "")
+                self._named[_name("accessPackageQuestion", asked)] = question["id"]
+        return id
+
+    async def _assignment(self, like: Like) -> str:
+        """Delivered, or ended again if the example shows it expired."""
+        person = self._mine("target") or await self.the_target(like)
+        package = await self.the("accessPackage", like.get("accessPackage"))
+        policy = await self.the("accessPackageAssignmentPolicy", like.get("assignmentPolicy"))
+        if (person, package) in self._holds:
+            if self._mine("target"):
+                package = await self._package({})
+                policy = await self.makes.policy({}, package)
+            else:
+                person = await self._person({})
+        self._holds.add((person, package))
+        id = await self.makes.assignment(person, package, policy)
+        self._person_of[id] = person
+        if str(like.get("state", "")).lower() == "expired":
+            ended = await self.makes.request({"requestType": "adminRemove", "assignment": {"id": id}})
+            await self.makes.request_is(ended, "delivered")
+        return id
+
+    async def the_target(self, like: Like) -> str:
+        target = like.get("target")
+        return await self.the("user", target if isinstance(target, dict) else {})
+
+    async def _request(self, like: Like) -> str:
+        """One as the example shows it, or such that what the example does with it can be done."""
+        does = self.address.last.name.lower() if self.address.last.key is None else self.example.method.lower()
+        kind = str(like.get("requestType") or "userAdd")
+        state = str(like.get("state") or {"cancel": "pendingApproval", "delete": "denied"}.get(does, "delivered"))
+        if does in {"reprocess", "resume"}:
+            raise NotMade(f"no builder makes a request that waits for {does}")
+        asker = self._mine("target", "createdBy", "targetOrRequestor") or await self._person({})
+        approved = state.lower() in {"pendingapproval", "denied", "canceled"} or self._mine("approver")
+        settings = self.makes.approved_by(self.admin) if approved else {}
+        package = await self.the("accessPackage", like.get("accessPackage"))
+        if (asker, package) in self._holds:
+            package = await self._package({})
+        self._holds.add((asker, package))
+        policy = await self.makes.policy(settings, package)
+        wanted = {"accessPackageId": package, "assignmentPolicyId": policy}
+        by_admin = kind.lower().startswith("admin") and not approved
+        if by_admin:
+            wanted["targetId"] = asker
+        body = {"requestType": "adminAdd" if by_admin else "userAdd", "assignment": wanted, "justification": "Work."}
+        id = await self.makes.request(body, by=None if by_admin else asker)
+        if approved:
+            await self.makes.request_is(id, "pendingApproval")
+            await self.makes.open_stage(id)
+            if state.lower() == "denied":
+                await self.makes.decide(id, "Deny")
+                await self.makes.request_is(id, "denied")
+            if state.lower() == "canceled":
+                await self.asks.call("POST", f"{EM}/assignmentRequests/{id}/cancel", by=asker)
+        else:
+            await self.makes.request_is(id, "delivered")
+        if kind.lower().endswith("remove"):
+            said = await self.makes.request_is(id, "delivered")
+            held = {"id": said["assignment"]["id"]}
+            removing = {"requestType": "adminRemove" if by_admin else "userRemove", "assignment": held}
+            id = await self.makes.request(removing, by=None if by_admin else asker)
+            await self.makes.request_is(id, "delivered")
+        return id
+
+    async def _open_request(self) -> str:
+        """A request that waits for the administrator; the approval has its id."""
+        package = await self.the("accessPackage")
+        policy = await self.makes.policy(self.makes.approved_by(self.admin), package)
+        wanted = {"accessPackageId": package, "assignmentPolicyId": policy}
+        body = {"requestType": "userAdd", "assignment": wanted, "justification": "Work."}
+        id = await self.makes.request(body, by=await self._person({}))
+        await self.makes.open_stage(id)
+        return id
+
+    async def _role_assignment(self, like: Like) -> str:
+        provider = self._provider()
+        principal = await self.the("user", like.get("principal"))
+        if provider == "directory":
+            definition, scope = await self.the("unifiedRoleDefinition"), {"directoryScopeId": "/"}
+        else:
+            listed = await self.asks.call("GET", f"/v1.0/roleManagement/{provider}/roleDefinitions")
+            first = next(one["id"] for one in listed["value"] if one["displayName"] == "Catalog owner")
+            definition = self._the.get("unifiedRoleDefinition", first)
+            scope = {"appScopeId": f"/AccessPackageCatalog/{await self.the('accessPackageCatalog')}"}
+        return await self.makes.role_assignment(provider, definition, principal, scope)
+
+    def _provider(self) -> str:
+        names = [step.name for step in self.address.steps]
+        return "directory" if "directory" in names else "entitlementManagement"
+
+    def _mine(self, *roles: str) -> str | None:
+        """The administrator, if the example lists what is theirs in one of these roles."""
+        call = self.address.last.call
+        on = re.search(r"on='?(\w+)", call[1]) if call else None
+        return self.admin if on and on[1].lower() in {role.lower() for role in roles} else None
+
+    # Lists and relations
+
+    async def _listed(self) -> None:
+        """What a list has to show is there; what an action answers is so."""
+        answer = self.example.answer
+        items = answer.get("value") if isinstance(answer, dict) else None
+        steps = [one for one in self.address.steps if not one.name.startswith(("$", "microsoft.graph.")) or one.call]
+        if not steps or steps[-1].key is not None:
+            return
+        relation = steps[-1].name.lower()
+        subject = self._parent(steps)
+        if relation in _GROUP_ACTIONS and subject:
+            for text in items or []:
+                await self.makes.refer(
+                    f"/v1.0/groups/{await self.have('group', str(text))}/members",
+                    f"/v1.0/directoryObjects/{subject[1]}",
+                )
+        elif self.example.method == "GET" and relation == "manager" and subject:
+            await self.makes.set_manager(subject[1], await self._person(answer or {}))
+        elif self.example.method == "GET" and relation == "me" and isinstance((answer or {}).get("manager"), dict):
+            await self.makes.set_manager(self.admin, await self._person(answer["manager"]))
+        elif self.example.method == "GET" and isinstance(items, list):
+            found = [one for one in items if isinstance(one, dict)][:_MOST]
+            await self._show(steps, relation, subject, found)
+
+    async def _show(
+        self, steps: list[Step], relation: str, subject: tuple[str, str] | None, items: list[dict[str, Any]]
+    ) -> None:
+        cast = next((one.name for one in self.address.steps if one.name.startswith("microsoft.graph.")), None)
+        before = steps[-2].type if len(steps) > 1 else None
+        for item in items:
+            like = self._hinted({"@odata.type": f"#{cast}", **item} if cast else item)
+            if subject is not None:
+                await self._relate(subject[1], subject[0], relation, like)
+            elif relation == "accesspackages" or (steps[-1].call and before == "accessPackage"):
+                package = await self.make("accessPackage", like)
+                if steps[-1].call:
+                    await self.makes.policy({}, package)
+            elif type := (before if steps[-1].call else steps[-1].type):
+                await self.make(type, like)
+
+    def _hinted(self, like: Like) -> dict[str, Any]:
+        """`like`, with what a filter compares."""
+        hinted = dict(like)
+        for one in IN_FILTER.finditer(self.address.option("filter") or ""):
+            if "/" not in one["property"] and not of_property(one["property"]):
+                hinted.setdefault(one["property"], one["value"])
+        return hinted
+
+    def _parent(self, steps: list[Step]) -> tuple[str, str] | None:
+        """Type and id of what the last step belongs to."""
+        for step in reversed(steps[:-1]):
+            if step.key is not None and step.type:
+                return step.type, self._named[_name(step.type, step.key)]
+            if step.name.lower() == "me":
+                return "user", self.admin
+        return None
+
+    async def _relate(self, subject: str, type: str, relation: str, like: Like) -> str:
+        """Make what stands in that relation to `subject`. Gives back its id."""
+        makes = self.makes
+        match relation:
+            case "members" | "owners" | "transitivemembers":
+                other = await self.make("directoryObject", like)
+                await makes.refer(f"/v1.0/groups/{subject}/{_MEMBERS[relation]}", f"/v1.0/directoryObjects/{other}")
+            case "memberof" | "transitivememberof":
+                other = await makes.group(like)
+                await makes.refer(f"/v1.0/groups/{other}/members", f"/v1.0/directoryObjects/{subject}")
+            case "directreports" | "transitivereports":
+                other = await self._person(like)
+                await makes.set_manager(other, subject)
+            case "sponsors":
+                other = await self._person(like)
+                await makes.refer(f"/v1.0/users/{subject}/sponsors", f"/v1.0/users/{other}")
+            case "internalsponsors" | "externalsponsors" if type == "connectedOrganization":
+                other = await self._person(like)
+                name = relation.replace("sponsors", "Sponsors")
+                await makes.refer(f"{EM}/connectedOrganizations/{subject}/{name}", f"/v1.0/users/{other}")
+            case "incompatibleaccesspackages":
+                other = await makes.package(like, self._in_catalog[subject])
+                here = f"{EM}/accessPackages/{subject}/incompatibleAccessPackages"
+                await makes.refer(here, f"{EM}/accessPackages/{other}")
+            case "accesspackagesincompatiblewith":
+                other = await makes.package(like, self._in_catalog[subject])
+                here = f"{EM}/accessPackages/{other}/incompatibleAccessPackages"
+                await makes.refer(here, f"{EM}/accessPackages/{subject}")
+            case "incompatiblegroups":
+                other = await makes.group(like)
+                await makes.refer(f"{EM}/accessPackages/{subject}/incompatibleGroups", f"/v1.0/groups/{other}")
+            case "resourcerolescopes" | "accesspackageresourcerolescopes":
+                other = await makes.role_scope(self._in_catalog[subject], subject, await makes.group({}))
+            case "resources" | "accesspackageresources" | "resourceroles":
+                other = await makes.resource(subject, await makes.group(like), "AadGroup")
+            case "accesspackages":
+                other = await makes.package(like, subject)
+            case "customworkflowextensions" | "accesspackagecustomworkflowextensions":
+                other = await makes.extension(like, subject)
+            case "stages":
+                other = await makes.open_stage(subject)
+            case "getapplicablepolicyrequirements":
+                other = await makes.policy({}, subject)
+            case _:
+                raise NotMade(f"no builder puts anything into {relation} of {type}")
+        return other
+
+    # The request, rewritten
+
+    async def _path(self) -> str:
+        parts = ["/v1.0"]
+        steps = self.address.steps
+        for at, step in enumerate(steps):
+            if step.key is None:
+                parts.append(await self._call(step) if step.call else step.name)
+                continue
+            assert step.type is not None
+            name = _name(step.type, step.key)
+            if name not in self._named or (at and steps[at - 1].key is not None):
+                subject = self._parent(list(steps[: at + 1]))
+                if subject is None:
+                    raise NotMade(f"nothing says what {step.name} belongs to")
+                like = self.example.answer if isinstance(self.example.answer, dict) else {}
+                self._named[name] = await self._relate(subject[1], subject[0], step.name.lower(), like)
+            parts.append(f"{step.name}/{self._named[name]}")
+        return "/".join(parts)
+
+    async def _call(self, step: Step) -> str:
+        text = step.name
+        for one in ARGUMENT.finditer(step.call[1] if step.call else ""):
+            if type := IDS.get(one["name"].lower()):
+                text = text.replace(one["value"], await self.have(type, one["value"]))
+        return text
+
+    async def _option(self, name: str, value: str) -> str:
+        for one in IN_FILTER.finditer(value):
+            if type := of_property(one["property"]):
+                value = value.replace(one["value"], await self.have(type, one["value"]))
+        return value
+
+    async def _rewritten(self, body: Any, name: str, around: Like) -> Any:
+        """The body with ids of here in place of the example's."""
+        if isinstance(body, list):
+            return [await self._rewritten(one, name, around) for one in body]
+        if isinstance(body, dict):
+            shift = _years_to_now(body)
+            return {
+                key: await self._rewritten(_later(key, value, shift), key.lower(), {"__name__": name, **body})
+                for key, value in body.items()
+            }
+        return await self._id(body, name, around) if isinstance(body, str) else body
+
+    async def _id(self, text: str, name: str, around: Like) -> str:
+        system = str(around.get("originSystem", "")).lower()
+        inside = str(around.get("__name__", ""))
+        if name == "@odata.id" or name.endswith("@odata.bind"):
+            return await self._url(text)
+        if name in {"appscopeid", "directoryscopeid"} and text != "/":
+            collection, _, key = text.strip("/").rpartition("/")
+            id = await self.have(SCOPES.get(collection.lower(), "application"), key)
+            return f"/{collection}/{id}" if collection else f"/{id}"
+        if name == "originid" and system in ORIGINS:
+            role = ROLE_ORIGIN.fullmatch(text)
+            if role:
+                return f"{role['role']}_{await self.have('group', role['group'])}"
+            if inside == "role" and system == "aadapplication":
+                principal = await self.asks.call("GET", f"/v1.0/servicePrincipals/{await self.the('servicePrincipal')}")
+                return str(principal["appRoles"][0]["id"])
+            return await self.have(ORIGINS[system], text)
+        if name == "id" and inside == "resource":
+            return await self.makes.resource(*await self._resource_of(around, system))
+        return self._named.get(_name(IDS.get(name) or OBJECTS.get(inside, ""), text), text)
+
+    async def _resource_of(self, resource: Like, system: str) -> tuple[str, str, str]:
+        """Catalog, origin and system of the resource that a body names."""
+        origin = str(resource.get("originId") or "")
+        package = self._the.get("accessPackage")
+        catalog = self._in_catalog[package] if package else await self.the("accessPackageCatalog")
+        kind = ORIGINS.get(system, "group")
+        id = await self.have(kind, origin) if origin else await self.the(kind)
+        return catalog, id, str(resource.get("originSystem") or "AadGroup")
+
+    async def _url(self, url: str) -> str:
+        found = _URL_ID.search(url)
+        address = read_address(f"/{found['collection']}/{found['key']}") if found else None
+        if address is None or address.last.type is None or address.last.key is None:
+            raise NotMade(f"nothing says what {url[:100]} is")
+        collection = found["collection"] if found else ""
+        if is_placeholder(address.last.key):  # any: another one each time
+            id = await self.make(address.last.type, {})
+        else:
+            id = await self.have(address.last.type, address.last.key)
+        prefix = EM if collection.lower().startswith("accesspackage") else "/v1.0"
+        return self.asks.url(f"{prefix}/{collection}/{id}")
+
+    async def _acting(self, body: Any) -> None:
+        """Who has to ask, and what has to be in place, that the body alone tells."""
+        if self.example.method != "POST" or not isinstance(body, dict):
+            return
+        kind = str(body.get("requestType", "")).lower()
+        assignment = body.get("assignment") or body.get("accessPackageAssignment") or {}
+        if kind.startswith("user"):
+            self._by = assignment.get("targetId") or self._person_of.get(str(assignment.get("id")))
+        resource = body.get("resource") or body.get("accessPackageResource")
+        if isinstance(resource, dict) and resource.get("originId") and kind != "adminadd":
+            catalog = await self.the("accessPackageCatalog")
+            await self.makes.resource(catalog, resource["originId"], str(resource.get("originSystem")))
+        if isinstance(role := body.get("role"), dict) and "scope" in body:
+            scope = body["scope"]
+            package = await self.the("accessPackage")
+            system = str(role.get("originSystem") or scope.get("originSystem"))
+            await self.makes.resource(self._in_catalog[package], str(scope.get("originId")), system)
+
+
+def _name(type: str, text: str) -> str:
+    """Examples lose dashes of ids here and there; a placeholder means something else for each type."""
+    return f"{type}:{text}" if is_placeholder(text) or not text else text.replace("-", "").lower()
+
+
+def _is_group(like: Like) -> bool:
+    kind = str(like.get("@odata.type", ""))
+    return kind.endswith(".group") or (not kind and ("groupTypes" in like or "securityEnabled" in like))
+
+
+def _question(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """A question that this answers."""
+    asked = answer.get("answeredQuestion") or {}
+    kind = str(asked.get("@odata.type") or "#microsoft.graph.accessPackageTextInputQuestion")
+    question: dict[str, Any] = {
+        "@odata.type": kind,
+        "text": "Why?",
+        "isRequired": False,
+        "isAnswerEditable": True,
+        "sequence": 0,
+    }
+    if "MultipleChoice" in kind:
+        value = str(answer.get("value"))
+        question |= {"isMultipleSelectionAllowed": False, "choices": [{"actualValue": value, "text": value}]}
+    else:
+        question |= {"isSingleLineQuestion": True}
+    return question
+
+
+def _years_to_now(body: Mapping[str, Any]) -> int:
+    """By how many years the times of this object lie too far back, so that the earliest lies ahead."""
+    years = [
+        int(found[1])
+        for key, value in body.items()
+        if key.lower() in _FUTURE and isinstance(value, str) and (found := _DATE_TIME.fullmatch(value))
+    ]
+    return max(0, datetime.now(UTC).year + 1 - min(years)) if years else 0
+
+
+def _later(key: str, value: Any, years: int) -> Any:
+    if years and key.lower() in _FUTURE and isinstance(value, str) and (found := _DATE_TIME.fullmatch(value)):
+        return f"{int(found[1]) + years:04}{found[2].replace('-02-29', '-02-28')}"
+    return value
