@@ -1,8 +1,8 @@
 """Owns catalogs, the resources in them, access packages with their role sets, policies and populations.
 
-Hears: GROUP_FACTS (which groups there are, for resources), USE_ANSWERS (assignment says whether a package or policy
-that is to be deleted is still needed), and its own CATALOG_FACTS, PACKAGE_FACTS and POPULATION_FACTS (what lay inside
-something deleted is deleted, too).
+Hears: GROUP_FACTS, APPLICATION_FACTS and SITE_FACTS (what there is, for resources, and which roles), USE_ANSWERS
+(assignment says whether a package or policy that is to be deleted is still needed), and its own CATALOG_FACTS,
+PACKAGE_FACTS and POPULATION_FACTS (what lay inside something deleted is deleted, too).
 Says: CATALOG_FACTS, RESOURCE_FACTS, PACKAGE_FACTS, POLICY_FACTS, POPULATION_FACTS.
 
 A rule is parsed before it is kept, so whoever hears a policy can rely on it. Deletion is two-phase: a package or policy

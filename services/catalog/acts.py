@@ -9,6 +9,7 @@ from typing import Any
 from services.catalog import decide
 from services.catalog.decide import Change, Create, Delete, Surroundings, orphaned
 from services.catalog.model import GENERAL, Catalog, K, Kept
+from services.catalog.origins import Origins
 from services.catalog.store import Shelf, Shelves
 from shared.contracts.base import Cause
 from shared.contracts.catalog import Life
@@ -26,6 +27,7 @@ class Acts:
     def __init__(self, platform: Platform, shelves: Shelves) -> None:
         self.platform = platform
         self.shelves = shelves
+        self.origins = Origins(platform.database, shelves.groups)
         self.loops: dict[Shelf[Any], Loop[Any]] = {
             shelf: platform.loop(shelf.kind, shelf.store) for shelf in shelves.all()
         }

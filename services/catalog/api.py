@@ -14,6 +14,7 @@ from services.catalog.acts import Acts
 from services.catalog.bulk import ApplyIn, apply_changes
 from services.catalog.decide import Change, Create, Delete
 from services.catalog.model import K, Kept, Package, Resource
+from services.catalog.origins import NOUNS
 from services.catalog.store import LIVING, Shelf, Versioned
 from shared.contracts.base import Refusal
 from shared.contracts.catalog import Life, ResourceRole
@@ -75,6 +76,7 @@ class Edge:
     def __init__(self, acts: Acts) -> None:
         self.acts = acts
         self.shelves = acts.shelves
+        self.origins = acts.origins
 
     async def create(self, request: Request, shelf: Shelf[K], item: K) -> Versioned[K]:
         """Raises what refuses it; the thing as it is now, made by this request or by an earlier one like it."""
@@ -134,6 +136,28 @@ class Edge:
             request, query, find=find, render=lambda document: document["said"], context=name, total=total
         )
 
+    async def role_of(self, catalog_id: str, body: graph.RoleScopeIn) -> ResourceRole:
+        """The role that a body names, on a resource of this catalog. Raises NotFound."""
+        system, origin, role = graph.role_named(body)
+        if system == "SharePointOnline" and origin:
+            spelt = await self.origins.of([(system, origin)])
+            origin = spelt[system, origin].id if spelt else origin
+        id = Resource.id_of(catalog_id, system, origin) if origin else (body.role.resource and body.role.resource.id)
+        found = await self.shelves.resources.get(id or "")
+        if found is None or found.item.life is not Life.ACTIVE or found.item.catalog_id != catalog_id:
+            raise NotFound("The resource is not in the package's catalog.", target="role/resource")
+        place = (found.item.origin_system, found.item.origin_id)
+        wait = self.acts.platform.settings.read_wait_s
+        known = await self.origins.once_heard([place], wait)
+        if system != "AadGroup" and (place not in known or role not in known[place].roles):
+            raise NotFound("The role was not found.", code="RoleNotFound", target="role/originId")
+        return ResourceRole(
+            origin_system=found.item.origin_system,
+            origin_id=found.item.origin_id,
+            role=role,
+            display_name=found.item.display_name,
+        )
+
     # How things are written, with what was asked to be expanded
 
     async def catalogs_said(self, found: Sequence[Versioned[Any]], expand: tuple[Expand, ...]) -> list[Rendered]:
@@ -162,9 +186,10 @@ class Edge:
             _put(said, "assignmentPolicies", ((one.item.package_id, graph.policy_said(one)) for one in policies))
         if scopes := wanted.get("resourceRoleScopes"):
             inner = frozenset(one.name for one in scopes.expand)
+            names = await self.origins.role_names(role for one in found for role in one.item.roles)
             for body, one in zip(said, found, strict=True):
                 body["resourceRoleScopes"] = [
-                    graph.role_scope_said(one.item.catalog_id, role, inner) for role in one.item.roles
+                    graph.role_scope_said(one.item.catalog_id, role, inner, names) for role in one.item.roles
                 ]
         return said
 
@@ -186,7 +211,12 @@ class Edge:
 
     async def resources_said(self, found: Sequence[Versioned[Any]], expand: tuple[Expand, ...]) -> list[Rendered]:
         names = frozenset(one.name for one in expand)
-        return [graph.resource_said(one, names) for one in found]
+        places = [(one.item.origin_system, one.item.origin_id) for one in found]
+        origins = await self.origins.of(places) if "roles" in names else {}
+        return [
+            graph.resource_said(one, names, origins[place].roles if place in origins else None)
+            for one, place in zip(found, places, strict=True)
+        ]
 
     async def populations_said(self, found: Sequence[Versioned[Any]], _expand: tuple[Expand, ...]) -> list[Rendered]:
         return [graph.population_said(one) for one in found]
@@ -284,21 +314,19 @@ def _package_routes(routes: APIRouter, edge: Edge) -> None:
         item = (await edge.there(shelf, id)).item
         query = read_query(_ROLE_SCOPES, request.query_params.multi_items())
         inner = frozenset(one.name for one in query.expand)
+        names = await edge.origins.role_names(item.roles)
         return {
             "@odata.context": context_url(request, "resourceRoleScopes"),
-            "value": [graph.role_scope_said(item.catalog_id, role, inner) for role in item.roles],
+            "value": [graph.role_scope_said(item.catalog_id, role, inner, names) for role in item.roles],
         }
 
     @routes.post(f"{EM}/accessPackages/{{id}}/resourceRoleScopes", status_code=201)
     async def add_role(request: Request, id: str, body: graph.RoleScopeIn) -> Response:
         item = (await edge.there(shelf, id)).item
-        origin, name = graph.role_named(body.role)
-        resource = await edge.shelves.resources.get(Resource.id_of(item.catalog_id, "AadGroup", origin))
-        if resource is None or resource.item.life is not Life.ACTIVE:
-            raise NotFound("The resource is not in the package's catalog.", target="role/resource")
-        role = ResourceRole(origin_id=origin, role=name, display_name=resource.item.display_name)
+        role = await edge.role_of(item.catalog_id, body)
         await edge.change(request, shelf, Change(id, {}, add_roles=(role,)))
-        return JSONResponse(graph.role_scope_said(item.catalog_id, role), 201)
+        names = await edge.origins.role_names([role])
+        return JSONResponse(graph.role_scope_said(item.catalog_id, role, names=names), 201)
 
     @routes.delete(f"{EM}/accessPackages/{{id}}/resourceRoleScopes/{{role_scope}}", status_code=204)
     async def remove_role(request: Request, id: str, role_scope: str) -> None:
@@ -409,7 +437,8 @@ def _resource_routes(routes: APIRouter, edge: Edge) -> None:
 
     @routes.post(f"{EM}/resourceRequests", status_code=201)
     async def resource_request(request: Request, body: graph.ResourceRequestIn) -> Response:
-        """Add a group to a catalog, or take it out: done at once, as Graph mostly answers `delivered`."""
+        """Add a group, an application or a site to a catalog, or take it out: done at once, as Graph mostly answers
+        `delivered`."""
         catalog, asked = body.catalog.id, body.resource
         if body.request_type == "adminRemove":
             id = asked.id or Resource.id_of(catalog, asked.origin_system, asked.origin_id or "")
@@ -421,17 +450,20 @@ def _resource_routes(routes: APIRouter, edge: Edge) -> None:
         return JSONResponse(said, 201)
 
     async def add_resource(request: Request, catalog: str, asked: graph.ResourceIn) -> None:
-        if asked.origin_system != "AadGroup" or not asked.origin_id:
-            raise BadRequest("Only groups can be added yet: originSystem AadGroup and an originId.", target="resource")
+        if not asked.origin_id:
+            raise BadRequest("The resource has an originId.", target="resource/originId")
+        place = (asked.origin_system, asked.origin_id)
         wait = edge.acts.platform.settings.read_wait_s
-        names = await edge.shelves.groups.names_once_heard([asked.origin_id], wait)
-        if asked.origin_id not in names:
-            raise NotFound(f"The group {asked.origin_id} was not found.", target="resource/originId")
+        origin = (await edge.origins.once_heard([place], wait)).get(place)
+        if origin is None:
+            noun = NOUNS[asked.origin_system]
+            raise NotFound(f"The {noun} {asked.origin_id} was not found.", target="resource/originId")
         item = Resource(
-            id=Resource.id_of(catalog, "AadGroup", asked.origin_id),
+            id=Resource.id_of(catalog, asked.origin_system, origin.id),
             catalog_id=catalog,
-            origin_id=asked.origin_id,
-            display_name=names[asked.origin_id],
+            origin_system=asked.origin_system,
+            origin_id=origin.id,
+            display_name=origin.name,
             description=asked.description or "",
             created_at=now(),
             modified_at=now(),

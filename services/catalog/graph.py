@@ -312,10 +312,13 @@ def changes_of(body: Body, renamed: Mapping[str, str] | None = None) -> dict[str
     return {names.get(name, name): value for name, value in values.items()}
 
 
-def role_named(role: RoleIn) -> tuple[str, str]:
-    """(resource's origin id, role): `Member_<group id>` of a group. Raises BadRequest."""
+def role_named(body: RoleScopeIn) -> tuple[OriginSystem, str, str]:
+    """(system, resource's origin id, role) of the role that is to be brought; the origin id may be empty if the body
+    names the resource by its id alone. A group's role is `Member_<group id>`, an application's its id, a site's its
+    number. Raises BadRequest."""
+    role, resource = body.role, body.role.resource or RoleResourceIn()
     if role.origin_system != "AadGroup":
-        raise BadRequest(f"Resources of {role.origin_system} cannot be given yet.", target="role/originSystem")
+        return role.origin_system, (body.scope and body.scope.origin_id) or resource.origin_id or "", role.origin_id
     name, _, origin = role.origin_id.partition("_")
     if name not in {"Member", "Owner"} or not origin:
         raise BadRequest(
@@ -324,7 +327,7 @@ def role_named(role: RoleIn) -> tuple[str, str]:
             status=404,
             target="role/originId",
         )
-    return origin, name
+    return "AadGroup", origin, name
 
 
 def linked(body: LinkIn, collection: str) -> str:
@@ -491,19 +494,22 @@ def population_said(found: Versioned[Population]) -> dict[str, Any]:
     return {**_said(found), "membershipRule": found.item.rule}
 
 
-def resource_said(found: Versioned[Resource], expand: frozenset[str] = frozenset()) -> dict[str, Any]:
+def resource_said(
+    found: Versioned[Resource], expand: frozenset[str] = frozenset(), roles: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """`roles`: those it has in the directory, with their names; for `$expand=roles`."""
     resource = found.item
     said = {**_said(found), "originSystem": resource.origin_system, "originId": resource.origin_id}
     if "scopes" in expand:
         said["scopes"] = [_scope_said(resource.catalog_id, resource.origin_system, resource.origin_id)]
     if "roles" in expand:
-        names = ("Member", "Owner") if resource.origin_system == "AadGroup" else ()
         said["roles"] = [
             _role_said(
                 resource.catalog_id,
-                ResourceRole(origin_system=resource.origin_system, origin_id=resource.origin_id, role=name),
+                ResourceRole(origin_system=resource.origin_system, origin_id=resource.origin_id, role=role),
+                name,
             )
-            for name in names
+            for role, name in (roles or {}).items()
         ]
     return said
 
@@ -514,12 +520,18 @@ def role_scope_id(catalog_id: str, role: ResourceRole) -> str:
     return f"{derived_id('role', resource, role.role)}_{derived_id('scope', resource)}"
 
 
-def role_scope_said(catalog_id: str, role: ResourceRole, expand: frozenset[str] | None = None) -> dict[str, Any]:
-    """A role that a package brings; role and scope in full if `expand` names them (None: both)."""
+def role_scope_said(
+    catalog_id: str,
+    role: ResourceRole,
+    expand: frozenset[str] | None = None,
+    names: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """A role that a package brings; role and scope in full if `expand` names them (None: both). `names`: by the roles'
+    keys, of those that are not names themselves."""
     said: dict[str, Any] = {"id": role_scope_id(catalog_id, role)}
     if expand is None or "role" in expand:
         said["role"] = {
-            **_role_said(catalog_id, role),
+            **_role_said(catalog_id, role, (names or {}).get(role.key, role.role)),
             "resource": {
                 "id": Resource.id_of(catalog_id, role.origin_system, role.origin_id),
                 "displayName": role.display_name,
@@ -532,12 +544,12 @@ def role_scope_said(catalog_id: str, role: ResourceRole, expand: frozenset[str] 
     return said
 
 
-def _role_said(catalog_id: str, role: ResourceRole) -> dict[str, Any]:
+def _role_said(catalog_id: str, role: ResourceRole, name: str) -> dict[str, Any]:
     return {
         "id": derived_id("role", Resource.id_of(catalog_id, role.origin_system, role.origin_id), role.role),
-        "displayName": role.role,
+        "displayName": name,
         "originSystem": role.origin_system,
-        "originId": f"{role.role}_{role.origin_id}",
+        "originId": f"{role.role}_{role.origin_id}" if role.origin_system == "AadGroup" else role.role,
     }
 
 

@@ -1,4 +1,4 @@
-"""What catalog hears: the directory's groups, assignment's answers, and what it said itself of things deleted."""
+"""What catalog hears: of the directory what there is, of assignment what is used, of itself what was deleted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,15 @@ from services.catalog.store import LIVING, Shelf
 from shared.contracts.assignment import UseAnswer
 from shared.contracts.base import Cause, Fact
 from shared.contracts.catalog import CatalogFact, DeletionAsked, Life, PackageFact, PopulationFact
-from shared.contracts.topics import CATALOG_FACTS, GROUP_FACTS, PACKAGE_FACTS, POPULATION_FACTS, USE_ANSWERS
+from shared.contracts.topics import (
+    APPLICATION_FACTS,
+    CATALOG_FACTS,
+    GROUP_FACTS,
+    PACKAGE_FACTS,
+    POPULATION_FACTS,
+    SITE_FACTS,
+    USE_ANSWERS,
+)
 from shared.messaging.decision import Decision, Due, Handler, by
 from shared.messaging.envelope import outgoing
 from shared.messaging.loop import Work
@@ -28,6 +36,12 @@ def subscriptions(platform: Platform, acts: Acts) -> list[Subscription]:
 
     async def groups(facts: Sequence[Any]) -> None:
         await acts.shelves.groups.replica.apply(facts)
+
+    async def applications(facts: Sequence[Any]) -> None:
+        await acts.origins.applications.apply(facts)
+
+    async def sites(facts: Sequence[Any]) -> None:
+        await acts.origins.sites.apply(facts)
 
     async def answers(messages: Sequence[UseAnswer]) -> None:
         asked: tuple[tuple[str, Shelf[Any]], ...] = (
@@ -48,6 +62,8 @@ def subscriptions(platform: Platform, acts: Acts) -> list[Subscription]:
 
     return [
         platform.takes([GROUP_FACTS], groups),
+        platform.takes([APPLICATION_FACTS], applications),
+        platform.takes([SITE_FACTS], sites),
         platform.takes([USE_ANSWERS], answers),
         *(platform.takes([topic], insides) for topic in (CATALOG_FACTS, PACKAGE_FACTS, POPULATION_FACTS)),
     ]

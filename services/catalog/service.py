@@ -21,7 +21,7 @@ def assemble(platform: Platform) -> Service:
 
     return Service(
         platform.service,
-        stores=[*(shelf.store for shelf in shelves.all()), shelves.groups.replica],
+        stores=[*(shelf.store for shelf in shelves.all()), shelves.groups.replica, *acts.origins.replicas],
         subscriptions=subscriptions(platform, acts),
         timers=timers(acts),
         loops=list(acts.loops.values()),

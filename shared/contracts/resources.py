@@ -18,6 +18,8 @@ OWNER = "Owner"
 """The role of whoever owns a group or an application."""
 TENANT = "/"
 """The resource at which directory roles are held."""
+NO_ROLE = "00000000-0000-0000-0000-000000000000"
+"""Graph's id of access to an application that declares no roles for people."""
 
 
 class RoleSystem(StrEnum):
@@ -39,6 +41,10 @@ class AppRole(Contract):
     description: str | None = None
     is_enabled: bool = True
     allowed_member_types: tuple[Literal["User", "Application"], ...] = ("User",)
+
+    @property
+    def is_for_people(self) -> bool:
+        return "User" in self.allowed_member_types
 
 
 class ApplicationState(Contract):

@@ -271,6 +271,9 @@ class _Comparing:
         else:
             named = []
             for one in body["resourceRoleScopes"]:
+                if one["role"].get("originSystem", "AadGroup") != "AadGroup":
+                    named.append((one["role"]["displayName"], one["role"]["resource"]["displayName"]))
+                    continue
                 role, _, origin = str(one["role"]["originId"]).partition("_")
                 named.append((role, self._group_names.get(origin, origin)))
         return {f"role {role} of {group!r}": "given" for role, group in named}

@@ -15,8 +15,7 @@ from uuid import UUID
 from pydantic import Field as Described
 from pydantic import field_validator
 
-from services.directory.resources.store import NO_ROLE
-from shared.contracts.resources import AppRole, SiteRole
+from shared.contracts.resources import NO_ROLE, AppRole, SiteRole
 from shared.ids import derived_id
 from shared.security.permissions import NAMES_OF_ROLES
 from shared.web.graph_model import GraphBody, GraphModel, graph_time

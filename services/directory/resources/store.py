@@ -9,6 +9,7 @@ from typing import Any
 from services.directory.decide.held_roles import GiveByHand, Offered, Place, TakeByHand
 from services.directory.store import GroupStore, page_of
 from shared.contracts.resources import (
+    NO_ROLE,
     OWNER,
     TENANT,
     ApplicationState,
@@ -26,8 +27,6 @@ from shared.web.odata import ListQuery
 Document = dict[str, Any]
 
 LIVING: Document = {"state.deleted_at": None}
-NO_ROLE = "00000000-0000-0000-0000-000000000000"
-"""Graph's id of access to an application that declares no roles for people."""
 
 
 def principal_id_of(app_id: str) -> str:

@@ -1,0 +1,152 @@
+"""A package bundles roles of groups, applications and sites."""
+
+import uuid
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest_asyncio
+from aiokafka import AIOKafkaProducer
+
+from shared.contracts import topics
+from shared.contracts.base import Cause, Fact
+from shared.contracts.resources import (
+    NO_ROLE,
+    ApplicationCreated,
+    ApplicationDeleted,
+    ApplicationFact,
+    ApplicationState,
+    AppRole,
+    SiteCreated,
+    SiteFact,
+    SiteRole,
+    SiteState,
+)
+from shared.contracts.topics import Topic
+
+from .test_over_http import EM, a_catalog, a_group, code, made
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+CAUSE = Cause(id="test", correlation="test", actor="system:test")
+
+
+class Directory:
+    """Says what the directory would."""
+
+    def __init__(self, world: Any, producer: AIOKafkaProducer) -> None:
+        self._world, self._producer = world, producer
+
+    async def say(self, topic: Topic, fact: Fact) -> None:
+        name = self._world.settings.topic(topic.name)
+        await self._producer.send_and_wait(name, fact.json_bytes(), key=fact.subject.encode())
+
+    async def application(self, *roles: AppRole, id: str = "", version: int = 1, there: bool = True) -> str:
+        id = id or str(uuid.uuid4())
+        state = ApplicationState(
+            id=id, app_id=f"app-{id}", is_principal=there, display_name="Expenses", app_roles=roles, created_at=NOW
+        )
+        happened = ApplicationCreated(principal=True) if there else ApplicationDeleted(principal=True)
+        fact = ApplicationFact(
+            id=f"application:{id}:{version}", cause=CAUSE, subject=id, version=version, at=NOW,
+            transitions=(happened,), state=state,
+        )  # fmt: skip
+        await self.say(topics.APPLICATION_FACTS, fact)
+        return id
+
+    async def site(self, url: str) -> None:
+        id = str(uuid.uuid4())
+        roles = (SiteRole(id="4", display_name="Sales Visitors"), SiteRole(id="5", display_name="Sales Members"))
+        state = SiteState(id=id, web_url=url, display_name="Sales", roles=roles, created_at=NOW)
+        fact = SiteFact(
+            id=f"site:{id}:1", cause=CAUSE, subject=id, version=1, at=NOW, transitions=(SiteCreated(),), state=state
+        )
+        await self.say(topics.SITE_FACTS, fact)
+
+
+@pytest_asyncio.fixture
+async def directory(world: Any) -> AsyncIterator[Directory]:
+    async with AIOKafkaProducer(bootstrap_servers=world.settings.kafka) as producer:
+        yield Directory(world, producer)
+
+
+def resource(catalog: str, system: str, origin: str, *, take: bool = False) -> dict[str, Any]:
+    asked = {"originId": origin, "originSystem": system}
+    kind = "adminRemove" if take else "adminAdd"
+    return {"requestType": kind, "catalog": {"id": catalog}, "resource": asked}
+
+
+def role_scope(system: str, origin: str, role: str) -> dict[str, Any]:
+    return {
+        "role": {"originId": role, "originSystem": system, "resource": {"originSystem": system}},
+        "scope": {"originId": origin, "originSystem": system},
+    }
+
+
+async def test_a_package_bundles_roles_of_groups_applications_and_sites(world: Any, directory: Directory) -> None:
+    approver, auditor = str(uuid.uuid4()), str(uuid.uuid4())
+    url = f"https://x.example/sites/Sales-{uuid.uuid4().hex[:6]}"
+    group, catalog = await a_group(world, "Staff"), await a_catalog(world)
+    application = await directory.application(
+        AppRole(id=approver, display_name="Approver"), AppRole(id=auditor, display_name="Auditor", is_enabled=False)
+    )
+    await directory.site(url)
+    for system, origin in (("AadGroup", group), ("AadApplication", application), ("SharePointOnline", url.lower())):
+        await made(world.client, f"{EM}/resourceRequests", resource(catalog, system, origin))
+    listed = (await world.client.get(f"{EM}/catalogs/{catalog}/resources", params={"$expand": "roles,scopes"})).json()
+    said = {one["originSystem"]: one for one in listed["value"]}
+    assert (said["AadApplication"]["displayName"], said["SharePointOnline"]["originId"]) == ("Expenses", url)
+    assert [(one["displayName"], one["originId"]) for one in said["AadApplication"]["roles"]] == [
+        ("Approver", approver)
+    ]
+    assert [one["originId"] for one in said["SharePointOnline"]["roles"]] == ["4", "5"]
+    assert [one["originId"] for one in said["AadGroup"]["roles"]] == [f"Member_{group}", f"Owner_{group}"]
+
+    body = {"displayName": "Sales", "catalog": {"id": catalog}}
+    package = (await made(world.client, f"{EM}/accessPackages", body))["id"]
+    at = f"{EM}/accessPackages/{package}/resourceRoleScopes"
+    await made(world.client, at, role_scope("AadGroup", group, f"Owner_{group}"))
+    added = await made(world.client, at, role_scope("AadApplication", application, approver))
+    assert (added["role"]["displayName"], added["role"]["originId"]) == ("Approver", approver)
+    by_id = {
+        "role": {
+            "originId": "5",
+            "originSystem": "SharePointOnline",
+            "resource": {"id": said["SharePointOnline"]["id"]},
+        }
+    }
+    site = await made(world.client, at, by_id)
+    assert (site["role"]["displayName"], site["scope"]["originId"]) == ("Sales Members", url)
+    for system, origin, role in (("AadApplication", application, auditor), ("SharePointOnline", url, "9")):
+        refused = await world.client.post(at, json=role_scope(system, origin, role))
+        assert (refused.status_code, code(refused)) == (404, "RoleNotFound")
+    other = await world.client.post(at, json=role_scope("AadApplication", str(uuid.uuid4()), approver))
+    assert (other.status_code, code(other)) == (404, "ResourceNotFound")
+    expand = {"$expand": "resourceRoleScopes($expand=role,scope)"}
+    found = (await world.client.get(f"{EM}/accessPackages/{package}", params=expand)).json()["resourceRoleScopes"]
+    assert [one["role"]["displayName"] for one in found] == ["Owner", "Approver", "Sales Members"]
+    (fact,) = [one for one in await world.facts("catalog.packages") if one["subject"] == package][-1:]
+    assert [(one["originSystem"], one["role"]) for one in fact["state"]["roles"]] == [
+        ("AadGroup", "Owner"), ("AadApplication", approver), ("SharePointOnline", "5")
+    ]  # fmt: skip
+
+    kept = await world.client.post(
+        f"{EM}/resourceRequests", json=resource(catalog, "AadApplication", application, take=True)
+    )
+    assert kept.status_code == 409, "a package brings it"
+    assert (await world.client.delete(f"{at}/{added['id']}")).status_code == 204
+    await made(world.client, f"{EM}/resourceRequests", resource(catalog, "AadApplication", application, take=True))
+
+
+async def test_an_application_without_roles_has_default_access_and_none_that_is_gone(
+    world: Any, directory: Directory
+) -> None:
+    catalog, application = await a_catalog(world), await directory.application()
+    await made(world.client, f"{EM}/resourceRequests", resource(catalog, "AadApplication", application))
+    body = {"displayName": "All", "catalog": {"id": catalog}}
+    package = (await made(world.client, f"{EM}/accessPackages", body))["id"]
+    at = f"{EM}/accessPackages/{package}/resourceRoleScopes"
+    added = await made(world.client, at, role_scope("AadApplication", application, NO_ROLE))
+    assert added["role"]["displayName"] == "Default Access"
+    gone = await directory.application(there=False)
+    refused = await world.client.post(f"{EM}/resourceRequests", json=resource(catalog, "AadApplication", gone))
+    assert (refused.status_code, code(refused)) == (404, "ResourceNotFound")
