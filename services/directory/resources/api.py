@@ -100,16 +100,16 @@ class ResourceRooms:
 
     async def application(self, id: str) -> Document:
         """By the application object's id. Raises NotFound."""
-        return _first(await page_of(self.applications, {"state.registration_id": id.lower(), **LIVING}, limit=1), id)
+        return first(await page_of(self.applications, {"state.registration_id": id.lower(), **LIVING}, limit=1), id)
 
     async def principal(self, id: str) -> Document:
         """Raises NotFound."""
         there = await principals_of(self.applications, [id.lower()])
-        return _first(list(there.values()), id)
+        return first(list(there.values()), id)
 
     async def site(self, id: str) -> Document:
         """Raises NotFound."""
-        return _first(await page_of(self.sites, {"_id": id.lower(), **LIVING}, limit=1), id)
+        return first(await page_of(self.sites, {"_id": id.lower(), **LIVING}, limit=1), id)
 
     async def change_application(self, request: Request, command: ApplicationCommand) -> None:
         outcome = await self.directory.platform.run_one(
@@ -134,7 +134,7 @@ class ResourceRooms:
     async def held_role(self, id: str, scope: Scope) -> Document:
         """Raises NotFound."""
         found = await self.held.of_id(id.lower(), scope)
-        return _first([found] if found else [], id)
+        return first([found] if found else [], id)
 
     async def take_held(self, request: Request, id: str, scope: Scope) -> Response:
         """Take the held role of that id."""
@@ -159,7 +159,8 @@ class ResourceRooms:
         ]
 
 
-def _first(found: Sequence[Document], id: str) -> Document:
+def first(found: Sequence[Document], id: str) -> Document:
+    """The first. Raises NotFound, in Graph's words, if there is none."""
     if not found:
         raise NotFound(
             f"Resource '{id[:100]}' does not exist or one of its queried reference-property objects are not present.",
@@ -648,7 +649,7 @@ def _role_definitions(router: APIRouter, rooms: ResourceRooms) -> None:
     async def definition(
         request: Request, id: str, shape: Annotated[Shape, Depends(shape_query(ROLE_DEFINITIONS))]
     ) -> dict[str, Any]:
-        found = _first([one] if (one := await rooms.definitions.get(id.lower())) else [], id)
+        found = first([one] if (one := await rooms.definitions.get(id.lower())) else [], id)
         context = context_url(request, "roleManagement/directory/roleDefinitions/$entity", shape.select)
         return {"@odata.context": context, **shape.selected(graph.role_definition(found["_id"]))}
 

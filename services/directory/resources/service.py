@@ -10,6 +10,7 @@ from fastapi import APIRouter
 from services.directory.api import Rooms
 from services.directory.decide import applications, held_roles, sites
 from services.directory.resources.api import ResourceRooms, routes
+from services.directory.resources.objects import object_routes
 from services.directory.resources.store import (
     Applications,
     HeldRoles,
@@ -105,5 +106,5 @@ def assemble_resources(platform: Platform, directory: Rooms, route_class: type[A
             platform.hears(topic, held_loop, obeying) for topic in topics.lanes_of(topics.HELD_ROLE_COMMANDS)
         ],
         loops=[rooms.application_loop, rooms.site_loop, held_loop],
-        routers=routes(rooms, route_class),
+        routers=[*routes(rooms, route_class), object_routes(rooms, route_class)],
     )

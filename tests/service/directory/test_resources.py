@@ -261,3 +261,34 @@ async def test_an_ordinary_person_reads_and_writes_nothing(world: World) -> None
     assigner = ordinary | {"Tenure-Roles": "Privileged Role Administrator"}
     await world.ask("POST", "/roleManagement/directory/roleAssignments", itself, status=201, headers=assigner)
     await world.ask("DELETE", f"/applications/{registered}", status=403, headers=assigner)
+
+
+async def test_directory_objects_are_found_by_id_whatever_they_are(world: World) -> None:
+    group = (await world.ask("POST", "/groups", {"displayName": "Ops"}, status=201))["id"]
+    mail = {"displayName": "News", "securityEnabled": False, "mailEnabled": True, "groupTypes": ["Unified"]}
+    news = (await world.ask("POST", "/groups", mail, status=201))["id"]
+    registered, principal = await application(world)
+    ids = [principal, group, ANA.upper(), str(uuid.uuid4()), registered]
+
+    async def kinds(*types: str) -> list[str]:
+        found = await world.ask("POST", "/directoryObjects/getByIds", {"ids": ids, "types": types})
+        return [one["@odata.type"].removeprefix("#microsoft.graph.") for one in found["value"]]
+
+    assert await kinds() == ["servicePrincipal", "group", "user", "application"]
+    assert await kinds("user", "group") == ["group", "user"]
+    assert await kinds("device") == []
+    await world.ask("POST", "/directoryObjects/getByIds", {"ids": ["x"] * 1001}, status=400)
+    assert (await world.ask("GET", f"/directoryObjects/{group}"))["@odata.type"] == "#microsoft.graph.group"
+    await world.ask("GET", f"/directoryObjects/{uuid.uuid4()}", status=404)
+
+    reference = {"@odata.id": f"https://graph.example/v1.0/directoryObjects/{ANA}"}
+    for id in (group, news):
+        await world.ask("POST", f"/groups/{id}/members/$ref", reference, status=204)
+    body: dict[str, Any] = {"securityEnabledOnly": False}
+    assert set((await world.ask("POST", f"/users/{ANA}/getMemberGroups", body))["value"]) == {group, news}
+    body["securityEnabledOnly"] = True
+    assert (await world.ask("POST", f"/users/{ANA}/getMemberGroups", body))["value"] == [group]
+    checked = {"groupIds": [news.upper(), str(uuid.uuid4())]}
+    assert (await world.ask("POST", f"/users/{ANA}/checkMemberGroups", checked))["value"] == [news]
+    await world.ask("POST", f"/groups/{group}/owners/$ref", reference, status=204)
+    assert [one["id"] for one in (await world.ask("GET", f"/users/{ANA}/ownedObjects"))["value"]] == [group]

@@ -1,0 +1,142 @@
+"""Directory objects whatever they are: people, groups, applications and service principals by their ids.
+
+Source: reference/graph-api-operations.md 5.1, 5.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import Field as Described
+
+from services.directory.api import JOINED, Rooms
+from services.directory.graph import USERS
+from services.directory.graph import group as group_shown
+from services.directory.graph import user as user_shown
+from services.directory.resources import graph
+from services.directory.resources.api import ResourceRooms, first
+from services.directory.resources.store import LIVING, Document
+from services.directory.store import page_of
+from shared.contracts.resources import OWNER, RoleSystem
+from shared.web.caller import Asking
+from shared.web.errors import Forbidden
+from shared.web.graph_model import GraphBody
+from shared.web.odata import EntitySet, Shape
+from shared.web.paging import context_url, shape_query
+
+MOST_IDS = 1000
+MOST_GROUPS = 20
+"""Groups that one question may name."""
+
+OBJECTS = EntitySet(
+    "directoryObject",
+    {},
+    selectable=frozenset({"id", "deletedDateTime", "description", "appId", "mailNickname", "mailEnabled"})
+    | frozenset(USERS.selected_names.values()),
+)
+KINDS = ("user", "group", "application", "servicePrincipal")
+
+
+class ByIds(GraphBody):
+    """Ids, and of which kinds they may be."""
+
+    ids: Annotated[tuple[str, ...], Described(min_length=1, max_length=MOST_IDS)]
+    types: tuple[str, ...] = ()
+
+
+class MemberGroups(GraphBody):
+    security_enabled_only: bool = False
+
+
+class CheckedGroups(GraphBody):
+    group_ids: Annotated[tuple[str, ...], Described(max_length=MOST_GROUPS)]
+
+
+def object_routes(rooms: ResourceRooms, route_class: type[Any]) -> APIRouter:
+    """These routes, for whoever may read the directory."""
+    router = APIRouter(tags=["directoryObjects"], route_class=route_class, dependencies=[Depends(_reads)])
+    directory = rooms.directory
+
+    @router.get("/v1.0/directoryObjects/{id}")
+    async def one(request: Request, id: str, shape: Annotated[Shape, Depends(shape_query(OBJECTS))]) -> dict[str, Any]:
+        found = first(list((await _objects(rooms, [id], KINDS)).values()), id)
+        return {"@odata.context": context_url(request, "directoryObjects/$entity"), **shape.selected(found)}
+
+    @router.post("/v1.0/directoryObjects/getByIds")
+    async def by_ids(request: Request, body: ByIds) -> dict[str, Any]:
+        """Those that are there, in the order of the ids; unknown ones are left out."""
+        wanted = {kind.lower().removeprefix("#").removeprefix("microsoft.graph.") for kind in body.types}
+        kinds = [kind for kind in KINDS if not wanted - {"directoryobject"} or kind.lower() in wanted]
+        found = await _objects(rooms, body.ids, kinds)
+        ids = dict.fromkeys(id.lower() for id in body.ids)
+        return {
+            "@odata.context": context_url(request, "directoryObjects"),
+            "value": [found[id] for id in ids if id in found],
+        }
+
+    @router.get("/v1.0/users/{id}/ownedObjects")
+    async def owned(request: Request, id: str) -> dict[str, Any]:
+        """Groups and applications that a person owns."""
+        person = (await directory.user(id))["_id"]
+        state = await rooms.held.state(person)
+        owning = [role for role in (state["roles"] if state else ()) if role["held"] and role["role"] == OWNER]
+        systems = {RoleSystem.GROUP: "group", RoleSystem.REGISTRATION: "application"}
+        systems |= {RoleSystem.APPLICATION: "servicePrincipal"}
+        kinds = [systems[role["origin_system"]] for role in owning]
+        found = await _objects(rooms, [role["origin_id"] for role in owning], kinds)
+        return {"@odata.context": context_url(request, "directoryObjects"), "value": list(found.values())}
+
+    @router.post("/v1.0/users/{id}/getMemberGroups")
+    @router.post("/v1.0/users/{id}/getMemberObjects")
+    @router.post("/v1.0/directoryObjects/{id}/getMemberGroups")
+    async def member_groups(request: Request, id: str, body: MemberGroups) -> dict[str, Any]:
+        """Ids of the groups a person is in."""
+        scope: Document = {"state.security_enabled": True} if body.security_enabled_only else {}
+        return _ids(request, await _groups_of(directory, id, scope))
+
+    @router.post("/v1.0/users/{id}/checkMemberGroups")
+    @router.post("/v1.0/directoryObjects/{id}/checkMemberGroups")
+    async def check_groups(request: Request, id: str, body: CheckedGroups) -> dict[str, Any]:
+        """Those of the groups that a person is in."""
+        asked = {group.lower() for group in body.group_ids}
+        return _ids(request, [group for group in await _groups_of(directory, id, {}) if group in asked])
+
+    return router
+
+
+def _reads(caller: Asking) -> None:
+    if not caller.permits("Directory.Read.All"):
+        raise Forbidden("Insufficient privileges to complete the operation.")
+
+
+def _ids(request: Request, ids: list[str]) -> dict[str, Any]:
+    return {"@odata.context": context_url(request, "Collection(Edm.String)"), "value": ids}
+
+
+async def _groups_of(directory: Rooms, id: str, scope: Document) -> list[str]:
+    ids = await directory.memberships.groups_of((await directory.user(id))["_id"])
+    return await directory.groups.ids({"_id": {"$in": ids}, **LIVING, **scope})
+
+
+async def _objects(rooms: ResourceRooms, ids: Collection[str], kinds: Collection[str]) -> dict[str, Document]:
+    """Objects of these kinds that are there, by id."""
+    wanted = {"$in": sorted({id.lower() for id in ids})}
+    places: dict[str, tuple[Any, Document, Callable[[Document], Document]]] = {
+        "user": (rooms.directory.people, {"_id": wanted, **JOINED}, user_shown),
+        "group": (rooms.directory.groups, {"_id": wanted, **LIVING}, group_shown),
+        "application": (rooms.applications, {"state.registration_id": wanted, **LIVING}, graph.application),
+        "servicePrincipal": (
+            rooms.applications,
+            {"_id": wanted, "state.is_principal": True, **LIVING},
+            graph.service_principal,
+        ),
+    }
+    found: dict[str, Document] = {}
+    for kind, (store, query, shown) in places.items():
+        if kind in kinds:
+            for document in await page_of(store, query):
+                body = shown(document)
+                found[body["id"]] = {"@odata.type": f"#microsoft.graph.{kind}", **body}
+    return found
