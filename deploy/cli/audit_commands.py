@@ -115,7 +115,7 @@ def erase(
     as_json: Json = False,
 ) -> None:
     """Take a person's names, values and HR changes out of the trail. It still verifies, and says that it was done."""
-    body = _ask("POST", data_dir, api, f"audit/people/{person}:erase", json={"reason": reason})
+    body = _ask("POST", data_dir, api, f"audit/people/{person}/erase", json={"reason": reason})
     if as_json:
         _print_json(body)
     else:

@@ -46,7 +46,7 @@ def router_of(answers: Answers, sealer: Sealer) -> APIRouter:
         """Sign the heads of the chains now, not at the next interval."""
         return {"checkpoints": [one.model_dump(mode="json") for one in await sealer.seal()]}
 
-    @router.post("/audit/people/{person_id}:erase")
+    @router.post("/audit/people/{person_id}/erase")
     async def erase(person_id: str, body: Annotated[EraseIn | None, Body()] = None) -> dict[str, Any]:
         """Take a person's names, attribute values and HR changes out of the trail; the chains still verify."""
         return await answers.erase(person_id, LOCAL_OPERATOR, (body or EraseIn()).reason)

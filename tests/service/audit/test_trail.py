@@ -213,7 +213,7 @@ async def test_a_person_can_be_erased_and_the_chain_still_verifies(settings: Set
         other = person(1, START, cause("c8"), "Sales", id="person-ben")
         await audit.publish([*story(), other])
         await audit.recorded(len(story()) + 1)
-        done = await audit.http.post(f"/v1.0/tenure/audit/people/{ANA}:erase", json={"reason": "asked"})
+        done = await audit.http.post(f"/v1.0/tenure/audit/people/{ANA}/erase", json={"reason": "asked"})
         assert done.status_code == 200, done.text
         assert done.json()["records"] == len(story()) - 3  # all but catalog and group
         proof = await audit.get("audit/verify")
@@ -226,7 +226,7 @@ async def test_a_person_can_be_erased_and_the_chain_still_verifies(settings: Set
         why = await audit.get("explain", person=ANA, package="Sales")
         assert why["answer"] == "had"
         assert any("erased" in line["what"] for line in why["value"])
-        again = (await audit.http.post(f"/v1.0/tenure/audit/people/{ANA}:erase")).json()
+        again = (await audit.http.post(f"/v1.0/tenure/audit/people/{ANA}/erase")).json()
         assert again["records"] == 0
         assert (await audit.get("audit/verify"))["sound"]
         # Parts that vanish without a word are no erasure.
