@@ -53,8 +53,8 @@ class Navigating:
             await self._app(scope, receive, send)
         elif scope["method"] == "GET" and (answer := await self._end(scope)) is not None:
             await answer(scope, receive, send)
-        elif known is not None:
-            raise method_not_allowed(Allow=", ".join(sorted(known.methods)))
+        elif allowed := (known.methods if known else frozenset()) | self._methods_of_end(scope):
+            raise method_not_allowed(Allow=", ".join(sorted(allowed)))
         else:
             raise no_such_path(scope["path"])
 
@@ -70,21 +70,25 @@ class Navigating:
         return self._paths.table.find(scope["path"])
 
     async def _end(self, scope: Scope) -> Ends:
-        before, _, last = scope["path"].rstrip("/").rpartition("/")
-        name = ""
-        if last.lower() == "$value":
-            before, _, name = before.rpartition("/")
-        known = self._paths.table.find(before)
-        if known is None or "GET" not in known.methods or not known.path.startswith("/v1.0/"):
+        whole, name, last = _taken_apart(scope["path"])
+        known = self._readable(whole)
+        if known is None:
             return None
-        match last.lower():
+        match last:
             case "$count":
                 return await self._count(scope, known.path)
             case "$ref":
                 return await self._references(scope, known.path)
-            case "$value":
-                return await self._property(scope, known.path, name, alone=True)
-        return await self._property(scope, known.path, last, alone=False)
+        return await self._property(scope, known.path, name, alone=last == "$value")
+
+    def _methods_of_end(self, scope: Scope) -> frozenset[str]:
+        whole, _, last = _taken_apart(scope["path"])
+        # GET has been tried, and what is behind a path that answers it has no other verb.
+        return frozenset({"GET"} if scope["method"] != "GET" and last and self._readable(whole) else ())
+
+    def _readable(self, path: str) -> Known | None:
+        known = self._paths.table.find(path)
+        return known if known and "GET" in known.methods and known.path.startswith("/v1.0/") else None
 
     async def _count(self, scope: Scope, path: str) -> Ends:
         found = await self._get(scope, path, {"$count": "true", "$top": "1"})
@@ -139,6 +143,18 @@ class Navigating:
         except orjson.JSONDecodeError:
             return None
         return said if isinstance(said, dict) else None
+
+
+def _taken_apart(path: str) -> tuple[str, str, str]:
+    """Path of the whole, a property's name if there is one, and `$count`, `$ref` or `$value` if that stands last."""
+    before, _, last = path.rstrip("/").rpartition("/")
+    match last.lower():
+        case "$count" | "$ref" as end:
+            return before, "", end
+        case "$value":
+            whole, _, name = before.rpartition("/")
+            return whole, name, "$value"
+    return before, last, ""
 
 
 def _property(scope: Scope, path: str, found: Body, name: str) -> Response:

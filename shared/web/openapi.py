@@ -15,7 +15,7 @@ _REFUSALS: dict[int, str] = {
     400: "What was sent cannot be understood or is not allowed here; `target` names it.",
     401: "No token, or one that does not count; `WWW-Authenticate` says why.",
     403: "Known, and not allowed.",
-    404: "No such object.",
+    404: "No such object, or what was asked names one that is not there.",
     409: "The object's state does not allow it, a name is taken, or the Idempotency-Key was used for something else.",
     412: "The object has changed since the version that If-Match names.",
     413: "The body is too large.",
@@ -23,10 +23,12 @@ _REFUSALS: dict[int, str] = {
     500: "A fault of ours; the request id finds it in the log.",
     503: "A server behind this one is away; `Retry-After` says when to come back.",
 }
-_ALWAYS = (400, 401, 403, 429, 500, 503)
+_ALWAYS = (400, 401, 403, 404, 429, 500, 503)
 _CHANGES = frozenset({"post", "patch", "put", "delete"})
 _WITH_RETRY_AFTER = frozenset({429, 503})
 
+_TEXT: Json = {"text/plain": {"schema": {"type": "string"}}}
+_JSON: Json = {"application/json": {"schema": {"type": "object"}}}
 _PARAMETERS: dict[str, Json] = {
     "clientRequestId": {
         "name": "client-request-id",
@@ -92,16 +94,48 @@ def completed(document: Json) -> Json:
     components["responses"] = {f"Refused{status}": _refusal(status) for status in _REFUSALS}
     components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
     document["security"] = [{"token": []}]
-    for path, item in document.get("paths", {}).items():
+    _add_ends(document.get("paths", {}))
+    for item in document.get("paths", {}).values():
         for method, operation in item.items():
-            _complete(path, method, operation)
+            _complete(method, operation)
     return document
 
 
-def _complete(path: str, method: str, operation: Json) -> None:
+def _add_ends(paths: dict[str, Json]) -> None:
+    """What `navigation` answers behind lists, and behind one object where its reference can be set."""
+    lists = {
+        path: item["get"]
+        for path, item in paths.items()
+        if "get" in item and _is_list(item["get"]) and not path.endswith("/$count")
+    }
+    for path, listed in lists.items():
+        counted = paths.setdefault(f"{path}/$count", {})
+        counted.setdefault("get", _end(listed, "count", "Length of the list.", {"$filter", "$search"}, _TEXT))
+        counted["get"]["responses"]["200"]["content"] = _TEXT
+    for path, item in paths.items():
+        if path.endswith("/$ref") and (whole := paths.get(path.removesuffix("/$ref"), {}).get("get")):
+            kept = {"$filter", "$search", "$top", "$skip", "$skiptoken", "$count"} if _is_list(whole) else set()
+            item.setdefault("get", _end(whole, "references", "Where it is found.", kept, _JSON))
+
+
+def _is_list(operation: Json) -> bool:
+    return any(one.get("name") == "$top" for one in operation.get("parameters", []))
+
+
+def _end(whole: Json, name: str, summary: str, options: set[str], content: Json) -> Json:
+    return {
+        "tags": whole.get("tags", []),
+        "summary": summary,
+        "operationId": f"{whole['operationId']}_{name}",
+        "parameters": [one for one in whole.get("parameters", []) if one["in"] == "path" or one["name"] in options],
+        "responses": {"200": {"description": "Successful Response", "content": content}},
+    }
+
+
+def _complete(method: str, operation: Json) -> None:
     responses: Json = operation["responses"]
     responses.pop("422", None)
-    for status in sorted(_statuses(path, method, operation)):
+    for status in sorted(_statuses(method, operation)):
         responses.setdefault(str(status), {"$ref": f"#/components/responses/Refused{status}"})
     if method in {"post", "patch", "put"}:
         # What Prefer turns them into.
@@ -117,10 +151,8 @@ def _complete(path: str, method: str, operation: Json) -> None:
     operation["responses"] = dict(sorted(responses.items()))
 
 
-def _statuses(path: str, method: str, operation: Json) -> set[int]:
+def _statuses(method: str, operation: Json) -> set[int]:
     statuses = set(_ALWAYS)
-    if "{" in path or method == "post":  # a body may name what is not there
-        statuses.add(404)
     if method in _CHANGES:
         statuses |= {409, 412}
     if "requestBody" in operation:

@@ -164,7 +164,9 @@ async def test_me_is_who_is_signed_in(app: FastAPI) -> None:
 async def test_a_verb_that_a_path_lacks_is_told_all_that_it_has(app: FastAPI) -> None:
     for path, method, allowed in (
         ("/v1.0/users/a", "DELETE", "GET, PATCH"),
-        ("/v1.0/groups/g/members/$ref", "PUT", "POST"),
+        ("/v1.0/groups/g/members/$ref", "PUT", "GET, POST"),
+        ("/v1.0/groups/g/members/$count", "DELETE", "GET"),
+        ("/v1.0/users/a/displayName/$value", "PUT", "GET"),
         ("/v1.0/users", "OPTIONS", "GET"),
     ):
         refused = await call(app, path, method)

@@ -79,6 +79,13 @@ def app() -> FastAPI:
     @routes.patch("/users/{id}", status_code=204)
     async def change(id: str, if_match: IfMatch = None) -> None: ...
 
+    @routes.get("/users/{id}/manager")
+    async def manager(id: str) -> dict[str, str]:
+        return {"id": id}
+
+    @routes.put("/users/{id}/manager/$ref", status_code=204)
+    async def set_manager(id: str) -> None: ...
+
     return make_app("Test", [routes, batch_router()])
 
 
@@ -100,16 +107,28 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]
 
 def test_every_operation_names_its_refusals(document: dict[str, Any]) -> None:
     statuses = {name: set(operation["responses"]) for name, operation in operations(document)}
-    always = {"400", "401", "403", "429", "500", "503"}
+    always = {"400", "401", "403", "404", "429", "500", "503"}
     assert statuses == {
         "get /v1.0/users": {"200", *always},
-        "post /v1.0/users": {"201", "204", "404", "409", "412", "413", *always},
-        "get /v1.0/users/{id}": {"200", "404", *always},
-        "patch /v1.0/users/{id}": {"200", "204", "404", "409", "412", *always},
-        "post /v1.0/$batch": {"200", "404", "409", "412", "413", *always},
+        "post /v1.0/users": {"201", "204", "409", "412", "413", *always},
+        "get /v1.0/users/$count": {"200", *always},
+        "get /v1.0/users/{id}": {"200", *always},
+        "get /v1.0/users/{id}/manager": {"200", *always},
+        "put /v1.0/users/{id}/manager/$ref": {"200", "204", "409", "412", *always},
+        "get /v1.0/users/{id}/manager/$ref": {"200", *always},
+        "patch /v1.0/users/{id}": {"200", "204", "409", "412", *always},
+        "post /v1.0/$batch": {"200", "409", "412", "413", *always},
     }
     assert document["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
     assert "ValidationError" not in str(document)
+
+
+def test_what_stands_behind_a_list_is_documented_with_it(document: dict[str, Any]) -> None:
+    count = document["paths"]["/v1.0/users/$count"]["get"]
+    assert {one.get("name") for one in count["parameters"]} == {"$filter", "$search", None}
+    assert set(count["responses"]["200"]["content"]) == {"text/plain"}
+    ids = [operation["operationId"] for _, operation in operations(document)]
+    assert len(ids) == len(set(ids))
 
 
 def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
