@@ -24,7 +24,9 @@ def milliseconds(moment: datetime) -> datetime:
 
 
 class SystemClock:
-    """The machine's time, plus a fixed `offset` (setting `clock_offset_s`, for tests of whole processes)."""
+    """The machine's time, plus a fixed `offset` (setting `clock_offset_s`, for tests of whole processes).
+
+    A run in a folder has `deploy.run.clock.RunClock`, which its operator may put forward."""
 
     def __init__(self, offset: timedelta = timedelta()) -> None:
         self._offset = offset

@@ -32,6 +32,7 @@ COMMANDS: dict[str, Command] = {
     "service": Command("deploy.cli.run_commands", "service", "One service in a process of its own."),
     "topics": Command("deploy.cli.run_commands", "topics", "Make the topics that are missing."),
     "token": Command("deploy.cli.token_command", "token", "A bearer token for an embedded run, for development."),
+    "clock": Command("deploy.cli.clock_command", "clock", "An embedded run's clock: show it, put it forward."),
     "status": Command("deploy.cli.status_command", "status", "Lag, pending work, dead letters; exit 1 if unwell."),
     "plan": Command("deploy.cli.catalog_commands", "plan_command", "Show what applying a catalog file would change."),
     "apply": Command("deploy.cli.catalog_commands", "apply_command", "Make the catalog as a file describes it."),

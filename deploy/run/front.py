@@ -15,8 +15,9 @@ from starlette.responses import Response, StreamingResponse
 
 from deploy.run import peers
 from deploy.run.backlog import WatchApart
+from deploy.run.clock import RunClock, clock_router
 from deploy.run.identity import authenticator, keys_router
-from deploy.run.status import status_router
+from deploy.run.status import looking, status_router
 from shared.messaging.host import Host
 from shared.messaging.service import Service
 from shared.security.development import DevelopmentIssuer
@@ -43,10 +44,11 @@ def application(
     elsewhere: Mapping[str, Service],
     data_dir: Path | None,
     own_issuer: DevelopmentIssuer | None = None,
+    own_clock: RunClock | None = None,
 ) -> FastAPI:
     """All routes of `host`'s services; those of the services that run `elsewhere` lead to their processes.
 
-    `own_issuer`: the embedded run's."""
+    `own_issuer`, `own_clock`: the embedded run's."""
 
     async def readiness() -> list[str]:
         return [
@@ -54,6 +56,7 @@ def application(
         ]
 
     watch = WatchApart(settings, [one for service in host.services.values() for one in service.subscriptions])
+    look = looking(watch, host, tuple(elsewhere), data_dir)
     peer_client = httpx.AsyncClient(timeout=PEER_TIMEOUT_S, trust_env=False, limits=httpx.Limits(max_connections=50))
 
     @asynccontextmanager
@@ -66,7 +69,8 @@ def application(
     app = make_app(
         "Tenure",
         [
-            status_router(watch, host, tuple(elsewhere), data_dir),
+            status_router(look),
+            clock_router(host.clock, look, own_clock),
             batch_router(),
             *([keys_router(own_issuer)] if own_issuer else []),
         ],

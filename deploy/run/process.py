@@ -9,6 +9,7 @@ import signal
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from deploy.cli.endpoints import FILE, LOCK, CannotStart, Endpoints, endpoints, write
@@ -16,6 +17,7 @@ from deploy.embedded import EmbeddedError, Server, servers
 from deploy.embedded.folder import Folder
 from deploy.mailcatcher import MailCatcher
 from deploy.run import peers, registry
+from deploy.run.clock import RunClock
 from deploy.run.front import application
 from deploy.run.identity import check_callers, issuer_joined, own_issuer
 from deploy.run.lock import hold
@@ -76,12 +78,13 @@ async def all_in_one(settings: Settings, without: Collection[str] = (), say: Say
             say("Making topics")
             await create_topics(settings, registry.all_groups(settings))
             say("Starting the services")
-            host = Host(settings, registry.assemblies(without))
+            clock = _clock(settings, data_dir) if embedded else None
+            host = Host(settings, registry.assemblies(without), clock)
             if host.services:  # else this is the front alone, which leads to services in other processes
                 await stack.enter_async_context(host)
             issuer = own_issuer(settings, data_dir) if embedded else None
             http = HttpServer(
-                application(settings, host, registry.assembled(settings, without), data_dir, issuer),
+                application(settings, host, registry.assembled(settings, without), data_dir, issuer, clock),
                 settings.http_host,
                 settings.http_port,
             )
@@ -124,7 +127,9 @@ async def alone(settings: Settings, name: str, data_dir: Path | None, say: Say =
             if data_dir is not None:
                 stack.enter_context(peers.seat(data_dir, name))
             say(f"Starting {name}")
-            host = await stack.enter_async_context(Host(settings, {name: assemble}))
+            # A clock that was never turned is the machine's, so any run's will do.
+            clock = _clock(settings, data_dir) if data_dir is not None else None
+            host = await stack.enter_async_context(Host(settings, {name: assemble}, clock))
             http = HttpServer(application(settings, host, {}, data_dir, issuer), settings.http_host, settings.http_port)
             await http.start()
             stack.push_async_callback(http.stop)
@@ -133,6 +138,10 @@ async def alone(settings: Settings, name: str, data_dir: Path | None, say: Say =
             if data_dir is not None:
                 peers.register(data_dir, name, http.url)
             yield http.url
+
+
+def _clock(settings: Settings, data_dir: Path) -> RunClock:
+    return RunClock(data_dir, timedelta(seconds=settings.clock_offset_s))
 
 
 def joined(settings: Settings, run: Endpoints) -> Settings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +13,36 @@ from fastapi import APIRouter, Request
 from deploy.run import peers
 from deploy.run.backlog import WatchApart
 from shared.messaging.host import Host, groups_of
+from shared.web.graph_model import graph_time
 
 PATH = "/v1.0/tenure/status"
 _PEER_S = 45.0
 
+Look = Callable[[str | None], Awaitable[dict[str, Any]]]
+"""The status document, as whoever has this `Authorization` header may see it."""
 
-def status_router(watch: WatchApart, host: Host, elsewhere: tuple[str, ...], data_dir: Path | None) -> APIRouter:
-    """The route over what this process runs, and over what runs `elsewhere`."""
+
+def status_router(look: Look) -> APIRouter:
+    """The route."""
     router = APIRouter(tags=["tenure"])
 
     @router.get(PATH)
     async def status(request: Request) -> dict[str, Any]:
         """Lag, pending outbox, overdue timers and troubles by service; dead letters by group; rejections."""
+        return await look(request.headers.get("authorization"))
+
+    return router
+
+
+def looking(watch: WatchApart, host: Host, elsewhere: tuple[str, ...], data_dir: Path | None) -> Look:
+    """What asks all of them how they are."""
+
+    async def look(token: str | None) -> dict[str, Any]:
         groups = {name: groups_of([service]) for name, service in host.services.items()}
         own, kafka, *others = await asyncio.gather(
             host.wellbeing(with_lag=False),
             watch.measure(),
-            *(_of_peer(name, data_dir, request.headers.get("authorization")) for name in elsewhere),
+            *(_of_peer(name, data_dir, token) for name in elsewhere),
         )
         services: dict[str, Any] = {}
         for name, found in own.items():
@@ -42,6 +56,8 @@ def status_router(watch: WatchApart, host: Host, elsewhere: tuple[str, ...], dat
                 "pendingOutbox": int(found["pending"]),
                 "oldestPendingS": round(found["oldest_pending_s"], 3),
                 "overdueTimersS": round(found["overdue_s"], 3),
+                "nextDue": graph_time(found["next_due"]) if found["next_due"] else None,
+                "underWay": found["under_way"],
                 "parkedTimers": int(found["parked"]),
                 "markedByDeadLetters": int(found["dead_letters"]),
             }
@@ -57,7 +73,7 @@ def status_router(watch: WatchApart, host: Host, elsewhere: tuple[str, ...], dat
             "oldestUnsettledS": max((s.get("oldestUnsettledS") or 0.0 for s in services.values()), default=0.0),
         }
 
-    return router
+    return look
 
 
 async def _of_peer(name: str, data_dir: Path | None, token: str | None) -> dict[str, Any]:

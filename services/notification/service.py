@@ -62,6 +62,7 @@ def assemble(platform: Platform) -> Service:
         ],
         background=[*(_named(worker.name, worker.run) for worker in workers), forget],
         routers=[api.router(platform, records)],
+        under_way=[records.under_way],
     )
 
 

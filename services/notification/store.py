@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from services.notification import decide
 from services.notification.model import Channel, Ending, Event, Known, Message, Person, Status, dump, load
+from shared.clock import SystemClock
 from shared.contracts.catalog import PackageFact, PolicyFact
 from shared.contracts.directory import PersonFact
 from shared.storage import Database, Documents, Index, Replica
 
+REAL_TIME = SystemClock()
 KEEP_REASONS = timedelta(days=14)
 """As long as the topics are kept: nothing older is told of."""
 
@@ -32,8 +36,11 @@ class Messages:
         )
 
     async def record(self, messages: Sequence[Message]) -> None:
-        """Keep new ones; those that are there already stay as they are, however far they have come."""
-        await self.documents.insert([dump(one) for one in messages], ordered=False)
+        """Keep new ones, to be sent at once; those that are there already stay as they are, however far they have come.
+
+        Attempts and leases go by the real clock, whatever the business clock says."""
+        now = REAL_TIME.now()
+        await self.documents.insert([dump(replace(one, next_at=now)) for one in messages], ordered=False)
 
     async def claim(self, channel: Channel, now: datetime, until: datetime, claim: str, limit: int) -> list[Message]:
         """Take up to `limit` of what is due, the oldest first, under a lease. Two workers never get the same."""
@@ -46,6 +53,16 @@ class Messages:
         await self.documents.change([({"_id": {"$in": ids}, **waiting}, {"$set": taken})])
         found = await self.documents.find({"_id": {"$in": ids}, "claim": claim})
         return [load(document) for document in found]
+
+    async def under_way(self) -> int:
+        """How many are being sent, or would be by now. What waits for another attempt is not among them."""
+        soon = REAL_TIME.now() + decide.LOOK_AGAIN
+        return await self.documents.count(
+            {
+                "next_at": {"$exists": True},
+                "$or": [{"status": Status.SENDING.value}, {"status": Status.QUEUED.value, "next_at": {"$lte": soon}}],
+            }
+        )
 
     async def settle(self, messages: Sequence[Message], claim: str) -> None:
         """Write what became of claimed messages: one bulk write, one part for all that came to the same."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import structlog
 
@@ -14,7 +14,7 @@ from services.notification.channels import Away, Letter, Outlet, Results
 from services.notification.decide import Not, Result, Untried
 from services.notification.model import Channel, Message, Person
 from services.notification.render import Renderer
-from services.notification.store import Messages, Names
+from services.notification.store import REAL_TIME, Messages, Names
 from shared.clock import Clock
 from shared.messaging.health import Health
 
@@ -88,7 +88,7 @@ class Worker:
     async def step(self) -> int:
         """Claim, render, send, note. Returns how many were claimed; raises Away once all that is known is noted."""
         claim = uuid.uuid4().hex
-        now = _now()
+        now = REAL_TIME.now()
         claimed = await self._messages.claim(self._channel, now, now + LEASE, claim, BATCH)
         if not claimed:
             return 0
@@ -127,16 +127,10 @@ class Worker:
 
 
 def _settled(claimed: Sequence[Message], refused: dict[str, Not], results: Results) -> list[Message]:
-    now = _now()
+    now = REAL_TIME.now()
     settled: list[Message] = []
     for message in claimed:
         result: Result | Not | None = refused.get(message.id) or results.get(message.id, Untried())
         if result is not None:
             settled.append(decide.after(message, result, now))
     return settled
-
-
-def _now() -> datetime:
-    """Real time: a lease on a turned clock would be lost."""
-    now = datetime.now(UTC)
-    return now.replace(microsecond=now.microsecond // 1000 * 1000)

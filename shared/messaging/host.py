@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -93,13 +93,16 @@ class Host:
         return behind
 
     async def wellbeing(self, *, with_lag: bool = True) -> dict[str, dict[str, Any]]:
-        """For `tenure status`: lag, pending outbox, overdue and parked timers, marked aggregates, by service.
+        """For `tenure status`: lag, pending outbox, overdue and parked timers, the next date, work under way, marked
+        aggregates, by service.
 
         `with_lag` False: for those who know the lag already, and of all replicas."""
         lag = await self.lag() if with_lag else {}
         return {
             name: {
                 **await self._stored_health(service),
+                "next_due": await self._next_due(service),
+                "under_way": sum([await count() for count in service.under_way]),
                 "lag": lag.get(name, {}),
                 "ready": self.platforms[name].health.ready,
                 "troubles": self.platforms[name].health.troubles,
@@ -233,6 +236,11 @@ class Host:
             "parked": sum(one["parked"] for one in found),
             "dead_letters": sum(one["dead_letters"] for one in found),
         }
+
+    async def _next_due(self, service: Service) -> datetime | None:
+        now = self.clock.now()
+        dates = [await loop.store.next_due(now) for loop in service.loops]  # type: ignore[attr-defined]
+        return min((date for date in dates if date is not None), default=None)
 
     async def _stop(self) -> None:
         for platform in self.platforms.values():

@@ -97,6 +97,8 @@ class Service:
     routers: Sequence[APIRouter] = ()
     background: Sequence[Callable[[], Awaitable[None]]] = ()
     """Further loops, each running until cancelled and restarted with a pause if it fails."""
+    under_way: Sequence[Callable[[], Awaitable[int]]] = ()
+    """How much is being done that neither a topic nor a date tells of, such as mails that are to go out now."""
 
 
 @dataclass

@@ -219,6 +219,18 @@ class MongoAggregates:
                 if document.get("state") is not None:
                     yield _with_id(document)
 
+    async def next_due(self, now: datetime) -> datetime | None:
+        """When a timer next has something to do, past moments too; None if nothing is dated. Without what is parked."""
+        alive: dict[str, Any] = {"timer.parked": {"$exists": False}}
+        waits: dict[str, Any] = {"due_at": {"$lte": now}, "timer.until": {"$gt": now}}
+        with telling_errors():
+            first = await self._collection.find_one(
+                {"due_at": {"$exists": True}, **alive, "$nor": [waits]}, {"due_at": 1}, sort=[("due_at", 1)]
+            )
+            backing_off = await self._collection.find_one({**waits, **alive}, {"timer": 1}, sort=[("timer.until", 1)])
+        dates = [first["due_at"]] if first else []
+        return min([*dates, backing_off["timer"]["until"]] if backing_off else dates, default=None)
+
     async def health(self, now: datetime) -> dict[str, float]:
         """For status: pending, oldest pending and overdue in seconds, parked timers, dead letters."""
         pending = await self.count({"pending": {"$exists": True}})
