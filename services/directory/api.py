@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -19,6 +19,7 @@ from services.directory.graph import (
     MEMBERS,
     PEOPLE,
     USERS,
+    USERS_RELATED,
     GroupIn,
     GroupPatch,
     IdentityIn,
@@ -37,9 +38,9 @@ from shared.messaging.service import Platform
 from shared.storage import Answers
 from shared.web.caller import cause_of
 from shared.web.conditional import IfMatch, etag, require_match
-from shared.web.errors import Conflict, NotFound
+from shared.web.errors import BadRequest, Conflict, GraphError, NotFound
 from shared.web.idempotency import IdempotencyKey, answering_once, made_id
-from shared.web.odata import ListQuery
+from shared.web.odata import Expand, ListQuery, read_query
 from shared.web.paging import answer_list, context_url, list_query
 
 JOINED: Document = {"state.joined": True}
@@ -96,7 +97,8 @@ class Rooms:
 
 def refuse(refusal: Refusal | None) -> None:
     if refusal is not None:
-        raise (NotFound if refusal.code == "ResourceNotFound" else Conflict)(refusal.message, code=refusal.code)
+        kind: type[GraphError] = {"ResourceNotFound": NotFound, "fixed": BadRequest}.get(refusal.code, Conflict)
+        raise kind(refusal.message, code="Request_BadRequest" if kind is BadRequest else refusal.code)
 
 
 def routes(rooms: Rooms, answers: Answers) -> list[APIRouter]:
@@ -108,16 +110,52 @@ def routes(rooms: Rooms, answers: Answers) -> list[APIRouter]:
     return routers
 
 
+MOST_REPORTS = 20
+"""Direct reports that `$expand` shows, as Graph does."""
+MOST_LEVELS = 100
+"""Of managers, with `$levels=max`: a source may say of two people that each is the other's manager."""
+
+
+async def related(
+    people: People, documents: Sequence[Document], expand: tuple[Expand, ...], level: int = 1
+) -> list[Document]:
+    """Users with what is to be expanded, a query for each relation and level."""
+    shown = [graph.user(one) for one in documents]
+    for one in expand:
+        if one.name == "manager":
+            above = await page_of(people, {"_id": {"$in": [it["state"]["manager_id"] for it in documents]}})
+            more = one.levels != 1 and level < MOST_LEVELS
+            onwards = replace(one, levels=one.levels - 1) if one.levels else one
+            users = await related(people, above, (*one.expand, onwards) if more else one.expand, level + 1)
+            by_id = {user["id"]: _typed(user, "user") for user in users}
+            for user, document in zip(shown, documents, strict=True):
+                if manager := by_id.get(document["state"]["manager_id"]):
+                    user["manager"] = manager
+        else:
+            for user in shown:
+                below = await page_of(people, {**JOINED, "state.manager_id": user["id"]}, limit=MOST_REPORTS)
+                user[one.name] = [_typed(graph.user(it), "user") for it in below]
+    return shown
+
+
 def _users(router: APIRouter, rooms: Rooms) -> None:
     @router.get("/v1.0/users")
-    async def users(request: Request, query: Annotated[ListQuery, Depends(list_query(USERS))]) -> dict[str, Any]:
+    async def users(
+        request: Request, query: Annotated[ListQuery, Depends(list_query(USERS_RELATED))]
+    ) -> dict[str, Any]:
         """Everyone who has ever joined, those who left too."""
+
+        async def find(q: ListQuery) -> list[Document]:
+            found = await page_of(rooms.people, q.mongo_filter(JOINED), sort=q.sort, skip=q.skip, limit=q.limit)
+            shown = await related(rooms.people, found, q.expand)
+            return [{**one, "shown": user} for one, user in zip(found, shown, strict=True)]
+
         return await answer_list(
             request,
             query,
-            find=lambda q: page_of(rooms.people, q.mongo_filter(JOINED), sort=q.sort, skip=q.skip, limit=q.limit),
+            find=find,
             total=lambda q: rooms.people.count(q.total_filter(JOINED)),
-            render=graph.user,
+            render=lambda document: document["shown"],
             context="users",
         )
 
@@ -127,10 +165,10 @@ def _users(router: APIRouter, rooms: Rooms) -> None:
 
     @router.get("/v1.0/users/{id}")
     async def user(
-        request: Request, id: str, query: Annotated[ListQuery, Depends(list_query(USERS))]
+        request: Request, id: str, query: Annotated[ListQuery, Depends(list_query(USERS_RELATED))]
     ) -> dict[str, Any]:
         """By id or userPrincipalName."""
-        found = graph.user(await rooms.user(id))
+        (found,) = await related(rooms.people, [await rooms.user(id)], query.expand)
         return {"@odata.context": context_url(request, "users/$entity", query.select), **query.selected(found)}
 
     @router.get("/v1.0/users/{id}/manager")
@@ -156,7 +194,9 @@ def _users(router: APIRouter, rooms: Rooms) -> None:
         )
 
     @router.get("/v1.0/users/{id}/memberOf")
-    @router.get("/v1.0/users/{id}/transitiveMemberOf")
+    @router.get("/v1.0/users/{id}/memberOf/microsoft.graph.group", name="groups that one is a member of")
+    @router.get("/v1.0/users/{id}/transitiveMemberOf", name="transitive memberships")
+    @router.get("/v1.0/users/{id}/transitiveMemberOf/microsoft.graph.group", name="transitive memberships of groups")
     async def member_of(
         request: Request, id: str, query: Annotated[ListQuery, Depends(list_query(GROUPS))]
     ) -> dict[str, Any]:
@@ -189,7 +229,10 @@ def _groups(router: APIRouter, rooms: Rooms) -> None:
     async def create(request: Request, response: Response, body: GroupIn, key: IdempotencyKey = None) -> dict[str, Any]:
         """With an `Idempotency-Key` a repeat makes nothing new."""
         id = made_id(request, "group")
-        await rooms.change_group(request, CreateGroup(id, body.model_dump(by_alias=False)))
+        people = [await rooms.user(one) for one in body.people]
+        await rooms.change_group(request, CreateGroup(id, body.properties()))
+        for person in people:
+            await rooms.set_member(request, id, person["_id"], True)
         made = await rooms.group(id)
         response.headers["ETag"] = etag(made["version"])
         response.headers["Location"] = f"{str(request.base_url).rstrip('/')}/v1.0/groups/{id}"
@@ -201,15 +244,19 @@ def _groups(router: APIRouter, rooms: Rooms) -> None:
     ) -> dict[str, Any]:
         found = await rooms.group(id)
         response.headers["ETag"] = etag(found["version"])
-        body = query.selected(graph.group(found))
-        return {"@odata.context": context_url(request, "groups/$entity", query.select), **body}
+        shown = graph.group(found) if query.select is None else {**graph.group(found), **graph.MAILBOX}
+        context = context_url(request, "groups/$entity", query.select)
+        return {"@odata.context": context, "id": found["_id"], **query.selected(shown)}
 
     @router.patch("/v1.0/groups/{id}", status_code=204)
     async def patch(request: Request, id: str, body: GroupPatch, if_match: IfMatch = None) -> Response:
         found = await rooms.group(id)
         require_match(if_match, found["version"])
-        changes = body.model_dump(by_alias=False, exclude_unset=True)
-        await rooms.change_group(request, ChangeGroup(found["_id"], changes))
+        people = [await rooms.user(one) for one in body.people]
+        if changes := body.properties():
+            await rooms.change_group(request, ChangeGroup(found["_id"], changes))
+        for person in people:
+            await rooms.set_member(request, found["_id"], person["_id"], True)
         return Response(status_code=204)
 
     @router.delete("/v1.0/groups/{id}", status_code=204)
@@ -218,6 +265,10 @@ def _groups(router: APIRouter, rooms: Rooms) -> None:
         require_match(if_match, found["version"])
         await rooms.change_group(request, DeleteGroup(found["_id"]))
         return Response(status_code=204)
+
+
+_ABOUT_PEOPLE = frozenset({"filter", "search", "orderby"})
+"""Options for which a group's people are looked through; without them, the pages of its memberships are."""
 
 
 def _members(router: APIRouter, rooms: Rooms) -> None:
@@ -230,13 +281,30 @@ def _members(router: APIRouter, rooms: Rooms) -> None:
             for document, id in zip(documents, ids, strict=True)
         ]
 
+    async def by_people(request: Request, query: ListQuery, ids: Sequence[str], context: str) -> dict[str, Any]:
+        scope: Document = {"_id": {"$in": list(ids)}}
+        return await answer_list(
+            request,
+            query,
+            find=lambda q: page_of(rooms.people, q.mongo_filter(scope), sort=q.sort, skip=q.skip, limit=q.limit),
+            total=lambda q: rooms.people.count(q.total_filter(scope)),
+            render=lambda document: _typed(graph.user(document), "user"),
+            context=context,
+        )
+
     @router.get("/v1.0/groups/{id}/members")
-    @router.get("/v1.0/groups/{id}/transitiveMembers")
+    @router.get("/v1.0/groups/{id}/members/microsoft.graph.user", name="members who are users")
+    @router.get("/v1.0/groups/{id}/transitiveMembers", name="transitive members")
+    @router.get("/v1.0/groups/{id}/transitiveMembers/microsoft.graph.user", name="transitive members who are users")
     async def members(
-        request: Request, id: str, query: Annotated[ListQuery, Depends(list_query(MEMBERS))]
+        request: Request, id: str, query: Annotated[ListQuery, Depends(list_query(USERS))]
     ) -> dict[str, Any]:
-        """People in the order of their ids; groups are not members here."""
-        scope: Document = {"state.group_id": (await rooms.group(id))["_id"], "state.member": True}
+        """People in the order of their ids unless `$orderby` says; groups are not members here."""
+        group = (await rooms.group(id))["_id"]
+        context = "users" if request.url.path.lower().endswith(".user") else "directoryObjects"
+        if {name.removeprefix("$").lower() for name in request.query_params} & _ABOUT_PEOPLE:
+            return await by_people(request, query, await rooms.memberships.people_of(group), context)
+        scope: Document = {"state.group_id": group, "state.member": True}
 
         async def find(q: ListQuery) -> list[Document]:
             found = await page_of(rooms.memberships, q.mongo_filter(scope), sort=q.sort, skip=q.skip, limit=q.limit)
@@ -244,11 +312,11 @@ def _members(router: APIRouter, rooms: Rooms) -> None:
 
         return await answer_list(
             request,
-            query,
+            read_query(MEMBERS, request.query_params.multi_items()),
             find=find,
             total=lambda q: rooms.memberships.count(q.total_filter(scope)),
             render=lambda document: _typed(graph.user(document["person"]), "user"),
-            context="directoryObjects",
+            context=context,
         )
 
     @router.get("/v1.0/groups/{id}/members/$count")

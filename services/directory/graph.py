@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any
+from dataclasses import replace
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, field_validator
 from pydantic import Field as Described
@@ -39,6 +40,12 @@ _USER_FIELDS: dict[str, Field | Many] = {
 _SELECTABLE = frozenset(properties.TYPES) - {properties.MANAGER}
 
 USERS = EntitySet("user", _USER_FIELDS, selectable=_SELECTABLE, searchable=("displayName",))
+USERS_RELATED: EntitySet = replace(
+    USERS,
+    expandable={"manager": lambda: USERS_RELATED, "directReports": lambda: USERS},
+    levelled=frozenset({"manager"}),
+)
+"""The same where `$expand` is answered."""
 PEOPLE = EntitySet(
     "person",
     {
@@ -57,6 +64,16 @@ IDENTITIES = EntitySet(
     id_path="state.identities",
 )
 MEMBERS = EntitySet("user", {"id": Field("state.person_id", GUID)}, selectable=_SELECTABLE, id_path="state.person_id")
+_GROUP_SELECTABLE = frozenset(
+    {
+        "allowExternalSenders", "autoSubscribeNewMembers", "creationOptions", "deletedDateTime", "expirationDateTime",
+        "hideFromAddressLists", "hideFromOutlookClients", "isSubscribedByMail", "mail", "membershipRule",
+        "membershipRuleProcessingState", "onPremisesDomainName", "onPremisesLastSyncDateTime", "onPremisesNetBiosName",
+        "onPremisesProvisioningErrors", "onPremisesSamAccountName", "onPremisesSecurityIdentifier",
+        "onPremisesSyncEnabled", "preferredDataLocation", "preferredLanguage", "proxyAddresses", "renewedDateTime",
+        "resourceBehaviorOptions", "resourceProvisioningOptions", "securityIdentifier", "theme", "unseenCount",
+    }
+)  # fmt: skip
 GROUPS = EntitySet(
     "group",
     {
@@ -68,7 +85,11 @@ GROUPS = EntitySet(
         "securityEnabled": Field("state.security_enabled", BOOLEAN),
         "createdDateTime": Field("state.created_at", DATETIME),
         "groupTypes": Many("state.group_types"),
+        "visibility": Field("state.visibility"),
+        "isAssignableToRole": Field("state.is_assignable_to_role", BOOLEAN),
+        "classification": Field("state.classification"),
     },
+    selectable=_GROUP_SELECTABLE,
     searchable=("displayName",),
 )
 
@@ -81,14 +102,16 @@ def user(document: Mapping[str, Any]) -> Document:
 
 _ALWAYS_SHOWN: Document = {
     "businessPhones": [],
+    "otherMails": [],
+    "proxyAddresses": [],
     **dict.fromkeys(
         (
-            "displayName", "givenName", "jobTitle", "mail", "mobilePhone", "officeLocation", "preferredLanguage",
-            "surname", "userPrincipalName",
+            "displayName", "givenName", "jobTitle", "mail", "mailNickname", "mobilePhone", "officeLocation",
+            "preferredLanguage", "surname", "userPrincipalName",
         )
     ),
 }  # fmt: skip
-"""Graph's default properties of a user: there without a value, too."""
+"""Graph's default properties of a user, and those it is addressed by: there without a value, too."""
 
 
 def person(document: Mapping[str, Any]) -> Document:
@@ -145,19 +168,58 @@ def timeline(found: Person) -> list[Document]:
 
 
 def group(document: Mapping[str, Any]) -> Document:
-    """A Graph group."""
+    """A Graph group, with all that Graph shows of one by default."""
     state = document["state"]
+    created = graph_time(state["created_at"])
     return {
         "id": document["_id"],
+        **_GROUP_WITHOUT,
         "displayName": state["display_name"],
         "description": state["description"],
         "mailNickname": state["mail_nickname"],
         "mailEnabled": state["mail_enabled"],
         "securityEnabled": state["security_enabled"],
         "groupTypes": list(state["group_types"]),
-        "createdDateTime": graph_time(state["created_at"]),
+        # Groups that were made before these were kept do not have them.
+        "visibility": state.get("visibility"),
+        "isAssignableToRole": state.get("is_assignable_to_role"),
+        "classification": state.get("classification"),
+        "theme": state.get("theme"),
+        "preferredLanguage": state.get("preferred_language"),
+        "preferredDataLocation": state.get("preferred_data_location"),
+        "createdDateTime": created,
+        "renewedDateTime": created,
         "deletedDateTime": graph_time(state["deleted_at"]) if state["deleted_at"] else None,
     }
+
+
+_GROUP_WITHOUT: Document = {
+    **dict.fromkeys(
+        (
+            "expirationDateTime", "mail", "membershipRule", "membershipRuleProcessingState", "onPremisesDomainName",
+            "onPremisesLastSyncDateTime", "onPremisesNetBiosName", "onPremisesSamAccountName",
+            "onPremisesSecurityIdentifier", "onPremisesSyncEnabled", "securityIdentifier",
+        )
+    ),
+    **{
+        name: []
+        for name in (
+            "creationOptions", "onPremisesProvisioningErrors", "proxyAddresses", "resourceBehaviorOptions",
+            "resourceProvisioningOptions",
+        )
+    },
+}  # fmt: skip
+"""What Graph shows of every group and ours do not have: none expires, has a mailbox or comes from another system."""
+
+MAILBOX: Document = {
+    "allowExternalSenders": False,
+    "autoSubscribeNewMembers": False,
+    "hideFromAddressLists": False,
+    "hideFromOutlookClients": False,
+    "isSubscribedByMail": False,
+    "unseenCount": 0,
+}
+"""The same of the properties that are shown only if selected."""
 
 
 Name = Annotated[str, Described(min_length=1, max_length=256)]
@@ -207,15 +269,38 @@ class UserIn(UserPatch):
     password_profile: PasswordIn
 
 
-class GroupIn(GraphInput):
+class _GroupBody(GraphBody):
+    """What a group can be made with and changed to. `…@odata.bind` adds, at most 20 at once."""
+
+    read_only: ClassVar[frozenset[str]] = frozenset(
+        {*GraphBody.read_only, "deletedDateTime", "renewedDateTime", *_GROUP_WITHOUT}
+    )
+
+    description: Annotated[str, Described(max_length=1024)] | None = None
+    mail_nickname: Annotated[str, Described(max_length=64)] | None = None
+    visibility: Literal["Public", "Private", "HiddenMembership"] | None = None
+    classification: Annotated[str, Described(max_length=256)] | None = None
+    theme: Annotated[str, Described(max_length=64)] | None = None
+    preferred_language: Annotated[str, Described(max_length=64)] | None = None
+    preferred_data_location: Annotated[str, Described(max_length=64)] | None = None
+    members: tuple[Annotated[str, Described(max_length=512)], ...] = Described(
+        (), alias="members@odata.bind", max_length=20
+    )
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """Ids of the members to add."""
+        return tuple(id_at(one) for one in self.members)
+
+
+class GroupIn(_GroupBody):
     """A group to be made. `mailEnabled`, `securityEnabled` and `mailNickname` may be left out, unlike in Graph."""
 
     display_name: Name
-    description: Annotated[str, Described(max_length=1024)] | None = None
-    mail_nickname: Annotated[str, Described(max_length=64)] | None = None
     mail_enabled: bool = False
     security_enabled: bool = True
     group_types: tuple[str, ...] = ()
+    is_assignable_to_role: bool | None = None
 
     @field_validator("display_name")
     @classmethod
@@ -224,22 +309,33 @@ class GroupIn(GraphInput):
             raise ValueError("must not be blank")
         return name
 
+    def properties(self) -> Document:
+        """By their names in `GroupState`."""
+        said = self.model_dump(by_alias=False, exclude={"members"})
+        if self.visibility is None and "Unified" in self.group_types:
+            said["visibility"] = "Public"
+        return said
 
-class GroupPatch(GraphInput):
+
+class GroupPatch(_GroupBody):
     """What is to change; what is left out stays."""
 
     display_name: Name | None = None
-    description: Annotated[str, Described(max_length=1024)] | None = None
-    mail_nickname: Annotated[str, Described(max_length=64)] | None = None
     mail_enabled: bool | None = None
     security_enabled: bool | None = None
+    group_types: tuple[str, ...] | None = None
+    is_assignable_to_role: bool | None = None
 
-    @field_validator("display_name", "mail_enabled", "security_enabled")
+    @field_validator("display_name", "mail_enabled", "security_enabled", "group_types")
     @classmethod
     def _stays(cls, value: Any) -> Any:
         if value is None:
             raise ValueError("cannot be null")
         return value
+
+    def properties(self) -> Document:
+        """What was said, by names in `GroupState`."""
+        return self.model_dump(by_alias=False, exclude_unset=True, exclude={"members"})
 
 
 class IdentityIn(GraphInput):
@@ -262,7 +358,12 @@ class Reference(GraphInput):
 
     @property
     def id(self) -> str:
-        """The id at the end of the address, also as `users('id')`."""
-        last = self.odata_id.rstrip("/").rsplit("/", 1)[-1]
-        keyed = re.fullmatch(r"\w+\('([^']+)'\)", last)
-        return keyed[1] if keyed else last
+        """The id at the end of the address."""
+        return id_at(self.odata_id)
+
+
+def id_at(address: str) -> str:
+    """The id at the end of an address, also as `users('id')`."""
+    last = address.rstrip("/").rsplit("/", 1)[-1]
+    keyed = re.fullmatch(r"\w+\('([^']+)'\)", last)
+    return keyed[1] if keyed else last

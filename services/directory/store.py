@@ -260,6 +260,11 @@ class Memberships(MongoAggregates):
         found = await self.states(query, sort=[("state.person_id", 1)], limit=limit)
         return [one["person_id"] for one in found]
 
+    async def people_of(self, group_id: str) -> list[str]:
+        """Ids of all its members."""
+        found = await self.pairs({"state.group_id": group_id, "state.member": True}, "state.person_id")
+        return [person for _, person in found]
+
     async def member_count(self, group_id: str) -> int:
         return await self.count({"state.group_id": group_id, "state.member": True})
 

@@ -119,6 +119,12 @@ class GroupState(Contract):
     mail_enabled: bool = False
     security_enabled: bool = True
     group_types: tuple[str, ...] = ()
+    visibility: str | None = None
+    is_assignable_to_role: bool | None = None
+    classification: str | None = None
+    theme: str | None = None
+    preferred_language: str | None = None
+    preferred_data_location: str | None = None
     created_at: datetime
     deleted_at: datetime | None = None
 

@@ -53,10 +53,21 @@ def wish(state: GroupState | None, command: GroupCommand, at: Circumstances[None
         return Decision(state, refusal=NO_SUCH_GROUP)
     match command:
         case ChangeGroup(properties=properties):
-            changed = tuple(name for name, value in properties.items() if getattr(state, name) != value)
-            return _with(state, {name: properties[name] for name in changed}, GroupChanged(properties=changed))
+            return _changed(state, properties)
         case DeleteGroup():
             return _with(state, {"deleted_at": at.now}, GroupDeleted())
+
+
+_FIXED = {"group_types": "groupTypes", "is_assignable_to_role": "isAssignableToRole"}
+"""Properties that a group keeps as it was made with them."""
+
+
+def _changed(state: GroupState, properties: dict[str, Any]) -> Decision[GroupState]:
+    changed = tuple(name for name, value in properties.items() if getattr(state, name) != value)
+    for name in changed:
+        if said := _FIXED.get(name):
+            return Decision(state, refusal=Refusal(code="fixed", message=f"{said} of a group cannot be changed."))
+    return _with(state, {name: properties[name] for name in changed}, GroupChanged(properties=changed))
 
 
 def _with(state: GroupState, update: dict[str, Any], transition: Transition) -> Decision[GroupState]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field as Described
 
 from services.directory.api import JOINED, Rooms
+from services.directory.decide.groups import DeleteGroup
 from services.directory.graph import USERS
 from services.directory.graph import group as group_shown
 from services.directory.graph import user as user_shown
@@ -54,6 +55,10 @@ class CheckedGroups(GraphBody):
     group_ids: Annotated[tuple[str, ...], Described(max_length=MOST_GROUPS)]
 
 
+class CheckedObjects(GraphBody):
+    ids: Annotated[tuple[str, ...], Described(max_length=MOST_GROUPS)]
+
+
 def object_routes(rooms: ResourceRooms, route_class: type[Any]) -> APIRouter:
     """These routes, for whoever may read the directory."""
     router = APIRouter(tags=["directoryObjects"], route_class=route_class, dependencies=[Depends(_reads)])
@@ -91,6 +96,7 @@ def object_routes(rooms: ResourceRooms, route_class: type[Any]) -> APIRouter:
     @router.post("/v1.0/users/{id}/getMemberGroups")
     @router.post("/v1.0/users/{id}/getMemberObjects")
     @router.post("/v1.0/directoryObjects/{id}/getMemberGroups")
+    @router.post("/v1.0/directoryObjects/{id}/getMemberObjects")
     async def member_groups(request: Request, id: str, body: MemberGroups) -> dict[str, Any]:
         """Ids of the groups a person is in."""
         scope: Document = {"state.security_enabled": True} if body.security_enabled_only else {}
@@ -102,6 +108,22 @@ def object_routes(rooms: ResourceRooms, route_class: type[Any]) -> APIRouter:
         """Those of the groups that a person is in."""
         asked = {group.lower() for group in body.group_ids}
         return _ids(request, [group for group in await _groups_of(directory, id, {}) if group in asked])
+
+    @router.post("/v1.0/users/{id}/checkMemberObjects")
+    @router.post("/v1.0/directoryObjects/{id}/checkMemberObjects")
+    async def check_objects(request: Request, id: str, body: CheckedObjects) -> dict[str, Any]:
+        """The same; nothing but groups has members here."""
+        asked = {group.lower() for group in body.ids}
+        return _ids(request, [group for group in await _groups_of(directory, id, {}) if group in asked])
+
+    @router.delete("/v1.0/directoryObjects/{id}", status_code=204)
+    async def delete(request: Request, id: str) -> Response:
+        """A group. People leave by what their source says; applications are deleted where they are registered."""
+        found = first(list((await _objects(rooms, [id], KINDS)).values()), id)
+        if found["@odata.type"] != "#microsoft.graph.group":
+            raise Forbidden("Only groups are deleted here.", target="id")
+        await directory.change_group(request, DeleteGroup(found["id"]))
+        return Response(status_code=204)
 
     return router
 

@@ -325,3 +325,71 @@ async def test_users_are_written_over_http(world: World) -> None:
     ordinary = {"Tenure-Actor": f"person:{ana}"}
     own = await world.http.patch(f"/v1.0/users/{ana}", json={"department": "Board"}, headers=ordinary)
     assert own.status_code == 403, "nobody writes about themself what rules read"
+
+
+async def test_a_group_as_graph_shows_it_and_whom_it_has(world: World) -> None:
+    async def person(name: str) -> str:
+        body = {
+            "accountEnabled": True, "displayName": name, "mailNickname": name, "userPrincipalName": f"{name}@x.example",
+            "passwordProfile": {"password": "once"},
+        }  # fmt: skip
+        return str((await world.http.post("/v1.0/users", json=body)).json()["id"])
+
+    ana, bob, eva = [await person(name) for name in ("Ana", "Bob", "Eva")]
+    members = {"members@odata.bind": [f"https://graph.example/v1.0/directoryObjects/{id}" for id in (ana, bob)]}
+    body = {"displayName": "Ops", "groupTypes": ["Unified"], "mailEnabled": True, "preferredDataLocation": "EU"}
+    made = (await world.http.post("/v1.0/groups", json={**body, **members})).json()
+    assert (made["visibility"], made["preferredDataLocation"], made["proxyAddresses"]) == ("Public", "EU", [])
+    group = f"/v1.0/groups/{made['id']}"
+    mailbox = (await world.http.get(group, params={"$select": "unseenCount"})).json()
+    assert (mailbox["unseenCount"], "displayName" in mailbox) == (0, False)
+
+    assert (await world.http.patch(group, json={"groupTypes": ["Unified"], "theme": "Teal"})).status_code == 204
+    fixed = await world.http.patch(group, json={"groupTypes": []})
+    assert (fixed.status_code, fixed.json()["error"]["code"]) == (400, "Request_BadRequest")
+    bind = {"members@odata.bind": [f"https://graph.example/v1.0/users/{eva}"]}
+    assert (await world.http.patch(group, json=bind)).status_code == 204
+
+    async def names(**options: str) -> list[str]:
+        path = f"{group}/transitiveMembers/microsoft.graph.user"
+        return [one["displayName"] for one in (await world.http.get(path, params=options)).json()["value"]]
+
+    assert await names(**{"$orderby": "displayName desc", "$top": "2"}) == ["Eva", "Bob"]
+    assert await names(**{"$search": '"displayName:bo"'}) == ["Bob"]
+    assert sorted(await names()) == ["Ana", "Bob", "Eva"]
+
+    async def asked(path: str, **body: Any) -> Any:
+        answer = await world.http.post(f"/v1.0/{path}", json=body)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["value"]
+
+    other = (await world.http.post("/v1.0/groups", json={"displayName": "Dev", "securityEnabled": False})).json()["id"]
+    assert await asked(f"users/{ana}/checkMemberGroups", groupIds=[other, made["id"]]) == [made["id"]]
+    assert await asked(f"directoryObjects/{ana}/getMemberGroups", securityEnabledOnly=False) == [made["id"]]
+    assert await asked(f"directoryObjects/{ana}/checkMemberObjects", ids=[other, made["id"]]) == [made["id"]]
+    both = await asked("directoryObjects/getByIds", ids=[ana, other, "nobody"])
+    assert [one["@odata.type"] for one in both] == ["#microsoft.graph.user", "#microsoft.graph.group"]
+    assert [one["id"] for one in await asked("directoryObjects/getByIds", ids=[ana, other], types=["group"])] == [other]
+    assert (await world.http.delete(f"/v1.0/directoryObjects/{ana}")).status_code == 403
+    assert (await world.http.delete(f"/v1.0/directoryObjects/{other}")).status_code == 204
+    assert (await world.http.get(f"/v1.0/directoryObjects/{other}")).status_code == 404
+
+
+async def test_managers_are_shown_level_by_level_even_in_a_circle(world: World) -> None:
+    await world.hr(
+        {"employeeId": "E1", "attributes": {"managerEmployeeId": "E2"}},
+        {"employeeId": "E2", "attributes": {"managerEmployeeId": "E3"}},
+        {"employeeId": "E3", "attributes": {"managerEmployeeId": "E1"}},
+    )
+    first, second, third = (person_id_of("hr", one) for one in ("E1", "E2", "E3"))
+    await world.until(
+        lambda: all(world.person(one) and world.person(one).get("managerId") for one in ("E1", "E2", "E3"))
+    )
+    shown = (await world.http.get(f"/v1.0/users/{first}", params={"$expand": "manager($levels=2;$select=id)"})).json()
+    assert shown["manager"]["id"] == second
+    assert shown["manager"]["manager"]["id"] == third
+    assert "manager" not in shown["manager"]["manager"]
+    path = {"$expand": "manager($levels=max;$select=id)", "$filter": "employeeId eq 'E1'"}
+    assert (await world.http.get("/v1.0/users", params=path)).status_code == 200
+    reports = (await world.http.get(f"/v1.0/users/{first}", params={"$expand": "directReports($select=id)"})).json()
+    assert [one["id"] for one in reports["directReports"]] == [third]
