@@ -49,6 +49,10 @@ WRITABLE: dict[str, frozenset[str]] = {
 """What a caller may write of each type, of what examples show."""
 
 
+FIXED: dict[str, tuple[str, ...]] = {"group": ("groupTypes",)}
+"""What no change can bring about: a change that names it presumes it."""
+
+
 class NotMade(Exception):
     """Something that an example presumes could not be made. The message says what, and what was answered."""
 
@@ -143,6 +147,8 @@ class Makes:
         name = fresh("group").replace(" ", "-")
         body = self._body("group", like, displayName=name, mailEnabled=False, securityEnabled=True)
         body["mailNickname"] = name
+        if "DynamicMembership" in body.get("groupTypes", ()):
+            body["groupTypes"] = [one for one in body["groupTypes"] if one != "DynamicMembership"]
         return str((await self._post("/v1.0/groups", body))["id"])
 
     async def application(self, like: Like) -> str:
@@ -161,7 +167,7 @@ class Makes:
     async def site(self, _like: Like) -> str:
         name = fresh("site").replace(" ", "-")
         url = f"https://company.example/sites/{name}"
-        await self._post("/v1.0/sites", {"displayName": name, "webUrl": url})
+        await self._post("/v1.0/tenure/sites", {"displayName": name, "webUrl": url})
         return url
 
     async def role_definition(self, like: Like) -> str:

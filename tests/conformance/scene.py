@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.conformance.addresses import ARGUMENT, Address, Step, is_placeholder, read_address
 from tests.conformance.examples import Example
-from tests.conformance.making import EM, Asks, Like, Makes, NotMade
+from tests.conformance.making import EM, FIXED, Asks, Like, Makes, NotMade
 from tests.conformance.references import (
     IDS,
     IN_FILTER,
@@ -27,6 +27,7 @@ _MEMBERS = {"members": "members", "transitivemembers": "members", "owners": "own
 _GROUP_ACTIONS = frozenset({"checkmembergroups", "checkmemberobjects", "getmembergroups", "getmemberobjects"})
 _FUTURE = frozenset({"startdatetime", "enddatetime"})
 _DATE_TIME = re.compile(r"(\d{4})(-\d\d-\d\dT.*)")
+_SEARCHED = re.compile(r"(?P<property>\w+):(?P<text>[^\"]+)")
 _MOST = 3
 """Items that are made of a documented list: enough to see that it is one."""
 
@@ -89,11 +90,10 @@ class Scene:
     # What the example refers to
 
     def _references(self) -> Iterator[tuple[str, str, Like]]:
-        whole = self.example.answer if isinstance(self.example.answer, dict) else {}
         steps = self.address.steps
         for at, step in enumerate(steps):
             if step.type and step.key and (at == 0 or steps[at - 1].key is None):
-                yield step.type, step.key, whole if self.example.method == "GET" and at == len(steps) - 1 else {}
+                yield step.type, step.key, self._shown(step.type) if at == len(steps) - 1 else {}
             if step.call:
                 for one in ARGUMENT.finditer(step.call[1]):
                     if type := IDS.get(one["name"].lower()):
@@ -103,6 +103,17 @@ class Scene:
                 if type := of_property(one["property"]):
                     yield type, one["value"], {}
         yield from self._in_body(self.example.body, "")
+
+    def _shown(self, type: str) -> Like:
+        """What the example tells of the thing that it is about."""
+        match self.example.method, self.example.answer, self.example.body:
+            case "GET", dict() as answer, _:
+                return answer
+            case "PATCH", _, dict() as body:
+                return {name: body[name] for name in FIXED.get(type, ()) if name in body}
+            case "DELETE", _, _ if type == "directoryObject":
+                return {"@odata.type": "#microsoft.graph.group"}  # which people are not deleted by
+        return {}
 
     def _in_body(self, body: Any, name: str) -> Iterator[tuple[str, str, Like]]:
         if isinstance(body, list):
@@ -125,6 +136,9 @@ class Scene:
                     yield ORIGINS[system], value, {}
             elif lower in IDS and isinstance(value, str):
                 yield IDS[lower], value, {}
+            elif lower in IDS and isinstance(value, list):
+                kind = next(iter(body.get("types") or ()), None)
+                yield from ((IDS[lower], str(one), {"@odata.type": f".{kind}"} if kind else {}) for one in value)
             elif isinstance(value, dict | list):
                 yield from self._in_body(value, lower)
 
@@ -137,11 +151,18 @@ class Scene:
 
     async def _same_or_made(self, type: str, text: str, like: Like) -> str:
         if type == "unifiedRoleDefinition":
-            provider = self._provider()
-            answer = await self.asks.send("GET", f"/v1.0/roleManagement/{provider}/roleDefinitions/{text}")
-            if answer.is_success:
-                return text  # built in: the same everywhere
+            return await self._role_definition(text, like)
         return await self.make(type, like)
+
+    async def _role_definition(self, text: str, like: Like) -> str:
+        """One that is built in has the same id everywhere. Where the example is about something else, any will do."""
+        at = f"/v1.0/roleManagement/{self._provider()}/roleDefinitions"
+        if not is_placeholder(text) and (await self.asks.send("GET", f"{at}/{text}")).is_success:
+            return text
+        if self.address.last.type == "unifiedRoleDefinition":
+            return await self.make("unifiedRoleDefinition", like)
+        owner = [one for one in (await self.asks.call("GET", at))["value"] if one["displayName"] == "Catalog owner"]
+        return str((owner or (await self.asks.call("GET", at))["value"])[0]["id"])
 
     # Making
 
@@ -321,12 +342,9 @@ class Scene:
     async def _role_assignment(self, like: Like) -> str:
         provider = self._provider()
         principal = await self.the("user", like.get("principal"))
-        if provider == "directory":
-            definition, scope = await self.the("unifiedRoleDefinition"), {"directoryScopeId": "/"}
-        else:
-            listed = await self.asks.call("GET", f"/v1.0/roleManagement/{provider}/roleDefinitions")
-            first = next(one["id"] for one in listed["value"] if one["displayName"] == "Catalog owner")
-            definition = self._the.get("unifiedRoleDefinition", first)
+        definition = await self.have("unifiedRoleDefinition", str(like.get("roleDefinitionId") or "{id}"))
+        scope = {"directoryScopeId": "/"}
+        if provider != "directory":
             scope = {"appScopeId": f"/AccessPackageCatalog/{await self.the('accessPackageCatalog')}"}
         return await self.makes.role_assignment(provider, definition, principal, scope)
 
@@ -387,6 +405,10 @@ class Scene:
         for one in IN_FILTER.finditer(self.address.option("filter") or ""):
             if "/" not in one["property"] and not of_property(one["property"]):
                 hinted.setdefault(one["property"], one["value"])
+        for one in _SEARCHED.finditer(self.address.option("search") or ""):
+            known = str(hinted.get(one["property"], ""))
+            if one["text"].lower() not in known.lower():  # examples show others than they look for
+                hinted[one["property"]] = f"{one['text']} {known}".strip()
         return hinted
 
     def _parent(self, steps: list[Step]) -> tuple[str, str] | None:
@@ -403,8 +425,11 @@ class Scene:
         makes = self.makes
         match relation:
             case "members" | "owners" | "transitivemembers":
-                other = await self.make("directoryObject", like)
-                await makes.refer(f"/v1.0/groups/{subject}/{_MEMBERS[relation]}", f"/v1.0/directoryObjects/{other}")
+                other = await self.make("directoryObject", like if self.example.method == "GET" else {})
+                at = f"/v1.0/groups/{subject}/{_MEMBERS[relation]}"
+                await makes.refer(at, f"/v1.0/directoryObjects/{other}")
+                if relation == "owners" and self.example.method == "DELETE":  # the last one cannot be removed
+                    await makes.refer(at, f"/v1.0/directoryObjects/{await self._person({})}")
             case "memberof" | "transitivememberof":
                 other = await makes.group(like)
                 await makes.refer(f"/v1.0/groups/{other}/members", f"/v1.0/directoryObjects/{subject}")

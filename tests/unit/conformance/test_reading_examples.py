@@ -26,6 +26,8 @@ from tests.conformance.shape import differences, echoed
         ({"a": None}, {"a": [1]}, []),
         ({"a": []}, {"a": None}, ["a is null, not a list"]),
         ({"value": [{"a": "x"}]}, {"value": []}, ["value is empty"]),
+        ({"proxies": ["x"]}, {"proxies": []}, []),
+        ({"roles": [{"a": "x"}]}, {"roles": []}, ["roles is empty"]),
         ({"value": [{"a": "x", "b": "y"}]}, {"value": [{"c": 1}, {"a": "z"}]}, ["value/*/b is missing"]),
         ({"a": {"b": {"c": 1}}}, {"a": {"b": {}}}, ["a/b/c is missing"]),
         ({"a": {"b": 1}}, {"a": "x"}, ["a is a text, not an object"]),
