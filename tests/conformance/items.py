@@ -75,17 +75,22 @@ def marked(folder: Path = TESTS) -> dict[str, list[str]]:
     found: defaultdict[str, list[str]] = defaultdict(list)
     for file in sorted(folder.rglob("test_*.py")):
         tree = ast.parse(file.read_text(encoding="utf-8"), str(file))
-        everywhere = [
-            id
-            for node in tree.body
-            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "pytestmark"
-            for id in _ids(node.value)
-        ]
-        for node in ast.walk(tree):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
-                for id in [*everywhere, *(id for one in node.decorator_list for id in _ids(one))]:
-                    found[id].append(f"{file.relative_to(folder.parent)}::{node.name}")
+        for name, ids in _tests(tree):
+            for id in ids:
+                found[id].append(f"{file.relative_to(folder.parent)}::{name}")
     return dict(found)
+
+
+def _tests(tree: ast.Module) -> Iterator[tuple[str, list[str]]]:
+    """Name and marks of each test of a module: functions, and state machines (`TestX = X.TestCase`)."""
+    assigned = {ast.unparse(one.targets[0]): one.value for one in tree.body if isinstance(one, ast.Assign)}
+    everywhere = list(_ids(assigned["pytestmark"])) if "pytestmark" in assigned else []
+    for name in assigned:
+        if re.fullmatch(r"Test\w+", name):
+            yield name, everywhere
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
+            yield node.name, everywhere + [id for one in node.decorator_list for id in _ids(one)]
 
 
 def _ids(node: ast.expr) -> Iterator[str]:

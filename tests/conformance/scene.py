@@ -62,6 +62,7 @@ class Scene:
         self._person_of: dict[str, str] = {}
         """Assignment -> who holds it."""
         self._holds: set[tuple[str, str]] = set()
+        self._with_role: set[str] = set()
         self._by: str | None = None
         answers = example.body.get("answers") if isinstance(example.body, dict) else None
         self._answers: list[Any] = answers if isinstance(answers, list) else []
@@ -115,6 +116,11 @@ class Scene:
                 return {"@odata.type": "#microsoft.graph.group"}  # which people are not deleted by
         return {}
 
+    @property
+    def _about_groups(self) -> bool:
+        """Whether the example asks which groups somebody is in."""
+        return self.address.last.name.lower() in _GROUP_ACTIONS
+
     def _in_body(self, body: Any, name: str) -> Iterator[tuple[str, str, Like]]:
         if isinstance(body, list):
             for one in body:
@@ -137,7 +143,7 @@ class Scene:
             elif lower in IDS and isinstance(value, str):
                 yield IDS[lower], value, {}
             elif lower in IDS and isinstance(value, list):
-                kind = next(iter(body.get("types") or ()), None)
+                kind = next(iter(body.get("types") or ()), "group" if self._about_groups else None)
                 yield from ((IDS[lower], str(one), {"@odata.type": f".{kind}"} if kind else {}) for one in value)
             elif isinstance(value, dict | list):
                 yield from self._in_body(value, lower)
@@ -342,6 +348,9 @@ class Scene:
     async def _role_assignment(self, like: Like) -> str:
         provider = self._provider()
         principal = await self.the("user", like.get("principal"))
+        if principal in self._with_role:
+            principal = await self._person({})
+        self._with_role.add(principal)
         definition = await self.have("unifiedRoleDefinition", str(like.get("roleDefinitionId") or "{id}"))
         scope = {"directoryScopeId": "/"}
         if provider != "directory":

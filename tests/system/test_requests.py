@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import httpx
+import pytest
 import pytest_asyncio
 
 from deploy.embedded import Servers
@@ -197,6 +198,7 @@ async def test_a_request_that_the_manager_approves_brings_the_group(company: Com
     await until(out, "she is out of the group")
 
 
+@pytest.mark.spec("REQ-4")
 async def test_a_request_that_the_manager_denies_brings_nothing(company: Company) -> None:
     boss, ben = await company.person("fay"), await company.person("ben", "fay")
     package, policy, group = await company.package(**approved_by_manager(isApproverJustificationRequired=True))
@@ -216,6 +218,7 @@ async def test_a_request_that_the_manager_denies_brings_nothing(company: Company
     await company.asked(ben, package, policy)  # who was denied may ask again
 
 
+@pytest.mark.spec("REQ-4")
 async def test_a_request_that_is_canceled_is_withdrawn_from_its_approvers(company: Company) -> None:
     boss, cid = await company.person("gus"), await company.person("cid", "gus")
     package, policy, _ = await company.package(**approved_by_manager())
@@ -247,6 +250,7 @@ async def test_whoever_makes_a_policy_and_asks_at_once_is_heard(company: Company
         await company.becomes(request, "delivered")
 
 
+@pytest.mark.spec("SOD-4")
 async def test_whoever_holds_what_is_incompatible_cannot_ask_and_who_held_both_before_is_listed(
     company: Company,
 ) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
+import pytest
+
 from deploy.embedded import Servers
 from shared.contracts import topics
 from shared.contracts.assignment import AssignmentEndsSoon, AssignmentStatus
@@ -18,6 +20,7 @@ from tests.service.assignment.conftest import Surroundings, surroundings, until
 EM = "/v1.0/identityGovernance/entitlementManagement"
 
 
+@pytest.mark.spec("AUT-4")
 async def test_a_person_is_given_what_rules_say_and_loses_it_on_leaving(around: Surroundings) -> None:
     await around.say(topics.PACKAGE_FACTS, said.package("sales"))
     await around.say(topics.POLICY_FACTS, said.policy("sales-rule", "sales", 'user.department -eq "Sales"'))
@@ -53,6 +56,7 @@ async def test_a_person_is_given_what_rules_say_and_loses_it_on_leaving(around: 
         assert ended["expiredDateTime"]
 
 
+@pytest.mark.spec("AUT-4")
 async def test_a_new_rule_finds_its_people_and_a_changed_one_lets_them_go(around: Surroundings) -> None:
     people = [said.person(f"it{n}", department="IT", city="Oslo" if n % 2 else "Rome") for n in range(20)]
     await around.say(topics.PERSON_FACTS, *people)
@@ -93,14 +97,19 @@ async def test_a_new_rule_finds_its_people_and_a_changed_one_lets_them_go(around
 
 async def test_a_rule_may_name_a_group_whose_members_were_told_long_before(around: Surroundings) -> None:
     await around.say(topics.PERSON_FACTS, said.person("gus"), said.person("gil"))
-    await around.say(topics.MEMBERSHIP_FACTS, said.membership("core", "gus"), said.membership("core", "gil"), key="gus")
+    told = (
+        said.memberships("gus", 1, "Core", "other"),
+        said.memberships("gil", 1, "core"),
+        said.memberships("gus", 2, "Core"),
+    )
+    await around.say(topics.MEMBERSHIP_FACTS, *told)
     await around.read_all()
     await around.say(topics.PACKAGE_FACTS, said.package("members"))
     rule = "user.memberOf -any (group.objectId -in ['core'])"
     await around.say(topics.POLICY_FACTS, said.policy("members-rule", "members", rule))
     await around.holds("gus", "members")
     await around.holds("gil", "members")
-    await around.say(topics.MEMBERSHIP_FACTS, said.membership("core", "gus", 2, member=False), key="gus")
+    await around.say(topics.MEMBERSHIP_FACTS, said.memberships("gus", 3, left=["Core"]))
     await around.holds("gus")
     assert around.packages("gil") == {"members"}
 
@@ -187,6 +196,7 @@ async def _settled(around: Surroundings) -> bool:
     return not any(count for lag in lags for count in lag.values())
 
 
+@pytest.mark.spec("EXP-3")
 async def test_what_has_an_end_is_announced_twice_and_ends(servers: Servers) -> None:
     async with surroundings(servers) as around:
         await around.say(topics.PACKAGE_FACTS, said.package("lab"))

@@ -8,6 +8,7 @@ import uuid
 from typing import Any
 
 import httpx
+import pytest
 
 EM = "/v1.0/identityGovernance/entitlementManagement"
 RULE = 'user.department -eq "Sales"'
@@ -187,6 +188,7 @@ async def test_a_policy_to_request_by_is_kept_and_said_whole(world: Any) -> None
     assert said["approvalSettings"]["stages"][0]["durationBeforeAutomaticDenial"] == "P14D"
 
 
+@pytest.mark.spec("SOD-1")
 async def test_separation_of_duties_is_listed_on_one_package_and_seen_from_the_other(world: Any) -> None:
     sales, audit = await a_package(world), await a_package(world)
     path = f"{EM}/accessPackages/{audit}/incompatibleAccessPackages"
@@ -207,6 +209,7 @@ async def test_separation_of_duties_is_listed_on_one_package_and_seen_from_the_o
     assert (await world.client.delete(f"{path}/{sales}/$ref")).status_code == 404
 
 
+@pytest.mark.spec("SOD-1")
 async def test_an_incompatible_group_has_to_be_there(world: Any) -> None:
     package = await a_package(world)
     group = (await world.client.post("/v1.0/groups", json={"displayName": "Auditors"})).json()["id"]
@@ -233,6 +236,7 @@ async def test_a_direct_policy_is_replaced_whole_and_keeps_its_package(world: An
     assert (await world.client.put(path, json=elsewhere)).status_code == 400
 
 
+@pytest.mark.spec("CAT-4")
 async def test_a_package_in_use_stays_and_one_that_is_not_goes_with_its_policies(world: Any) -> None:
     catalog = await a_catalog(world)
     package = await a_package(world, catalog)
@@ -293,6 +297,7 @@ async def test_a_population_that_a_policy_names_stays(world: Any) -> None:
     assert (await world.client.delete(f"{path}/{population}")).status_code == 204
 
 
+@pytest.mark.spec("CAT-4")
 async def test_a_resource_leaves_its_catalog_only_unused_and_may_come_back(world: Any) -> None:
     group, catalog = await a_group(world, "Comes and goes"), await a_catalog(world)
     asked = {"catalog": {"id": catalog}, "resource": {"originId": group, "originSystem": "AadGroup"}}

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -200,3 +201,4 @@ class OneApproval(RuleBasedStateMachine):
 
 TestOneApproval = OneApproval.TestCase
 TestOneApproval.settings = settings(max_examples=120, stateful_step_count=25, deadline=None)
+pytestmark = pytest.mark.spec("APR-1", "APR-5")

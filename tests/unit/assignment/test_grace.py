@@ -64,6 +64,7 @@ def moved_to_law(holding: Holding, circumstances: Circumstances[Look]) -> Decisi
     return person_changed(holding, said.person("ana", 2, department="Law"), circumstances)
 
 
+@pytest.mark.spec("AUT-7")
 def test_access_stays_for_the_grace_period_and_its_end_is_announced() -> None:
     book = rules(grace=WEEK)
     left = moved_to_law(in_sales(book), at(book, 1))
@@ -106,6 +107,7 @@ def test_whoever_leaves_keeps_nothing(status: PersonStatus, takes: bool) -> None
     assert not kept(gone).assignments
 
 
+@pytest.mark.spec("AUT-6")
 def test_a_rule_that_takes_nothing_leaves_access_until_it_is_taken_by_hand() -> None:
     book = rules(takes=False)
     holding = in_sales(book)
@@ -124,6 +126,7 @@ def test_a_rule_that_begins_to_take_grants_the_grace_period_from_then_on() -> No
     assert only(later).ends_at == NOW + timedelta(days=307)
 
 
+@pytest.mark.spec("AUT-6")
 def test_a_rule_that_gives_nothing_keeps_what_it_gave_and_adds_nobody() -> None:
     book = rules(gives=False)
     assert not in_sales(book).assignments

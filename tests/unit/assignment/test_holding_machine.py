@@ -7,6 +7,7 @@ import itertools
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -14,11 +15,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from services.assignment.decide.delivery import deliveries_told
 from services.assignment.decide.direct import AssignDirectly, EndAssignment, assign_directly, end_assignment
 from services.assignment.decide.expiry import date_has_come
-from services.assignment.decide.look import Look
-from services.assignment.decide.membership import membership_changed
+from services.assignment.decide.look import Look, Memberships
+from services.assignment.decide.membership import memberships_changed
 from services.assignment.decide.person import person_changed, second_look
 from services.assignment.decide.rules import Decide, decide_person
-from services.assignment.model import Holding, dump, load, public, role_of
+from services.assignment.model import Grant, Holding, dump, load, public, role_of
 from services.assignment.rulebook import Package, Policy, Rulebook
 from shared.contracts.assignment import (
     AssignmentAdded,
@@ -41,12 +42,13 @@ from tests.service.assignment import said
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DEPARTMENTS = ("sales", "it", "law")
 CITIES = ("oslo", "rome")
-GROUPS = ("g1", "g2")
+GROUPS = ("G1", "g2", "g3")
 RULES = (
     'user.department -eq "Sales"',
     'user.department -in ["it", "law"]',
     '(user.city -eq "Oslo") -and (user.department -ne "law")',
     "user.memberOf -any (group.objectId -in ['g1'])",
+    "user.memberOf -any (group.objectId -in ['g1', 'G2'])",
     "user.employeeHireDate -le system.now -minus p20d",
 )
 ROLES = [(f"AadGroup/r{n}/Member", role_of("AadGroup", f"r{n}", "Member", "")) for n in range(4)]
@@ -90,7 +92,11 @@ class OnePerson(RuleBasedStateMachine):
         self.person_version = 0
         self.sent: list[said.PersonFact] = []
         self.newest: said.PersonFact | None = None
-        self.memberships: dict[str, tuple[int, bool]] = {}
+        self.member_of: set[str] = set()
+        self.memberships: list[said.MembershipsFact] = []
+        self.waiting: list[said.MembershipsFact] = []
+        """Said, and not yet heard by anyone."""
+        self.replica: Memberships | None = None
         self.asked: list[AssignDirectly] = []
         self.deliveries: list[said.DeliveriesFact] = []
         self.delivering: dict[str, said.DeliveryState] = {}
@@ -102,12 +108,16 @@ class OnePerson(RuleBasedStateMachine):
         """Role -> delivered, by the transitions alone: what whoever follows the facts believes."""
 
     def _at(self) -> Circumstances[Look]:
-        known = tuple((group, version, member) for group, (version, member) in self.memberships.items())
         return Circumstances(
             now=self.now,
             version=self.version + 1,
             cause=Cause(id="c", correlation="c", actor="source:test"),
-            context=Look(self.book, self.book.epoch, memberships={ME: known}),
+            context=Look(
+                self.book,
+                self.book.epoch,
+                memberships={ME: self.replica} if self.replica is not None else {},
+                concerned={ME},
+            ),
         )
 
     def _keep(self, decision: Decision[Holding]) -> None:
@@ -170,15 +180,41 @@ class OnePerson(RuleBasedStateMachine):
         if old and before is not None and before.epoch == self.book.epoch:
             assert self.state == before, "a repeat changes nothing"
 
-    @rule(group=st.sampled_from(GROUPS), member=st.booleans(), late=st.booleans())
-    def a_membership_changes(self, group: str, member: bool, late: bool) -> None:
-        version = self.memberships.get(group, (0, False))[0] + 1
-        self.memberships[group] = (version, member)
-        fact = said.membership(group, ME, version, member)
-        if late and version > 1:
-            self._keep(membership_changed(self.state, said.membership(group, ME, version, member), self._at()))
-            fact = said.membership(group, ME, version - 1, not member)
-        self._keep(membership_changed(self.state, fact, self._at()))
+    @rule(groups=st.sets(st.sampled_from(GROUPS), min_size=1), arrives=st.booleans())
+    def memberships_change(self, groups: set[str], arrives: bool) -> None:
+        left = sorted(self.member_of & groups)
+        self.member_of ^= groups
+        fact = said.memberships(ME, len(self.memberships) + 1, *sorted(self.member_of), left=left)
+        # Of those in which they stay nothing happens.
+        news = tuple(one for one in fact.transitions if one.group_id in groups)
+        self.memberships.append(fact.model_copy(update={"transitions": news}))
+        self.waiting.append(self.memberships[-1])
+        if arrives:
+            self._hear_of_memberships(self.memberships[-1])
+
+    @precondition(lambda self: self.waiting)
+    @rule(data=st.data())
+    def a_late_membership_fact_arrives(self, data: st.DataObject) -> None:
+        self._hear_of_memberships(data.draw(st.sampled_from(self.waiting)))
+
+    @precondition(lambda self: self.memberships)
+    @rule(data=st.data())
+    def a_membership_fact_comes_again(self, data: st.DataObject) -> None:
+        fact = data.draw(st.sampled_from(self.memberships))
+        if fact not in self.waiting:
+            before = self.state
+            self._hear_of_memberships(fact)
+            assert self.state == before, "a repeat changes nothing"
+
+    def _hear_of_memberships(self, fact: said.MembershipsFact) -> None:
+        """First kept; then, if a rule names a group that it touches, decided."""
+        if fact in self.waiting:
+            self.waiting.remove(fact)
+        if self.replica is None or self.replica.version < fact.version:
+            groups = frozenset(one.group_id.lower() for one in fact.state.groups)
+            self.replica = Memberships(fact.version, groups)
+        if any(one.group_id.lower() in self.book.groups for one in fact.transitions):
+            self._keep(memberships_changed(self.state, fact, self._at()))
 
     @rule(
         id=st.sampled_from(POLICIES),
@@ -238,17 +274,20 @@ class OnePerson(RuleBasedStateMachine):
         id = data.draw(st.sampled_from(sorted(self.state.assignments)))
         self._keep(end_assignment(self.state, EndAssignment(id, ME), self._at()))
 
-    @precondition(lambda self: self.state is not None and self.state.grants)
+    @precondition(lambda self: self._delivered())
     @rule(status=st.sampled_from(list(DeliveryStatus)), arrives=st.booleans(), data=st.data())
     def provisioning_tells(self, status: DeliveryStatus, arrives: bool, data: st.DataObject) -> None:
-        assert self.state is not None
-        grant = data.draw(st.sampled_from(list(self.state.grants.values())))
+        grant = data.draw(st.sampled_from(self._delivered()))
         version = data.draw(st.sampled_from([grant.version, grant.version - 1]))
         number = len(self.deliveries) + 1
         self.delivering[grant.key] = said.delivery(grant.role, version, status, number)
         self.deliveries.append(said.deliveries(ME, number, *self.delivering.values()))
         if arrives:
             self._hear(self.deliveries[-1])
+
+    def _delivered(self) -> list[Grant]:
+        """Provisioning is told of no others."""
+        return [grant for grant in self.state.grants.values() if grant.deliver] if self.state is not None else []
 
     @precondition(lambda self: self.deliveries)
     @rule(data=st.data())
@@ -279,6 +318,15 @@ class OnePerson(RuleBasedStateMachine):
         decision = second_look(self.state, Again(), self._at())
         assert decision.state is self.state
         assert not decision.transitions
+
+    @invariant()
+    def rules_see_the_groups_that_they_name(self) -> None:
+        state = self.state
+        assert state is None or state.facets.get("memberOf", []) == sorted(state.groups)
+        if self.replica is None or any(one.version < self.replica.version for one in self.waiting):
+            return
+        named = {*self.book.groups}
+        assert (set(state.groups) if state else set()) & named == self.replica.groups & named
 
     @invariant()
     def a_package_is_held_once(self) -> None:
@@ -351,3 +399,4 @@ class OnePerson(RuleBasedStateMachine):
 
 TestOnePerson = OnePerson.TestCase
 TestOnePerson.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+pytestmark = pytest.mark.spec("RES-6", "RES-9", "EXP-2", "AUT-5")

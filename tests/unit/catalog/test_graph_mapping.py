@@ -32,6 +32,7 @@ def policy(body: dict[str, Any]) -> Policy:
     return graph.policy_of(graph.PolicyIn.model_validate(body), "id", NOW)
 
 
+@pytest.mark.spec("AUT-2")
 def test_an_automatic_policy_comes_back_as_it_was_sent() -> None:
     read = policy(AUTOMATIC)
     assert (read.rule, read.takes_access, read.grace_period) == ('user.department -eq "Sales"', True, None)

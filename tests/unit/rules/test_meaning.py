@@ -15,6 +15,9 @@ from tests.unit.rules.strategies import moments, people, rules
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.spec(
+    "RUL-3", "RUL-4", "RUL-5", "RUL-6", "RUL-7", "RUL-9", "RUL-11", "RUL-12", "RUL-13", "RUL-14", "RUL-16"
+)
 def test_a_case_means_what_the_table_says(case: Case) -> None:
     rule = parse(case.rule)
     verdict, index = compile(rule), CandidateIndex([("it", rule)])

@@ -57,6 +57,7 @@ from shared.rules.ast import References
         ("-not " * 40 + 'user.city -eq "x"', 1, "nested more than 32 deep", ""),
     ],
 )
+@pytest.mark.spec("RUL-1", "RUL-6", "RUL-14")
 def test_a_refusal_says_what_is_wrong_and_where_and_what_to_write_instead(text, column, message, hint) -> None:
     with pytest.raises(RuleError) as refused:
         parse(text)
@@ -87,6 +88,7 @@ def test_of_a_long_line_only_the_part_around_the_mistake_is_shown() -> None:
     assert line[carets.index("^") : carets.rindex("^") + 1] == "user.cty"
 
 
+@pytest.mark.spec("RUL-1")
 def test_a_rule_of_3072_characters_is_accepted() -> None:
     shell = 'user.city -eq ""'
     assert parse(shell[:-1] + "x" * (MAX_CHARACTERS - len(shell)) + '"')
