@@ -57,14 +57,16 @@ from shared.contracts.directory import (
     GroupFact,
     GroupState,
     MemberAdded,
-    MembershipFact,
     MembershipObeyed,
+    MembershipsFact,
+    MembershipsState,
     MembershipState,
+    MembershipWish,
     PersonFact,
     PersonJoined,
     PersonState,
     PersonStatus,
-    SetMembership,
+    SetMemberships,
     SourceIdentity,
 )
 from shared.contracts.hr import ChangeKind, HrChange, HrRejection
@@ -178,7 +180,7 @@ _ASSIGNED = AssignmentState(
     assigned_at=AT,
     cause=HR,
 )
-_MEMBERSHIP = f"{GROUP}:{PERSON}"
+_WISH = derived_id("example", "wish")
 _APP_ROLE = AppRole(id=derived_id("example", "app-role"), display_name="Approver", value="expenses.approve")
 _ROLE_THERE = RoleAt(origin_system=RoleSystem.APPLICATION, origin_id=PRINCIPAL, role=_APP_ROLE.id)
 _ROLE_WISH = HeldRoleWish(**_ROLE_THERE.model_dump(by_alias=False), id="grant-7:1", held=True, grant_version=1)
@@ -239,21 +241,30 @@ _EXAMPLES: dict[str, Callable[[Topic], Outgoing]] = {
     ),
     topics.MEMBERSHIP_FACTS.name: _sent(
         PERSON,
-        MembershipFact(
-            id=f"membership:{_MEMBERSHIP}:1",
+        MembershipsFact(
+            id=f"memberships:{PERSON}:1",
             cause=HR,
-            subject=_MEMBERSHIP,
+            subject=PERSON,
             version=1,
             at=AT,
-            transitions=(MemberAdded(), MembershipObeyed(command_id=f"{_MEMBERSHIP}:1", grant_version=1)),
-            state=MembershipState(
-                id=_MEMBERSHIP, group_id=GROUP, person_id=PERSON, member=True, by_grant=True, since=AT, obeyed=1
+            transitions=(
+                MemberAdded(group_id=GROUP),
+                MembershipObeyed(group_id=GROUP, command_id=_WISH, grant_version=1),
+            ),
+            state=MembershipsState(
+                person_id=PERSON,
+                groups=(MembershipState(group_id=GROUP, member=True, by_grant=True, since=AT, obeyed=1),),
             ),
         ),
     ),
     topics.MEMBERSHIP_COMMANDS.name: _sent(
         PERSON,
-        SetMembership(id=f"{_MEMBERSHIP}:1", cause=HR, group_id=GROUP, person_id=PERSON, member=True, grant_version=1),
+        SetMemberships(
+            id=derived_id("example", "set-memberships"),
+            cause=HR,
+            person_id=PERSON,
+            wishes=(MembershipWish(id=_WISH, group_id=GROUP, member=True, grant_version=1),),
+        ),
     ),
     topics.APPLICATION_FACTS.name: _sent(
         PRINCIPAL,

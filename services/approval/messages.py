@@ -8,10 +8,10 @@ from typing import Any
 from services.approval.decide import stages
 from services.approval.decide.approvers import Directory
 from services.approval.model import Approval
-from services.approval.store import Memberships, Surroundings, poke
+from services.approval.store import Surroundings, poke
 from shared.contracts import topics
 from shared.contracts.approval import ApprovalCommand, StartApproval
-from shared.contracts.directory import MembershipFact, PersonFact
+from shared.contracts.directory import MOVES, MembershipsFact, PersonFact
 from shared.contracts.policy import SubjectSet
 from shared.messaging.decision import Handler, by
 from shared.messaging.loop import Loop
@@ -57,11 +57,11 @@ def people(platform: Platform, store: MongoAggregates, around: Surroundings) -> 
 def memberships(platform: Platform, store: MongoAggregates, around: Surroundings) -> Subscription:
     """A group of approvers has other members."""
 
-    async def handle(facts: Sequence[MembershipFact]) -> None:
+    async def handle(facts: Sequence[MembershipsFact]) -> None:
         await around.memberships.replica.apply(facts)
-        await poke(store, platform.clock.now(), groups=Memberships.groups_in(facts))
+        await poke(store, platform.clock.now(), groups={group for fact in facts for group in fact.moved})
 
-    return platform.takes(tuple(topics.lanes_of(topics.MEMBERSHIP_FACTS)), handle, patient=True)
+    return platform.takes(tuple(topics.lanes_of(topics.MEMBERSHIP_FACTS)), handle, patient=True, only=MOVES)
 
 
 def timer(loop: Loop[Approval], look: Looks) -> Timer:

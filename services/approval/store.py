@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Set
 from datetime import datetime
 from typing import Any
 
 from services.approval.decide.approvers import Directory, Person
-from shared.contracts.directory import MembershipFact, PersonFact, PersonStatus
+from shared.contracts.directory import MembershipsFact, PersonFact, PersonStatus
 from shared.contracts.policy import SubjectKind, SubjectSet
 from shared.storage import Database, Index, MongoAggregates, Replica
 from shared.web.odata import GUID, EntitySet, Field
@@ -33,32 +33,21 @@ def approvals(database: Database) -> MongoAggregates:
 
 
 class Memberships:
-    """Who is in which group."""
+    """Who is in which groups, by person."""
 
     def __init__(self, database: Database) -> None:
-        self.replica: Replica[MembershipFact] = Replica(
-            database,
-            "memberships",
-            lambda fact: {
-                "group": fact.state.group_id,
-                "person": fact.state.person_id,
-                "member": fact.state.member,
-            },
-            (Index("group", "member"),),
+        self.replica: Replica[MembershipsFact] = Replica(
+            database, "memberships", lambda fact: {"groups": fact.state.member_of}, (Index("groups"),)
         )
 
-    async def members_of(self, groups: Collection[str]) -> dict[str, frozenset[str]]:
+    async def members_of(self, groups: Set[str]) -> dict[str, frozenset[str]]:
         """Group -> ids of its members."""
         found: dict[str, set[str]] = {}
         if groups:
-            for row in await self.replica.find({"group": {"$in": list(groups)}, "member": True}):
-                found.setdefault(row["group"], set()).add(row["person"])
+            for row in await self.replica.find({"groups": {"$in": list(groups)}}):
+                for group in groups & set(row["groups"]):
+                    found.setdefault(group, set()).add(row["_id"])
         return {group: frozenset(members) for group, members in found.items()}
-
-    @staticmethod
-    def groups_in(facts: Iterable[MembershipFact]) -> set[str]:
-        """Groups whose members changed."""
-        return {fact.state.group_id for fact in facts}
 
 
 class Surroundings:

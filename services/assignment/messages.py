@@ -11,12 +11,12 @@ from services.assignment.decide import command, delivery, expiry, membership, pe
 from services.assignment.decide.look import Look
 from services.assignment.model import Holding, RuleJob, Subject
 from services.assignment.rulebook import Rulebook
-from services.assignment.store import Looks, Memberships, RuleStore, concerned
+from services.assignment.store import Looks, MembershipStore, RuleStore, concerned
 from shared.contracts import topics
 from shared.contracts.assignment import AssignmentCommand, UseAnswer
 from shared.contracts.base import Cause
 from shared.contracts.catalog import Life, PackageFact, PolicyFact, PopulationFact
-from shared.contracts.directory import MembershipFact
+from shared.contracts.directory import MOVES, MembershipsFact
 from shared.ids import derived_id
 from shared.messaging.decision import Due, Handler, by
 from shared.messaging.envelope import outgoing
@@ -28,7 +28,7 @@ STEP = 500
 """People that one step of a rule job decides."""
 
 NOT_OURS = ""
-"""Where memberships are located that no rule names: nobody, so one read for all of them."""
+"""Where people are located of whom nothing is said that a rule names: nobody, so one read for all of them."""
 
 
 def person_facts(platform: Platform, loop: Loop[Holding], looks: Looks) -> list[Subscription]:
@@ -44,22 +44,27 @@ def delivery_facts(platform: Platform, loop: Loop[Holding], looks: Looks) -> lis
     handler = Handler(
         delivery.deliveries_told, by(lambda fact: fact.subject), looks.look, looks.look_again, person.second_look
     )
-    return [platform.hears(topic, loop, handler) for topic in topics.lanes_of(topics.DELIVERY_FACTS)]
+    only = delivery.TELLING
+    return [platform.hears(topic, loop, handler, only=only) for topic in topics.lanes_of(topics.DELIVERY_FACTS)]
 
 
 def membership_facts(
-    platform: Platform, loop: Loop[Holding], looks: Looks, memberships: Memberships
+    platform: Platform, loop: Loop[Holding], looks: Looks, memberships: MembershipStore
 ) -> list[Subscription]:
-    """All go to the replica; those that a rule names go on to the holding."""
+    """All go to the replica; what touches a group that a rule names goes on to the holding."""
 
-    async def locate(facts: Sequence[MembershipFact]) -> Sequence[str]:
+    async def locate(facts: Sequence[MembershipsFact]) -> Sequence[str]:
         # First kept, then the rules read: a rule that comes to name the group later finds it kept.
         await memberships.replica.apply(facts)
         named = (await looks.rules.present()).groups
-        return [fact.state.person_id if fact.state.group_id.lower() in named else NOT_OURS for fact in facts]
+        # All facts of a person or none, so that `look` can tell whom they concern.
+        concerned = {fact.subject for fact in facts if not named.keys().isdisjoint(map(str.lower, fact.moved))}
+        return [fact.subject if fact.subject in concerned else NOT_OURS for fact in facts]
 
-    handler = Handler(membership.membership_changed, locate, looks.look, looks.look_again, person.second_look)
-    return [platform.hears(topic, loop, handler) for topic in topics.lanes_of(topics.MEMBERSHIP_FACTS)]
+    handler = Handler(
+        membership.memberships_changed, locate, looks.look_for_memberships, looks.look_again, person.second_look
+    )
+    return [platform.hears(topic, loop, handler, only=MOVES) for topic in topics.lanes_of(topics.MEMBERSHIP_FACTS)]
 
 
 def commands(platform: Platform, loop: Loop[Holding], looks: Looks) -> Subscription:

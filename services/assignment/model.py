@@ -86,8 +86,9 @@ class Holding:
     """The person as rules see them (shared.rules.facets), `memberOf` and `manager` included."""
     about: dict[str, str] = field(default_factory=dict)
     """What a list of assignments shows of its target: displayName, userPrincipalName, mail."""
-    memberships: dict[str, tuple[int, bool]] = field(default_factory=dict)
-    """Group -> version of the membership and whether it is one; only groups that some rule names."""
+    memberships_version: int = 0
+    groups: tuple[str, ...] = ()
+    """Groups that some rule names, in small letters, of which the person was a member in that version."""
     epoch: int = 0
     """State of the rules under which all this was decided."""
     assignments: dict[str, Assignment] = field(default_factory=dict)
@@ -134,7 +135,8 @@ def dump(holding: Holding) -> dict[str, Any]:
         "person_version": holding.person_version,
         "facets": holding.facets,
         "about": holding.about,
-        "memberships": [[group, version, member] for group, (version, member) in holding.memberships.items()],
+        "memberships_version": holding.memberships_version,
+        "groups": holding.groups,
         "epoch": holding.epoch,
         "assignments": [dump_assignment(a) for a in holding.assignments.values()],
         "grants": [
@@ -198,7 +200,8 @@ def load(document: dict[str, Any]) -> Holding:
         document["person_version"],
         document["facets"],
         document["about"],
-        {group: (version, member) for group, version, member in document["memberships"]},
+        document["memberships_version"],
+        tuple(document["groups"]),
         document["epoch"],
         assignments,
         grants,

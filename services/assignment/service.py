@@ -8,7 +8,7 @@ from services.assignment import messages
 from services.assignment.api import routes
 from services.assignment.history import History, KeepingHistory
 from services.assignment.model import HOLDING, RULE_JOB
-from services.assignment.store import Looks, Memberships, RuleStore, holdings, rule_jobs
+from services.assignment.store import Looks, MembershipStore, RuleStore, holdings, rule_jobs
 from shared.messaging.service import Platform, Service, Timer, ring
 
 JOBS_AT_ONCE = 20
@@ -18,7 +18,7 @@ def assemble(platform: Platform) -> Service:
     """Nothing of it runs yet."""
     database = platform.database
     people, jobs = holdings(database), rule_jobs(database)
-    rules, history, memberships = RuleStore(database), History(database), Memberships(database)
+    rules, history, memberships = RuleStore(database), History(database), MembershipStore(database)
     looks = Looks(rules, history, memberships)
     holding_loop = platform.loop(HOLDING, people, KeepingHistory(platform.bus, history))
     job_loop = platform.loop(RULE_JOB, jobs)

@@ -14,7 +14,8 @@ from typing import Any
 
 import structlog
 
-from services.assignment.decide.look import Look
+from services.assignment.decide.look import Look, Memberships
+from services.assignment.decide.membership import memberships_in
 from services.assignment.history import History
 from services.assignment.model import Holding, RuleJob
 from services.assignment.rulebook import (
@@ -28,7 +29,7 @@ from services.assignment.rulebook import (
 from shared.clock import Clock
 from shared.contracts.assignment import AssignmentStatus
 from shared.contracts.catalog import PackageFact, PolicyFact, PopulationFact
-from shared.contracts.directory import MembershipFact
+from shared.contracts.directory import MembershipsFact
 from shared.rules import to_mongo
 from shared.rules.properties import HIRE_DATE
 from shared.storage import Database, Documents, Index, MongoAggregates, Replica
@@ -68,44 +69,33 @@ def rule_jobs(database: Database) -> MongoAggregates:
     return MongoAggregates(database, "rule_jobs", (Index("-state.started_at", "_id"),))
 
 
-class Memberships:
-    """All memberships, for the day a rule names their group; holdings carry only those that rules name."""
+class MembershipStore:
+    """Who is in which groups, for the day a rule names one; holdings carry only groups that rules name."""
 
     def __init__(self, database: Database) -> None:
-        self.replica: Replica[MembershipFact] = Replica(
+        self.replica: Replica[MembershipsFact] = Replica(
             database,
             "memberships",
-            lambda fact: {
-                "group": fact.state.group_id.lower(),
-                "person": fact.state.person_id,
-                "member": fact.state.member,
-            },
-            (Index("group", "member", "person"), Index("person")),
+            lambda fact: {"groups": sorted(memberships_in(fact).groups)},
+            (Index("groups", "_id"),),
         )
 
     async def ensure_indexes(self) -> None:
         await self.replica.ensure_indexes()
 
-    async def of(
-        self, people: Collection[str], groups: Collection[str]
-    ) -> dict[str, tuple[tuple[str, int, bool], ...]]:
-        """Person -> (group, version, member), of these groups."""
-        found: dict[str, list[tuple[str, int, bool]]] = {}
-        if people and groups:
-            query = {"person": {"$in": list(people)}, "group": {"$in": list(groups)}}
-            for row in await self.replica.find(query):
-                found.setdefault(row["person"], []).append((row["group"], row["version"], row["member"]))
-        return {person: tuple(rows) for person, rows in found.items()}
+    async def of(self, people: Collection[str]) -> dict[str, Memberships]:
+        """By person, of those who are known to be, or to have been, in a group."""
+        found = await self.replica.get(people) if people else {}
+        return {person: Memberships(one["version"], frozenset(one["groups"])) for person, one in found.items()}
 
     async def members(self, groups: Collection[str], after: str | None, limit: int) -> list[str]:
-        """People in any of these groups, by id, beyond `after`."""
+        """People in any of these groups, by id, at most `limit` beyond `after`."""
         if not groups:
             return []
-        query: dict[str, Any] = {"group": {"$in": list(groups)}, "member": True}
+        query: dict[str, Any] = {"groups": {"$in": sorted(groups)}}
         if after is not None:
-            query["person"] = {"$gt": after}
-        rows = await self.replica.find(query)
-        return sorted({row["person"] for row in rows})[:limit]
+            query["_id"] = {"$gt": after}
+        return [one["_id"] for one in await self.replica.find(query, limit=limit)]
 
 
 class RuleStore:
@@ -234,7 +224,7 @@ def concerned(book: Rulebook, job: RuleJob, clock: Clock) -> tuple[dict[str, Any
 class Looks:
     """What the decisions of a batch look at, before and after."""
 
-    def __init__(self, rules: RuleStore, history: History, memberships: Memberships) -> None:
+    def __init__(self, rules: RuleStore, history: History, memberships: MembershipStore) -> None:
         self.rules = rules
         self.history = history
         self.memberships = memberships
@@ -251,10 +241,15 @@ class Looks:
         return Look(book, book.epoch, ended=ended)
 
     async def look_for_jobs(self, messages: Sequence[Any], states: Mapping[str, Any]) -> Look:
-        """And the memberships that rules name."""
+        """And whose memberships may tell more by now, for rules may name other groups than they did."""
         book = await self.rules.present()
-        known = await self.memberships.of([message.person_id for message in messages], book.groups)
+        known = await self.memberships.of([message.person_id for message in messages]) if book.groups else {}
         return Look(book, book.epoch, memberships=known)
+
+    async def look_for_memberships(self, messages: Sequence[Any], states: Mapping[str, Any]) -> Look:
+        """And whom the batch was found to be about."""
+        book = await self.rules.present()
+        return Look(book, book.epoch, concerned=states.keys())
 
     async def look_again(self, context: Look, states: Mapping[str, Holding | None]) -> Collection[str]:
         """Everyone in the batch whose holding was decided under an older epoch than the present one."""

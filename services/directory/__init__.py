@@ -1,6 +1,6 @@
-"""directory: people and their source identities, groups, and memberships (each an aggregate of its own).
+"""directory: people and their source identities, groups, and memberships (all of a person in one aggregate).
 
-Owns: `people` (a person with the timeline of all that sources said of them), `groups`, `memberships` (keyed by person),
+Owns: `people` (a person with the timeline of all that sources said of them), `groups`, `memberships` (by person),
 `applications`, `sites`, and `held_roles` (by person: app roles, roles of sites, directory roles, ownership).
 Hears: HR_URGENT and HR_CHANGES (public, in three shapes), MEMBERSHIP_COMMANDS, HELD_ROLE_COMMANDS.
 Says: PERSON_FACTS, GROUP_FACTS, MEMBERSHIP_FACTS, APPLICATION_FACTS, SITE_FACTS, HELD_ROLE_FACTS; HR_REJECTED for

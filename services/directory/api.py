@@ -26,11 +26,11 @@ from services.directory.graph import (
     LinkIn,
     Reference,
 )
-from services.directory.model import Person, load_person
+from services.directory.model import Memberships, Person, load_person
 from services.directory.sources import API, Sources
-from services.directory.store import Document, GroupStore, Memberships, People, page_of
+from services.directory.store import Document, GroupStore, MembershipStore, People, members_of, page_of
 from shared.contracts.base import Cause, Lane, Refusal
-from shared.contracts.directory import GroupState, MembershipState
+from shared.contracts.directory import GroupState
 from shared.contracts.hr import ChangeKind, HrChange
 from shared.messaging.decision import Handler
 from shared.messaging.loop import Loop
@@ -55,15 +55,15 @@ class Rooms:
     sources: Sources
     people: People
     groups: GroupStore
-    memberships: Memberships
+    memberships: MembershipStore
     person_loop: Loop[Person]
     group_loop: Loop[GroupState]
-    membership_loop: Loop[MembershipState]
+    membership_loop: Loop[Memberships]
     hold: Handler[Person, Heard, Around]
     link: Handler[Person, Link, Around]
     keep_apart: Handler[Person, KeepApart, Around]
     wish: Handler[GroupState, GroupCommand, None]
-    by_hand: Handler[MembershipState, SetByHand, Groups]
+    by_hand: Handler[Memberships, SetByHand, Groups]
 
     async def person(self, key: str) -> Document:
         """By id or user principal name. Raises NotFound."""
@@ -273,7 +273,7 @@ _ABOUT_PEOPLE = frozenset({"filter", "search", "orderby"})
 
 def _members(router: APIRouter, rooms: Rooms) -> None:
     async def with_people(documents: Sequence[Document]) -> list[Document]:
-        ids = [document["state"]["person_id"] for document in documents]
+        ids = [document["_id"] for document in documents]
         known = {one["_id"]: one for one in await page_of(rooms.people, {"_id": {"$in": ids}})}
         blank: Document = {"state": {"attributes": {}}}
         return [
@@ -304,7 +304,7 @@ def _members(router: APIRouter, rooms: Rooms) -> None:
         context = "users" if request.url.path.lower().endswith(".user") else "directoryObjects"
         if {name.removeprefix("$").lower() for name in request.query_params} & _ABOUT_PEOPLE:
             return await by_people(request, query, await rooms.memberships.people_of(group), context)
-        scope: Document = {"state.group_id": group, "state.member": True}
+        scope = members_of(group)
 
         async def find(q: ListQuery) -> list[Document]:
             found = await page_of(rooms.memberships, q.mongo_filter(scope), sort=q.sort, skip=q.skip, limit=q.limit)

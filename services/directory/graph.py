@@ -63,7 +63,7 @@ IDENTITIES = EntitySet(
     selectable=frozenset({"source", "id", "status", "candidates"}),
     id_path="state.identities",
 )
-MEMBERS = EntitySet("user", {"id": Field("state.person_id", GUID)}, selectable=_SELECTABLE, id_path="state.person_id")
+MEMBERS = EntitySet("user", {"id": Field("_id", GUID)}, selectable=_SELECTABLE)
 _GROUP_SELECTABLE = frozenset(
     {
         "allowExternalSenders", "autoSubscribeNewMembers", "creationOptions", "deletedDateTime", "expirationDateTime",

@@ -11,13 +11,12 @@ from pydantic import ValidationError
 from services.directory.decide import links, memberships, people
 from services.directory.decide.links import KeepApart, Link
 from services.directory.decide.people import Around, Heard
-from services.directory.model import Person
+from services.directory.model import Memberships, Person
 from services.directory.sources import Sources
-from services.directory.store import Memberships, People
+from services.directory.store import MembershipStore, People
 from shared.clock import Clock
 from shared.contracts import topics
 from shared.contracts.base import Cause, Refusal, made
-from shared.contracts.directory import MembershipState
 from shared.contracts.hr import ChangeKind, HrChange, hr_correlation
 from shared.messaging.decision import Circumstances, Decision, Due, Handler, by
 from shared.messaging.envelope import Incoming, Outgoing
@@ -175,8 +174,8 @@ def hr_changes_heard(platform: Platform, loop: Loop[Person], store: People, sour
 
 
 def membership_commands_heard(
-    platform: Platform, loop: Loop[MembershipState], store: Memberships
+    platform: Platform, loop: Loop[Memberships], store: MembershipStore
 ) -> list[Subscription]:
     """Provisioning asks for memberships, the urgent lane first."""
-    handler = Handler(memberships.command, by(memberships.membership_of), store.look)
+    handler = Handler(memberships.command, by(lambda command: command.person_id), store.look)
     return [platform.hears(topic, loop, handler) for topic in topics.lanes_of(topics.MEMBERSHIP_COMMANDS)]

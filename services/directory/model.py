@@ -1,4 +1,4 @@
-"""Aggregates of the directory: the person with its timeline, the group, the membership.
+"""Aggregates of the directory: the person with its timeline, the group, the memberships of a person.
 
 A person's timeline holds what sources stated, each statement with the moment it is about. What is true now is folded
 from it (`fold`): statements in the order of their moment, then `sequence`, then arrival; what was stated last about a
@@ -23,6 +23,7 @@ import orjson
 
 from services.directory.properties import MANAGER, NESTED
 from services.directory.sources import API, Sources
+from shared.contracts.base import made
 from shared.contracts.directory import GroupState, MembershipState, PersonStatus
 
 KEEP = 64
@@ -522,12 +523,30 @@ def load_group(document: dict[str, Any]) -> GroupState:
     return GroupState.model_validate({key: value for key, value in document.items() if key != "label"})
 
 
-def dump_membership(membership: MembershipState) -> dict[str, Any]:
-    return dict(membership.__dict__)
+@dataclass(frozen=True, slots=True)
+class Memberships:
+    """How one person stands to groups, by group id. Nothing is ever taken out: `obeyed` must not restart."""
+
+    person_id: str
+    by_group: Mapping[str, MembershipState] = field(default_factory=dict)
 
 
-def load_membership(document: dict[str, Any]) -> MembershipState:
-    return MembershipState.model_construct(**document)
+_MEMBERSHIP = tuple(MembershipState.model_fields)
+
+
+def dump_memberships(memberships: Memberships) -> dict[str, Any]:
+    """As a document: a row a group, and in `member_of`, for finding the members of a group, those that hold."""
+    every = memberships.by_group.values()
+    return {
+        "person_id": memberships.person_id,
+        "member_of": [one.group_id for one in every if one.member],
+        "by_group": [[getattr(one, name) for name in _MEMBERSHIP] for one in every],
+    }
+
+
+def load_memberships(document: Mapping[str, Any]) -> Memberships:
+    every = [made(MembershipState, **dict(zip(_MEMBERSHIP, row, strict=True))) for row in document["by_group"]]
+    return Memberships(document["person_id"], {one.group_id: one for one in every})
 
 
 _STATUS = {status.value: status for status in PersonStatus}

@@ -6,27 +6,27 @@ from functools import lru_cache
 
 from services.directory import decide, messages
 from services.directory.api import Rooms, routes
-from services.directory.decide.memberships import membership_of
 from services.directory.model import (
+    Memberships,
     Person,
     dump_group,
-    dump_membership,
+    dump_memberships,
     dump_person,
     load_group,
-    load_membership,
+    load_memberships,
     load_person,
 )
 from services.directory.resources.service import assemble_resources
 from services.directory.sources import read_sources
-from services.directory.store import GroupStore, Memberships, People
+from services.directory.store import GroupStore, MembershipStore, People
 from services.directory.writing import users_written
 from shared.contracts import topics
 from shared.contracts.base import made
 from shared.contracts.directory import (
     GroupFact,
     GroupState,
-    MembershipFact,
-    MembershipState,
+    MembershipsFact,
+    MembershipsState,
     PersonFact,
     PersonState,
     SourceIdentity,
@@ -78,15 +78,21 @@ GROUP = AggregateKind[GroupState](
     public=lambda group: group,
 )
 
-MEMBERSHIP = AggregateKind[MembershipState](
-    name="membership",
+
+def shown_memberships(memberships: Memberships) -> MembershipsState:
+    """What is, without what was: so a fact stays small, however many groups somebody has been through."""
+    living = tuple(one for one in memberships.by_group.values() if one.member or one.by_grant)
+    return made(MembershipsState, person_id=memberships.person_id, groups=living)
+
+
+MEMBERSHIPS = AggregateKind[Memberships](
+    name="memberships",
     owner="directory",
-    dump=dump_membership,
-    load=load_membership,
+    dump=dump_memberships,
+    load=load_memberships,
     topic=topics.MEMBERSHIP_FACTS,
-    fact=MembershipFact,
-    public=lambda membership: membership,
-    key=lambda membership, _id: membership.person_id,
+    fact=MembershipsFact,
+    public=shown_memberships,
 )
 
 
@@ -95,10 +101,10 @@ def assemble(platform: Platform) -> Service:
     sources = read_sources(platform.settings.sources_file)
     people = People(platform.database, sources, platform.clock)
     groups = GroupStore(platform.database)
-    memberships = Memberships(platform.database, groups)
+    memberships = MembershipStore(platform.database, groups)
     person_loop = platform.loop(PERSON, people)
     group_loop = platform.loop(GROUP, groups)
-    membership_loop = platform.loop(MEMBERSHIP, memberships)
+    membership_loop = platform.loop(MEMBERSHIPS, memberships)
     rooms = Rooms(
         platform,
         sources,
@@ -112,7 +118,7 @@ def assemble(platform: Platform) -> Service:
         link=messages.link(people),
         keep_apart=messages.keep_apart(people),
         wish=Handler(decide.groups.wish, by(lambda command: command.group_id)),
-        by_hand=Handler(decide.memberships.by_hand, by(membership_of), memberships.look),
+        by_hand=Handler(decide.memberships.by_hand, by(lambda asked: asked.person_id), memberships.look),
     )
     answers = Answers(platform.database)
     resources = assemble_resources(platform, rooms, answering_once(answers))

@@ -7,13 +7,13 @@ from functools import lru_cache
 from typing import Any
 
 from services.directory.decide.links import KeepApart, Link
-from services.directory.decide.memberships import Groups, SetByHand
+from services.directory.decide.memberships import Groups, SetByHand, named_by
 from services.directory.decide.people import Around, Heard
-from services.directory.model import Person
+from services.directory.model import Memberships, Person
 from services.directory.properties import MANAGER
 from services.directory.sources import API, Sources
 from shared.clock import Clock
-from shared.contracts.directory import MembershipState, SetMembership
+from shared.contracts.directory import SetMemberships
 from shared.contracts.hr import ChangeKind
 from shared.ids import derived_id
 from shared.messaging.decision import Due
@@ -233,41 +233,33 @@ class GroupStore(MongoAggregates):
 
     async def there(self, ids: Collection[str]) -> frozenset[str]:
         """Those of `ids` that are groups and not deleted."""
-        return frozenset(await self.ids({"_id": {"$in": list(ids)}, "state.deleted_at": None}))
+        return frozenset(await self.ids({"_id": {"$in": list(ids)}, "state.deleted_at": None})) if ids else frozenset()
 
 
-class Memberships(MongoAggregates):
-    """`memberships`, by '<group>:<person>'. Those who are members no longer stay: `obeyed` must not restart."""
+class MembershipStore(MongoAggregates):
+    """`memberships`, by person id. Groups that someone has left stay in the document, but not in `member_of`."""
 
     def __init__(self, database: Database, groups: GroupStore) -> None:
-        super().__init__(
-            database,
-            "memberships",
-            [Index("state.group_id", "state.member", "state.person_id"), Index("state.person_id", "state.member")],
-        )
+        super().__init__(database, "memberships", [Index("state.member_of", "_id")])
         self._groups = groups
 
     async def look(
-        self, messages: Sequence[SetMembership | SetByHand], _states: Mapping[str, MembershipState | None]
+        self, messages: Sequence[SetMemberships | SetByHand], _states: Mapping[str, Memberships | None]
     ) -> Groups:
-        return Groups(await self._groups.there({message.group_id for message in messages}))
-
-    async def members(self, group_id: str, after: str | None, limit: int) -> list[str]:
-        """Ids of the members, in order, at most `limit` beyond `after`."""
-        query: Document = {"state.group_id": group_id, "state.member": True}
-        if after is not None:
-            query["state.person_id"] = {"$gt": after}
-        found = await self.states(query, sort=[("state.person_id", 1)], limit=limit)
-        return [one["person_id"] for one in found]
+        return Groups(await self._groups.there(set[str]().union(*map(named_by, messages))))
 
     async def people_of(self, group_id: str) -> list[str]:
-        """Ids of all its members."""
-        found = await self.pairs({"state.group_id": group_id, "state.member": True}, "state.person_id")
-        return [person for _, person in found]
+        """Ids of all its members, in order."""
+        return await self.ids(members_of(group_id))
 
     async def member_count(self, group_id: str) -> int:
-        return await self.count({"state.group_id": group_id, "state.member": True})
+        return await self.count(members_of(group_id))
 
     async def groups_of(self, person_id: str) -> list[str]:
         """Ids of the groups the person is a member of."""
-        return [one["group_id"] for one in await self.states({"state.person_id": person_id, "state.member": True})]
+        return [group for _, groups in await self.pairs({"_id": person_id}, "state.member_of") for group in groups]
+
+
+def members_of(group_id: str) -> Document:
+    """Who is in that group: a filter on memberships, which are found in the order of person ids by index."""
+    return {"state.member_of": group_id}

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import cached_property
 from typing import Any
 
-from services.provisioning.connectors import Ask, connector_for
+from services.provisioning.connectors import Ask, Connector, connector_for
 from services.provisioning.connectors.directory_groups import DirectoryGroups
-from services.provisioning.model import Deliveries, Delivery, Membership, Repair
+from services.provisioning.model import NO_MEMBER, Deliveries, Delivery, Membership, Repair
 from shared.contracts.assignment import GrantGiven, GrantTaken, HoldingFact
 from shared.contracts.base import Lane, Refusal, Transition
 from shared.contracts.catalog import ResourceRole
-from shared.contracts.directory import MembershipFact, MembershipObeyed, MembershipRefused
+from shared.contracts.directory import MembershipObeyed, MembershipRefused, MembershipsFact
 from shared.contracts.provisioning import (
     Delivered,
     DeliveryFailed,
@@ -50,29 +51,31 @@ def follow_holding(state: Deliveries | None, fact: HoldingFact, at: Circumstance
     for key, one in before.deliveries.items():
         if key not in due:
             work.want(one.role, False, max(taken.get(key, fact.version), one.version + 1))
-    if work.state is before and not any(isinstance(one, GrantGiven | GrantTaken) for one in fact.transitions):
+    if not work.moved and not any(isinstance(one, GrantGiven | GrantTaken) for one in fact.transitions):
         # Most holdings only tell that an assignment got on. Not to remember them saves a write, and opens no way for
         # an older one: what that gave, this one would still show, or a later one has taken and is remembered for it.
         return Decision(state)
-    work.state = replace(work.state, holding_version=fact.version)
-    return work.decision(state)
+    return work.decision(state, holding_version=fact.version)
 
 
-def follow_membership(state: Deliveries | None, fact: MembershipFact, at: Circumstances[Any]) -> Decision[Deliveries]:
-    """Remember what the directory says is there, and settle the delivery whose command it answers."""
-    said = fact.state
-    before = state or Deliveries(said.person_id)
+def follow_memberships(state: Deliveries | None, fact: MembershipsFact, at: Circumstances[Any]) -> Decision[Deliveries]:
+    """Remember what the directory says is there, and settle the deliveries whose asks it answers.
+
+    An older fact, come by the other lane, says nothing of what is there now; what it answers is answered."""
+    before = state or Deliveries(fact.subject)
+    there = {
+        one.group_id: Membership(one.member, one.by_hand, one.by_grant, one.obeyed, one.repairs)
+        for one in fact.state.groups
+    }
+    newer = fact.version > before.memberships_version
+    now = there if newer else before.memberships
     work = _Work(before, at)
-    known = before.memberships.get(said.group_id)
-    if known is None or known.version < fact.version:
-        now = Membership(fact.version, said.member, said.by_hand, said.by_grant, said.obeyed)
-        work.state = replace(before, memberships={**before.memberships, said.group_id: now})
     for one in fact.transitions:
         if isinstance(one, MembershipObeyed):
-            work.obeyed(one.command_id, member=said.member, by_hand=said.by_hand)
+            work.obeyed(one.command_id, there.get(one.group_id, NO_MEMBER))
         elif isinstance(one, MembershipRefused):
-            work.refused(one.command_id, one.reason)
-    return work.decision(state)
+            work.refused(one.command_id, one.reason, now.get(one.group_id, NO_MEMBER))
+    return work.decision(state, memberships_version=fact.version, memberships=there) if newer else work.decision(state)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +128,9 @@ def drift_of(state: Deliveries) -> list[Drift]:
     lie in one document, so nothing moves between looking at one and at the other."""
     found: list[Drift] = []
     for one in state.deliveries.values():
-        there = state.memberships.get(one.role.origin_id)
-        if not one.settled or one.withheld is not None or connector_for(one.role, CONNECTORS) is None or there is None:
+        if not one.settled or one.withheld is not None or connector_for(one.role, CONNECTORS) is None:
             continue
+        there = state.memberships.get(one.role.origin_id, NO_MEMBER)
         missing = one.wanted and not there.member
         too_many = not one.wanted and there.member and there.by_grant
         if missing or too_many:
@@ -155,25 +158,36 @@ def unsettled_in(state: Deliveries) -> int:
 
 
 class _Work:
-    """One decision in the making: the state so far, what happened, what is to be said."""
+    """One decision in the making: the deliveries so far, what happened, what is to be asked."""
 
     def __init__(self, state: Deliveries, at: Circumstances[Any]) -> None:
-        self.state = state
+        self.moved = False
         self._at = at
-        self._transitions: list[Transition] = []
-        self._messages: list[Outgoing] = []
         self._before = state
+        self._deliveries = dict(state.deliveries)
+        self._transitions: list[Transition] = []
+        self._asks: dict[tuple[Connector, Lane, str], list[Ask]] = {}
 
-    def decision(self, stored: Deliveries | None) -> Decision[Deliveries]:
-        """The very state that came in if nothing has changed."""
-        if self.state is self._before and not self._transitions and not self._messages:
+    def decision(self, stored: Deliveries | None, **known: Any) -> Decision[Deliveries]:
+        """The state that came in if nothing has changed. `known`: what else of the state is new."""
+        if not self.moved and not known:
             return Decision(stored)
-        return Decision(self.state, tuple(self._transitions), tuple(self._messages))
+        state = replace(self._before, deliveries=self._deliveries, **known)
+        return Decision(state, tuple(self._transitions), tuple(self._commands()))
+
+    def _commands(self) -> Iterator[Outgoing]:
+        """All that is asked of one connector at once, by lane and first cause."""
+        for (connector, lane, correlation), asks in self._asks.items():
+            cause = self._at.cause
+            if cause.correlation != correlation or cause.lane is not lane:
+                # A timer resends: the first cause and its lane stay what they were.
+                cause = cause.model_copy(update={"correlation": correlation, "lane": lane})
+            yield from connector.commands(self._before.person_id, asks, cause, self._at.now)
 
     def want(self, role: ResourceRole, wanted: bool, version: int) -> None:
         """A grant of this version wants the role, or wants it no longer."""
         key = role.key
-        current = self.state.deliveries.get(key)
+        current = self._deliveries.get(key)
         if current is None:
             if wanted:
                 self._start(role, True, version, found=False)
@@ -201,16 +215,16 @@ class _Work:
             lane=self._at.cause.lane,
             correlation=self._at.cause.correlation,
         )
-        # Not told: the grant and this command say all of it.
+        # Not told: the grant and the command say all of it.
         self._ask(one)
 
     def _ask(self, one: Delivery) -> None:
-        """Send the next command for this delivery, under an id of its own."""
+        """Ask for this delivery once more, under an id of its own."""
         tries = one.tries + 1
         one = replace(
             one,
             tries=tries,
-            command_id=command_id(self.state.person_id, one.role, one.version, tries),
+            command_id=command_id(self._before.person_id, one.role, one.version, tries),
             attempts=1,
             due_at=self._at.now + FIRST_RESEND,
             problem=None,
@@ -226,27 +240,12 @@ class _Work:
         connector = connector_for(one.role, CONNECTORS)
         if connector is None:
             return False
-        cause = self._at.cause
-        if cause.correlation != one.correlation or cause.lane is not one.lane:
-            # A timer resends: the first cause and its lane stay what they were.
-            cause = cause.model_copy(update={"correlation": one.correlation, "lane": one.lane})
-        self._messages.append(
-            connector.command(
-                Ask(
-                    one.command_id,
-                    self.state.person_id,
-                    one.role,
-                    one.wanted,
-                    one.version,
-                    one.tries - 1,
-                    cause,
-                    self._at.now,
-                )
-            )
-        )
+        asks = self._asks.setdefault((connector, one.lane, one.correlation), [])
+        asks.append(Ask(one.command_id, one.role, one.wanted, one.version, one.tries - 1))
         return True
 
-    def obeyed(self, command: str, *, member: bool, by_hand: bool) -> None:
+    def obeyed(self, command: str, there: Membership) -> None:
+        """`there`: as the answer found or left it."""
         one = self._asked(command)
         if one is None or one.settled:
             return
@@ -255,16 +254,16 @@ class _Work:
                 self._now(
                     one,
                     DeliveryStatus.DELIVERED,
-                    found=by_hand,
+                    found=there.by_hand,
                     attempts=0,
                     due_at=one.due_at if one.withheld is not None else None,
                     problem=None,
                     final=False,
                 )
             )
-            self._transitions.append(Delivered.model_construct(role=one.role, version=one.version, found=by_hand))
+            self._transitions.append(Delivered.model_construct(role=one.role, version=one.version, found=there.by_hand))
         else:
-            self._removed(one, left_in_place=member)
+            self._removed(one, left_in_place=there.member)
 
     def _removed(self, one: Delivery, *, left_in_place: bool) -> None:
         self._put(
@@ -282,12 +281,12 @@ class _Work:
             Removed.model_construct(role=one.role, version=one.version, left_in_place=left_in_place)
         )
 
-    def refused(self, command: str, reason: Refusal) -> None:
+    def refused(self, command: str, reason: Refusal, there: Membership) -> None:
+        """`there`: as it is by the newest that is known."""
         one = self._asked(command)
         if one is None or one.settled or one.final:
             return
-        there = self.state.memberships.get(one.role.origin_id)
-        if not one.wanted and (there is None or not there.member):
+        if not one.wanted and not there.member:
             self._removed(one, left_in_place=False)  # refused, but there is nothing to take away
         else:
             self._fail(one, reason, final=True)
@@ -330,9 +329,7 @@ class _Work:
         self._ask(self._now(one, _under_way(one.wanted)))
 
     def repair(self, drift: Drift) -> None:
-        one = self.state.deliveries.get(drift.role.key) or Delivery(
-            drift.role, drift.expected, drift.version, DeliveryStatus.REMOVED, self._at.now, self._at.version
-        )
+        one = self._deliveries.get(drift.role.key) or self._somebody_elses(drift)
         self._transitions.append(DriftFound.model_construct(role=one.role, expected=drift.expected, repaired=True))
         self._ask(
             self._now(
@@ -341,6 +338,19 @@ class _Work:
                 lane=self._at.cause.lane,
                 correlation=self._at.cause.correlation,
             )
+        )
+
+    def _somebody_elses(self, drift: Drift) -> Delivery:
+        """A grant's that we know nothing of, as far as it was obeyed: the next repair is a new one."""
+        there = self._before.memberships[drift.role.origin_id]
+        return Delivery(
+            drift.role,
+            drift.expected,
+            drift.version,
+            DeliveryStatus.REMOVED,
+            self._at.now,
+            self._at.version,
+            tries=there.repairs + 1,
         )
 
     def _fail(self, one: Delivery, reason: Refusal, *, final: bool) -> None:
@@ -354,10 +364,17 @@ class _Work:
         return replace(one, status=status, changed_at=self._at.now, said_in=self._at.version, **changes)
 
     def _asked(self, command: str) -> Delivery | None:
-        return next((one for one in self.state.deliveries.values() if one.command_id == command), None)
+        key = self._by_command.get(command)
+        return self._deliveries[key] if key is not None else None
+
+    @cached_property
+    def _by_command(self) -> dict[str, str]:
+        """Last command of each delivery -> its key; read by decisions on answers, which ask for nothing new."""
+        return {one.command_id: key for key, one in self._deliveries.items()}
 
     def _put(self, one: Delivery) -> None:
-        self.state = self.state.having(one)
+        self._deliveries[one.role.key] = one
+        self.moved = True
 
 
 def command_id(person_id: str, role: ResourceRole, version: int, tries: int) -> str:

@@ -11,7 +11,7 @@ from services.provisioning.model import Deliveries
 from services.provisioning.store import DeliveryStore, GroupStore, now_or_gone
 from shared.contracts import topics
 from shared.contracts.assignment import GrantGiven, GrantTaken, HoldingFact
-from shared.contracts.directory import GroupFact, MembershipFact
+from shared.contracts.directory import GroupFact, MembershipsFact
 from shared.messaging.decision import Due, Handler, by
 from shared.messaging.loop import Loop
 from shared.messaging.service import Platform, Subscription, Timer
@@ -26,7 +26,7 @@ def holdings(platform: Platform, loop: Loop[Deliveries]) -> list[Subscription]:
 
 def memberships(platform: Platform, loop: Loop[Deliveries]) -> list[Subscription]:
     """Answers to the commands, and whatever else becomes of memberships, in both lanes."""
-    handler = Handler[Deliveries, MembershipFact, Any](decide.follow_membership, by(lambda fact: fact.state.person_id))
+    handler = Handler[Deliveries, MembershipsFact, Any](decide.follow_memberships, by(lambda fact: fact.subject))
     return [platform.hears(topic, loop, handler) for topic in topics.lanes_of(topics.MEMBERSHIP_FACTS)]
 
 

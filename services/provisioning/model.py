@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Literal
@@ -51,28 +51,31 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """What the directory last said of this person and one group."""
+    """How the directory last said that this person stands to one group."""
 
-    version: int
     member: bool
     by_hand: bool
     by_grant: bool
     obeyed: int
+    repairs: int
+
+
+NO_MEMBER = Membership(member=False, by_hand=False, by_grant=False, obeyed=0, repairs=0)
+"""Of a group that the directory does not speak of."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deliveries:
-    """All of one person. `deliveries` by the role's key, `memberships` by group id; nothing is ever taken out."""
+    """All of one person."""
 
     person_id: str
     holding_version: int = 0
     """The newest holding that was obeyed; a holding says everything, so older ones say nothing."""
     deliveries: Mapping[str, Delivery] = field(default_factory=dict)
+    """By the role's key; nothing is ever taken out."""
+    memberships_version: int = 0
     memberships: Mapping[str, Membership] = field(default_factory=dict)
-
-    def having(self, delivery: Delivery) -> Deliveries:
-        """The same with this delivery in its place."""
-        return replace(self, deliveries={**self.deliveries, delivery.role.key: delivery})
+    """By group id, as of that version of the directory's; a group that is not there is none they are in."""
 
     @property
     def due_at(self) -> datetime | None:
@@ -114,8 +117,9 @@ def dump(state: Deliveries) -> dict[str, Any]:
         "person_id": state.person_id,
         "holding_version": state.holding_version,
         "deliveries": [_dumped(one) for one in state.deliveries.values()],
+        "memberships_version": state.memberships_version,
         "memberships": {
-            group: [m.version, m.member, m.by_hand, m.by_grant, m.obeyed] for group, m in state.memberships.items()
+            group: [m.member, m.by_hand, m.by_grant, m.obeyed, m.repairs] for group, m in state.memberships.items()
         },
     }
 
@@ -127,6 +131,7 @@ def load(document: Mapping[str, Any]) -> Deliveries:
         document["person_id"],
         document["holding_version"],
         {one.role.key: one for one in found},
+        document["memberships_version"],
         {group: Membership(*values) for group, values in document["memberships"].items()},
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import structlog
@@ -12,7 +12,8 @@ from services.request.model import Request
 from services.request.store import Surroundings, listening
 from shared.contracts import topics
 from shared.contracts.assignment import HoldingFact
-from shared.contracts.base import Cause
+from shared.contracts.base import Cause, Transition
+from shared.contracts.directory import MOVES
 from shared.messaging.decision import Handler, by
 from shared.messaging.envelope import Incoming
 from shared.messaging.errors import WillNotPass
@@ -29,11 +30,17 @@ _MEANS_SOMETHING = (b'"AssignmentAdded"', b'"AssignmentEnded"', b'"AssignmentMov
 def replicas(platform: Platform, around: Surroundings) -> list[Subscription]:
     """What a request is decided by."""
 
-    def kept(topic: topics.Topic, replica: Replica[Any], *, patient: bool = False) -> Subscription:
+    def kept(
+        topic: topics.Topic,
+        replica: Replica[Any],
+        *,
+        patient: bool = False,
+        only: Collection[type[Transition]] = (),
+    ) -> Subscription:
         async def keep(facts: Sequence[Any]) -> None:
             await replica.apply(facts)
 
-        return platform.takes(tuple(topics.lanes_of(topic)), keep, patient=patient)
+        return platform.takes(tuple(topics.lanes_of(topic)), keep, patient=patient, only=only)
 
     return [
         kept(topics.PACKAGE_FACTS, around.packages),
@@ -41,7 +48,7 @@ def replicas(platform: Platform, around: Surroundings) -> list[Subscription]:
         kept(topics.POPULATION_FACTS, around.populations),
         kept(topics.CATALOG_FACTS, around.catalogs),
         kept(topics.PERSON_FACTS, around.people, patient=True),
-        kept(topics.MEMBERSHIP_FACTS, around.memberships.replica, patient=True),
+        kept(topics.MEMBERSHIP_FACTS, around.memberships.replica, patient=True, only=MOVES),
     ]
 
 

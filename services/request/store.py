@@ -11,7 +11,7 @@ from services.request.decide.submit import Ask
 from services.request.model import Request
 from shared.contracts.assignment import AssignmentStatus, HoldingFact
 from shared.contracts.catalog import CatalogFact, Life, PackageFact, PolicyFact, PolicyState, PopulationFact
-from shared.contracts.directory import MembershipFact, PersonFact, PersonStatus
+from shared.contracts.directory import MembershipsFact, PersonFact, PersonStatus
 from shared.contracts.policy import SubjectKind
 from shared.contracts.request import RequestStatus, RequestType
 from shared.storage import Database, Documents, Index, MongoAggregates, Replica
@@ -49,26 +49,16 @@ async def listening(store: MongoAggregates, people: Collection[str]) -> dict[str
 
 
 class Memberships:
-    """Who is in which group."""
+    """Who is in which groups, by person."""
 
     def __init__(self, database: Database) -> None:
-        self.replica: Replica[MembershipFact] = Replica(
-            database,
-            "memberships",
-            lambda fact: {
-                "group": fact.state.group_id,
-                "person": fact.state.person_id,
-                "member": fact.state.member,
-            },
-            (Index("person", "member"),),
+        self.replica: Replica[MembershipsFact] = Replica(
+            database, "memberships", lambda fact: {"groups": fact.state.member_of}
         )
 
     async def groups_of(self, people: Collection[str]) -> dict[str, frozenset[str]]:
         """Person -> ids of the groups they are in."""
-        found: dict[str, set[str]] = {}
-        for row in await self.replica.find({"person": {"$in": list(people)}, "member": True}):
-            found.setdefault(row["person"], set()).add(row["group"])
-        return {person: frozenset(groups) for person, groups in found.items()}
+        return {person: frozenset(row["groups"]) for person, row in (await self.replica.get(people)).items()}
 
 
 class Surroundings:

@@ -110,7 +110,7 @@ class PersonFact(Fact):
 
 
 class GroupState(Contract):
-    """A group as Graph has it, without its members (each membership is an aggregate of its own)."""
+    """A group as Graph has it, without its members (memberships are kept by person)."""
 
     id: str
     display_name: str
@@ -154,11 +154,9 @@ class GroupFact(Fact):
 
 
 class MembershipState(Contract):
-    """One person's relation to one group. Never deleted: `obeyed` must not restart."""
+    """How a person stands to one group."""
 
-    id: str = Field(description="'<group id>:<person id>'.")
     group_id: str
-    person_id: str
     member: bool
     by_hand: bool = Field(False, description="Added by a person or there before; Tenure's bookkeeping leaves it alone.")
     by_grant: bool = Field(False, description="A grant wants it.")
@@ -167,54 +165,92 @@ class MembershipState(Contract):
     repairs: int = Field(0, description="The highest repair obeyed under that version.")
 
 
+class MembershipsState(Contract):
+    """How a person stands to groups: those they are a member of, or that a grant wants them in. To all others they are
+    nothing, whatever they were."""
+
+    person_id: str
+    groups: tuple[MembershipState, ...] = ()
+
+    @property
+    def member_of(self) -> list[str]:
+        """Ids of the groups they are in."""
+        return [one.group_id for one in self.groups if one.member]
+
+
 class MemberAdded(Transition):
     type: Literal["MemberAdded"] = "MemberAdded"
+    group_id: str
 
 
 class MemberRemoved(Transition):
     type: Literal["MemberRemoved"] = "MemberRemoved"
+    group_id: str
 
 
 class MembershipObeyed(Transition):
-    """The answer to a membership command. `already` says that the wanted state was found and nothing was done."""
+    """The answer to a wish. `already` says that the wanted state was found and nothing was done."""
 
     type: Literal["MembershipObeyed"] = "MembershipObeyed"
-    command_id: str
+    group_id: str
+    command_id: str = Field(description="Id of the wish.")
     grant_version: int
     already: bool = False
 
 
 class MembershipRefused(Transition):
-    """A membership command that cannot be obeyed, such as one about a group that is not there."""
+    """A wish that cannot be obeyed, such as one about a group that is not there."""
 
     type: Literal["MembershipRefused"] = "MembershipRefused"
-    command_id: str
+    group_id: str
+    command_id: str = Field(description="Id of the wish.")
     grant_version: int
     reason: Refusal
 
+
+MOVES = (MemberAdded, MemberRemoved)
+"""What a fact tells of if somebody came into a group or left one; others only answer."""
 
 MembershipTransition = Annotated[
     MemberAdded | MemberRemoved | MembershipObeyed | MembershipRefused, Field(discriminator="type")
 ]
 
 
-class MembershipFact(Fact):
-    """Someone became or ceased to be a member, or a command was answered. Key: the person's id."""
+class MembershipsFact(Fact):
+    """Someone became or ceased to be a member of groups, or a command was answered. Key: the person's id."""
 
-    ce_type: ClassVar[str] = "tenure.directory.membership.v1"
+    ce_type: ClassVar[str] = "tenure.directory.memberships.v1"
     transitions: tuple[MembershipTransition, ...]
-    state: MembershipState
+    state: MembershipsState
+
+    @property
+    def moved(self) -> set[str]:
+        """Ids of the groups that the person came into or left."""
+        return {one.group_id for one in self.transitions if isinstance(one, MOVES)}
 
 
-class SetMembership(Command):
-    """Make `person_id` a member of `group_id`, or not, as the grant of this version wants. Key: the person's id."""
+class MembershipWish(Contract):
+    """Have the person in the group, or not, as the grant of this version wants."""
 
-    ce_type: ClassVar[str] = "tenure.directory.set-membership.v1"
+    id: str = Field(description="Named by the answer, and the same again when it is asked again.")
     group_id: str
-    person_id: str
     member: bool
     grant_version: int
     repair: int = Field(
         0,
         description="Above 0: drift under this version is put right, and each higher number is obeyed once more.",
+    )
+
+
+MOST_WISHES = 500
+"""In one command: its answers stay far below the largest fact."""
+
+
+class SetMemberships(Command):
+    """Make `person_id` a member of groups, or not. One fact answers every wish. Key: the person's id."""
+
+    ce_type: ClassVar[str] = "tenure.directory.set-memberships.v1"
+    person_id: str
+    wishes: tuple[MembershipWish, ...] = Field(
+        min_length=1, max_length=MOST_WISHES, description="At most one for a group."
     )

@@ -14,7 +14,7 @@ from shared.contracts.assignment import AssignmentCommand, HoldingFact, RuleJobF
 from shared.contracts.audit import Checkpoint
 from shared.contracts.base import Contract, Lane
 from shared.contracts.catalog import CatalogFact, PackageFact, PolicyFact, PopulationFact, ResourceFact
-from shared.contracts.directory import GroupFact, MembershipFact, PersonFact, SetMembership
+from shared.contracts.directory import GroupFact, MembershipsFact, PersonFact, SetMemberships
 from shared.contracts.hr import HrChange, HrRejection
 from shared.contracts.notification import Notification
 from shared.contracts.provisioning import DeliveriesFact
@@ -68,10 +68,10 @@ HR_REJECTED = Topic(
 PERSON_FACTS = Topic("directory.people", "directory", "person id", PersonFact, "Someone joined, changed or left.")
 GROUP_FACTS = Topic("directory.groups", "directory", "group id", GroupFact, "Groups.")
 MEMBERSHIP_FACTS = Topic(
-    "directory.memberships", "directory", "person id", MembershipFact, "Who is in which group; answers to commands."
+    "directory.memberships", "directory", "person id", MembershipsFact, "Who is in which groups; answers to commands."
 )
 MEMBERSHIP_COMMANDS = Topic(
-    "directory.membership-commands", "directory", "person id", SetMembership, "Provisioning asks for a membership."
+    "directory.membership-commands", "directory", "person id", SetMemberships, "Provisioning asks for memberships."
 )
 
 APPLICATION_FACTS = Topic(

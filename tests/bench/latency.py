@@ -31,7 +31,7 @@ class Watch:
 
     def __init__(self, consumer: AIOKafkaConsumer, transition: str) -> None:
         self._consumer = consumer
-        self._transition = f'"{transition}"'.encode()
+        self._transition = transition
         self.seen: dict[tuple[str, str], float] = {}
         """(person id, group id) -> when."""
         self._more = asyncio.Event()
@@ -40,9 +40,11 @@ class Watch:
         while True:
             record = await self._consumer.getone()
             now = time.perf_counter()
-            if self._transition in record.value:
+            if self._transition.encode() in record.value:
                 fact = orjson.loads(record.value)
-                self.seen.setdefault((fact["state"]["personId"], fact["state"]["groupId"]), now)
+                for said in fact["transitions"]:
+                    if said["type"] == self._transition:
+                        self.seen.setdefault((fact["subject"], said["groupId"]), now)
                 self._more.set()
 
     async def until(self, expected: Iterable[tuple[str, str]]) -> None:

@@ -7,8 +7,11 @@ from dataclasses import replace
 from services.assignment.decide.look import Look
 from services.assignment.decide.settle import settle
 from services.assignment.model import Holding
-from shared.contracts.provisioning import DeliveriesFact
+from shared.contracts.provisioning import Delivered, DeliveriesFact, DeliveryFailed, DeliveryStarted, DriftFound
 from shared.messaging.decision import Circumstances, Decision
+
+TELLING = (Delivered, DeliveryStarted, DeliveryFailed, DriftFound)
+"""What of deliveries an assignment gets on by; what only tells of removals is no news to whoever holds it."""
 
 
 def deliveries_told(holding: Holding | None, fact: DeliveriesFact, at: Circumstances[Look]) -> Decision[Holding]:

@@ -2,36 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from services.assignment.decide.look import Look
-from services.assignment.decide.person import member_of
+from services.assignment.decide.look import Look, Memberships
 from services.assignment.decide.settle import settle
 from services.assignment.model import Holding
-from shared.contracts.directory import MembershipFact
+from services.assignment.rulebook import Rulebook
+from shared.contracts.directory import MembershipsFact
 from shared.messaging.decision import Circumstances, Decision
 from shared.rules.text import fold
 
 
-def membership_changed(holding: Holding | None, fact: MembershipFact, at: Circumstances[Look]) -> Decision[Holding]:
-    """Keep it for rules to see, and settle. A group that no rule names is left to the replica of memberships."""
-    group = fact.state.group_id.lower()
-    if group not in at.context.rules.groups:
+def memberships_changed(holding: Holding | None, fact: MembershipsFact, at: Circumstances[Look]) -> Decision[Holding]:
+    """Keep what rules can see of it, and settle. What touches no group that a rule names is left to the replica."""
+    if fact.subject not in at.context.concerned:
         return Decision(holding)
-    before = holding if holding is not None else Holding(fact.state.person_id)
-    now = knowing(before, [(group, fact.version, fact.state.member)])
+    before = holding if holding is not None else Holding(fact.subject)
+    now = knowing(before, memberships_in(fact), at.context.rules)
     if now is before and before.epoch >= at.context.epoch:
         return Decision(holding)
     return settle(now, at, known=before)
 
 
-def knowing(holding: Holding, memberships: Iterable[tuple[str, int, bool]]) -> Holding:
-    """`holding` with what is newer of these; itself if nothing is."""
-    newer = {g: (v, m) for g, v, m in memberships if v > holding.memberships.get(g, (0, False))[0]}
-    if not newer:
+def memberships_in(fact: MembershipsFact) -> Memberships:
+    """The groups of which the person is a member now."""
+    return Memberships(fact.version, frozenset(map(str.lower, fact.state.member_of)))
+
+
+def knowing(holding: Holding, said: Memberships, rules: Rulebook) -> Holding:
+    """`holding` with these memberships, as far as rules name the groups; itself if it knows them or later ones.
+
+    The same version may tell more than before, for by now rules may name other groups. They are never older than those
+    that the holding was decided under, so nothing is left out that a rule has come to name."""
+    if said.version < holding.memberships_version:
         return holding
-    every = {**holding.memberships, **newer}
+    groups = tuple(sorted(said.groups & rules.groups.keys()))
+    if said.version == holding.memberships_version and groups == holding.groups:
+        return holding
     facets = {name: value for name, value in holding.facets.items() if name != "memberOf"}
-    if groups := sorted(fold(group) for group in member_of(every)):
-        facets["memberOf"] = groups
-    return holding.having(memberships=every, facets=facets)
+    if groups:
+        facets["memberOf"] = sorted(map(fold, groups))
+    return holding.having(memberships_version=said.version, groups=groups, facets=facets)

@@ -27,11 +27,12 @@ def person_changed(holding: Holding | None, fact: PersonFact, at: Circumstances[
         fact.version,
         facets(
             {**attributes, "id": fact.subject},
-            memberships=member_of(before.memberships),
+            memberships=before.groups,
             manager_id=person.manager_id,
         ),
         {name: attributes[name] for name in _SHOWN if isinstance(attributes.get(name), str)},
-        before.memberships,
+        before.memberships_version,
+        before.groups,
         before.epoch,
         before.assignments,
         before.grants,
@@ -39,10 +40,6 @@ def person_changed(holding: Holding | None, fact: PersonFact, at: Circumstances[
         before.due_at,
     )
     return settle(now, at, known=before)
-
-
-def member_of(memberships: dict[str, tuple[int, bool]]) -> list[str]:
-    return [group for group, (_, member) in memberships.items() if member]
 
 
 def decided_again(holding: Holding, at: Circumstances[Look]) -> Decision[Holding]:

@@ -23,13 +23,11 @@ class Decide:
 
 def decide_person(holding: Holding | None, message: Decide, at: Circumstances[Look]) -> Decision[Holding]:
     """First learn the memberships that rules have newly come to name, then settle."""
-    known = at.context.memberships.get(message.person_id, ())
-    if holding is None:
-        if not known:
-            return Decision(None)
-        blank = Holding(message.person_id)
-        return settle(knowing(blank, known), at, known=blank)
-    return settle(knowing(holding, known), at, known=holding)
+    said = at.context.memberships.get(message.person_id)
+    if said is None:
+        return Decision(None) if holding is None else settle(holding, at, known=holding)
+    before = holding if holding is not None else Holding(message.person_id)
+    return settle(knowing(before, said, at.context.rules), at, known=before)
 
 
 @dataclass(frozen=True, slots=True)

@@ -328,10 +328,8 @@ def _delivery(line: Line, transition: Document, whole: Document, _b: Document, _
     return replace(line, kind="delivery", what=what, role=_role_key(role))
 
 
-def _membership(
-    line: Line, transition: Document, whole: Document, _b: Document, document: Any, names: Names
-) -> Line | None:
-    group = str(document.get("subject", "")).partition(":")[0]
+def _membership(line: Line, transition: Document, whole: Document, _b: Document, _d: Any, names: Names) -> Line | None:
+    group = str(transition.get("groupId"))
     named = f'"{names.groups.get(group, group)}"'
     kind = transition["type"]
     if kind == "MemberAdded":

@@ -139,19 +139,21 @@ def _transitions(topic: str, data: Mapping[str, Any]) -> list[Document]:
     if isinstance(said, list):
         return [_allowed(one) for one in said if isinstance(one, dict)]
     kind, source, fields = _SAID.get(topic, ("", None, ()))
-    said_in = _mapping(data.get(source)) if source else data
-    return [{"type": kind, **_only(said_in, *fields)}] if kind else []
+    if not kind:
+        return []
+    told = data.get(source) if source else data
+    return [{"type": kind, **_only(_mapping(one), *fields)} for one in (told if isinstance(told, list) else (told,))]
 
 
 _SAID: dict[str, tuple[str, str | None, tuple[str, ...]]] = {
-    MEMBERSHIP_COMMANDS.name: ("SetMembership", None, ("groupId", "member", "grantVersion")),
+    MEMBERSHIP_COMMANDS.name: ("MembershipWish", "wishes", ("id", "groupId", "member", "grantVersion")),
     USE_ANSWERS.name: ("UseAnswer", None, ("kind", "askedVersion", "inUse")),
     NOTIFICATIONS.name: ("Notification", None, ("event",)),
     HR_REJECTED.name: ("HrRejection", "reason", ("code",)),
     HR_CHANGES.name: ("HrChange", None, ("kind",)),
     HR_URGENT.name: ("HrChange", None, ("kind",)),
 }
-"""What is said of messages that are no facts: a word, where to look, and which fields."""
+"""What is said of messages that are no facts: a word, where to look (once an item if that is a list), which fields."""
 
 
 def _only(data: Mapping[str, Any], *names: str) -> Document:

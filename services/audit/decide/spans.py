@@ -72,24 +72,27 @@ def holdings_said(heard: Heard) -> dict[str, Document]:
 
 
 def memberships_said(heard: Heard) -> dict[str, Document]:
-    """Fields to set, by membership id, for a membership fact; nothing for other messages."""
+    """Fields to set, by group and person, for a memberships fact; nothing for other messages."""
     data = heard.data
     if data is None or base_topic(heard.topic) != MEMBERSHIP_FACTS.name:
         return {}
+    person, cause = data["subject"], data["cause"]
+    entry = {
+        "at": moment(data["at"]),
+        "effective": moment(cause.get("effectiveAt")) or moment(data["at"]),
+        "actor": cause["actor"],
+        "correlation": cause["correlation"],
+    }
+    said: dict[str, Document] = {}
     for transition in data["transitions"]:
-        if transition["type"] in ("MemberAdded", "MemberRemoved"):
-            state = data["state"]
-            into = "added" if transition["type"] == "MemberAdded" else "removed"
-            cause = data["cause"]
-            entry = {
-                "at": moment(data["at"]),
-                "effective": moment(cause.get("effectiveAt")) or moment(data["at"]),
-                "actor": cause["actor"],
-                "correlation": cause["correlation"],
-            }
-            whose = {"person": state["personId"], "group": state["groupId"]}
-            return {state["id"]: {**whose, f"{into}.{data['version']:08d}": entry}}
-    return {}
+        into = _MOVES.get(transition["type"])
+        if into is not None:
+            group = transition["groupId"]
+            said[f"{group}:{person}"] = {"person": person, "group": group, f"{into}.{data['version']:08d}": entry}
+    return said
+
+
+_MOVES = {"MemberAdded": "added", "MemberRemoved": "removed"}
 
 
 def _whose(person: str, assignment: Mapping[str, Any]) -> Document:

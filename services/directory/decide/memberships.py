@@ -1,4 +1,4 @@
-"""What follows from a command or a wish about one membership.
+"""What follows from a command or a wish about the memberships of one person.
 
 Tenure's bookkeeping takes away only what it gave: a member who was there before, or who was added by hand, stays. A
 grant's version that is older than the highest one obeyed is ignored, and answered all the same; a repair of the same
@@ -10,14 +10,16 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from shared.contracts.base import Refusal, Transition
+from services.directory.model import Memberships
+from shared.contracts.base import Refusal, Transition, made
 from shared.contracts.directory import (
     MemberAdded,
     MemberRemoved,
     MembershipObeyed,
     MembershipRefused,
     MembershipState,
-    SetMembership,
+    MembershipWish,
+    SetMemberships,
 )
 from shared.messaging.decision import Circumstances, Decision
 
@@ -38,56 +40,58 @@ class SetByHand:
     member: bool
 
 
-def membership_id(group_id: str, person_id: str) -> str:
-    return f"{group_id}:{person_id}"
+def named_by(asked: SetMemberships | SetByHand) -> set[str]:
+    """The groups that have to be there for it to be obeyed. To leave one that is gone is no fault."""
+    wishes = (asked,) if isinstance(asked, SetByHand) else asked.wishes
+    return {wish.group_id for wish in wishes if wish.member}
 
 
-def membership_of(asked: SetMembership | SetByHand) -> str:
-    """The id of the membership that a command or wish is about."""
-    return membership_id(asked.group_id, asked.person_id)
+def command(state: Memberships | None, asked: SetMemberships, at: Circumstances[Groups]) -> Decision[Memberships]:
+    """Provisioning asks. Every wish is answered, a repeat too: it asks again until it has heard an answer."""
+    person = state or Memberships(asked.person_id)
+    by_group = dict(person.by_group)
+    said: list[Transition] = []
+    for wish in asked.wishes:
+        before = by_group.get(wish.group_id) or _no_member(wish.group_id)
+        after = _follow(before, wish, at, said)
+        if after is not before:
+            by_group[wish.group_id] = after
+    # A new object even if nothing moved: the answers are a version of their own.
+    return Decision(Memberships(person.person_id, by_group), tuple(said))
 
 
-def command(
-    state: MembershipState | None, asked: SetMembership, at: Circumstances[Groups]
-) -> Decision[MembershipState]:
-    """Provisioning asks. Every command is answered, a repeat too: it asks again until it has heard an answer."""
-    before = state or _blank(asked.group_id, asked.person_id)
-    if (asked.grant_version, asked.repair) <= (before.obeyed, before.repairs):
-        # A new object: the answer is a version of its own.
-        return Decision(before.model_copy(), (_obeyed(asked, already=True),))
-    there = asked.group_id in at.context.there
-    if asked.member and not there:
-        reason = Refusal(code="unknownGroup", message=f"There is no group {asked.group_id}.")
-        refused = MembershipRefused.model_construct(
-            command_id=asked.id, grant_version=asked.grant_version, reason=reason
-        )
-        return Decision(before.model_copy(), (refused,))
-    member = asked.member or (before.member and before.by_hand)
-    moved: tuple[Transition, ...] = ()
-    since = before.since
-    if member and not before.member:
-        moved, since = (_ADDED,), at.now
-    elif before.member and not member:
-        moved, since = (_REMOVED,), None
-    after = MembershipState.model_construct(
-        id=before.id,
+def _follow(
+    before: MembershipState, wish: MembershipWish, at: Circumstances[Groups], said: list[Transition]
+) -> MembershipState:
+    """The membership as one wish leaves it, that very object if it changes nothing; what happens is added to `said`."""
+    if (wish.grant_version, wish.repair) <= (before.obeyed, before.repairs):
+        said.append(_obeyed(wish, already=True))
+        return before
+    if wish.member and wish.group_id not in at.context.there:
+        said.append(_refused(wish, Refusal(code="unknownGroup", message=f"There is no group {wish.group_id}.")))
+        return before
+    member = wish.member or (before.member and before.by_hand)
+    if member != before.member:
+        said.append(_moved(wish.group_id, member))
+    said.append(_obeyed(wish, already=member == before.member))
+    return made(
+        MembershipState,
         group_id=before.group_id,
-        person_id=before.person_id,
         member=member,
         by_hand=before.by_hand,
-        by_grant=asked.member,
-        since=since,
-        obeyed=asked.grant_version,
-        repairs=asked.repair,
+        by_grant=wish.member,
+        since=(before.since or at.now) if member else None,
+        obeyed=wish.grant_version,
+        repairs=wish.repair,
     )
-    return Decision(after, (*moved, _obeyed(asked, already=not moved)))
 
 
-def by_hand(state: MembershipState | None, asked: SetByHand, at: Circumstances[Groups]) -> Decision[MembershipState]:
+def by_hand(state: Memberships | None, asked: SetByHand, at: Circumstances[Groups]) -> Decision[Memberships]:
     """Somebody adds or removes a member; what was added so, Tenure's bookkeeping leaves alone."""
     if asked.member and asked.group_id not in at.context.there:
         return Decision(state, refusal=Refusal(code="ResourceNotFound", message="There is no such group."))
-    before = state or _blank(asked.group_id, asked.person_id)
+    person = state or Memberships(asked.person_id)
+    before = person.by_group.get(asked.group_id) or _no_member(asked.group_id)
     if before.member == asked.member and before.by_hand == asked.member:
         return Decision(state)
     after = before.model_copy(
@@ -97,18 +101,37 @@ def by_hand(state: MembershipState | None, asked: SetByHand, at: Circumstances[G
             "since": (before.since or at.now) if asked.member else None,
         }
     )
-    if before.member == asked.member:
-        return Decision(after)
-    return Decision(after, (_ADDED if asked.member else _REMOVED,))
+    said = () if before.member == asked.member else (_moved(asked.group_id, asked.member),)
+    return Decision(Memberships(person.person_id, {**person.by_group, asked.group_id: after}), said)
 
 
-_ADDED = MemberAdded()
-_REMOVED = MemberRemoved()
+def _no_member(group_id: str) -> MembershipState:
+    return MembershipState(group_id=group_id, member=False)
 
 
-def _obeyed(asked: SetMembership, already: bool) -> MembershipObeyed:
-    return MembershipObeyed.model_construct(command_id=asked.id, grant_version=asked.grant_version, already=already)
+def _moved(group_id: str, member: bool) -> Transition:
+    if member:
+        return made(MemberAdded, type="MemberAdded", group_id=group_id)
+    return made(MemberRemoved, type="MemberRemoved", group_id=group_id)
 
 
-def _blank(group_id: str, person_id: str) -> MembershipState:
-    return MembershipState(id=membership_id(group_id, person_id), group_id=group_id, person_id=person_id, member=False)
+def _obeyed(wish: MembershipWish, already: bool) -> Transition:
+    return made(
+        MembershipObeyed,
+        type="MembershipObeyed",
+        group_id=wish.group_id,
+        command_id=wish.id,
+        grant_version=wish.grant_version,
+        already=already,
+    )
+
+
+def _refused(wish: MembershipWish, reason: Refusal) -> Transition:
+    return made(
+        MembershipRefused,
+        type="MembershipRefused",
+        group_id=wish.group_id,
+        command_id=wish.id,
+        grant_version=wish.grant_version,
+        reason=reason,
+    )

@@ -1,7 +1,8 @@
 """How a wanted delivery reaches its resource: one connector a kind of resource.
 
-The seam is a message. A connector turns an `Ask` into a command to whoever has the resource, and the answer comes back
-as a fact naming the command. The decision stays pure this way, and resending, versions and repair are the same for all.
+The seam is a message. A connector turns the asks of one decision into commands to whoever has the resource, as few as
+it can, and the answers come back in facts that name each ask. The decision stays pure this way, and resending, versions
+and repair are the same for all.
 A connector that has to call a foreign system (SCIM, HTTP) asks a worker of its own over a command topic; the worker
 does the call, idempotent by the command's id and version, keeps what it needs to take the access back, and answers.
 """
@@ -23,14 +24,12 @@ class Ask:
     """Have `role` (`wanted`) or have it no longer, as grant `version` says. Doing it twice is harmless."""
 
     command_id: str
-    person_id: str
+    """What the answer names."""
     role: ResourceRole
     wanted: bool
     version: int
     repair: int
     """0, or the number of this attempt to put drift right under the same version: obeyed once each."""
-    cause: Cause
-    at: datetime
 
 
 class Connector(Protocol):
@@ -39,8 +38,8 @@ class Connector(Protocol):
     def serves(self, role: ResourceRole) -> bool:
         """Whether this is the connector for `role`."""
 
-    def command(self, ask: Ask) -> Outgoing:
-        """The command that asks for it, in its cause's lane, under `ask.command_id`."""
+    def commands(self, person_id: str, asks: Sequence[Ask], cause: Cause, at: datetime) -> Sequence[Outgoing]:
+        """Ask for all of it, in the lane of `cause`. The same asks again are the same commands again."""
 
 
 def connector_for(role: ResourceRole, connectors: Sequence[Connector]) -> Connector | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,7 +21,9 @@ from shared.contracts.catalog import (
 )
 from shared.contracts.directory import (
     MemberAdded,
-    MembershipFact,
+    MemberRemoved,
+    MembershipsFact,
+    MembershipsState,
     MembershipState,
     PersonChanged,
     PersonFact,
@@ -133,16 +136,19 @@ def population(id: str, rule: str, version: int = 1) -> PopulationFact:
     )
 
 
-def membership(group: str, person_id: str, version: int = 1, member: bool = True) -> MembershipFact:
-    id = f"{group}:{person_id}"
-    return MembershipFact(
-        id=f"membership:{id}:{version}",
-        cause=_cause(f"{id}:{version}"),
-        subject=id,
+def memberships(person_id: str, version: int, *groups: str, left: Sequence[str] = ()) -> MembershipsFact:
+    """They are in `groups` now, and have come into them or left others."""
+    came = tuple(MemberAdded(group_id=group) for group in groups)
+    return MembershipsFact(
+        id=f"memberships:{person_id}:{version}",
+        cause=_cause(f"m:{person_id}:{version}"),
+        subject=person_id,
         version=version,
         at=NOW,
-        transitions=(MemberAdded(),),
-        state=MembershipState(id=id, group_id=group, person_id=person_id, member=member),
+        transitions=(*came, *(MemberRemoved(group_id=group) for group in left)),
+        state=MembershipsState(
+            person_id=person_id, groups=tuple(MembershipState(group_id=group, member=True) for group in groups)
+        ),
     )
 
 

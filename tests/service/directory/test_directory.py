@@ -14,11 +14,11 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from deploy.embedded import Servers
 from services.directory.service import assemble
-from services.directory.store import person_id_of
+from services.directory.store import members_of, person_id_of
 from shared.clock import TurnableClock
 from shared.contracts import topics
 from shared.contracts.base import Cause, Lane
-from shared.contracts.directory import SetMembership
+from shared.contracts.directory import MembershipWish, SetMemberships
 from shared.contracts.topics import Topic
 from shared.messaging.admin import create_topics
 from shared.messaging.host import Host, groups_of
@@ -186,9 +186,8 @@ async def test_groups_and_members(world: World) -> None:
 
     cause = Cause(id="c", correlation="c", actor="system:provisioning", lane=Lane.ORDINARY)
     for version, (person, member) in enumerate([(bob, True), (ana, True), (ana, False)], start=1):
-        asked = SetMembership(
-            id=f"m{version}", cause=cause, group_id=group, person_id=person, member=member, grant_version=version
-        )
+        wish = MembershipWish(id=f"m{version}", group_id=group, member=member, grant_version=version)
+        asked = SetMemberships(id=f"c{version}", cause=cause, person_id=person, wishes=(wish,))
         await world.send(topics.MEMBERSHIP_COMMANDS, person, asked.json_bytes())
     await world.until(
         lambda: {
@@ -210,6 +209,67 @@ async def test_groups_and_members(world: World) -> None:
     assert (await world.http.patch(path, json={"displayName": "x"}, headers={"If-Match": 'W/"1"'})).status_code == 412
     assert (await world.http.delete(path)).status_code == 204
     assert (await world.http.get(path)).status_code == 404
+
+
+async def test_one_command_moves_somebody_between_groups_and_one_fact_tells_it(world: World) -> None:
+    await world.hr({"employeeId": "E1"})
+    await world.until(lambda: world.person("E1"))
+    ana = person_id_of("hr", "E1")
+    groups = [(await world.http.post("/v1.0/groups", json={"displayName": name})).json()["id"] for name in "ABC"]
+    cause = Cause(id="c", correlation="c", actor="system:provisioning")
+
+    def asked(version: int, **members: bool) -> SetMemberships:
+        wishes = tuple(
+            MembershipWish(id=f"{name}{version}", group_id=id, member=members[name], grant_version=version)
+            for name, id in zip("ABC", groups, strict=True)
+            if name in members
+        )
+        return SetMemberships(id=f"c{version}", cause=cause, person_id=ana, wishes=wishes)
+
+    for command in (asked(1, A=True, B=True), asked(2, A=False, C=True), asked(1, A=True, B=True)):
+        await world.send(topics.MEMBERSHIP_COMMANDS, ana, command.json_bytes())
+    facts = await world.until(lambda: len(found := world.facts("E1", topics.MEMBERSHIP_FACTS)) == 3 and found)
+    assert [[one["type"] for one in fact["transitions"]] for fact in facts] == [
+        ["MemberAdded", "MembershipObeyed", "MemberAdded", "MembershipObeyed"],
+        ["MemberRemoved", "MembershipObeyed", "MemberAdded", "MembershipObeyed"],
+        ["MembershipObeyed", "MembershipObeyed"],
+    ]
+    assert {one["groupId"] for one in facts[-1]["state"]["groups"]} == {groups[1], groups[2]}
+    there = (await world.http.get(f"/v1.0/users/{ana}/memberOf", params={"$count": "true"})).json()
+    assert ({one["id"] for one in there["value"]}, there["@odata.count"]) == ({groups[1], groups[2]}, 2)
+    assert (await world.http.get(f"/v1.0/groups/{groups[0]}/members")).json()["value"] == []
+
+
+async def test_members_are_paged_by_person_and_nobody_is_skipped_when_somebody_leaves(world: World) -> None:
+    numbers = [f"E{n}" for n in range(9)]
+    await world.hr(*({"employeeId": number} for number in numbers))
+    await world.until(lambda: all(map(world.person, numbers)))
+    people = sorted(person_id_of("hr", number) for number in numbers)
+    ops, dev = [(await world.http.post("/v1.0/groups", json={"displayName": name})).json()["id"] for name in "AB"]
+    for group, some in ((ops, people), (dev, people[::2])):
+        for person in reversed(some):
+            reference = {"@odata.id": f"https://graph.example/v1.0/directoryObjects/{person}"}
+            assert (await world.http.post(f"/v1.0/groups/{group}/members/$ref", json=reference)).status_code == 204
+    first = (await world.http.get(f"/v1.0/groups/{ops}/members", params={"$top": "4"})).json()
+    assert [one["id"] for one in first["value"]] == people[:4]
+    assert (await world.http.delete(f"/v1.0/groups/{ops}/members/{people[0]}/$ref")).status_code == 204
+    rest = (await world.http.get(first["@odata.nextLink"])).json()
+    assert [one["id"] for one in rest["value"]] == people[4:8]
+    wanted = {"$filter": f"id in ('{people[2]}', '{people[3]}')", "$count": "true"}
+    chosen = (await world.http.get(f"/v1.0/groups/{dev}/members", params=wanted)).json()
+    assert ([one["id"] for one in chosen["value"]], chosen["@odata.count"]) == ([people[2]], 1)
+    assert (await world.http.get(f"/v1.0/groups/{ops}/members/$count")).text == "8"
+
+    memberships = world.host.platforms["directory"].database.collection("memberships")
+    others = [{"_id": f"{n % 16:x}{n}", "state": {"member_of": [dev]}} for n in range(2000)]
+    await memberships.insert_many(others)
+    page = {"$and": [members_of(ops), {"_id": {"$gt": people[3]}}]}
+    plan = (await memberships.find(page).sort("_id", 1).explain())["queryPlanner"]["winningPlan"]
+    stages = []
+    while plan:
+        stages.append((plan["stage"], plan.get("indexName")))
+        plan = plan.get("inputStage")
+    assert stages == [("FETCH", None), ("IXSCAN", "state.member_of+_id")], "found in their order"
 
 
 TWO_SOURCES = "sources: {hr: {}, agency: {employeeIds: false}}\ncorrelate: [mail]\n"

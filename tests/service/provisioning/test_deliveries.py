@@ -14,17 +14,19 @@ from deploy.embedded import Servers
 from services.provisioning.service import assemble
 from shared.contracts import topics
 from shared.contracts.assignment import GrantGiven, GrantState, GrantTaken, HoldingFact, HoldingState
-from shared.contracts.base import Cause, Fact, Lane
+from shared.contracts.base import Cause, Fact, Lane, Transition
 from shared.contracts.catalog import ResourceRole
 from shared.contracts.directory import (
     GroupDeleted,
     GroupFact,
     GroupState,
     MemberRemoved,
-    MembershipFact,
     MembershipObeyed,
+    MembershipsFact,
+    MembershipsState,
     MembershipState,
-    SetMembership,
+    MembershipWish,
+    SetMemberships,
 )
 from shared.contracts.provisioning import DeliveriesFact
 from shared.contracts.topics import Topic
@@ -44,7 +46,7 @@ class World:
     def __init__(self, settings: Settings, host: Host, producer: AIOKafkaProducer, consumer: AIOKafkaConsumer) -> None:
         self.settings, self.host = settings, host
         self._producer, self._consumer = producer, consumer
-        self.commands: list[SetMembership] = []
+        self.commands: list[SetMemberships] = []
         self.facts: list[DeliveriesFact] = []
         self.lanes: list[str] = []
         app = make_app("provisioning", host.services["provisioning"].routers)
@@ -61,9 +63,13 @@ class World:
                     for record in records:
                         self.lanes.append(record.topic)
                         if "commands" in record.topic:
-                            self.commands.append(SetMembership.model_validate_json(record.value))
+                            self.commands.append(SetMemberships.model_validate_json(record.value))
                         else:
                             self.facts.append(DeliveriesFact.model_validate_json(record.value))
+
+    @property
+    def wishes(self) -> list[MembershipWish]:
+        return [wish for command in self.commands for wish in command.wishes]
 
     def said(self) -> list[str]:
         return [one.type for fact in self.facts for one in fact.transitions]
@@ -113,18 +119,21 @@ def holding(version: int, *, wanted: bool) -> HoldingFact:
     )
 
 
-def answer(command: SetMembership, version: int, *, by_hand: bool = False) -> MembershipFact:
-    member = command.member or by_hand
-    return MembershipFact(
-        id=f"membership:sales:ana:{version}",
-        cause=cause(command.id),
-        subject="sales:ana",
+def answer(wish: MembershipWish, version: int) -> MembershipsFact:
+    obeyed = MembershipObeyed(group_id="sales", command_id=wish.id, grant_version=wish.grant_version)
+    return memberships(version, obeyed, member=wish.member)
+
+
+def memberships(version: int, *said: Transition, member: bool) -> MembershipsFact:
+    there = (MembershipState(group_id="sales", member=True, by_grant=True),) if member else ()
+    return MembershipsFact(
+        id=f"memberships:ana:{version}",
+        cause=cause("command"),
+        subject="ana",
         version=version,
         at=NOW,
-        transitions=(MembershipObeyed(command_id=command.id, grant_version=command.grant_version),),
-        state=MembershipState(
-            id="sales:ana", group_id="sales", person_id="ana", member=member, by_grant=command.member, by_hand=by_hand
-        ),
+        transitions=said,
+        state=MembershipsState(person_id="ana", groups=there),
     )
 
 
@@ -133,7 +142,7 @@ async def test_a_grant_becomes_a_command_and_its_answer_a_delivery_and_drift_is_
         await world.say(topics.HOLDING_FACTS, "ana", holding(1, wanted=True))
     await world.until(lambda: world.commands)
     for _ in range(2):
-        await world.say(topics.MEMBERSHIP_FACTS, "ana", answer(world.commands[0], 1))
+        await world.say(topics.MEMBERSHIP_FACTS, "ana", answer(world.wishes[0], 1))
     await world.until(lambda: world.facts)
     assert world.said() == ["Delivered"]
     assert [(fact.version, fact.state.deliveries[0].said_in) for fact in world.facts] == [(1, 1)]
@@ -142,12 +151,7 @@ async def test_a_grant_becomes_a_command_and_its_answer_a_delivery_and_drift_is_
     (shown,) = (await world.http.get("/v1.0/tenure/people/ana/deliveries")).raise_for_status().json()["value"]
     assert (shown["status"], shown["version"], shown["role"]["originId"]) == ("delivered", 1, "sales")
 
-    gone = answer(world.commands[0], 2).model_copy(
-        update={
-            "transitions": (MemberRemoved(),),
-            "state": MembershipState(id="sales:ana", group_id="sales", person_id="ana", member=False),
-        }
-    )
+    gone = memberships(2, MemberRemoved(group_id="sales"), member=False)
     await world.say(topics.MEMBERSHIP_FACTS, "ana", gone)
     async with asyncio.timeout(WITHIN_S):
         while not (report := (await world.http.get("/v1.0/tenure/reconciliation")).json())["drift"]:
@@ -156,8 +160,8 @@ async def test_a_grant_becomes_a_command_and_its_answer_a_delivery_and_drift_is_
     repaired = (await world.http.post("/v1.0/tenure/reconciliation/repair")).raise_for_status().json()
     assert repaired["repaired"] == 1
     await world.until(lambda: len(world.commands) == 2 and "DriftFound" in world.said())
-    assert (world.commands[1].member, world.commands[1].grant_version) == (True, 1)
-    await world.say(topics.MEMBERSHIP_FACTS, "ana", answer(world.commands[1], 3))
+    assert (world.wishes[1].member, world.wishes[1].grant_version) == (True, 1)
+    await world.say(topics.MEMBERSHIP_FACTS, "ana", answer(world.wishes[1], 3))
     await world.until(lambda: world.said()[-1] == "Delivered")
     assert (await world.http.get("/v1.0/tenure/reconciliation")).json()["drift"] == []
 
@@ -167,16 +171,16 @@ async def test_an_urgent_leaver_is_taken_out_in_the_urgent_lane_all_the_way(worl
     await world.until(lambda: world.commands)
     await world.say(topics.HOLDING_FACTS.urgent, "ana", holding(2, wanted=False))
     await world.until(lambda: len(world.commands) == 2)
-    removal = world.commands[1]
-    assert (removal.member, removal.cause.lane) == (False, Lane.URGENT)
+    removal = world.wishes[1]
+    assert (removal.member, world.commands[1].cause.lane) == (False, Lane.URGENT)
     await world.say(topics.MEMBERSHIP_FACTS.urgent, "ana", answer(removal, 2))
     await world.until(lambda: "Removed" in world.said())
     # The slow "give" is obeyed by nobody: its answer settles nothing, and the older holding does not come back.
-    await world.say(topics.MEMBERSHIP_FACTS, "ana", answer(world.commands[0], 1))
+    await world.say(topics.MEMBERSHIP_FACTS, "ana", answer(world.wishes[0], 1))
     await world.say(topics.HOLDING_FACTS, "ana", holding(1, wanted=True))
     await world.say(topics.HOLDING_FACTS, "ana", holding(3, wanted=True))
     await world.until(lambda: len(world.commands) == 3)
-    assert [c.grant_version for c in world.commands] == [1, 2, 3]
+    assert [one.grant_version for one in world.wishes] == [1, 2, 3]
     assert sum(name.endswith("deliveries.urgent") for name in world.lanes) == 1
 
 

@@ -29,7 +29,8 @@ from shared.contracts.directory import (
     GroupState,
     MemberAdded,
     MemberRemoved,
-    MembershipFact,
+    MembershipsFact,
+    MembershipsState,
     MembershipState,
     PersonChanged,
     PersonFact,
@@ -182,10 +183,16 @@ def ended(version: int, at: datetime, why: Cause, begun: Cause, id: str = "assig
 
 
 def member(version: int, at: datetime, why: Cause, is_member: bool, who: str = ANA) -> Outgoing:
-    id = f"{SALES_GROUP}:{who}"
-    state = MembershipState(id=id, group_id=SALES_GROUP, person_id=who, member=is_member, by_grant=is_member)
-    happened = [MemberAdded() if is_member else MemberRemoved()]
-    return said(MEMBERSHIP_FACTS, who, fact(MembershipFact, "membership", id, version, at, why, happened, state))
+    there = (MembershipState(group_id=SALES_GROUP, member=True, by_grant=True),) if is_member else ()
+    happened = [(MemberAdded if is_member else MemberRemoved)(group_id=SALES_GROUP)]
+    return memberships(version, at, why, happened, there, who)
+
+
+def memberships(
+    version: int, at: datetime, why: Cause, happened: Any, there: tuple[MembershipState, ...], who: str = ANA
+) -> Outgoing:
+    state = MembershipsState(person_id=who, groups=there)
+    return said(MEMBERSHIP_FACTS, who, fact(MembershipsFact, "memberships", who, version, at, why, happened, state))
 
 
 def story() -> list[Outgoing]:

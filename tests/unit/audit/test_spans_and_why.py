@@ -15,6 +15,16 @@ from services.audit.decide.chain import extended
 from services.audit.decide.explain import explained, told
 from services.audit.decide.spans import asked_for, holding_span, holdings_said, membership_spans, memberships_said
 from services.audit.model import Document, Names, Span
+from shared.contracts.directory import (
+    MemberAdded,
+    MemberRemoved,
+    MembershipObeyed,
+    MembershipState,
+    MembershipWish,
+    SetMemberships,
+)
+from shared.contracts.topics import MEMBERSHIP_COMMANDS
+from shared.messaging.envelope import outgoing
 from tests.unit.audit.said import (
     ANA,
     SALES,
@@ -25,6 +35,7 @@ from tests.unit.audit.said import (
     cause,
     ended,
     member,
+    memberships,
     moved,
     person,
     received,
@@ -93,6 +104,47 @@ def test_spans_are_the_same_whatever_the_order_and_however_often(rng: random.Ran
     (one,) = memberships.values()
     spans = membership_spans(one)
     assert [(span.since, span.until) for span in spans] == [(START, START + day), (START + 2 * day, None)]
+
+
+def test_one_fact_begins_and_ends_several_memberships_each_with_its_span_and_its_line() -> None:
+    moved = cause("c2")
+    later = START + timedelta(days=1)
+    there = (MembershipState(group_id="support", member=True), MembershipState(group_id="vpn", member=True))
+    happened = [
+        MemberRemoved(group_id=SALES_GROUP),
+        MemberAdded(group_id="support"),
+        MembershipObeyed(group_id="vpn", command_id="x", grant_version=2, already=True),
+    ]
+    records = [member(1, START, cause("c1"), True), memberships(2, later, moved, happened, there)]
+    documents = merged(memberships_said, received(records))
+    spans = {span.group: (span.since, span.until) for one in documents.values() for span in membership_spans(one)}
+    assert spans == {SALES_GROUP: (START, later), "support": (later, None)}
+    lines = [line for one in stored(records) for line in told(one, NAMES)]
+    assert [(line.group, line.what) for line in lines] == [
+        (SALES_GROUP, 'became a member of "Sales team"'),
+        (SALES_GROUP, 'is no longer a member of "Sales team"'),
+        ("support", 'became a member of "support"'),
+    ]
+
+
+def test_a_command_is_told_wish_by_wish() -> None:
+    wishes = tuple(
+        MembershipWish(id=f"w-{group}", group_id=group, member=group == "support", grant_version=2)
+        for group in ("support", SALES_GROUP)
+    )
+    asked = SetMemberships(id="c", cause=cause("c2"), person_id=ANA, wishes=wishes)
+    record = outgoing(MEMBERSHIP_COMMANDS, ANA, asked, source="provisioning", at=START, subject=ANA)
+    (document,) = stored([record])
+    assert document["transitions"] == [
+        {"type": "MembershipWish", "id": "w-support", "groupId": "support", "member": True, "grantVersion": 2},
+        {
+            "type": "MembershipWish",
+            "id": f"w-{SALES_GROUP}",
+            "groupId": SALES_GROUP,
+            "member": False,
+            "grantVersion": 2,
+        },
+    ]
 
 
 def test_an_end_alone_is_no_span_yet() -> None:

@@ -2,34 +2,43 @@
 
 The rules play assignment (grants come and go), Kafka (facts and commands are delivered in order within a lane, any of
 them again at any time, the two lanes past each other) and the directory, by a few lines of its own. In the end, when
-all has been delivered, the members are whom the last holding wants and whom somebody added by hand: nobody else.
+all has been delivered, the members are whom the last holding wants and whom somebody added by hand: nobody else; and
+whoever heard what provisioning said, in whatever order, knows how far each delivery has come.
 """
 
+import random
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import orjson
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from services.provisioning import decide
 from services.provisioning.decide import Groups, drift_of
-from services.provisioning.model import Deliveries, Repair, dump, load
+from services.provisioning.model import Deliveries, Repair, dump, load, public
 from shared.contracts.assignment import GrantGiven, GrantState, GrantTaken, HoldingFact, HoldingState
 from shared.contracts.base import Cause, Lane
 from shared.contracts.catalog import ResourceRole
-from shared.contracts.directory import MembershipFact, MembershipObeyed, MembershipState
+from shared.contracts.directory import (
+    MembershipObeyed,
+    MembershipsFact,
+    MembershipsState,
+    MembershipState,
+    SetMemberships,
+)
+from shared.contracts.provisioning import DeliveryState
 from shared.messaging.decision import Circumstances, Due
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
-GROUPS = ("a", "b")
+GROUPS = ("a", "b", "c")
 ROLES = {group: ResourceRole(origin_id=group) for group in GROUPS}
 LANES = (Lane.ORDINARY, Lane.URGENT)
 
 
 class AnyOrder(RuleBasedStateMachine):
-    """One person, two groups, two lanes."""
+    """One person, three groups, two lanes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,37 +49,39 @@ class AnyOrder(RuleBasedStateMachine):
         self.holdings: dict[Lane, list[HoldingFact]] = {lane: [] for lane in LANES}
         self.last_holding: HoldingFact | None = None
         # directory
-        self.members = {
-            group: MembershipState(id=f"{group}:ana", group_id=group, person_id="ana", member=False) for group in GROUPS
-        }
-        self.member_versions = dict.fromkeys(GROUPS, 0)
-        self.commands: dict[Lane, list[dict[str, Any]]] = {lane: [] for lane in LANES}
-        self.answers: dict[Lane, list[MembershipFact]] = {lane: [] for lane in LANES}
+        self.members = {group: MembershipState(group_id=group, member=False) for group in GROUPS}
+        self.members_version = 0
+        self.commands: dict[Lane, list[SetMemberships]] = {lane: [] for lane in LANES}
+        self.answers: dict[Lane, list[MembershipsFact]] = {lane: [] for lane in LANES}
         self.past: list[tuple[str, Lane, Any]] = []
         # provisioning
         self.state: Deliveries | None = None
+        self.version = 0
+        self.told: list[DeliveryState] = []
+        """Of every delivery, as each fact told it."""
         self.settled_versions: list[tuple[str, int]] = []
 
     # Assignment
 
-    @rule(group=st.sampled_from(GROUPS), lane=st.sampled_from(LANES))
-    def grant_or_take(self, group: str, lane: Lane) -> None:
+    @rule(groups=st.sets(st.sampled_from(GROUPS), min_size=1), lane=st.sampled_from(LANES))
+    def grant_or_take(self, groups: set[str], lane: Lane) -> None:
         self.holding_version += 1
         version = self.holding_version
-        change: GrantGiven | GrantTaken
-        if group in self.grants:
-            del self.grants[group]
-            change = GrantTaken(role=ROLES[group], version=version)
-        else:
-            self.grants[group] = GrantState(role=ROLES[group], assignments=("x",), deliver=True, version=version)
-            change = GrantGiven(role=ROLES[group], version=version)
+        changes: list[GrantGiven | GrantTaken] = []
+        for group in sorted(groups):
+            if group in self.grants:
+                del self.grants[group]
+                changes.append(GrantTaken(role=ROLES[group], version=version))
+            else:
+                self.grants[group] = GrantState(role=ROLES[group], assignments=("x",), deliver=True, version=version)
+                changes.append(GrantGiven(role=ROLES[group], version=version))
         fact = HoldingFact(
             id=f"holding:ana:{version}",
             cause=Cause(id="hr", correlation="hr", actor="source:hr", lane=lane),
             subject="ana",
             version=version,
             at=self.now,
-            transitions=(change,),
+            transitions=tuple(changes),
             state=HoldingState(person_id="ana", grants=tuple(self.grants.values())),
         )
         self.holdings[lane].append(fact)
@@ -88,7 +99,7 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(lane=st.sampled_from(LANES), crash=st.booleans())
     def hear_answer(self, lane: Lane, crash: bool) -> None:
         if self.answers[lane]:
-            self._decide(decide.follow_membership, self.answers[lane][0], lane)
+            self._decide(decide.follow_memberships, self.answers[lane][0], lane)
             if not crash:
                 self.past.append(("answer", lane, self.answers[lane].pop(0)))
 
@@ -107,7 +118,7 @@ class AnyOrder(RuleBasedStateMachine):
             if kind == "command":
                 self._obey(message, lane)
             else:
-                follow: Any = decide.follow_holding if kind == "holding" else decide.follow_membership
+                follow: Any = decide.follow_holding if kind == "holding" else decide.follow_memberships
                 self._decide(follow, message, lane)
 
     @rule()
@@ -119,14 +130,17 @@ class AnyOrder(RuleBasedStateMachine):
     ) -> None:
         cause = Cause(id="m", correlation="hr", actor="source:hr", lane=lane)
         before = self.state
-        made = decision(before, message, Circumstances(now or self.now, 1, cause, context))
+        made = decision(before, message, Circumstances(now or self.now, self.version + 1, cause, context))
         self.state = load(dump(made.state)) if made.state is not None else None
+        if made.transitions:
+            self.version += 1
+            self.told += public(made.state).deliveries
         for record in made.messages:
-            command = orjson.loads(record.value or b"")
+            command = SetMemberships.model_validate_json(record.value or b"")
             self.commands[Lane.URGENT if record.topic.endswith(".urgent") else Lane.ORDINARY].append(command)
         # The very same again changes nothing and says nothing new.
         if decision is not decide.look_again:
-            again = decision(self.state, message, Circumstances(now or self.now, 1, cause, context))
+            again = decision(self.state, message, Circumstances(now or self.now, self.version + 1, cause, context))
             assert again.transitions == ()
             assert again.messages == ()
 
@@ -142,34 +156,38 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(group=st.sampled_from(GROUPS), member=st.booleans())
     def by_hand(self, group: str, member: bool) -> None:
-        self._say(group, {"member": member, "by_hand": member}, (), Lane.ORDINARY)
+        self.members[group] = self.members[group].model_copy(update={"member": member, "by_hand": member})
+        self._say((), Lane.ORDINARY)
 
-    def _obey(self, command: dict[str, Any], lane: Lane) -> None:
-        group = command["groupId"]
-        there = self.members[group]
-        answer = MembershipObeyed(command_id=command["id"], grant_version=command["grantVersion"])
-        changes: dict[str, Any] = {}
-        if (command["grantVersion"], command["repair"]) > (there.obeyed, there.repairs):
-            changes = {
-                "member": command["member"] or (there.member and there.by_hand),
-                "by_grant": command["member"],
-                "obeyed": command["grantVersion"],
-                "repairs": command["repair"],
-            }
-        self._say(group, changes, (answer,), lane)
+    def _obey(self, command: SetMemberships, lane: Lane) -> None:
+        for wish in command.wishes:
+            there = self.members[wish.group_id]
+            if (wish.grant_version, wish.repair) > (there.obeyed, there.repairs):
+                self.members[wish.group_id] = MembershipState(
+                    group_id=wish.group_id,
+                    member=wish.member or (there.member and there.by_hand),
+                    by_hand=there.by_hand,
+                    by_grant=wish.member,
+                    obeyed=wish.grant_version,
+                    repairs=wish.repair,
+                )
+        answers = [
+            MembershipObeyed(group_id=wish.group_id, command_id=wish.id, grant_version=wish.grant_version)
+            for wish in command.wishes
+        ]
+        self._say(answers, lane)
 
-    def _say(self, group: str, changes: dict[str, Any], transitions: tuple[Any, ...], lane: Lane) -> None:
-        self.members[group] = self.members[group].model_copy(update=changes)
-        self.member_versions[group] += 1
-        version = self.member_versions[group]
-        fact = MembershipFact(
-            id=f"membership:{group}:ana:{version}",
+    def _say(self, transitions: Sequence[MembershipObeyed], lane: Lane) -> None:
+        self.members_version += 1
+        there = tuple(one for one in self.members.values() if one.member or one.by_grant)
+        fact = MembershipsFact(
+            id=f"memberships:ana:{self.members_version}",
             cause=Cause(id="c", correlation="hr", actor="source:hr", lane=lane),
-            subject=f"{group}:ana",
-            version=version,
+            subject="ana",
+            version=self.members_version,
             at=self.now,
-            transitions=transitions,
-            state=self.members[group],
+            transitions=tuple(transitions),
+            state=MembershipsState(person_id="ana", groups=there),
         )
         self.answers[lane].append(fact)
 
@@ -196,6 +214,17 @@ class AnyOrder(RuleBasedStateMachine):
         for group, there in self.members.items():
             assert there.member == (group in self.grants or there.by_hand), group
         assert self.state is None or drift_of(self.state) == []
+        self._whoever_listened_knows()
+
+    def _whoever_listened_knows(self) -> None:
+        random.Random(len(self.told)).shuffle(self.told)
+        heard: dict[str, DeliveryState] = {}
+        for one in self.told:
+            if one.role.key not in heard or heard[one.role.key].said_in < one.said_in:
+                heard[one.role.key] = one
+        known = {key: (one.version, one.status) for key, one in heard.items()}
+        deliveries = self.state.deliveries if self.state is not None else {}
+        assert known == {key: (one.version, one.status) for key, one in deliveries.items()}
 
     def _settle(self) -> None:
         for lane in LANES:
