@@ -21,10 +21,11 @@ from shared.messaging.decision import Handler, by
 from shared.messaging.loop import Loop
 from shared.messaging.service import Platform
 from shared.security.caller import Caller
-from shared.storage import MongoAggregates
+from shared.storage import Answers, MongoAggregates
 from shared.web.caller import Asking, cause_of
 from shared.web.errors import BadRequest, Conflict, Forbidden, GraphError, NotFound
 from shared.web.graph_model import ODATA_TYPE, GraphBody, graph_time
+from shared.web.idempotency import answering_once
 from shared.web.odata import EntitySet, ListQuery, read_query
 from shared.web.paging import answer_list, context_url, list_query
 
@@ -132,10 +133,15 @@ def _stage_said(stage: Stage, caller: Caller, people: dict[str, dict[str, Any]])
 
 
 def router(
-    platform: Platform, loop: Loop[Approval], store: MongoAggregates, around: Surroundings, look: Looks
+    platform: Platform,
+    loop: Loop[Approval],
+    store: MongoAggregates,
+    around: Surroundings,
+    look: Looks,
+    answers: Answers,
 ) -> APIRouter:
     """Every route of this service."""
-    routes = APIRouter(tags=["approval"])
+    routes = APIRouter(tags=["approval"], route_class=answering_once(answers))
     desk = Desk(platform, store, around)
     judging = Handler[Approval, stages.Judge, Any](stages.judge, by(lambda one: one.id), look)
 

@@ -9,6 +9,7 @@ from shared.contracts import topics
 from shared.contracts.approval import ApprovalFact
 from shared.messaging.decision import AggregateKind
 from shared.messaging.service import Platform, Service
+from shared.storage import Answers
 
 APPROVAL = AggregateKind[Approval](
     name="approval",
@@ -25,12 +26,13 @@ APPROVAL = AggregateKind[Approval](
 def assemble(platform: Platform) -> Service:
     """Connects nothing and starts nothing."""
     store = approvals(platform.database)
+    answers = Answers(platform.database)
     around = Surroundings(platform.database)
     look = messages.Looks(around)
     loop = platform.loop(APPROVAL, store)
     return Service(
         name="approval",
-        stores=[store, around.people, around.memberships.replica],
+        stores=[store, answers, around.people, around.memberships.replica],
         subscriptions=[
             messages.commands(platform, loop, look),
             messages.people(platform, store, around),
@@ -38,5 +40,5 @@ def assemble(platform: Platform) -> Service:
         ],
         timers=[messages.timer(loop, look)],
         loops=[loop],
-        routers=[api.router(platform, loop, store, around, look)],
+        routers=[api.router(platform, loop, store, around, look, answers)],
     )

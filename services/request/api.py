@@ -6,11 +6,10 @@ Source: reference/graph-api-operations.md 2.3.
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any, NoReturn
 
-from fastapi import APIRouter, Depends, Header, Response
+from fastapi import APIRouter, Depends, Response
 from fastapi import Request as HttpRequest
 
 from services.request import graph
@@ -19,14 +18,14 @@ from services.request.model import ADDS, BY_ADMINS, Request
 from services.request.store import PACKAGES, REQUESTS, THERE, Surroundings, visible
 from shared.contracts.base import Refusal
 from shared.contracts.request import RequestStatus, RequestType
-from shared.ids import derived_id
 from shared.messaging.decision import Handler, by
 from shared.messaging.loop import Loop
 from shared.messaging.service import Platform
 from shared.security.caller import Caller
-from shared.storage import MongoAggregates
+from shared.storage import Answers, MongoAggregates
 from shared.web.caller import Asking, cause_of
 from shared.web.errors import BadRequest, Conflict, Forbidden, GraphError, NotFound
+from shared.web.idempotency import IdempotencyKey, answering_once, made_id
 from shared.web.odata import Expand, ListQuery, read_query
 from shared.web.paging import answer_list, context_url, list_query
 
@@ -34,7 +33,6 @@ EM = "/v1.0/identityGovernance/entitlementManagement"
 REQUESTS_AT = f"{EM}/assignmentRequests"
 CONTEXT = "accessPackageAssignmentRequests"
 
-IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", max_length=256)]
 Query = Annotated[ListQuery, Depends(list_query(REQUESTS))]
 PackageQuery = Annotated[ListQuery, Depends(list_query(PACKAGES))]
 Rendered = dict[str, Any]
@@ -227,9 +225,11 @@ class Desk:
         )
 
 
-def router(platform: Platform, loop: Loop[Request], store: MongoAggregates, around: Surroundings) -> APIRouter:
+def router(
+    platform: Platform, loop: Loop[Request], store: MongoAggregates, around: Surroundings, answers: Answers
+) -> APIRouter:
     """Every route of this service."""
-    routes = APIRouter(tags=["request"])
+    routes = APIRouter(tags=["request"], route_class=answering_once(answers))
     desk = Desk(platform, loop, store, around)
     _asking(routes, desk)
     _reading(routes, desk)
@@ -246,8 +246,7 @@ def _asking(routes: APIRouter, desk: Desk) -> None:
         """Ask to add, extend, change or remove an assignment. What follows is asynchronous: read it again."""
         if body.request_type in BY_ADMINS and not may_administer(caller):
             _no_right()
-        id = derived_id("http", REQUESTS_AT, caller.actor, key) if key else str(uuid.uuid4())
-        ask = await desk.ask_of(body, caller, id)
+        ask = await desk.ask_of(body, caller, made_id(request, "request"))
         outcome = await desk.platform.run_one(desk.loop, desk.submitting, ask, cause_of(request))
         assert outcome.decision is not None
         if outcome.decision.refusal:

@@ -9,6 +9,7 @@ from shared.contracts import topics
 from shared.contracts.request import RequestFact
 from shared.messaging.decision import AggregateKind
 from shared.messaging.service import Platform, Service
+from shared.storage import Answers
 
 REQUEST = AggregateKind[Request](
     name="request",
@@ -26,11 +27,12 @@ REQUEST = AggregateKind[Request](
 def assemble(platform: Platform) -> Service:
     """Connects nothing and starts nothing."""
     store = requests(platform.database)
+    answers = Answers(platform.database)
     around = Surroundings(platform.database)
     loop = platform.loop(REQUEST, store)
     return Service(
         name="request",
-        stores=[store, *around.replicas],
+        stores=[store, answers, *around.replicas],
         subscriptions=[
             *messages.replicas(platform, around),
             messages.holdings(platform, loop, store, around),
@@ -38,5 +40,5 @@ def assemble(platform: Platform) -> Service:
         ],
         timers=[messages.timer(loop)],
         loops=[loop],
-        routers=[api.router(platform, loop, store, around)],
+        routers=[api.router(platform, loop, store, around, answers)],
     )
