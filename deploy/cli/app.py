@@ -36,6 +36,7 @@ COMMANDS: dict[str, Command] = {
     "status": Command("deploy.cli.status_command", "status", "Lag, pending work, dead letters; exit 1 if unwell."),
     "plan": Command("deploy.cli.catalog_commands", "plan_command", "Show what applying a catalog file would change."),
     "apply": Command("deploy.cli.catalog_commands", "apply_command", "Make the catalog as a file describes it."),
+    "export": Command("deploy.cli.catalog_commands", "export_command", "Write the present catalogs as such a file."),
     "explain": Command("deploy.cli.audit_commands", "explain", "Why somebody holds what they hold."),
     "access": Command("deploy.cli.audit_commands", "access", "Who had what on a day."),
     "audit": Command("deploy.cli.audit_commands", "audit", "Verify and export the trail."),

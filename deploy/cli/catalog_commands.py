@@ -1,4 +1,4 @@
-"""`tenure plan FILE` and `tenure apply FILE`."""
+"""`tenure plan FILE`, `tenure apply FILE` and `tenure export`."""
 
 from __future__ import annotations
 
@@ -43,6 +43,18 @@ def apply_command(
     result = _run(_applied(file, data_dir, api, as_json=as_json, yes=yes))
     if result is not None and not result.is_complete:
         raise typer.Exit(1)
+
+
+@app.command("export")
+def export_command(
+    data_dir: DataDir = HERE,
+    api: Api = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Whose work it is to be; else the file's that keeps things so far.")
+    ] = None,
+) -> None:
+    """Write catalogs, packages, policies and populations as they are, as the YAML that `tenure apply` reads."""
+    typer.echo(_run(planning.export(api_url(data_dir, api), name)), nl=False)
 
 
 async def _planned(file: Path, data_dir: Path, api: str | None, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""What `tenure plan`, `tenure apply` and the demo call."""
+"""What `tenure plan`, `tenure apply`, `tenure export` and the demo call."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 
 from deploy.cli.applying.difference import Plan, difference
-from deploy.cli.applying.document import Document, DocumentWrong, document_of, read_file
+from deploy.cli.applying.document import Document, DocumentWrong, document_of, read_file, users_of
+from deploy.cli.applying.exporting import as_yaml, exported
 from deploy.cli.applying.making import Result, make
 from deploy.cli.applying.present import ApiFailed, read_present
 from deploy.cli.applying.showing import plan_as_json, render, render_result, result_as_json
@@ -23,7 +24,13 @@ async def plan(api_url: str, document: Document | Mapping[str, Any], *, file: st
     Raises DocumentWrong (with every problem, its line and path) and ApiFailed."""
     wanted = document if isinstance(document, Document) else document_of(document, file)
     async with client(api_url) as api:
-        return difference(wanted, await read_present(api), lambda: str(uuid.uuid4()))
+        return difference(wanted, await read_present(api, users_of(wanted.contents)), lambda: str(uuid.uuid4()))
+
+
+async def export(api_url: str, name: str | None = None) -> str:
+    """What is at `api_url`, as a file (YAML) of that name. Raises ApiFailed."""
+    async with client(api_url) as api:
+        return as_yaml(exported(await read_present(api), name))
 
 
 async def apply(api_url: str, plan: Plan) -> Result:
@@ -45,6 +52,7 @@ __all__ = [
     "Result",
     "apply",
     "document_of",
+    "export",
     "plan",
     "plan_as_json",
     "read_file",

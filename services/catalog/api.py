@@ -191,7 +191,24 @@ class Edge:
                 body["resourceRoleScopes"] = [
                     graph.role_scope_said(one.item.catalog_id, role, inner, names) for role in one.item.roles
                 ]
+        await self._separation_said(found, said, set(wanted))
         return said
+
+    async def _separation_said(
+        self, found: Sequence[Versioned[Package]], said: list[Rendered], wanted: set[str]
+    ) -> None:
+        """What whoever gets a package must not hold, into each body."""
+        if "incompatibleAccessPackages" in wanted:
+            ids = {other for one in found for other in one.item.incompatible_packages}
+            others = await self.shelves.names_of(ids, self.shelves.packages)
+            for body, one in zip(said, found, strict=True):
+                body["incompatibleAccessPackages"] = [
+                    graph.package_said(others[id]) for id in one.item.incompatible_packages if id in others
+                ]
+        if "incompatibleGroups" in wanted:
+            names = await self.shelves.groups.names({id for one in found for id in one.item.incompatible_groups})
+            for body, one in zip(said, found, strict=True):
+                body["incompatibleGroups"] = [graph.group_said(id, names) for id in one.item.incompatible_groups]
 
     async def policies_said(self, found: Sequence[Versioned[Any]], expand: tuple[Expand, ...]) -> list[Rendered]:
         said = [graph.policy_said(one) for one in found]
@@ -375,7 +392,7 @@ def _separation_routes(routes: APIRouter, edge: Edge) -> None:
     async def groups(request: Request, id: str) -> Rendered:
         ids = (await edge.there(shelf, id)).item.incompatible_groups
         names = await edge.shelves.groups.names(ids)
-        said = [{"@odata.type": "#microsoft.graph.group", "id": one, "displayName": names.get(one)} for one in ids]
+        said = [graph.group_said(one, names) for one in ids]
         return {"@odata.context": context_url(request, "groups"), "value": said}
 
     @routes.post(f"{at}/incompatibleGroups/$ref", status_code=204)

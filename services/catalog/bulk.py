@@ -6,7 +6,7 @@ Each change is decided for itself, so what is refused holds up nothing else; the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import UUID
@@ -17,7 +17,8 @@ from services.catalog import graph
 from services.catalog.acts import Acts
 from services.catalog.bodies import Body
 from services.catalog.decide import Change, Create, Delete
-from services.catalog.model import Kept, Package, Resource
+from services.catalog.model import Kept, OriginSystem, Package, Resource
+from services.catalog.origins import NOUNS, Origin, Place
 from services.catalog.store import Shelf
 from shared.contracts.base import Cause
 from shared.contracts.catalog import Life, ResourceRole
@@ -35,14 +36,19 @@ FORWARD: tuple[Kind, ...] = ("population", "catalog", "package", "policy")
 
 
 class RoleGiven(Body):
-    """A role on a group, which is added to the package's catalog where it is not there yet."""
+    """A role on a resource, which is added to the package's catalog where it is not there yet."""
 
-    group_id: str
-    role: Literal["Member", "Owner"] = "Member"
+    origin_system: OriginSystem = "AadGroup"
+    origin_id: str
+    role: str = "Member"
 
 
 class PackageBody(graph.PackageIn):
+    """`incompatiblePackages`, `incompatibleGroups`: ids. Packages may name one that is made in the same request."""
+
     roles: list[RoleGiven] = Field(default_factory=list)
+    incompatible_packages: list[str] = Field(default_factory=list)
+    incompatible_groups: list[str] = Field(default_factory=list)
 
 
 class ChangeIn(Body):
@@ -151,8 +157,16 @@ def _thing(kind: Kind, body: dict[str, Any], id: str, now: Any) -> Kept:
             return graph.policy_of(graph.PolicyIn.model_validate(body), id, now)
         case "package":
             read = PackageBody.model_validate(body)
-            roles = tuple(ResourceRole(origin_id=one.group_id, role=one.role) for one in read.roles)
-            return graph.package_of(read, id, now).model_copy(update={"roles": roles})
+            roles = tuple(
+                ResourceRole(origin_system=one.origin_system, origin_id=one.origin_id, role=one.role)
+                for one in read.roles
+            )
+            more = {
+                "roles": roles,
+                "incompatible_packages": tuple(read.incompatible_packages),
+                "incompatible_groups": tuple(read.incompatible_groups),
+            }
+            return graph.package_of(read, id, now).model_copy(update=more)
 
 
 def _change(item: _Item) -> Change:
@@ -163,36 +177,61 @@ def _change(item: _Item) -> Change:
 
 
 async def _with_resources(acts: Acts, items: Sequence[_Item], cause: Cause) -> list[_Item]:
-    """The groups that these packages bring are added to their catalogs. Packages with unknown groups are refused."""
+    """The resources that these packages bring are added to their catalogs. Packages that bring what is not there, or
+    are said to be incompatible with groups that are not, are refused."""
     packages = [item.kept for item in items if isinstance(item.kept, Package)]
-    wanted = {(package.catalog_id, role.origin_id) for package in packages for role in package.roles}
+    wanted = {(package.catalog_id, _place(role)) for package in packages for role in package.roles}
+    groups: set[Place] = {("AadGroup", group) for package in packages for group in package.incompatible_groups}
+    places = {place for _, place in wanted} | groups
     wait = acts.platform.settings.read_wait_s
-    names = await acts.shelves.groups.names_once_heard({group for _, group in wanted}, wait) if wanted else {}
+    origins = await acts.origins.once_heard(places, wait) if places else {}
     now = acts.platform.clock.now()
     resources = [
         Resource(
-            id=Resource.id_of(catalog, "AadGroup", group),
+            id=Resource.id_of(catalog, place[0], origins[place].id),
             catalog_id=catalog,
-            origin_id=group,
-            display_name=names[group],
+            origin_system=place[0],
+            origin_id=origins[place].id,
+            display_name=origins[place].name,
             created_at=now,
             modified_at=now,
         ).as_made()
-        for catalog, group in sorted(wanted)
-        if group in names
+        for catalog, place in sorted(wanted)
+        if place in origins
     ]
     await acts.run(acts.shelves.resources, [Work(Create(one), cause) for one in resources], acts.creating)
     known = []
     for item in items:
         assert isinstance(item.kept, Package)
-        unknown = [role.origin_id for role in item.kept.roles if role.origin_id not in names]
-        if unknown:
-            item.refuse("ResourceNotFound", f"The group {unknown[0]} was not found.", "roles")
+        if missing := _missing(item.kept, origins):
+            item.refuse(*missing)
             continue
-        roles = tuple(role.model_copy(update={"display_name": names[role.origin_id]}) for role in item.kept.roles)
+        roles = tuple(
+            role.model_copy(update={"origin_id": origins[_place(role)].id, "display_name": origins[_place(role)].name})
+            for role in item.kept.roles
+        )
         item.kept = item.kept.model_copy(update={"roles": roles}).as_made()
         known.append(item)
     return known
+
+
+def _place(role: ResourceRole) -> Place:
+    return role.origin_system, role.origin_id
+
+
+def _missing(package: Package, origins: Mapping[Place, Origin]) -> tuple[str, str, str] | None:
+    """Code, message and target: the first resource or role that is not there."""
+    for role in package.roles:
+        origin = origins.get(_place(role))
+        noun = NOUNS[role.origin_system]
+        if origin is None:
+            return "ResourceNotFound", f"The {noun} {role.origin_id} was not found.", "roles"
+        if role.role not in origin.roles:
+            return "RoleNotFound", f"The {noun} {origin.name} has no role {role.role}.", "roles"
+    for group in package.incompatible_groups:
+        if ("AadGroup", group) not in origins:
+            return "ResourceNotFound", f"The group {group} was not found.", "incompatibleGroups"
+    return None
 
 
 async def _run(

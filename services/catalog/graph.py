@@ -65,7 +65,7 @@ CATALOGS = _entities(
 )
 PACKAGES = _entities(
     "accessPackage",
-    ["catalog", "assignmentPolicies", "resourceRoleScopes"],
+    ["catalog", "assignmentPolicies", "resourceRoleScopes", "incompatibleAccessPackages", "incompatibleGroups"],
     isHidden=Asked("state.is_hidden", BOOLEAN),
     catalog__id=Asked("state.catalog_id", GUID),
 )
@@ -446,6 +446,11 @@ def catalog_said(found: Versioned[Catalog]) -> dict[str, Any]:
 
 def package_said(found: Versioned[Package]) -> dict[str, Any]:
     return {**_said(found), "isHidden": found.item.is_hidden}
+
+
+def group_said(id: str, names: Mapping[str, str]) -> dict[str, Any]:
+    """A group that a package is incompatible with."""
+    return {ODATA_TYPE: "#microsoft.graph.group", "id": id, "displayName": names.get(id)}
 
 
 def policy_said(found: Versioned[Policy]) -> dict[str, Any]:

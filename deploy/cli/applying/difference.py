@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
+from deploy.cli.applying import asking
 from deploy.cli.applying.document import Document, GroupSpec, PackageSpec, Place, PolicySpec, Problem
-from deploy.cli.applying.present import Present, Thing
-from shared.durations import duration, iso
+from deploy.cli.applying.naming import Naming, Unnamed
+from deploy.cli.applying.present import Present
 
 Op = Literal["create", "update", "delete"]
 ORDER = {"population": 0, "catalog": 1, "package": 2, "policy": 3}
@@ -80,7 +82,7 @@ def difference(document: Document, present: Present, new_id: Callable[[], str]) 
         name=document.name,
         id=new_id(),
         groups=tuple(group for group in document.contents.groups if group.name not in present.groups),
-        group_ids={name: ids[0] for name, ids in present.groups.items() if name in comparing.named_groups},
+        group_ids={name: ids[0] for name, ids in present.groups.items() if name in comparing.naming.named_groups},
         steps=(*making, *unmaking),
         notes=tuple(comparing.notes),
     )
@@ -95,30 +97,16 @@ class _Comparing:
         self.new_id = new_id
         self.problems: list[Problem] = []
         self.notes: list[str] = []
-        self.named_groups: set[str] = set()
         self._kept: set[str] = set()
-        self._groups = {group.name for group in document.contents.groups}
-        self._group_names = {id: name for name, ids in present.groups.items() for id in ids}
-        self._populations = {one.name.casefold(): one.id for one in present.populations if not one.is_going}
-        self._population_names = {one.id: one.name for one in present.populations}
+        self.naming = Naming(document.contents, present, new_id)
         self._titles: dict[str, str] = {}
-        self._index: dict[tuple[str, str | None, str], Thing] = {
-            (one.kind, one.parent, one.name.casefold()): one for one in self._things()
-        }
-
-    def _things(self) -> Iterator[Thing]:
-        yield from self.present.populations
-        yield from self.present.catalogs
-        yield from self.present.packages
-        yield from self.present.policies
 
     def populations(self) -> Iterator[Step]:
         for number, spec in enumerate(self.document.contents.populations):
             body = {"displayName": spec.name, "description": spec.description, "membershipRule": spec.rule.strip()}
             place: Place = ("populations", number)
             id, step = self._compared("population", None, spec.name, spec.name, body, place)
-            self._populations[spec.name.casefold()] = id
-            self._population_names[id] = spec.name
+            self.naming.population_is(spec.name, id)
             if step:
                 yield step
 
@@ -140,15 +128,32 @@ class _Comparing:
     def _package(self, spec: PackageSpec, catalog: str, above: str, place: Place) -> Iterator[Step]:
         title = f"{above} / {spec.name}"
         roles = []
+        naming = self.naming
         for number, role in enumerate(spec.roles):
-            self._group(role.group, (*place, "roles", number, "group"))
-            roles.append({"group": role.group, "role": role.role})
+            if role.group is not None:
+                self._tried(partial(naming.group_id, role.group), (*place, "roles", number, "group"))
+                roles.append({"group": role.group, "role": role.role})
+            else:
+                system = "AadApplication" if role.application else "SharePointOnline"
+                roles.append(
+                    {"originSystem": system, "originId": role.application or role.site or "", "role": role.role}
+                )
+        others = [
+            self._tried(partial(naming.package_id, name, catalog, above), (*place, "incompatible", number))
+            for number, name in enumerate(spec.incompatible)
+        ]
+        groups = [
+            self._tried(partial(naming.group_id, name), (*place, "incompatibleGroups", number))
+            for number, name in enumerate(spec.incompatible_groups)
+        ]
         body = {
             "displayName": spec.name,
             "description": spec.description,
             "isHidden": spec.hidden,
             "catalog": {"id": catalog},
             "roles": roles,
+            "incompatiblePackages": others,
+            "incompatibleGroups": groups,
         }
         id, step = self._compared("package", catalog, spec.name, title, body, place)
         if step:
@@ -165,44 +170,47 @@ class _Comparing:
             "displayName": spec.name,
             "description": spec.description,
             "accessPackage": {"id": package},
-            "allowedTargetScope": "notSpecified" if spec.direct else "specificDirectoryUsers",
+            "allowedTargetScope": "specificDirectoryUsers",
         }
-        if spec.direct:
+        if not spec.is_automatic:
             if spec.expires_after:
-                body["expiration"] = {"type": "afterDuration", "duration": iso(duration(spec.expires_after))}
-            return body
+                body["expiration"] = {"type": "afterDuration", "duration": spec.expires_after}
+            elif spec.expires_at:
+                body["expiration"] = {"type": "afterDateTime", "endDateTime": spec.expires_at}
+            try:
+                return body | asking.written(spec, self.naming)
+            except Unnamed as problem:
+                self.problems.append(self.document.problem(str(problem), *place))
+                return body
         if spec.automatic is not None:
             target = {"@odata.type": "#microsoft.graph.attributeRuleMembers", "membershipRule": spec.automatic.strip()}
         else:
             assert spec.population is not None
-            population = self._populations.get(spec.population.casefold())
-            if population is None:
-                message = f"there is no population {spec.population!r}, neither here nor in Tenure"
-                self.problems.append(self.document.problem(message, *place, "population"))
-            target = {"@odata.type": "#tenure.populationMembers", "populationId": population or ""}
+            population = self._tried(partial(self.naming.id_of, "population", spec.population), (*place, "population"))
+            target = {"@odata.type": "#tenure.populationMembers", "populationId": population}
         automatic = {
-            "requestAccessForAllowedTargets": True,
-            "removeAccessWhenTargetLeavesAllowedTargets": True,
+            "requestAccessForAllowedTargets": spec.gives,
+            "removeAccessWhenTargetLeavesAllowedTargets": spec.takes,
+            "gracePeriodBeforeAccessRemoval": spec.grace_period,
         }
-        return {**body, "specificAllowedTargets": [target], "automaticRequestSettings": automatic}
+        kept = {"reviewSettings": spec.review_settings, "notificationSettings": spec.notification_settings}
+        return {**body, **kept, "specificAllowedTargets": [target], "automaticRequestSettings": automatic}
 
-    def _group(self, name: str, place: Place) -> None:
-        ids = self.present.groups.get(name, ())
-        self.named_groups.add(name)
-        if len(ids) > 1:
-            message = f"{len(ids)} groups are named {name!r}: which one is meant? Rename the others"
-            self.problems.append(self.document.problem(message, *place))
-        elif not ids and name not in self._groups:
-            message = f"there is no group {name!r}: name it under groups, so that it is made"
-            self.problems.append(self.document.problem(message, *place))
+    def _tried(self, id: Callable[[], str], place: Place) -> str:
+        """That id; a problem at this place if there is none."""
+        try:
+            return id()
+        except Unnamed as problem:
+            self.problems.append(self.document.problem(str(problem), *place))
+            return ""
 
     def _compared(
         self, kind: str, parent: str | None, name: str, title: str, body: dict[str, Any], place: Place
     ) -> tuple[str, Step | None]:
         """The id of the thing, new or not, and what is to be done about it."""
-        thing = self._index.get((kind, parent, name.casefold()))
+        thing = self.naming.there(kind, parent, name)
         if thing is None:
-            id = self.new_id()
+            id = self.naming.id(kind, parent, name)
             return id, Step("create", kind, id, title, body, differences=self._told({}, self._plain(kind, body)))
         self._kept.add(thing.id)
         if thing.is_going:
@@ -221,10 +229,10 @@ class _Comparing:
         """What this file made and says no more; with notes on what is left alone."""
         mine = {
             one.id: one
-            for one in self._things()
+            for one in self.present.things()
             if one.managed_by == self.document.name and one.id not in self._kept and not one.is_going
         }
-        for one in self._things():
+        for one in self.present.things():
             above = self._titles.get(one.parent or "")
             self._titles[one.id] = f"{above} / {one.name}" if above else one.name
         # What holds something that people made stays, and so does what that lies in.
@@ -242,7 +250,7 @@ class _Comparing:
         return [Step("delete", one.kind, one.id, self._titles[one.id], version=one.version) for one in mine.values()]
 
     def _note_what_people_made(self) -> None:
-        for one in self._things():
+        for one in self.present.things():
             if one.id in self._kept or one.managed_by == self.document.name or one.parent not in self._kept:
                 continue
             by = f"kept by the file {one.managed_by!r}" if one.managed_by else "made by hand"
@@ -261,36 +269,45 @@ class _Comparing:
             case "package":
                 said["hidden"] = _yes(body["isHidden"])
                 said.update(self._roles(body))
+                said.update(self._separation(body))
             case "policy":
                 said.update(self._policy_said(body))
         return said
 
     def _roles(self, body: Mapping[str, Any]) -> dict[str, str]:
         if "roles" in body:
-            named = [(one["role"], one["group"]) for one in body["roles"]]
+            named = [(one["role"], one.get("group") or one["originId"]) for one in body["roles"]]
         else:
             named = []
             for one in body["resourceRoleScopes"]:
                 if one["role"].get("originSystem", "AadGroup") != "AadGroup":
-                    named.append((one["role"]["displayName"], one["role"]["resource"]["displayName"]))
+                    named.append((one["role"]["originId"], one["role"]["resource"]["originId"]))
                     continue
                 role, _, origin = str(one["role"]["originId"]).partition("_")
-                named.append((role, self._group_names.get(origin, origin)))
+                named.append((role, self.naming.name_of("group", origin)))
         return {f"role {role} of {group!r}": "given" for role, group in named}
+
+    def _separation(self, body: Mapping[str, Any]) -> dict[str, str]:
+        packages = body.get("incompatiblePackages", [one["id"] for one in body.get("incompatibleAccessPackages", ())])
+        groups = [one if isinstance(one, str) else one["id"] for one in body.get("incompatibleGroups", ())]
+        return {f"incompatible package {self.naming.title_of(id)!r}": "given" for id in packages} | {
+            f"incompatible group {self.naming.name_of('group', id)!r}": "given" for id in groups
+        }
 
     def _policy_said(self, body: Mapping[str, Any]) -> dict[str, str]:
         targets = body.get("specificAllowedTargets") or []
         expiration = body.get("expiration") or {}
         automatic = body.get("automaticRequestSettings") or {}
         said: dict[str, str] = {}
-        if not automatic:
+        said.update(asking.plain(asking.read(body, self.naming)))
+        if not automatic and not targets and "scope" not in said:
             said["direct"] = "yes"
-        for target in targets:
+        for target in targets if automatic else ():
             if "membershipRule" in target:
                 said["rule"] = str(target["membershipRule"])
             else:
                 id = str(target.get("populationId"))
-                said["population"] = self._population_names.get(id, id)
+                said["population"] = self.naming.name_of("population", id)
         if expiration.get("type", "noExpiration") != "noExpiration":
             said["expires"] = str(expiration.get("duration") or expiration.get("endDateTime"))
         if automatic.get("requestAccessForAllowedTargets") is False:

@@ -12,6 +12,7 @@
               - {name: by rule, automatic: 'user.department -eq "Sales"'}
               - {name: Berlin, population: Berlin}
               - {name: by hand, direct: true, expiresAfter: P90D}
+              - {name: by request, scope: allMemberUsers, requestors: {self: [add]}}   # see `asking`
 
 Whatever is wrong is said with the file, the line, and the path inside it.
 """
@@ -20,16 +21,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from yaml.constructor import SafeConstructor
 
+from deploy.cli.applying.asking import Approval, Asking, Requestors, Span, Spec, Who
 from deploy.cli.endpoints import CommandFailed
-from shared import durations, rules
+from shared import rules
+from shared.web.graph_model import graph_time
 
 Place = tuple[str | int, ...]
 """Where something stands in the file: ("catalogs", 0, "packages", 3)."""
@@ -37,54 +40,97 @@ Place = tuple[str | int, ...]
 Name = Annotated[str, Field(min_length=1, max_length=256)]
 
 
-class _Spec(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, validate_by_name=True, strict=True)
+def _moment(text: Any) -> str:
+    try:
+        at = text if isinstance(text, datetime) else datetime.fromisoformat(str(text))
+    except ValueError:
+        raise ValueError(f"{text!r} is no moment like 2027-01-31T00:00:00Z") from None
+    return graph_time(at if at.tzinfo else at.replace(tzinfo=UTC))
 
 
-class GroupSpec(_Spec):
+Moment = Annotated[str, BeforeValidator(_moment)]
+"""ISO 8601; without a zone it is UTC."""
+
+
+class GroupSpec(Spec):
     name: Name
     description: str | None = None
 
 
-class PopulationSpec(_Spec):
+class PopulationSpec(Spec):
     name: Name
     rule: str
     description: str = ""
 
 
-class RoleSpec(_Spec):
-    group: Name
-    role: Literal["Member", "Owner"] = "Member"
+class RoleSpec(Spec):
+    """A role on a group by its name, or on an application (by its service principal's id) or a site (by address)."""
+
+    group: Name | None = None
+    application: Name | None = None
+    site: Name | None = None
+    role: str = "Member"
+
+    @model_validator(mode="after")
+    def _is_on_one_thing(self) -> Self:
+        if (self.group is not None) + (self.application is not None) + (self.site is not None) != 1:
+            raise ValueError("a role is on exactly one of 'group: NAME', 'application: ID' and 'site: ADDRESS'")
+        if self.group is not None and self.role not in {"Member", "Owner"}:
+            raise ValueError("the role on a group is Member or Owner")
+        return self
 
 
-class PolicySpec(_Spec):
-    """Automatic by a rule or a population, or for direct assignment."""
+class PolicySpec(Asking):
+    """Automatic by a rule or a population, for direct assignment, or for those who may ask."""
 
     name: Name
     description: str = ""
     automatic: str | None = None
     population: Name | None = None
     direct: bool = False
-    expires_after: str | None = None
+    gives: bool = True
+    """Automatic: whoever begins to match gets the package."""
+    takes: bool = True
+    """Automatic: whoever matches no longer loses it, after the grace period."""
+    grace_period: Span | None = None
+    expires_after: Span | None = None
+    expires_at: Moment | None = None
+
+    @property
+    def is_automatic(self) -> bool:
+        return self.automatic is not None or self.population is not None
 
     @model_validator(mode="after")
-    def _is_one_of_three(self) -> Self:
-        if (self.automatic is not None) + (self.population is not None) + self.direct != 1:
-            raise ValueError("a policy has exactly one of 'automatic: RULE', 'population: NAME' and 'direct: true'")
-        if self.expires_after is not None and not self.direct:
-            raise ValueError("'expiresAfter' goes with 'direct: true': automatic access ends with its rule")
+    def _is_of_one_kind(self) -> Self:
+        asked = self.scope is not None or bool(self.targets)
+        if (self.automatic is not None) + (self.population is not None) + self.direct + asked != 1:
+            raise ValueError(
+                "a policy has exactly one of 'automatic: RULE', 'population: NAME', 'direct: true' and "
+                "'scope: SCOPE' or 'targets'"
+            )
+        if self.is_automatic and (self.expires_after or self.expires_at):
+            raise ValueError("automatic access ends with its rule, so there is no expiration")
+        if self.is_automatic and (self.requestors, self.approval, self.questions) != (Requestors(), Approval(), []):
+            raise ValueError("nobody asks for automatic access, so there are no requestors, approval and questions")
+        if not self.is_automatic and (not self.gives or not self.takes or self.grace_period):
+            raise ValueError("'gives', 'takes' and 'gracePeriod' go with 'automatic' and 'population'")
+        if self.expires_after and self.expires_at:
+            raise ValueError("access ends after a time or at a moment: 'expiresAfter' or 'expiresAt'")
         return self
 
 
-class PackageSpec(_Spec):
+class PackageSpec(Spec):
     name: Name
     description: str = ""
     hidden: bool = False
     roles: list[RoleSpec] = Field(default_factory=list)
+    incompatible: list[Name] = Field(default_factory=list)
+    """Packages whose holders cannot have this one: of the same catalog by name, else "Catalog / Package"."""
+    incompatible_groups: list[Name] = Field(default_factory=list)
     policies: list[PolicySpec] = Field(default_factory=list)
 
 
-class CatalogSpec(_Spec):
+class CatalogSpec(Spec):
     name: Name
     description: str = ""
     published: bool = True
@@ -92,7 +138,7 @@ class CatalogSpec(_Spec):
     packages: list[PackageSpec] = Field(default_factory=list)
 
 
-class Contents(_Spec):
+class Contents(Spec):
     """All that a file may say."""
 
     name: Name | None = None
@@ -279,6 +325,28 @@ def rules_of(contents: Contents) -> Iterator[tuple[Place, str]]:
             yield (*place, "automatic"), policy.automatic
 
 
+def users_of(contents: Contents) -> set[str]:
+    """User principal names that stand anywhere."""
+    return {
+        who.user
+        for _, policy in policies_of(contents)
+        for some in _people_in(policy)
+        for who in some
+        if who.user is not None
+    }
+
+
+def _people_in(policy: PolicySpec) -> Iterator[Sequence[Who]]:
+    yield policy.targets
+    yield policy.requestors.on_behalf_requestors
+    for stage in policy.approval.stages:
+        yield stage.approvers
+        yield stage.fallback
+        if stage.escalation:
+            yield stage.escalation.to
+            yield stage.escalation.fallback
+
+
 def policies_of(contents: Contents) -> Iterator[tuple[Place, PolicySpec]]:
     """Every policy and where it stands."""
     for c, catalog in enumerate(contents.catalogs):
@@ -289,10 +357,5 @@ def policies_of(contents: Contents) -> Iterator[tuple[Place, PolicySpec]]:
 
 def _durations(document: Document) -> Iterator[Problem]:
     for place, policy in policies_of(document.contents):
-        if policy.expires_after is None:
-            continue
-        try:
-            if not durations.duration(policy.expires_after):
-                yield document.problem("a duration of nothing would end access at once", *place, "expiresAfter")
-        except ValueError as problem:
-            yield document.problem(str(problem), *place, "expiresAfter")
+        if policy.expires_after == "PT0S":
+            yield document.problem("a duration of nothing would end access at once", *place, "expiresAfter")

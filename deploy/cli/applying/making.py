@@ -19,6 +19,7 @@ import orjson
 
 from deploy.cli.applying.difference import ORDER, Plan, Step
 from deploy.cli.applying.document import GroupSpec
+from deploy.cli.applying.naming import TO_BE_MADE
 from deploy.cli.applying.present import ApiFailed, said_by
 from shared.ids import derived_id
 
@@ -133,11 +134,27 @@ def _change(step: Step, group_ids: Mapping[str, str]) -> dict[str, Any]:
         body = dict(step.body)
         if "roles" in body:
             # A group that could not be made is refused by the API under the name of its absence.
-            body["roles"] = [
-                {"groupId": group_ids.get(r["group"], r["group"]), "role": r["role"]} for r in body["roles"]
-            ]
-        change["body"] = body
+            body["roles"] = [_role(one, group_ids) for one in body["roles"]]
+        change["body"] = _grounded(body, group_ids)
     return change
+
+
+def _role(role: Mapping[str, Any], group_ids: Mapping[str, str]) -> dict[str, Any]:
+    if "group" in role:
+        # A group that could not be made is refused by the API under the name of its absence.
+        return {"originId": group_ids.get(role["group"], role["group"]), "role": role["role"]}
+    return dict(role)
+
+
+def _grounded(value: Any, group_ids: Mapping[str, str]) -> Any:
+    """With the ids of groups that were still to be made when the plan was."""
+    if isinstance(value, Mapping):
+        return {name: _grounded(one, group_ids) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_grounded(one, group_ids) for one in value]
+    if isinstance(value, str) and value.startswith(TO_BE_MADE):
+        return group_ids.get(value.removeprefix(TO_BE_MADE), value)
+    return value
 
 
 async def _send(

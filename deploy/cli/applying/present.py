@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -13,10 +14,15 @@ from deploy.cli.endpoints import CommandFailed
 
 EM = "/v1.0/identityGovernance/entitlementManagement"
 PAGE = 999
+AT_ONCE = 16
 
 
 class ApiFailed(CommandFailed):
     """The API did not do what was asked of it."""
+
+
+class NotThere(ApiFailed):
+    """What was asked for does not exist."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +65,20 @@ class Present:
     catalogs: tuple[Thing, ...] = ()
     packages: tuple[Thing, ...] = ()
     policies: tuple[Thing, ...] = ()
+    users: Mapping[str, str] = field(default_factory=dict)
+    """Names (userPrincipalName) by id, of those that policies or the file name."""
+
+    def things(self) -> Iterator[Thing]:
+        """All of them, what lies in another after it."""
+        yield from self.populations
+        yield from self.catalogs
+        yield from self.packages
+        yield from self.policies
 
 
-async def read_present(client: httpx.AsyncClient) -> Present:
-    """What is now. Raises ApiFailed."""
-    expand = "catalog,assignmentPolicies,resourceRoleScopes($expand=role)"
+async def read_present(client: httpx.AsyncClient, users: Iterable[str] = ()) -> Present:
+    """What is now; `users`: names that the file says. Raises ApiFailed."""
+    expand = "catalog,assignmentPolicies,resourceRoleScopes($expand=role),incompatibleAccessPackages,incompatibleGroups"
     groups, populations, catalogs, packages = await asyncio.gather(
         _all(client, "/v1.0/groups", {"$select": "id,displayName"}),
         _all(client, "/v1.0/tenure/populations", {}),
@@ -74,13 +89,40 @@ async def read_present(client: httpx.AsyncClient) -> Present:
     for group in groups:
         name = group["displayName"]
         by_name[name] = (*by_name.get(name, ()), group["id"])
+    policies = [policy for one in packages for policy in one["assignmentPolicies"]]
     return Present(
         groups=by_name,
+        users=await _users(client, {*users, *_named("userId", policies)}),
         populations=tuple(Thing("population", one) for one in populations),
         catalogs=tuple(Thing("catalog", one) for one in catalogs),
         packages=tuple(Thing("package", one, (one["catalog"] or {}).get("id")) for one in packages),
         policies=tuple(Thing("policy", policy, one["id"]) for one in packages for policy in one["assignmentPolicies"]),
     )
+
+
+def _named(property_: str, value: Any) -> Iterator[str]:
+    """Every value of that property, however deep."""
+    inner = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+    for name, one in inner:
+        if name == property_:
+            yield str(one)
+        else:
+            yield from _named(property_, one)
+
+
+async def _users(client: httpx.AsyncClient, asked: Collection[str]) -> dict[str, str]:
+    """Name by id, of those of `asked` (ids and names) that there are."""
+    turn = asyncio.Semaphore(AT_ONCE)
+
+    async def one(key: str) -> tuple[str, str] | None:
+        async with turn:
+            try:
+                found = await get(client, f"/v1.0/users/{quote(key, safe='@')}", {"$select": "id,userPrincipalName"})
+            except NotThere:
+                return None
+        return found["id"], found["userPrincipalName"]
+
+    return dict(found for found in await asyncio.gather(*map(one, asked)) if found)
 
 
 async def _all(client: httpx.AsyncClient, path: str, options: dict[str, str]) -> list[dict[str, Any]]:
@@ -104,7 +146,7 @@ async def get(client: httpx.AsyncClient, path: str, options: dict[str, str] | No
             f"The API at {client.base_url} does not answer: {type(problem).__name__} {problem}"
         ) from problem
     if answer.status_code != 200:
-        raise ApiFailed(f"GET {path}: {said_by(answer)}")
+        raise (NotThere if answer.status_code == 404 else ApiFailed)(f"GET {path}: {said_by(answer)}")
     body: dict[str, Any] = answer.json()
     return body
 

@@ -26,6 +26,7 @@ from shared.messaging.host import Host, groups_of
 from shared.messaging.service import Platform, Service
 from shared.settings import Settings
 from shared.web.app import make_app
+from shared.web.errors import NotFound
 from shared.web.server import HttpServer
 
 
@@ -39,6 +40,8 @@ class World:
     host: Host | None = None
     groups: dict[str, str] = field(default_factory=dict)
     """What the directory has: names by id."""
+    users: dict[str, str] = field(default_factory=lambda: {"u-1": "Ana@example.com"})
+    """Likewise."""
     in_use: dict[str, int] = field(default_factory=dict)
     """How many assignments need a package or policy."""
     answering: bool = True
@@ -70,6 +73,13 @@ class World:
             )
             await platform.bus.publish([outgoing(GROUP_FACTS, id, fact, source="directory", at=now)])
             return {"id": id, "displayName": name}
+
+        @routes.get("/v1.0/users/{key}")
+        async def user(key: str) -> dict[str, Any]:
+            for id, name in self.users.items():
+                if key.casefold() in {id, name.casefold()}:
+                    return {"id": id, "userPrincipalName": name}
+            raise NotFound("The user was not found.")
 
         return Service("directory", stores=[], routers=[routes])
 
