@@ -212,7 +212,8 @@ def holding_told(request: Request | None, told: HoldingTold, at: At) -> Decision
         return Decision(request)
     said: list[Transition] = []
     now = _answered(request, told.fact, at, said)
-    if now.made and now.type in ADDS and (now.open or now.status in TRIED):
+    # What is seen before a further try is answered is what the try before had come to.
+    if now.made and now.awaited is None and now.type in ADDS and (now.open or now.status in TRIED):
         now = _followed(now, told.fact, at, said)
     return Decision(request) if now is request else Decision(now, tuple(said))
 
