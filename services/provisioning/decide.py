@@ -10,7 +10,8 @@ from typing import Any
 
 from services.provisioning.connectors import Ask, Connector, connector_for
 from services.provisioning.connectors.directory_groups import DirectoryGroups
-from services.provisioning.model import NO_MEMBER, Deliveries, Delivery, Membership, Repair
+from services.provisioning.connectors.directory_roles import DirectoryRoles
+from services.provisioning.model import NO_MEMBER, Deliveries, Delivery, Membership, Repair, name_of
 from shared.contracts.assignment import GrantGiven, GrantTaken, HoldingFact
 from shared.contracts.base import Lane, Refusal, Transition
 from shared.contracts.catalog import ResourceRole
@@ -23,11 +24,12 @@ from shared.contracts.provisioning import (
     DriftFound,
     Removed,
 )
+from shared.contracts.resources import HeldRolesFact, RoleAt, RoleObeyed, RoleRefused
 from shared.ids import derived_id
 from shared.messaging.decision import Circumstances, Decision, Due
 from shared.messaging.envelope import Outgoing
 
-CONNECTORS = (DirectoryGroups(),)
+CONNECTORS: tuple[Connector, ...] = (DirectoryGroups(), DirectoryRoles())
 
 FIRST_RESEND = timedelta(minutes=15)
 """A command waits behind a mass import like everything else: resending early would only lengthen the queue."""
@@ -78,24 +80,46 @@ def follow_memberships(state: Deliveries | None, fact: MembershipsFact, at: Circ
     return work.decision(state, memberships_version=fact.version, memberships=there) if newer else work.decision(state)
 
 
+def follow_held_roles(state: Deliveries | None, fact: HeldRolesFact, at: Circumstances[Any]) -> Decision[Deliveries]:
+    """The same of roles of applications and sites, and of ownership."""
+    before = state or Deliveries(fact.subject)
+    there = {
+        _named(one): Membership(one.held, one.by_hand, one.by_grant, one.obeyed, one.repairs)
+        for one in fact.state.roles
+    }
+    newer = fact.version > before.held_version
+    now = there if newer else before.held
+    work = _Work(before, at)
+    for one in fact.transitions:
+        if isinstance(one, RoleObeyed):
+            work.obeyed(one.command_id, there.get(_named(one.role), NO_MEMBER))
+        elif isinstance(one, RoleRefused):
+            work.refused(one.command_id, one.reason, now.get(_named(one.role), NO_MEMBER))
+    return work.decision(state, held_version=fact.version, held=there) if newer else work.decision(state)
+
+
+def _named(role: RoleAt) -> tuple[str, str, str]:
+    return role.origin_system.value, role.origin_id, role.role
+
+
 @dataclass(frozen=True, slots=True)
-class Groups:
-    """What is known of the groups that a timer's deliveries are about."""
+class Resources:
+    """What is known of the groups, applications and sites that a timer's deliveries are about, by their ids there."""
 
     deleted: frozenset[str] = frozenset()
     alive: frozenset[str] = frozenset()
 
 
-def look_again(state: Deliveries | None, due: Due, at: Circumstances[Groups]) -> Decision[Deliveries]:
-    """Send again what was not answered; settle what a deleted group leaves; go on with what had been withheld."""
+def look_again(state: Deliveries | None, due: Due, at: Circumstances[Resources]) -> Decision[Deliveries]:
+    """Send again what was not answered; settle what a deleted resource leaves; go on with what had been withheld."""
     if state is None:
         return Decision(state)
     work = _Work(state, at)
     for one in state.deliveries.values():
-        group = one.role.origin_id
-        if group in at.context.deleted:
-            work.group_is_gone(one)
-        elif one.final and one.withheld is None and group in at.context.alive:
+        resource = one.role.origin_id
+        if resource in at.context.deleted:
+            work.resource_is_gone(one)
+        elif one.final and one.withheld is None and resource in at.context.alive:
             work.ask_anew(one)
         elif one.due_at is not None and one.due_at <= at.now:
             work.go_on(one)
@@ -103,7 +127,7 @@ def look_again(state: Deliveries | None, due: Due, at: Circumstances[Groups]) ->
 
 
 def repair(state: Deliveries | None, ask: Repair, at: Circumstances[Any]) -> Decision[Deliveries]:
-    """Command again what drifted: missing members that a grant wants, members by a grant that is no more."""
+    """Command again what drifted: what is missing and a grant wants, what is there by a grant that is no more."""
     if state is None:
         return Decision(state)
     work = _Work(state, at)
@@ -114,7 +138,7 @@ def repair(state: Deliveries | None, ask: Repair, at: Circumstances[Any]) -> Dec
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """A membership that is not as it should be. `version`: of the grant that wants it or wanted it last."""
+    """A membership or held role that is not as it should be. `version`: of the grant that wants or wanted it last."""
 
     role: ResourceRole
     expected: bool
@@ -130,7 +154,7 @@ def drift_of(state: Deliveries) -> list[Drift]:
     for one in state.deliveries.values():
         if not one.settled or one.withheld is not None or connector_for(one.role, CONNECTORS) is None:
             continue
-        there = state.memberships.get(one.role.origin_id, NO_MEMBER)
+        there = state.standing(one.role)
         missing = one.wanted and not there.member
         too_many = not one.wanted and there.member and there.by_grant
         if missing or too_many:
@@ -139,16 +163,21 @@ def drift_of(state: Deliveries) -> list[Drift]:
         role = ResourceRole(origin_id=group)
         if there.member and there.by_grant and role.key not in state.deliveries:
             found.append(Drift(role, False, there.obeyed))
+    known = {name_of(one.role) for one in state.deliveries.values()}
+    for (system, id, name), there in state.held.items():
+        if there.member and there.by_grant and (system, id, name) not in known:
+            role = ResourceRole.model_validate({"originSystem": system, "originId": id, "role": name})
+            found.append(Drift(role, False, there.obeyed))
     return sorted(found, key=lambda drift: drift.role.key)
 
 
 def found_access_of(state: Deliveries) -> list[str]:
     """Groups the person is in though no grant explains it, by id. Listed, and never taken away."""
-    wanted = {one.role.origin_id for one in state.deliveries.values() if one.wanted}
+    wanted = {one.role.key for one in state.deliveries.values() if one.wanted}
     return sorted(
         group
         for group, there in state.memberships.items()
-        if there.member and not there.by_grant and group not in wanted
+        if there.member and not there.by_grant and ResourceRole(origin_id=group).key not in wanted
     )
 
 
@@ -312,19 +341,19 @@ class _Work:
             sent = replace(one, attempts=one.attempts + 1)
             self._put(replace(sent, due_at=self._at.now + pause_after(sent.attempts)))
 
-    def group_is_gone(self, one: Delivery) -> None:
-        """Nothing can be given in a deleted group, and nothing is left to take away there."""
+    def resource_is_gone(self, one: Delivery) -> None:
+        """Nothing can be given at what was deleted, and nothing is left to take away there."""
         if one.withheld is not None:
             self._removed(replace(one, wanted=False, version=one.withheld, withheld=None), left_in_place=False)
         elif one.wanted and not (one.status is DeliveryStatus.FAILED and one.final):
-            self._fail(one, Refusal(code="groupDeleted", message="The group has been deleted."), final=True)
+            self._fail(one, _DELETED[one.role.origin_system], final=True)
         elif not one.wanted and one.status is not DeliveryStatus.REMOVED:
             self._removed(one, left_in_place=False)
         elif one.due_at is not None:
             self._put(replace(one, due_at=None))
 
     def ask_anew(self, one: Delivery) -> None:
-        """The group that was missing is there (again)."""
+        """The resource that was missing is there (again), or has the role now."""
         self._transitions.append(DeliveryStarted.model_construct(role=one.role, version=one.version, wanted=one.wanted))
         self._ask(self._now(one, _under_way(one.wanted)))
 
@@ -342,7 +371,7 @@ class _Work:
 
     def _somebody_elses(self, drift: Drift) -> Delivery:
         """A grant's that we know nothing of, as far as it was obeyed: the next repair is a new one."""
-        there = self._before.memberships[drift.role.origin_id]
+        there = self._before.standing(drift.role)
         return Delivery(
             drift.role,
             drift.expected,
@@ -386,6 +415,13 @@ def command_id(person_id: str, role: ResourceRole, version: int, tries: int) -> 
 def pause_after(attempts: int) -> timedelta:
     """Until the next sending: a quarter of an hour, doubling, an hour at most."""
     return min(FIRST_RESEND * int(2 ** min(attempts - 1, 16)), LONGEST_RESEND)
+
+
+_DELETED = {
+    "AadGroup": Refusal(code="groupDeleted", message="The group has been deleted."),
+    "AadApplication": Refusal(code="applicationDeleted", message="The application has been deleted."),
+    "SharePointOnline": Refusal(code="siteDeleted", message="The site has been deleted."),
+}
 
 
 def _under_way(wanted: bool) -> DeliveryStatus:

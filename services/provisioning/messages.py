@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from services.provisioning import decide
-from services.provisioning.decide import Groups
+from services.provisioning.decide import Resources
 from services.provisioning.model import Deliveries
-from services.provisioning.store import DeliveryStore, GroupStore, now_or_gone
+from services.provisioning.store import DeliveryStore, ResourceStore, now_otherwise
 from shared.contracts import topics
 from shared.contracts.assignment import GrantGiven, GrantTaken, HoldingFact
-from shared.contracts.directory import GroupFact, MembershipsFact
+from shared.contracts.base import Fact
+from shared.contracts.directory import MembershipsFact
+from shared.contracts.resources import HeldRolesFact
 from shared.messaging.decision import Due, Handler, by
 from shared.messaging.loop import Loop
 from shared.messaging.service import Platform, Subscription, Timer
+from shared.storage import Replica
 
 
 def holdings(platform: Platform, loop: Loop[Deliveries]) -> list[Subscription]:
@@ -30,21 +33,31 @@ def memberships(platform: Platform, loop: Loop[Deliveries]) -> list[Subscription
     return [platform.hears(topic, loop, handler) for topic in topics.lanes_of(topics.MEMBERSHIP_FACTS)]
 
 
-def groups(platform: Platform, store: GroupStore, deliveries: DeliveryStore) -> Subscription:
-    """Groups that come and go: their deliveries are looked at again by the timer."""
-
-    async def handle(facts: Sequence[GroupFact]) -> None:
-        await store.replica.apply(facts)
-        for group_id in now_or_gone(facts):
-            await deliveries.poke_group(group_id, platform.clock.now())
-
-    return platform.takes([topics.GROUP_FACTS], handle)
+def held_roles(platform: Platform, loop: Loop[Deliveries]) -> list[Subscription]:
+    """The same of the roles that people hold."""
+    handler = Handler[Deliveries, HeldRolesFact, Any](decide.follow_held_roles, by(lambda fact: fact.subject))
+    return [platform.hears(topic, loop, handler) for topic in topics.lanes_of(topics.HELD_ROLE_FACTS)]
 
 
-def timer(loop: Loop[Deliveries], groups: GroupStore) -> Timer:
+def resources(platform: Platform, store: ResourceStore, deliveries: DeliveryStore) -> list[Subscription]:
+    """Groups, applications and sites that come, go or change their roles: their deliveries are looked at again by the
+    timer."""
+
+    def kept(replica: Replica[Any]) -> Callable[[Sequence[Fact]], Awaitable[None]]:
+        async def handle(facts: Sequence[Fact]) -> None:
+            await replica.apply(facts)
+            for resource in now_otherwise(facts):
+                await deliveries.poke(resource, platform.clock.now())
+
+        return handle
+
+    return [platform.takes([topic], kept(replica)) for topic, replica in store.by_topic.items()]
+
+
+def timer(loop: Loop[Deliveries], store: ResourceStore) -> Timer:
     """Resending, and whatever was poked."""
 
-    async def look(_due: Sequence[Due], states: Mapping[str, Deliveries | None]) -> Groups:
-        return await groups.known(states.values())
+    async def look(_due: Sequence[Due], states: Mapping[str, Deliveries | None]) -> Resources:
+        return await store.known(states.values())
 
-    return Timer(loop, Handler[Deliveries, Due, Groups](decide.look_again, by(lambda due: due.id), look))
+    return Timer(loop, Handler[Deliveries, Due, Resources](decide.look_again, by(lambda due: due.id), look))

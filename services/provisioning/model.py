@@ -51,7 +51,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """How the directory last said that this person stands to one group."""
+    """How the directory last said that this person stands to one group, or to one role."""
 
     member: bool
     by_hand: bool
@@ -61,7 +61,14 @@ class Membership:
 
 
 NO_MEMBER = Membership(member=False, by_hand=False, by_grant=False, obeyed=0, repairs=0)
-"""Of a group that the directory does not speak of."""
+"""Of a group or role that the directory does not speak of."""
+
+RoleName = tuple[str, str, str]
+"""(system, origin id, role)"""
+
+
+def name_of(role: ResourceRole) -> RoleName:
+    return role.origin_system, role.origin_id, role.role
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +83,15 @@ class Deliveries:
     memberships_version: int = 0
     memberships: Mapping[str, Membership] = field(default_factory=dict)
     """By group id, as of that version of the directory's; a group that is not there is none they are in."""
+    held_version: int = 0
+    held: Mapping[RoleName, Membership] = field(default_factory=dict)
+    """The same of all roles that are no memberships."""
+
+    def standing(self, role: ResourceRole) -> Membership:
+        """How they stand to it by the newest that is known."""
+        if role.origin_system == "AadGroup" and role.role == "Member":
+            return self.memberships.get(role.origin_id, NO_MEMBER)
+        return self.held.get(name_of(role), NO_MEMBER)
 
     @property
     def due_at(self) -> datetime | None:
@@ -121,7 +137,13 @@ def dump(state: Deliveries) -> dict[str, Any]:
         "memberships": {
             group: [m.member, m.by_hand, m.by_grant, m.obeyed, m.repairs] for group, m in state.memberships.items()
         },
+        **({"held_version": state.held_version, "held": _dumped_held(state)} if state.held_version else {}),
     }
+
+
+def _dumped_held(state: Deliveries) -> list[list[Any]]:
+    # A list, for the name of a role may be an address.
+    return [[*name, m.member, m.by_hand, m.by_grant, m.obeyed, m.repairs] for name, m in state.held.items()]
 
 
 def load(document: Mapping[str, Any]) -> Deliveries:
@@ -133,6 +155,8 @@ def load(document: Mapping[str, Any]) -> Deliveries:
         {one.role.key: one for one in found},
         document["memberships_version"],
         {group: Membership(*values) for group, values in document["memberships"].items()},
+        document.get("held_version", 0),
+        {(system, id, role): Membership(*values) for system, id, role, *values in document.get("held", ())},
     )
 
 

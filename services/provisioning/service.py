@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from services.provisioning import api, messages
 from services.provisioning.model import Deliveries, dump, load, public
-from services.provisioning.store import DeliveryStore, GroupStore
+from services.provisioning.store import DeliveryStore, ResourceStore
 from shared.contracts import topics
 from shared.contracts.provisioning import DeliveriesFact
 from shared.messaging.decision import AggregateKind
@@ -26,17 +26,18 @@ DELIVERIES = AggregateKind[Deliveries](
 def assemble(platform: Platform) -> Service:
     """Connects nothing and starts nothing."""
     deliveries = DeliveryStore(platform.database)
-    groups = GroupStore(platform.database)
+    resources = ResourceStore(platform.database)
     loop = platform.loop(DELIVERIES, deliveries.aggregates)
     return Service(
         name="provisioning",
-        stores=[deliveries.aggregates, groups.replica],
+        stores=[deliveries.aggregates, *resources.by_topic.values()],
         subscriptions=[
             *messages.memberships(platform, loop),
             *messages.holdings(platform, loop),
-            messages.groups(platform, groups, deliveries),
+            *messages.held_roles(platform, loop),
+            *messages.resources(platform, resources, deliveries),
         ],
-        timers=[messages.timer(loop, groups)],
+        timers=[messages.timer(loop, resources)],
         loops=[loop],
         routers=[api.router(platform, deliveries, loop)],
     )

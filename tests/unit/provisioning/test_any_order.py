@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from services.provisioning import decide
-from services.provisioning.decide import Groups, drift_of
+from services.provisioning.decide import Resources, drift_of
 from services.provisioning.model import Deliveries, Repair, dump, load, public
 from shared.contracts.assignment import GrantGiven, GrantState, GrantTaken, HoldingFact, HoldingState
 from shared.contracts.base import Cause, Lane
@@ -108,7 +108,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.now += timedelta(minutes=minutes)
         while self.state is not None and self.state.due_at is not None and self.state.due_at <= self.now:
             due = self.state.due_at
-            self._decide(decide.look_again, Due("ana", due), Lane.ORDINARY, now=due, context=Groups())
+            self._decide(decide.look_again, Due("ana", due), Lane.ORDINARY, now=due, context=Resources())
             assert self.state.due_at is None or self.state.due_at > due
 
     @rule(data=st.data())

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from services.provisioning import decide
-from services.provisioning.decide import Groups, drift_of, found_access_of
+from services.provisioning.decide import Resources, drift_of, found_access_of
 from services.provisioning.model import Deliveries, Repair, dump, load
 from shared.contracts.assignment import GrantGiven, GrantState, GrantTaken, HoldingFact, HoldingState
 from shared.contracts.base import Cause, Lane, Refusal, Transition
@@ -28,7 +28,7 @@ from shared.messaging.envelope import Outgoing
 
 NOW = datetime(2026, 3, 1, 9, tzinfo=UTC)
 SALES, DOCS, OPS = (ResourceRole(origin_id=group, display_name=group.title()) for group in ("sales", "docs", "ops"))
-GONE = Groups(deleted=frozenset({"sales"}))
+GONE = Resources(deleted=frozenset({"sales"}))
 
 
 def at(
@@ -202,7 +202,7 @@ def test_a_refusal_is_final_until_the_group_is_there(given: tuple[Deliveries, di
     assert told(refused) == ["DeliveryFailed"]
     assert after(refused).due_at is None
     assert decide.follow_memberships(after(refused), membership(1, no, member=False), at()).state is refused.state
-    there = at(context=Groups(alive=frozenset({"sales"})))
+    there = at(context=Resources(alive=frozenset({"sales"})))
     anew = decide.look_again(after(refused), Due("ana", NOW), there)
     assert told(anew) == ["DeliveryStarted"]
     assert wishes(anew.messages)[0]["id"] != command["id"]
@@ -218,7 +218,7 @@ def test_what_is_not_answered_is_sent_again_under_its_id_then_said_to_fail_and_g
         assert state.due_at is not None
         pauses.append(state.due_at - now)
         now = state.due_at
-        decision = decide.look_again(state, Due("ana", now), at(now, context=Groups()))
+        decision = decide.look_again(state, Due("ana", now), at(now, context=Resources()))
         assert [c["id"] for c in wishes(decision.messages)] == [command["id"]]
         told_of += told(decision)
         state = after(decision)
@@ -232,7 +232,10 @@ def test_what_is_not_answered_is_sent_again_under_its_id_then_said_to_fail_and_g
 def test_a_command_sent_again_keeps_the_first_cause_and_its_lane() -> None:
     state = after(decide.follow_holding(None, holding(1, (SALES, True, 1)), at(lane=Lane.URGENT)))
     timer = Circumstances(
-        NOW + timedelta(hours=1), 2, Cause(id="timer:1", correlation="timer:1", actor="system:provisioning"), Groups()
+        NOW + timedelta(hours=1),
+        2,
+        Cause(id="timer:1", correlation="timer:1", actor="system:provisioning"),
+        Resources(),
     )
     (sent,) = decide.look_again(state, Due("ana", timer.now), timer).messages
     assert sent.topic.endswith(".urgent")
@@ -250,8 +253,8 @@ def test_a_deleted_group_fails_what_is_wanted_and_clears_what_is_not(delivered: 
 
 
 def test_a_role_nobody_can_give_fails_with_a_reason() -> None:
-    owner = SALES.model_copy(update={"role": "Owner"})
-    decision = decide.follow_holding(None, holding(1, (owner, True, 1)), at())
+    guest = SALES.model_copy(update={"role": "Guest"})
+    decision = decide.follow_holding(None, holding(1, (guest, True, 1)), at())
     assert told(decision) == ["DeliveryFailed"]
     assert not decision.messages
 
@@ -287,7 +290,7 @@ class TestTogether:
         there = [MembershipState(group_id="sales", member=True, by_grant=True)]
         half = after(decide.follow_memberships(after(both), memberships(1, obeyed(sales), of=there), at()))
         assert half.due_at is not None
-        again = decide.look_again(half, Due("ana", half.due_at), at(half.due_at, context=Groups()))
+        again = decide.look_again(half, Due("ana", half.due_at), at(half.due_at, context=Resources()))
         assert [one["id"] for one in wishes(again.messages)] == [docs["id"]]
 
     def test_more_than_a_command_holds_are_several(self) -> None:
@@ -302,7 +305,7 @@ class TestTogether:
         state = after(decide.follow_holding(delivered, holding(2, (SALES, True, 1), (DOCS, True, 2)), at()))
         state = after(decide.follow_holding(state, holding(3, (DOCS, True, 2), taken=(SALES,)), at(lane=Lane.URGENT)))
         assert state.due_at is not None
-        again = decide.look_again(state, Due("ana", state.due_at), at(state.due_at, context=Groups()))
+        again = decide.look_again(state, Due("ana", state.due_at), at(state.due_at, context=Resources()))
         lanes = {one.topic.endswith(".urgent"): [wish["groupId"] for wish in wishes([one])] for one in again.messages}
         assert lanes == {False: ["docs"], True: ["sales"]}
 
@@ -332,10 +335,10 @@ class TestDeadLetters:
         assert drift_of(state) == []
         assert state.due_at is not None
         still = after(
-            decide.look_again(state, Due("ana", state.due_at), at(state.due_at, degraded=True, context=Groups()))
+            decide.look_again(state, Due("ana", state.due_at), at(state.due_at, degraded=True, context=Resources()))
         )
         assert still.due_at is not None
-        freed = decide.look_again(still, Due("ana", still.due_at), at(still.due_at, context=Groups()))
+        freed = decide.look_again(still, Due("ana", still.due_at), at(still.due_at, context=Resources()))
         assert [(c["member"], c["grantVersion"]) for c in wishes(freed.messages)] == [(False, 2)]
 
     def test_a_newer_grant_ends_the_wait(self, delivered: Deliveries) -> None:
