@@ -51,7 +51,7 @@ class Navigating:
             _go(scope, known.path)
         if known is not None and scope["method"] in known.methods:
             await self._app(scope, receive, send)
-        elif scope["method"] == "GET" and (answer := await self._end(scope)) is not None:
+        elif scope["method"] == "GET" and (answer := await self._end(scope, declared=known is not None)) is not None:
             await answer(scope, receive, send)
         elif allowed := (known.methods if known else frozenset()) | self._methods_of_end(scope):
             raise method_not_allowed(Allow=", ".join(sorted(allowed)))
@@ -69,10 +69,10 @@ class Navigating:
         _go(scope, f"/v1.0/users/{person}{path[me.end() :]}")
         return self._paths.table.find(scope["path"])
 
-    async def _end(self, scope: Scope) -> Ends:
+    async def _end(self, scope: Scope, *, declared: bool) -> Ends:
         whole, name, last = _taken_apart(scope["path"])
         known = self._readable(whole)
-        if known is None:
+        if known is None or (declared and not last):  # an action is no property
             return None
         match last:
             case "$count":

@@ -56,6 +56,10 @@ def app() -> FastAPI:
     async def manager(id: str) -> dict[str, Any]:
         return {"@odata.type": "#microsoft.graph.user", "id": "boss"}
 
+    @routes.post("/users/{id}/getMemberGroups")
+    async def groups_of(id: str) -> dict[str, Any]:
+        return {"value": []}
+
     @routes.get("/groups/{id}/members")
     async def members(request: Request, id: str, query: asked) -> dict[str, Any]:
         typed = [{"@odata.type": "#microsoft.graph.user", **one} for one in PEOPLE.values()]
@@ -167,6 +171,7 @@ async def test_a_verb_that_a_path_lacks_is_told_all_that_it_has(app: FastAPI) ->
         ("/v1.0/groups/g/members/$ref", "PUT", "GET, POST"),
         ("/v1.0/groups/g/members/$count", "DELETE", "GET"),
         ("/v1.0/users/a/displayName/$value", "PUT", "GET"),
+        ("/v1.0/users/nobody/getMemberGroups", "GET", "POST"),
         ("/v1.0/users", "OPTIONS", "GET"),
     ):
         refused = await call(app, path, method)
