@@ -12,7 +12,7 @@ from typing import Annotated, Any, NoReturn
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import AwareDatetime, Field, model_validator
 
-from services.assignment.decide import direct, person
+from services.assignment.decide import direct, person, reprocess
 from services.assignment.history import History
 from services.assignment.model import HOLDING, Holding, load_assignment, load_job, public_assignment, public_job
 from services.assignment.rulebook import Rulebook
@@ -24,6 +24,7 @@ from shared.messaging.decision import Handler, by
 from shared.messaging.loop import Loop
 from shared.messaging.service import Platform
 from shared.rules.text import fold
+from shared.security.caller import Caller
 from shared.storage import MongoAggregates
 from shared.web.caller import Asking, cause_of
 from shared.web.errors import BadRequest, Conflict, Forbidden, GraphError, NotFound, Unavailable
@@ -49,6 +50,7 @@ _REFUSED: dict[str, type[GraphError]] = {
     "policyDeleting": Conflict,
     "alreadyHeld": Conflict,
     "assignedByRule": Conflict,
+    "assignmentNotDelivered": Conflict,
 }
 
 
@@ -127,6 +129,9 @@ class Desk:
         )
         self.ending = Handler(
             direct.end_assignment, by(lambda asked: asked.person_id), looks.look, looks.look_again, person.second_look
+        )
+        self.reprocessing = Handler(
+            reprocess.reprocess, by(lambda asked: asked.person_id), looks.look, looks.look_again, person.second_look
         )
 
     async def waiting(self, find: Callable[[], Awaitable[Any]]) -> Any:
@@ -291,6 +296,33 @@ def _graph(router: APIRouter, desk: Desk) -> None:
             raise NotFound("The assignment was not found.")
         body = query.selected(await desk.render(found, query))
         return {"@odata.context": context_url(request, "accessPackageAssignments/$entity", query.select), **body}
+
+    @router.post(EM + "/assignments/{id}/reprocess", status_code=202)
+    async def enforce(request: Request, id: str, caller: Asking) -> Response:
+        """Check every role of a delivered assignment at its resource, and give anew what is not there."""
+        if not _may_administer(caller):
+            raise Forbidden(
+                "User is not authorized to perform the operation. Reason: Unauthorized", code="UnAuthorized"
+            )
+        try:
+            id = str(uuid.UUID(id))
+        except ValueError:
+            raise BadRequest(f"'{id[:64]}' is no id of an assignment.", target="id") from None
+        found = await desk.waiting(lambda: desk.document(id))
+        if found is None:
+            raise NotFound("The assignment was not found.")
+        person_id = found["_id"] if "state" in found else found["person_id"]
+        asked = reprocess.Reprocess(id, person_id)
+        outcome = await desk.platform.run_one(desk.loop, desk.reprocessing, asked, cause_of(request))
+        if outcome.decision and outcome.decision.refusal:
+            refuse(outcome.decision.refusal)
+        return Response(status_code=202)
+
+
+def _may_administer(caller: Caller) -> bool:
+    if not caller.permits("EntitlementManagement.ReadWrite.All"):
+        return False
+    return not caller.is_person or caller.has_role("Identity Governance Administrator")
 
 
 def _tenure(router: APIRouter, desk: Desk, jobs: MongoAggregates) -> None:

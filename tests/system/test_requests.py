@@ -312,3 +312,28 @@ async def test_somebody_sees_what_they_may_ask_for_and_what_is_asked_of_them(com
         "answeredQuestion": {"id": asked["questions"][0]["id"]},
     }
     await company.becomes(await company.asked(hal, package, policy, answers=[answer]), "delivered")
+
+
+async def test_reprocessing_gives_back_what_somebody_took_away_by_hand(company: Company) -> None:
+    ann = await company.person("ann")
+    package, policy, group = await company.package()
+    said = await company.becomes(await company.asked(ann, package, policy), "delivered")
+    assignment = f"{EM}/assignments/{said['assignment']['id']}"
+    await company.call("DELETE", f"/v1.0/groups/{group}/members/{ann}/$ref", status=204)
+
+    async def out() -> bool:
+        return ann not in await company.members(group)
+
+    await until(out, "taken out by hand")
+    assert (await company.call("GET", assignment))["state"] == "delivered", "nobody has looked (RES-10)"
+    await company.call("POST", f"{assignment}/reprocess", ann, 403)
+    await company.call("POST", f"{assignment}/reprocess", status=202)
+
+    async def back() -> bool:
+        there = ann in await company.members(group)
+        return there and (await company.call("GET", assignment))["state"] == "delivered"
+
+    await until(back, "she is a member again")
+    assert (await company.state(said["id"]))["state"] == "delivered"
+    await company.call("POST", f"{EM}/assignments/no-id/reprocess", status=400)
+    await company.call("POST", f"{EM}/assignments/{uuid.uuid4()}/reprocess", status=404)

@@ -11,8 +11,9 @@ from dataclasses import replace
 
 from services.assignment.decide.direct import AssignDirectly, by_rule, why_not
 from services.assignment.decide.look import Look
+from services.assignment.decide.reprocess import given_anew
 from services.assignment.decide.settle import Said, add, called_for, end, make_way, reminders_past, settle
-from services.assignment.model import Assignment, Grant, Holding, public_assignment
+from services.assignment.model import Assignment, Holding, public_assignment
 from shared.contracts.assignment import (
     AddAssignment,
     AssignmentCommand,
@@ -25,7 +26,6 @@ from shared.contracts.assignment import (
     DeliverAgain,
     EndAssignment,
     EndReason,
-    GrantGiven,
 )
 from shared.contracts.base import Refusal
 from shared.contracts.provisioning import DeliveryStatus
@@ -119,12 +119,10 @@ def _deliver_again(holding: Holding, command: AssignmentCommand, order: DeliverA
         gone = Refusal(code="assignmentNotFound", message=f"Assignment {order.assignment_id} is not held now.")
         return _refused(holding, command, gone)
     said: Said = [_answer(command)]
-    grants = dict(holding.grants)
-    for key, grant in holding.grants.items():
-        if one.id in grant.assignments and grant.deliver and grant.delivery is not DeliveryStatus.DELIVERED:
-            grants[key] = Grant(key, grant.role, grant.assignments, True, at.version)
-            said.append(GrantGiven(role=grant.role, version=at.version))
-    return settle(holding.having(grants=grants), at, said, known=holding)
+    missing = given_anew(
+        holding, one.id, at.version, said, lambda grant: grant.delivery is not DeliveryStatus.DELIVERED
+    )
+    return settle(missing, at, said, known=holding)
 
 
 def _not_to_be_changed(holding: Holding, one: Assignment | None, id: str) -> Refusal | None:
