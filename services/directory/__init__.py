@@ -2,7 +2,8 @@
 
 Owns: `people` (a person with the timeline of all that sources said of them), `groups`, `memberships` (by person),
 `applications`, `sites`, and `held_roles` (by person: app roles, roles of sites, directory roles, ownership).
-Hears: HR_URGENT and HR_CHANGES (public, in three shapes), MEMBERSHIP_COMMANDS, HELD_ROLE_COMMANDS.
+Hears: HR_URGENT and HR_CHANGES (public, in three shapes), MEMBERSHIP_COMMANDS, HELD_ROLE_COMMANDS; its own
+PERSON_FACTS, GROUP_FACTS and MEMBERSHIP_FACTS, for groups that a rule fills.
 Says: PERSON_FACTS, GROUP_FACTS, MEMBERSHIP_FACTS, APPLICATION_FACTS, SITE_FACTS, HELD_ROLE_FACTS; HR_REJECTED for
 whatever it could not take, or not yet; HR_CHANGES and HR_URGENT once more, for an identity that a human has linked to
 another person.

@@ -97,7 +97,9 @@ class Rooms:
 
 def refuse(refusal: Refusal | None) -> None:
     if refusal is not None:
-        kind: type[GraphError] = {"ResourceNotFound": NotFound, "fixed": BadRequest}.get(refusal.code, Conflict)
+        kind: type[GraphError] = {"ResourceNotFound": NotFound, "fixed": BadRequest, "dynamicGroup": BadRequest}.get(
+            refusal.code, Conflict
+        )
         raise kind(refusal.message, code="Request_BadRequest" if kind is BadRequest else refusal.code)
 
 

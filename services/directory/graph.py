@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import ConfigDict, field_validator
+from pydantic import ConfigDict, field_validator, model_validator
 from pydantic import Field as Described
 
 from services.directory import properties
 from services.directory.model import Person, from_ms, load_person
 from services.directory.properties import Type
+from shared.contracts.directory import DYNAMIC
+from shared.rules import MAX_CHARACTERS, RuleError, parse
 from shared.web.graph_model import GraphBody, GraphInput, graph_time
 from shared.web.odata import BOOLEAN, DATETIME, GUID, STRING, EntitySet, Enumeration, Field, Many
 
@@ -67,8 +69,8 @@ MEMBERS = EntitySet("user", {"id": Field("_id", GUID)}, selectable=_SELECTABLE)
 _GROUP_SELECTABLE = frozenset(
     {
         "allowExternalSenders", "autoSubscribeNewMembers", "creationOptions", "deletedDateTime", "expirationDateTime",
-        "hideFromAddressLists", "hideFromOutlookClients", "isSubscribedByMail", "mail", "membershipRule",
-        "membershipRuleProcessingState", "onPremisesDomainName", "onPremisesLastSyncDateTime", "onPremisesNetBiosName",
+        "hideFromAddressLists", "hideFromOutlookClients", "isSubscribedByMail", "mail", "onPremisesDomainName",
+        "onPremisesLastSyncDateTime", "onPremisesNetBiosName",
         "onPremisesProvisioningErrors", "onPremisesSamAccountName", "onPremisesSecurityIdentifier",
         "onPremisesSyncEnabled", "preferredDataLocation", "preferredLanguage", "proxyAddresses", "renewedDateTime",
         "resourceBehaviorOptions", "resourceProvisioningOptions", "securityIdentifier", "theme", "unseenCount",
@@ -85,6 +87,8 @@ GROUPS = EntitySet(
         "securityEnabled": Field("state.security_enabled", BOOLEAN),
         "createdDateTime": Field("state.created_at", DATETIME),
         "groupTypes": Many("state.group_types"),
+        "membershipRule": Field("state.membership_rule"),
+        "membershipRuleProcessingState": Field("state.membership_rule_processing_state", Enumeration(("On", "Paused"))),
         "visibility": Field("state.visibility"),
         "isAssignableToRole": Field("state.is_assignable_to_role", BOOLEAN),
         "classification": Field("state.classification"),
@@ -181,6 +185,8 @@ def group(document: Mapping[str, Any]) -> Document:
         "securityEnabled": state["security_enabled"],
         "groupTypes": list(state["group_types"]),
         # Groups that were made before these were kept do not have them.
+        "membershipRule": state.get("membership_rule"),
+        "membershipRuleProcessingState": state.get("membership_rule_processing_state"),
         "visibility": state.get("visibility"),
         "isAssignableToRole": state.get("is_assignable_to_role"),
         "classification": state.get("classification"),
@@ -196,7 +202,7 @@ def group(document: Mapping[str, Any]) -> Document:
 _GROUP_WITHOUT: Document = {
     **dict.fromkeys(
         (
-            "expirationDateTime", "mail", "membershipRule", "membershipRuleProcessingState", "onPremisesDomainName",
+            "expirationDateTime", "mail", "onPremisesDomainName",
             "onPremisesLastSyncDateTime", "onPremisesNetBiosName", "onPremisesSamAccountName",
             "onPremisesSecurityIdentifier", "onPremisesSyncEnabled", "securityIdentifier",
         )
@@ -279,6 +285,8 @@ class _GroupBody(GraphBody):
     description: Annotated[str, Described(max_length=1024)] | None = None
     mail_nickname: Annotated[str, Described(max_length=64)] | None = None
     visibility: Literal["Public", "Private", "HiddenMembership"] | None = None
+    membership_rule: Annotated[str, Described(max_length=MAX_CHARACTERS)] | None = None
+    membership_rule_processing_state: Literal["On", "Paused"] | None = None
     classification: Annotated[str, Described(max_length=256)] | None = None
     theme: Annotated[str, Described(max_length=64)] | None = None
     preferred_language: Annotated[str, Described(max_length=64)] | None = None
@@ -286,6 +294,19 @@ class _GroupBody(GraphBody):
     members: tuple[Annotated[str, Described(max_length=512)], ...] = Described(
         (), alias="members@odata.bind", max_length=20
     )
+
+    @field_validator("membership_rule")
+    @classmethod
+    def _can_be_followed(cls, text: str | None) -> str | None:
+        if text is None:
+            return None
+        try:
+            rule = parse(text)
+        except RuleError as problem:
+            raise ValueError(str(problem)) from None
+        if rule.references.uses_clock:
+            raise ValueError("a rule that reads the present date cannot fill a group")
+        return text
 
     @property
     def people(self) -> tuple[str, ...]:
@@ -299,7 +320,7 @@ class GroupIn(_GroupBody):
     display_name: Name
     mail_enabled: bool = False
     security_enabled: bool = True
-    group_types: tuple[str, ...] = ()
+    group_types: tuple[Literal["Unified", "DynamicMembership"], ...] = ()
     is_assignable_to_role: bool | None = None
 
     @field_validator("display_name")
@@ -309,9 +330,20 @@ class GroupIn(_GroupBody):
             raise ValueError("must not be blank")
         return name
 
+    @model_validator(mode="after")
+    def _filled_by_a_rule_or_by_hand(self) -> GroupIn:
+        dynamic = DYNAMIC in self.group_types
+        if dynamic is (self.membership_rule is None):
+            raise ValueError("a DynamicMembership group has a membershipRule, and no other has one")
+        if dynamic and self.members:
+            raise ValueError("a rule says who is in a DynamicMembership group: name no members")
+        return self
+
     def properties(self) -> Document:
         """By their names in `GroupState`."""
         said = self.model_dump(by_alias=False, exclude={"members"})
+        if self.membership_rule is not None and self.membership_rule_processing_state is None:
+            said["membership_rule_processing_state"] = "On"
         if self.visibility is None and "Unified" in self.group_types:
             said["visibility"] = "Public"
         return said
@@ -326,7 +358,10 @@ class GroupPatch(_GroupBody):
     group_types: tuple[str, ...] | None = None
     is_assignable_to_role: bool | None = None
 
-    @field_validator("display_name", "mail_enabled", "security_enabled", "group_types")
+    @field_validator(
+        "display_name", "mail_enabled", "security_enabled", "group_types", "membership_rule",
+        "membership_rule_processing_state",
+    )  # fmt: skip
     @classmethod
     def _stays(cls, value: Any) -> Any:
         if value is None:

@@ -515,8 +515,11 @@ def load_person(document: Mapping[str, Any]) -> Person:
 
 
 def dump_group(group: GroupState) -> dict[str, Any]:
-    """As a document, with the name folded for finding it."""
-    return {**group.model_dump(by_alias=False), "label": group.display_name.casefold()}
+    """As a document, with the name folded for finding it, and the rule that fills it."""
+    document = {**group.model_dump(by_alias=False), "label": group.display_name.casefold()}
+    if group.filled_by is not None:
+        document["filled_by"] = group.filled_by
+    return document
 
 
 def load_group(document: dict[str, Any]) -> GroupState:

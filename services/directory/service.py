@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from services.directory import decide, messages
 from services.directory.api import Rooms, routes
+from services.directory.dynamic import rules_followed
 from services.directory.model import (
     Memberships,
     Person,
@@ -129,6 +130,7 @@ def assemble(platform: Platform) -> Service:
             *messages.hr_changes_heard(platform, person_loop, people, sources),
             *messages.membership_commands_heard(platform, membership_loop, memberships),
             *resources.subscriptions,
+            *rules_followed(platform, membership_loop, groups, people),
         ],
         timers=[Timer(person_loop, messages.dates(people))],
         loops=[person_loop, group_loop, membership_loop, *resources.loops],

@@ -13,7 +13,7 @@ from services.directory.model import Memberships, Person
 from services.directory.properties import MANAGER
 from services.directory.sources import API, Sources
 from shared.clock import Clock
-from shared.contracts.directory import SetMemberships
+from shared.contracts.directory import DYNAMIC, SetMemberships
 from shared.contracts.hr import ChangeKind
 from shared.ids import derived_id
 from shared.messaging.decision import Due
@@ -229,11 +229,21 @@ class GroupStore(MongoAggregates):
     """`groups`, by group id. Deleted ones stay."""
 
     def __init__(self, database: Database) -> None:
-        super().__init__(database, "groups", [Index("state.label", "_id")])
+        filled = {"state.filled_by": {"$exists": True}}
+        super().__init__(database, "groups", [Index("state.label", "_id"), Index("state.filled_by", partial=filled)])
 
     async def there(self, ids: Collection[str]) -> frozenset[str]:
         """Those of `ids` that are groups and not deleted."""
         return frozenset(await self.ids({"_id": {"$in": list(ids)}, "state.deleted_at": None})) if ids else frozenset()
+
+    async def dynamic(self, ids: Collection[str]) -> frozenset[str]:
+        """Those of `ids` whose members a rule says."""
+        wanted = {"_id": {"$in": list(ids)}, "state.group_types": DYNAMIC}
+        return frozenset(await self.ids(wanted)) if ids else frozenset()
+
+    async def filled(self) -> list[tuple[str, str]]:
+        """Groups that a rule fills now, with the rule; by index."""
+        return await self.pairs({"state.filled_by": {"$exists": True}}, "state.filled_by")
 
 
 class MembershipStore(MongoAggregates):
@@ -246,10 +256,11 @@ class MembershipStore(MongoAggregates):
     async def look(
         self, messages: Sequence[SetMemberships | SetByHand], _states: Mapping[str, Memberships | None]
     ) -> Groups:
-        return Groups(await self._groups.there(set[str]().union(*map(named_by, messages))))
+        named = set[str]().union(*map(named_by, messages))
+        return Groups(await self._groups.there(named), await self._groups.dynamic(named))
 
     async def people_of(self, group_id: str) -> list[str]:
-        """Ids of all its members, in order."""
+        """Ids of all its members."""
         return await self.ids(members_of(group_id))
 
     async def member_count(self, group_id: str) -> int:

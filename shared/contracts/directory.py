@@ -109,6 +109,10 @@ class PersonFact(Fact):
     state: PersonState
 
 
+DYNAMIC = "DynamicMembership"
+"""Among a group's types: a rule says who its members are."""
+
+
 class GroupState(Contract):
     """A group as Graph has it, without its members (memberships are kept by person)."""
 
@@ -119,6 +123,8 @@ class GroupState(Contract):
     mail_enabled: bool = False
     security_enabled: bool = True
     group_types: tuple[str, ...] = ()
+    membership_rule: str | None = Field(None, description="With `DynamicMembership`: who is a member (shared.rules).")
+    membership_rule_processing_state: Literal["On", "Paused"] | None = None
     visibility: str | None = None
     is_assignable_to_role: bool | None = None
     classification: str | None = None
@@ -127,6 +133,17 @@ class GroupState(Contract):
     preferred_data_location: str | None = None
     created_at: datetime
     deleted_at: datetime | None = None
+
+    @property
+    def is_dynamic(self) -> bool:
+        """Whether a rule says who is a member, and nobody else does."""
+        return DYNAMIC in self.group_types
+
+    @property
+    def filled_by(self) -> str | None:
+        """The rule that fills it now."""
+        on = self.is_dynamic and self.membership_rule_processing_state == "On" and self.deleted_at is None
+        return self.membership_rule if on else None
 
 
 class GroupCreated(Transition):

@@ -67,6 +67,8 @@ def _changed(state: GroupState, properties: dict[str, Any]) -> Decision[GroupSta
     for name in changed:
         if said := _FIXED.get(name):
             return Decision(state, refusal=Refusal(code="fixed", message=f"{said} of a group cannot be changed."))
+    if not state.is_dynamic and any(name.startswith("membership_rule") for name in changed):
+        return Decision(state, refusal=Refusal(code="fixed", message="Only a DynamicMembership group has a rule."))
     return _with(state, {name: properties[name] for name in changed}, GroupChanged(properties=changed))
 
 

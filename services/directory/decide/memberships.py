@@ -29,6 +29,16 @@ class Groups:
     """Which of the groups that the batch refers to are there."""
 
     there: Collection[str] = frozenset()
+    dynamic: Collection[str] = frozenset()
+    """And those whose members a rule says."""
+
+    def refusal(self, group_id: str) -> Refusal | None:
+        """Why nobody can be made a member."""
+        if group_id not in self.there:
+            return Refusal(code="unknownGroup", message=f"There is no group {group_id}.")
+        if group_id in self.dynamic:
+            return Refusal(code="dynamicGroup", message=f"A rule says who is in the group {group_id}.")
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +51,11 @@ class SetByHand:
 
 
 def named_by(asked: SetMemberships | SetByHand) -> set[str]:
-    """The groups that have to be there for it to be obeyed. To leave one that is gone is no fault."""
-    wishes = (asked,) if isinstance(asked, SetByHand) else asked.wishes
-    return {wish.group_id for wish in wishes if wish.member}
+    """The groups that have to be there, and filled by no rule, for it to be obeyed. To leave one that is gone is no
+    fault."""
+    if isinstance(asked, SetByHand):
+        return {asked.group_id}
+    return {wish.group_id for wish in asked.wishes if wish.member}
 
 
 def command(state: Memberships | None, asked: SetMemberships, at: Circumstances[Groups]) -> Decision[Memberships]:
@@ -67,8 +79,8 @@ def _follow(
     if (wish.grant_version, wish.repair) <= (before.obeyed, before.repairs):
         said.append(_obeyed(wish, already=True))
         return before
-    if wish.member and wish.group_id not in at.context.there:
-        said.append(_refused(wish, Refusal(code="unknownGroup", message=f"There is no group {wish.group_id}.")))
+    if wish.member and (reason := at.context.refusal(wish.group_id)):
+        said.append(_refused(wish, reason))
         return before
     member = wish.member or (before.member and before.by_hand)
     if member != before.member:
@@ -90,6 +102,8 @@ def by_hand(state: Memberships | None, asked: SetByHand, at: Circumstances[Group
     """Somebody adds or removes a member; what was added so, Tenure's bookkeeping leaves alone."""
     if asked.member and asked.group_id not in at.context.there:
         return Decision(state, refusal=Refusal(code="ResourceNotFound", message="There is no such group."))
+    if asked.group_id in at.context.dynamic:
+        return Decision(state, refusal=at.context.refusal(asked.group_id))
     person = state or Memberships(asked.person_id)
     before = person.by_group.get(asked.group_id) or _no_member(asked.group_id)
     if before.member == asked.member and before.by_hand == asked.member:

@@ -1,0 +1,125 @@
+"""Groups that a rule fills: which there are, and what has to be looked at when people, rules or memberships change.
+
+Everything is read here, in the directory's own documents; facts only say that something changed. With no such group
+nothing is decoded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from services.directory.decide.dynamic import FollowRules, Rules, Seen, follow
+from services.directory.model import Memberships
+from services.directory.store import GroupStore, People
+from shared.contracts import topics
+from shared.contracts.base import Cause, Fact
+from shared.contracts.directory import GroupFact, MemberAdded, MemberRemoved, PersonStatus
+from shared.messaging.decision import Handler, by
+from shared.messaging.envelope import Incoming
+from shared.messaging.loop import Loop, Work
+from shared.messaging.service import Platform, Subscription, caused_by, contract_of
+from shared.rules import RuleError, RuleSet, parse
+from shared.telemetry.logs import get_logger
+
+STEP = 500
+"""People looked at with one read and one write."""
+
+log = get_logger(__name__)
+
+
+class GroupRules:
+    """The rules of all groups that are filled by one, compiled."""
+
+    def __init__(self, groups: GroupStore, people: People) -> None:
+        self._groups = groups
+        self._people = people
+        self._texts: dict[str, str] = {}
+        self._compiled: RuleSet[str] = RuleSet()
+
+    async def present(self) -> RuleSet[str]:
+        """As the groups are now."""
+        texts = dict(await self._groups.filled())
+        if texts != self._texts:
+            for group in self._texts.keys() - texts.keys():
+                self._compiled.remove(group)
+            for group, text in texts.items():
+                if self._texts.get(group) != text:
+                    self._put(group, text)
+            self._texts = texts
+        return self._compiled
+
+    def _put(self, group: str, text: str) -> None:
+        try:
+            self._compiled.put(group, parse(text))
+        except RuleError:
+            # It could be read when it was taken. The group keeps whom it has.
+            self._compiled.remove(group)
+            log.error("the rule of a group cannot be read here; it neither gives nor takes", group=group)
+
+    async def look(self, messages: Sequence[FollowRules], _states: Mapping[str, Memberships | None]) -> Rules:
+        ids = sorted({message.person_id for message in messages})
+        found = await self._people.states({"_id": {"$in": ids}, "state.status": PersonStatus.ACTIVE.value})
+        people = {one["_id"]: Seen(one["attributes"], one["manager_id"]) for one in found}
+        return Rules(await self.present(), people)
+
+
+def rules_followed(
+    platform: Platform, loop: Loop[Memberships], groups: GroupStore, people: People
+) -> list[Subscription]:
+    """People in both lanes, groups, and memberships, which rules may read too."""
+    rules = GroupRules(groups, people)
+    handler = Handler[Memberships, FollowRules, Rules](follow, by(lambda asked: asked.person_id), rules.look)
+
+    async def look_at(causes: Mapping[str, Cause]) -> None:
+        works = [Work(FollowRules(id), cause) for id, cause in causes.items()]
+        for outcome in await loop.run(works, handler, platform.patience("dynamic-groups")):
+            if outcome.error is not None:
+                raise outcome.error
+
+    async def people_changed(records: Sequence[Incoming]) -> None:
+        if len(await rules.present()):
+            await look_at(dict(map(_whose, records)))
+
+    async def memberships_changed(records: Sequence[Incoming]) -> None:
+        present = await rules.present()
+        if any(present[group].references.groups for group in present):
+            await look_at(dict(map(_whose, records)))
+
+    async def groups_changed(facts: Sequence[GroupFact]) -> None:
+        changed = [fact for fact in facts if _says_otherwise(fact)]
+        if not changed:
+            return
+        cause = changed[-1].cause.model_copy(update={"id": changed[-1].id})
+        after: str | None = None
+        while ids := await people.ids({"state.joined": True}, after=after, limit=STEP):
+            await look_at(dict.fromkeys(ids, cause))
+            after = ids[-1]
+
+    return [
+        *(platform.takes([topic], people_changed, decode=_as_it_is) for topic in topics.lanes_of(topics.PERSON_FACTS)),
+        *(
+            platform.takes([topic], memberships_changed, decode=_as_it_is, only=(MemberAdded, MemberRemoved))
+            for topic in topics.lanes_of(topics.MEMBERSHIP_FACTS)
+        ),
+        platform.takes([topics.GROUP_FACTS], groups_changed),
+    ]
+
+
+def _as_it_is(record: Incoming) -> Incoming:
+    return record
+
+
+def _whose(record: Incoming) -> tuple[str, Cause]:
+    """Whom the fact is about, and the cause of what follows."""
+    fact: Any = contract_of(topics.BY_NAME[record.position.topic])(record)
+    assert isinstance(fact, Fact)
+    return fact.subject, caused_by(fact, record)
+
+
+def _says_otherwise(fact: GroupFact) -> bool:
+    """Whether it may be filled by another rule than before. One that is filled no longer keeps whom it has."""
+    rule = {"membership_rule", "membership_rule_processing_state"}
+    return fact.state.filled_by is not None and any(
+        one.type == "GroupCreated" or not rule.isdisjoint(getattr(one, "properties", ())) for one in fact.transitions
+    )
