@@ -43,7 +43,7 @@ from shared.web.idempotency import IdempotencyKey, answering_once, made_id
 from shared.web.odata import Expand, ListQuery, read_query
 from shared.web.paging import answer_list, context_url, list_query
 
-JOINED: Document = {"state.joined": True}
+JOINED: Document = {"state.joined": True, "state.deleted": {"$exists": False}}
 LIVING: Document = {"state.deleted_at": None}
 
 
@@ -74,7 +74,7 @@ class Rooms:
     async def user(self, key: str) -> Document:
         """The same, of those who have joined."""
         found = await self.person(key)
-        if not found["state"].get("joined"):
+        if not found["state"].get("joined") or found["state"].get("deleted"):
             raise NotFound(f"Resource '{key[:100]}' does not exist.", code="Request_ResourceNotFound")
         return found
 

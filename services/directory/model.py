@@ -407,9 +407,14 @@ class Person:
         return self.status is not PersonStatus.EXPECTED
 
     @property
+    def deleted(self) -> bool:
+        """Made over HTTP, known to no source, and taken away over HTTP: no user any more, until restored."""
+        return self.status is PersonStatus.LEFT and not self.identities
+
+    @property
     def user_principal_name(self) -> str | None:
-        """Folded: unique over all people. Whoever is held back takes no name from anyone."""
-        name = None if self.waiting else self.attributes.get("userPrincipalName")
+        """Folded: unique over all people. Neither who is held back nor who was deleted takes a name from anyone."""
+        name = None if self.waiting or self.deleted else self.attributes.get("userPrincipalName")
         return name.casefold() if name else None
 
     @property
@@ -445,6 +450,8 @@ def dump_person(person: Person) -> dict[str, Any]:
         document["keys"] = person.keys
     if person.joined:
         document["joined"] = True
+    if person.deleted:
+        document["deleted"] = True
     if person.candidates:
         document["candidates"] = person.candidates
     if person.waiting:

@@ -1,4 +1,4 @@
-"""What callers write about people over HTTP: Graph's POST and PATCH of users, and their managers.
+"""What callers write about people over HTTP: Graph's POST, PATCH and DELETE of users, and their managers.
 
 Whoever calls is the source `api`, like any other source under the authority of attributes. The answer waits for the
 decision, so what cannot be taken is refused whole. Nobody writes about themself without the right to write about
@@ -7,26 +7,28 @@ others: rules read these properties. Source: reference/graph-api-operations.md 5
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from services.directory import graph
 from services.directory.api import Rooms
 from services.directory.decide.people import Heard
-from services.directory.graph import Reference, UserIn, UserPatch
+from services.directory.graph import USERS, Reference, UserIn, UserPatch
 from services.directory.properties import MANAGER
 from services.directory.sources import API
-from services.directory.store import Document
+from services.directory.store import Document, page_of
 from shared.contracts.base import Refusal
 from shared.contracts.hr import ChangeKind, HrChange
 from shared.security.caller import Caller
 from shared.storage import Answers
 from shared.web.caller import Asking, cause_of
-from shared.web.errors import BadRequest, Conflict, Forbidden
+from shared.web.errors import BadRequest, Conflict, Forbidden, NotFound
 from shared.web.idempotency import IdempotencyKey, answering_once, made_id
-from shared.web.paging import context_url
+from shared.web.odata import ListQuery
+from shared.web.paging import answer_list, context_url, list_query
 
+DELETED: Document = {"state.deleted": True}
 _NO_RIGHT = "Insufficient privileges to complete the operation."
 
 
@@ -54,6 +56,51 @@ def users_written(rooms: Rooms, answers: Answers) -> APIRouter:
         if stated := body.stated():
             await _state(rooms, request, found["_id"], ChangeKind.CHANGED, stated)
         return Response(status_code=204)
+
+    @router.delete("/v1.0/users/{id}", status_code=204)
+    async def delete(request: Request, id: str, caller: Asking) -> Response:
+        """Of whom no source knows: they leave, their name is free, and they can be restored."""
+        _may_write(caller)
+        found = await rooms.user(id)
+        await _state(rooms, request, found["_id"], ChangeKind.LEFT, {})
+        return Response(status_code=204)
+
+    @router.get("/v1.0/directory/deletedItems/microsoft.graph.user")
+    async def deleted(
+        request: Request, caller: Asking, query: Annotated[ListQuery, Depends(list_query(USERS))]
+    ) -> dict[str, Any]:
+        """Users that were deleted. They stay until they are erased."""
+        _may_write(caller)
+        return await answer_list(
+            request,
+            query,
+            find=lambda q: page_of(rooms.people, q.mongo_filter(DELETED), sort=q.sort, skip=q.skip, limit=q.limit),
+            total=lambda q: rooms.people.count(q.total_filter(DELETED)),
+            render=graph.user,
+            context="users",
+        )
+
+    @router.get("/v1.0/directory/deletedItems/{id}")
+    async def one_deleted(request: Request, id: str, caller: Asking) -> dict[str, Any]:
+        _may_write(caller)
+        found = await deleted_user(id)
+        said = {"@odata.type": "#microsoft.graph.user", **graph.user(found)}
+        return {"@odata.context": context_url(request, "directoryObjects/$entity"), **said}
+
+    @router.post("/v1.0/directory/deletedItems/{id}/restore")
+    async def restore(request: Request, id: str, caller: Asking) -> dict[str, Any]:
+        """As they were. Refused while somebody else has the name."""
+        _may_write(caller)
+        found = await deleted_user(id)
+        await _state(rooms, request, found["_id"], ChangeKind.JOINED, found["state"]["attributes"])
+        said = {"@odata.type": "#microsoft.graph.user", **graph.user(await rooms.user(found["_id"]))}
+        return {"@odata.context": context_url(request, "directoryObjects/$entity"), **said}
+
+    async def deleted_user(id: str) -> Document:
+        found = await page_of(rooms.people, {"_id": id.lower(), **DELETED}, limit=1)
+        if not found:
+            raise NotFound(f"Resource '{id[:100]}' does not exist.", code="Request_ResourceNotFound")
+        return found[0]
 
     @router.put("/v1.0/users/{id}/manager/$ref", status_code=204)
     async def set_manager(request: Request, id: str, body: Reference, caller: Asking) -> Response:

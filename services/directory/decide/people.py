@@ -17,6 +17,7 @@ from services.directory.model import (
     Timeline,
     TooMany,
     TooOld,
+    View,
     compacted,
     fold,
     from_ms,
@@ -313,7 +314,7 @@ def _taken(said: HrChange, sources: Sources) -> tuple[dict[str, Any], tuple[tupl
     return clean, problems
 
 
-def _refused_to_callers(
+def _refused_to_callers(  # noqa: PLR0911 - a refusal each
     state: Person | None,
     heard: Heard,
     clean: Mapping[str, Any],
@@ -329,13 +330,24 @@ def _refused_to_callers(
     name = clean.get("userPrincipalName")
     if name and at.context.names.get(name.casefold(), heard.person_id) != heard.person_id:
         return Refusal(code="userPrincipalNameTaken", message=_CALLER_NAME_TAKEN)
-    if state is None or not clean:
+    if state is None or not (clean or heard.change.kind is ChangeKind.LEFT):
         return None
     view = fold(state.timeline, max(to_ms(at.now), state.as_of))
+    if heard.change.kind is ChangeKind.LEFT:
+        return _deletion_refused(view)
     if overruled := view.overruled(clean, API, at.context.sources):
         name, source = overruled
         return Refusal(code="setByOtherSource", message=f"{name} of this person is set by the source '{source}'.")
     return None
+
+
+def _deletion_refused(view: View) -> Refusal | None:
+    """Whoever a source has is the source's; the caller can only suspend them."""
+    sources = sorted(name for name, one in view.told.items() if one.ever and name != API)
+    if not sources:
+        return None
+    text = f"The source '{sources[0]}' knows this person: they leave by what it says, and can be suspended here."
+    return Refusal(code="setByOtherSource", message=text)
 
 
 _CALLER_NAME_TAKEN = "Another object with the same value for property userPrincipalName already exists."

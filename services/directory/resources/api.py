@@ -189,13 +189,13 @@ def _refuse(refusal: Refusal | None) -> None:
 
 def routes(rooms: ResourceRooms, route_class: type[Any]) -> list[APIRouter]:
     """`route_class` answers repeated requests once."""
-    applications = _guarded("Application.Read.All", "Application Administrator", "Cloud Application Administrator")
+    applications = guarded("Application.Read.All", "Application Administrator", "Cloud Application Administrator")
     guards = {
         "applications": applications,
         "servicePrincipals": applications,
-        "sites": _guarded("Directory.Read.All", "SharePoint Administrator"),
-        "groups": _guarded("Group.Read.All", "Groups Administrator", "User Administrator"),
-        "roleManagement": _guarded("RoleManagement.Read.Directory", "Privileged Role Administrator"),
+        "sites": guarded("Directory.Read.All", "SharePoint Administrator"),
+        "groups": guarded("Group.Read.All", "Groups Administrator", "User Administrator"),
+        "roleManagement": guarded("RoleManagement.Read.Directory", "Privileged Role Administrator"),
     }
     routers = {
         tag: APIRouter(tags=[tag], route_class=route_class, dependencies=[Depends(guard)])
@@ -224,7 +224,7 @@ def routes(rooms: ResourceRooms, route_class: type[Any]) -> list[APIRouter]:
     return list(routers.values())
 
 
-def _guarded(permission: str, *roles: str) -> Callable[..., None]:
+def guarded(permission: str, *roles: str) -> Callable[..., None]:
     """A dependency of routes: whoever reads needs `permission`, whoever writes its stronger twin, and a person who
     writes one of these directory roles besides. Raises Forbidden."""
 

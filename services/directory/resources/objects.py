@@ -17,7 +17,7 @@ from services.directory.graph import USERS
 from services.directory.graph import group as group_shown
 from services.directory.graph import user as user_shown
 from services.directory.resources import graph
-from services.directory.resources.api import ResourceRooms, first
+from services.directory.resources.api import ResourceRooms, first, guarded
 from services.directory.resources.store import LIVING, Document
 from services.directory.store import page_of
 from shared.contracts.resources import OWNER, RoleSystem
@@ -116,7 +116,7 @@ def object_routes(rooms: ResourceRooms, route_class: type[Any]) -> APIRouter:
         asked = {group.lower() for group in body.ids}
         return _ids(request, [group for group in await _groups_of(directory, id, {}) if group in asked])
 
-    @router.delete("/v1.0/directoryObjects/{id}", status_code=204)
+    @router.delete("/v1.0/directoryObjects/{id}", status_code=204, dependencies=[Depends(_writes_groups)])
     async def delete(request: Request, id: str) -> Response:
         """A group. People leave by what their source says; applications are deleted where they are registered."""
         found = first(list((await _objects(rooms, [id], KINDS)).values()), id)
@@ -126,6 +126,9 @@ def object_routes(rooms: ResourceRooms, route_class: type[Any]) -> APIRouter:
         return Response(status_code=204)
 
     return router
+
+
+_writes_groups = guarded("Group.Read.All", "Groups Administrator", "User Administrator")
 
 
 def _reads(caller: Asking) -> None:

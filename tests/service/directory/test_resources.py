@@ -292,3 +292,26 @@ async def test_directory_objects_are_found_by_id_whatever_they_are(world: World)
     assert (await world.ask("POST", f"/users/{ANA}/checkMemberGroups", checked))["value"] == [news]
     await world.ask("POST", f"/groups/{group}/owners/$ref", reference, status=204)
     assert [one["id"] for one in (await world.ask("GET", f"/users/{ANA}/ownedObjects"))["value"]] == [group]
+
+
+async def test_a_user_who_was_made_here_is_deleted_and_restored(world: World) -> None:
+    body = {
+        "accountEnabled": True, "displayName": "Eva", "mailNickname": "eva", "userPrincipalName": "eva@x.example",
+        "city": "Rome", "passwordProfile": {"password": "not kept 1"},
+    }  # fmt: skip
+    eva = (await world.ask("POST", "/users", body, status=201))["id"]
+    refused = await world.ask("DELETE", f"/users/{ANA}", status=400)
+    assert "'hr'" in refused["error"]["message"]
+    await world.ask("DELETE", "/users/eva@x.example", status=204)
+    await world.ask("GET", f"/users/{eva}", status=404)
+    assert eva not in await world.ids("/users")
+    assert (await world.ask("POST", "/directoryObjects/getByIds", {"ids": [eva]}))["value"] == []
+    assert await world.ids("/directory/deletedItems/microsoft.graph.user") == [eva]
+    other = (await world.ask("POST", "/users", body, status=201))["id"]
+    await world.ask("POST", f"/directory/deletedItems/{eva}/restore", status=400)
+    await world.ask("DELETE", f"/users/{other}", status=204)
+    restored = await world.ask("POST", f"/directory/deletedItems/{eva}/restore")
+    assert (restored["id"], restored["city"]) == (eva, "Rome")
+    assert (await world.ask("GET", "/users/eva@x.example"))["id"] == eva
+    await world.ask("GET", f"/directory/deletedItems/{eva}", status=404)
+    assert (await world.ask("GET", f"/directory/deletedItems/{other}"))["id"] == other

@@ -97,3 +97,23 @@ def test_the_sources_file_may_give_callers_authority() -> None:
     assert sources_of(given).who_may_set("city") == ("hr", "api")
     with pytest.raises(SourcesFileError, match="not listed"):
         sources_of({"sources": {"hr": None}, "authority": {"mail": ["payroll"]}})
+
+
+def test_who_was_made_by_a_caller_can_be_deleted_by_one_and_comes_back_as_they_were() -> None:
+    ana = Ana()
+    said(ana, "joined", displayName="Ana", userPrincipalName="ana@x.example", city="Rome")
+    assert types(said(ana, "left", "w2")) == ["PersonLeft"]
+    assert ana.state is not None
+    assert (ana.state.deleted, ana.state.user_principal_name) == (True, None)
+    said(ana, "joined", "w3", **ana.attributes)
+    assert (ana.status, ana.state.deleted, ana.attributes["city"]) == ("active", False, "Rome")
+    assert ana.state.user_principal_name == "ana@x.example"
+
+
+def test_whom_a_source_knows_no_caller_deletes() -> None:
+    ana = Ana()
+    ana.hears(kind="joined")
+    assert refusal(said(ana, "left")) == "setByOtherSource"
+    ana.hears(kind="left", changeId="gone")
+    assert ana.state is not None
+    assert not ana.state.deleted, "whoever left is still listed"
