@@ -9,6 +9,7 @@ Source: reference/graph-api-operations.md 1.7.
 import asyncio
 import base64
 import binascii
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
@@ -177,7 +178,9 @@ class Dispatcher:
                 raise BadRequest(f"'{name[:64]}' is no header.", target="headers")
         if re.match(r"[a-z][a-z0-9+.-]*:|//", part.url, re.IGNORECASE) or not part.url.isprintable():
             raise BadRequest(f"The URL is relative to {VERSION}, such as '/users?$top=5'.", target="url")
-        path, _, query = part.url.partition("#")[0].partition("?")
+        if "#" in part.url:
+            raise BadRequest("A '#' in a URL is written %23: what stands behind it is never sent.", target="url")
+        path, _, query = part.url.partition("?")
         path = f"{VERSION}/{unquote(path).removeprefix('/')}"
         body = _bytes_of(part)
         own = [(name.lower().encode(), value.encode("latin-1")) for name, value in part.headers.items()]
@@ -202,7 +205,7 @@ def _bytes_of(part: Part) -> bytes:
         return b""
     kind = next(value for name, value in part.headers.items() if name.lower() == "content-type")
     if "json" in kind.lower():
-        return orjson.dumps(part.body)
+        return json.dumps(part.body).encode()  # takes whatever JSON can bring, numbers of any length too
     try:
         if not isinstance(part.body, str):
             raise ValueError

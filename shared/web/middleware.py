@@ -1,5 +1,7 @@
 """What surrounds every request: its ids, limits on what is taken in, the last word on our faults."""
 
+import json
+import re
 import time
 import uuid
 from urllib.parse import urlsplit
@@ -112,15 +114,30 @@ def _host(header: str) -> str:
 
 
 def _limited(receive: Receive, most: int) -> Receive:
-    taken = 0
+    taken = bytearray()
 
+    # HTTPExceptions, for FastAPI turns all others from here into a 400 that tells less.
     async def limited() -> Message:
-        nonlocal taken
         message = await receive()
-        taken += len(message.get("body", b""))
-        if taken > most:
-            # An HTTPException, for FastAPI turns all others from here into a 400.
+        taken.extend(message.get("body", b""))
+        if len(taken) > most:
             raise HTTPException(413, f"The body is larger than {most} bytes.")
+        if not message.get("more_body", False) and _SURROGATE.search(taken) and _has_half_a_character(bytes(taken)):
+            raise HTTPException(400, "The body holds half of a surrogate pair, which is no character.")
         return message
 
     return limited
+
+
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+def _has_half_a_character(body: bytes) -> bool:
+    """JSON can write what no text can hold, and no database or message would take it."""
+    try:
+        json.dumps(json.loads(body), ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    except (ValueError, RecursionError):
+        return False  # no JSON: whoever reads it says so
+    return False

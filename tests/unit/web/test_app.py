@@ -124,6 +124,17 @@ async def test_a_body_that_is_no_json_is_a_400(app: FastAPI) -> None:
     assert "not JSON" in answer.json()["error"]["message"]
 
 
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [(r"\ud800", 400), (r"\uDFFFx\ud83d", 400), (r"\ud83d\ude00", 201), (r"\\ud800", 201), ("😀", 201)],
+)
+async def test_half_a_character_is_none(app: FastAPI, name: str, status: int) -> None:
+    body = f'{{"displayName": "{name}"}}'.encode()
+    answer = await call(app, "POST", "/v1.0/accessPackages", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == status
+    assert status == 201 or "surrogate" in answer.json()["error"]["message"]
+
+
 async def test_a_body_that_is_too_large_is_refused_also_in_pieces(app: FastAPI) -> None:
     async def pieces() -> Any:
         for _ in range(30):

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -83,7 +84,10 @@ def app() -> FastAPI:
 async def send(app: FastAPI, *requests: dict[str, Any], **headers: str) -> httpx.Response:
     transport = httpx.ASGITransport(app, client=("127.0.0.1", 5), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
-        return await client.post("/v1.0/$batch", json={"requests": list(requests)}, headers=headers)
+        content = json.dumps({"requests": list(requests)})
+        return await client.post(
+            "/v1.0/$batch", content=content, headers={"Content-Type": "application/json", **headers}
+        )
 
 
 async def answers(app: FastAPI, *requests: dict[str, Any], **headers: str) -> list[dict[str, Any]]:
@@ -193,6 +197,7 @@ async def test_all_parts_ask_on_behalf_of_who_sent_the_batch(app: FastAPI) -> No
         {**create("1", "x"), "url": "/$BATCH", "body": {"requests": [get("1", "/users/x")]}},
         get("1", "http://127.0.0.1:8000/v1.0/users/x"),
         get("1", "//evil.example.com/users"),
+        get("1", "/users/ana#EXT#@example.com"),
         get("1", "/users/a\r\nHost: b"),
         get("1", "/users/x", **{"a b": "c"}),
         get("1", "/users/x", a="b\r\nc: d"),
@@ -226,6 +231,13 @@ async def test_a_batch_that_cannot_be_read_is_refused_as_a_whole(
 ) -> None:
     refused = await send(app, *requests)
     assert (refused.status_code, refused.json()["error"]["target"]) == (400, target)
+
+
+async def test_a_body_may_hold_whatever_json_can(app: FastAPI) -> None:
+    for name, status in ((10**30, 400), ("\0", 201), (1e400, 400), ([[[]]], 400), ("😀", 201)):
+        (found,) = await answers(app, create("1", name))
+        assert found["status"] == status, name
+    assert (await send(app, create("1", "\ud800"))).status_code == 400
 
 
 async def test_a_full_batch_is_answered(app: FastAPI) -> None:
