@@ -8,8 +8,8 @@ Says: PERSON_FACTS, GROUP_FACTS, MEMBERSHIP_FACTS, APPLICATION_FACTS, SITE_FACTS
 whatever it could not take, or not yet; HR_CHANGES and HR_URGENT once more, for an identity that a human has linked to
 another person.
 Answers: `/v1.0/users`, `/v1.0/groups`, `/v1.0/applications`, `/v1.0/servicePrincipals`, `/v1.0/sites`,
-`/v1.0/directoryObjects`, `/v1.0/roleManagement/directory`, and under `/v1.0/tenure` sites, people with their sources,
-suspension and return, and identities of which a human has to say who they are.
+`/v1.0/directoryObjects`, `/v1.0/directory/deletedItems`, `/v1.0/roleManagement/directory`, and under `/v1.0/tenure`
+sites, people with their sources, suspension and return, and identities of which a human has to say who they are.
 
 What is true of a person is never edited: it is folded from statements, so that late, repeated, reordered, future-dated,
 corrected and rescinded changes all end in the right state. Sources and their authority: `sources.py`.

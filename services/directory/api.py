@@ -129,14 +129,14 @@ async def related(
             more = one.levels != 1 and level < MOST_LEVELS
             onwards = replace(one, levels=one.levels - 1) if one.levels else one
             users = await related(people, above, (*one.expand, onwards) if more else one.expand, level + 1)
-            by_id = {user["id"]: _typed(user, "user") for user in users}
+            by_id = {user["id"]: graph.typed(user, "user") for user in users}
             for user, document in zip(shown, documents, strict=True):
                 if manager := by_id.get(document["state"]["manager_id"]):
                     user["manager"] = manager
         else:
             for user in shown:
                 below = await page_of(people, {**JOINED, "state.manager_id": user["id"]}, limit=MOST_REPORTS)
-                user[one.name] = [_typed(graph.user(it), "user") for it in below]
+                user[one.name] = [graph.typed(graph.user(it), "user") for it in below]
     return shown
 
 
@@ -179,7 +179,7 @@ def _users(router: APIRouter, rooms: Rooms) -> None:
         if (manager_id := found["state"]["manager_id"]) is None:
             raise NotFound(f"Resource 'manager' does not exist for '{id[:100]}'.", code="Request_ResourceNotFound")
         shown = graph.user(await rooms.user(manager_id))
-        return {"@odata.context": context_url(request, "directoryObjects/$entity"), **_typed(shown, "user")}
+        return {"@odata.context": context_url(request, "directoryObjects/$entity"), **graph.typed(shown, "user")}
 
     @router.get("/v1.0/users/{id}/directReports")
     async def reports(
@@ -191,7 +191,7 @@ def _users(router: APIRouter, rooms: Rooms) -> None:
             query,
             find=lambda q: page_of(rooms.people, q.mongo_filter(scope), sort=q.sort, skip=q.skip, limit=q.limit),
             total=lambda q: rooms.people.count(q.total_filter(scope)),
-            render=lambda document: _typed(graph.user(document), "user"),
+            render=lambda document: graph.typed(graph.user(document), "user"),
             context="directoryObjects",
         )
 
@@ -210,7 +210,7 @@ def _users(router: APIRouter, rooms: Rooms) -> None:
             query,
             find=lambda q: page_of(rooms.groups, q.mongo_filter(scope), sort=q.sort, skip=q.skip, limit=q.limit),
             total=lambda q: rooms.groups.count(q.total_filter(scope)),
-            render=lambda document: _typed(graph.group(document), "group"),
+            render=lambda document: graph.typed(graph.group(document), "group"),
             context="directoryObjects",
         )
 
@@ -290,7 +290,7 @@ def _members(router: APIRouter, rooms: Rooms) -> None:
             query,
             find=lambda q: page_of(rooms.people, q.mongo_filter(scope), sort=q.sort, skip=q.skip, limit=q.limit),
             total=lambda q: rooms.people.count(q.total_filter(scope)),
-            render=lambda document: _typed(graph.user(document), "user"),
+            render=lambda document: graph.typed(graph.user(document), "user"),
             context=context,
         )
 
@@ -317,7 +317,7 @@ def _members(router: APIRouter, rooms: Rooms) -> None:
             read_query(MEMBERS, request.query_params.multi_items()),
             find=find,
             total=lambda q: rooms.memberships.count(q.total_filter(scope)),
-            render=lambda document: _typed(graph.user(document["person"]), "user"),
+            render=lambda document: graph.typed(graph.user(document["person"]), "user"),
             context=context,
         )
 
@@ -437,10 +437,6 @@ def _people(router: APIRouter, rooms: Rooms) -> None:
             "correlate": list(rooms.sources.correlate),
             "authority": {name: list(order) for name, order in rooms.sources.authority.items()},
         }
-
-
-def _typed(shown: Document, kind: str) -> Document:
-    return {"@odata.type": f"#microsoft.graph.{kind}", **shown}
 
 
 def _number(count: int) -> Response:

@@ -98,6 +98,11 @@ GROUPS = EntitySet(
 )
 
 
+def typed(shown: Document, kind: str) -> Document:
+    """Of a list or relation that holds several kinds, or a more general one."""
+    return {"@odata.type": f"#microsoft.graph.{kind}", **shown}
+
+
 def user(document: Mapping[str, Any]) -> Document:
     """A Graph user from a person's document."""
     attributes = document["state"]["attributes"]

@@ -84,7 +84,7 @@ def users_written(rooms: Rooms, answers: Answers) -> APIRouter:
     async def one_deleted(request: Request, id: str, caller: Asking) -> dict[str, Any]:
         _may_write(caller)
         found = await deleted_user(id)
-        said = {"@odata.type": "#microsoft.graph.user", **graph.user(found)}
+        said = graph.typed(graph.user(found), "user")
         return {"@odata.context": context_url(request, "directoryObjects/$entity"), **said}
 
     @router.post("/v1.0/directory/deletedItems/{id}/restore")
@@ -93,7 +93,7 @@ def users_written(rooms: Rooms, answers: Answers) -> APIRouter:
         _may_write(caller)
         found = await deleted_user(id)
         await _state(rooms, request, found["_id"], ChangeKind.JOINED, found["state"]["attributes"])
-        said = {"@odata.type": "#microsoft.graph.user", **graph.user(await rooms.user(found["_id"]))}
+        said = graph.typed(graph.user(await rooms.user(found["_id"])), "user")
         return {"@odata.context": context_url(request, "directoryObjects/$entity"), **said}
 
     async def deleted_user(id: str) -> Document:

@@ -20,7 +20,7 @@ from services.directory.decide.applications import (
 )
 from services.directory.decide.held_roles import GiveByHand, Offered, TakeByHand, held_role_id
 from services.directory.decide.sites import ChangeSite, CreateSite, DeleteSite, SiteCommand
-from services.directory.graph import USERS, Reference
+from services.directory.graph import USERS, Reference, typed
 from services.directory.graph import user as user_shown
 from services.directory.resources import graph
 from services.directory.resources.graph import (
@@ -256,11 +256,7 @@ async def _owners_shown(rooms: ResourceRooms, expand: tuple[Expand, ...], role: 
         return {}
     ids = (await rooms.held.holders(role))[:MOST_EXPANDED]
     people = await page_of(rooms.directory.people, {"_id": {"$in": ids}})
-    return {"owners": [_typed(user_shown(one), "user") for one in people]}
-
-
-def _typed(shown: Document, kind: str) -> Document:
-    return {"@odata.type": f"#microsoft.graph.{kind}", **shown}
+    return {"owners": [typed(user_shown(one), "user") for one in people]}
 
 
 def _applications(router: APIRouter, rooms: ResourceRooms) -> None:
@@ -610,7 +606,7 @@ def _owners(router: APIRouter, rooms: ResourceRooms, path: str, owner_of: Callab
             query,
             find=lambda q: page_of(people, q.mongo_filter(scope), sort=q.sort, skip=q.skip, limit=q.limit),
             total=lambda q: people.count(q.total_filter(scope)),
-            render=lambda document: _typed(user_shown(document), "user"),
+            render=lambda document: typed(user_shown(document), "user"),
             context="directoryObjects",
         )
 
@@ -664,7 +660,7 @@ def _role_assignments(router: APIRouter, rooms: ResourceRooms) -> None:
         def render(one: Any) -> Document:
             body = graph.role_assignment(one)
             if "principal" in wanted:
-                body["principal"] = _typed(user_shown(one["person"]), "user") if one["person"] else None
+                body["principal"] = typed(user_shown(one["person"]), "user") if one["person"] else None
             if "roleDefinition" in wanted:
                 body["roleDefinition"] = graph.role_definition(body["roleDefinitionId"])
             return body

@@ -13,7 +13,7 @@ from pydantic import Field as Described
 
 from services.directory.api import JOINED, Rooms
 from services.directory.decide.groups import DeleteGroup
-from services.directory.graph import USERS
+from services.directory.graph import USERS, typed
 from services.directory.graph import group as group_shown
 from services.directory.graph import user as user_shown
 from services.directory.resources import graph
@@ -163,5 +163,5 @@ async def _objects(rooms: ResourceRooms, ids: Collection[str], kinds: Collection
         if kind in kinds:
             for document in await page_of(store, query):
                 body = shown(document)
-                found[body["id"]] = {"@odata.type": f"#microsoft.graph.{kind}", **body}
+                found[body["id"]] = typed(body, kind)
     return found
