@@ -236,6 +236,7 @@ def test_a_guest_is_no_member() -> None:
     assert refusal.code == "notInScope"
 
 
+@pytest.mark.spec("POL-4")
 def test_without_a_policy_named_the_one_of_the_best_class_is_taken() -> None:
     some = SubjectSet(kind=SubjectKind.SINGLE_USER, id="ana")
     closer = STATE.model_copy(
@@ -251,12 +252,14 @@ def test_an_administrator_assigns_under_a_direct_policy_whom_they_like() -> None
     assert order["kind"] == "direct"
 
 
+@pytest.mark.spec("REQ-8")
 def test_an_administrator_does_not_pass_by_approval() -> None:
     settings = ApprovalSettings(is_approval_required_for_add=True, stages=(ApprovalStageSettings(),))
     by_admin = replace(ASK, type=RequestType.ADMIN_ADD, requestor_id=None)
     assert taken(by_admin, scene(approval_settings=settings)).status is RequestStatus.PENDING_APPROVAL
 
 
+@pytest.mark.spec("EXP-3")
 def test_an_extension_gives_the_policys_time_once_more_and_never_passes_its_date() -> None:
     _, order = commanded(UPDATE, scene(held=(HELD,)))
     assert order == {"type": "ChangeAssignment", "assignmentId": "a1", "endsAt": "2026-06-09T00:00:00Z"}
