@@ -50,8 +50,8 @@ class Sizes:
     people: int = 10_000
     rules: int = 1_000
     bare: int = 60_000
-    changes: int = 60_000
-    beside: int = 20_000
+    changes: int = 40_000
+    beside: int = 8_000
     """Changes with every service running."""
     rule_counts: tuple[int, ...] = (10, 1_000, 10_000)
     decisions: int = 2_000
