@@ -255,6 +255,8 @@ async def test_members_are_paged_by_person_and_nobody_is_skipped_when_somebody_l
     assert (await world.http.delete(f"/v1.0/groups/{ops}/members/{people[0]}/$ref")).status_code == 204
     rest = (await world.http.get(first["@odata.nextLink"])).json()
     assert [one["id"] for one in rest["value"]] == people[4:8]
+    skipped = (await world.http.get(f"/v1.0/groups/{ops}/members", params={"$skip": "6", "$top": "1"})).json()
+    assert [one["id"] for one in skipped["value"]] == people[7:8], "the first has left"
     wanted = {"$filter": f"id in ('{people[2]}', '{people[3]}')", "$count": "true"}
     chosen = (await world.http.get(f"/v1.0/groups/{dev}/members", params=wanted)).json()
     assert ([one["id"] for one in chosen["value"]], chosen["@odata.count"]) == ([people[2]], 1)
