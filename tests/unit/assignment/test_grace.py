@@ -134,6 +134,15 @@ def test_a_rule_that_gives_nothing_keeps_what_it_gave_and_adds_nobody() -> None:
     assert kept(decide_person(given, Decide("ana"), at(book, 1))).assignments == given.assignments
 
 
+def test_another_rule_goes_on_with_it_only_if_it_would_give_it() -> None:
+    book = rules()
+    for gives in (False, True):
+        other = Policy("q", "crm", "Law", 'user.department -eq "Law"', None, None, Life.ACTIVE, NOW, None, gives)
+        book.put((), [other])
+        held = kept(moved_to_law(in_sales(rules()), at(book, 1))).assignments.values()
+        assert [one.policy_id for one in held] == (["q"] if gives else [])
+
+
 def test_a_grace_period_that_is_over_takes_nothing_while_a_dead_letter_may_speak_against_it() -> None:
     book = rules(grace=WEEK)
     holding = kept(moved_to_law(in_sales(book), at(book, 1)))

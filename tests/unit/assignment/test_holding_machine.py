@@ -79,14 +79,15 @@ def _policy(
 class OnePerson(RuleBasedStateMachine):
     """`decide` against what is known of the world: the newest fact of each kind that was delivered."""
 
-    @initialize(roles=st.tuples(role_sets, role_sets, role_sets))
-    def begin(self, roles: tuple[tuple[tuple[str, object], ...], ...]) -> None:
+    @initialize(roles=st.tuples(role_sets, role_sets, role_sets), grace=st.sampled_from(GRACES))
+    def begin(self, roles: tuple[tuple[tuple[str, object], ...], ...], grace: timedelta | None) -> None:
         self.now = START
         self.book = Rulebook(epoch=1)
         self.book.put(
             [Package(id, id, set_, Life.ACTIVE) for id, set_ in zip(PACKAGES, roles, strict=True)],  # type: ignore[arg-type]
             [_policy(f"d{n}", package, None, Life.ACTIVE) for n, package in enumerate(PACKAGES)],
         )
+        self.book.put((), [_policy("a0", PACKAGES[0], RULES[0], Life.ACTIVE, grace=grace)])
         self.state: Holding | None = None
         self.version = 0
         self.person_version = 0
@@ -138,6 +139,7 @@ class OnePerson(RuleBasedStateMachine):
             elif isinstance(transition, AssignmentMoved) and transition.after.ends_at is not None:
                 grace = self.book.policies[transition.after.policy_id].grace_period
                 assert grace is not None
+                assert transition.before.ends_at is None, "an end that was set stays"
                 assert transition.after.ends_at == self.now + grace, "a grace period begins when the rule lets go"
             elif isinstance(transition, AssignmentEnded) and transition.reason is EndReason.NO_LONGER_MATCHES:
                 policy = self.book.policies[transition.assignment.policy_id]
@@ -169,6 +171,24 @@ class OnePerson(RuleBasedStateMachine):
         self.sent.append(fact)
         if arrives:
             self._deliver(fact)
+
+    @precondition(lambda self: self.newest is not None and self.newest.state.status is PersonStatus.ACTIVE)
+    @rule(departments=st.permutations(DEPARTMENTS), days=st.integers(0, 3))
+    def somebody_moves_about(self, departments: list[str], days: int) -> None:
+        """Nothing else changes: so rules let go of people, and take hold of them again, or do not."""
+        for department in departments:
+            self._move_to(department)
+            self._pass(days)
+
+    def _move_to(self, department: str) -> None:
+        assert self.newest is not None
+        self.person_version += 1
+        attributes = {**self.newest.state.attributes, "department": department}
+        state = self.newest.state.model_copy(update={"attributes": attributes})
+        version = self.person_version
+        fact = self.newest.model_copy(update={"id": f"person:{ME}:{version}", "version": version, "state": state})
+        self.sent.append(fact)
+        self._deliver(fact)
 
     @precondition(lambda self: self.sent)
     @rule(data=st.data())
@@ -304,6 +324,9 @@ class OnePerson(RuleBasedStateMachine):
 
     @rule(days=st.integers(1, 15))
     def time_passes(self, days: int) -> None:
+        self._pass(days)
+
+    def _pass(self, days: int) -> None:
         """What is due is taken one by one, each with its own date."""
         until = self.now + timedelta(days=days)
         while self.state is not None and self.state.due_at is not None and self.state.due_at <= until:
