@@ -23,7 +23,7 @@ from shared.messaging.service import Platform
 from shared.security.caller import Caller
 from shared.storage import Answers, MongoAggregates
 from shared.web.caller import Asking, cause_of
-from shared.web.errors import BadRequest, Conflict, Forbidden, GraphError, NotFound
+from shared.web.errors import BadRequest, Conflict, Forbidden, GraphError, NoRight, NotFound
 from shared.web.graph_model import ODATA_TYPE, GraphBody, graph_time
 from shared.web.idempotency import answering_once
 from shared.web.odata import EntitySet, ListQuery, read_query
@@ -94,9 +94,7 @@ class Desk:
             raise NotFound("The resource was not found.")
         approval = Approval.model_validate(found)
         if not _may_see(approval, caller):
-            raise Forbidden(
-                "User is not authorized to perform the operation. Reason: Unauthorized", code="UnAuthorized"
-            )
+            raise NoRight
         return approval
 
     async def stages_said(self, approval: Approval, caller: Caller) -> list[Rendered]:

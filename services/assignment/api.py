@@ -24,10 +24,10 @@ from shared.messaging.decision import Handler, by
 from shared.messaging.loop import Loop
 from shared.messaging.service import Platform
 from shared.rules.text import fold
-from shared.security.caller import Caller
+from shared.security.entitlement import may_administer
 from shared.storage import MongoAggregates
 from shared.web.caller import Asking, cause_of
-from shared.web.errors import BadRequest, Conflict, Forbidden, GraphError, NotFound, Unavailable
+from shared.web.errors import BadRequest, Conflict, Forbidden, GraphError, NoRight, NotFound, Unavailable
 from shared.web.graph_model import GraphInput, graph_time
 from shared.web.odata import ListQuery, read_query
 from shared.web.paging import answer_list, context_url
@@ -300,10 +300,8 @@ def _graph(router: APIRouter, desk: Desk) -> None:
     @router.post(EM + "/assignments/{id}/reprocess", status_code=202)
     async def enforce(request: Request, id: str, caller: Asking) -> Response:
         """Check every role of a delivered assignment at its resource, and give anew what is not there."""
-        if not _may_administer(caller):
-            raise Forbidden(
-                "User is not authorized to perform the operation. Reason: Unauthorized", code="UnAuthorized"
-            )
+        if not may_administer(caller):
+            raise NoRight
         try:
             id = str(uuid.UUID(id))
         except ValueError:
@@ -317,12 +315,6 @@ def _graph(router: APIRouter, desk: Desk) -> None:
         if outcome.decision and outcome.decision.refusal:
             refuse(outcome.decision.refusal)
         return Response(status_code=202)
-
-
-def _may_administer(caller: Caller) -> bool:
-    if not caller.permits("EntitlementManagement.ReadWrite.All"):
-        return False
-    return not caller.is_person or caller.has_role("Identity Governance Administrator")
 
 
 def _tenure(router: APIRouter, desk: Desk, jobs: MongoAggregates) -> None:

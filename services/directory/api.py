@@ -26,6 +26,7 @@ from services.directory.graph import (
     LinkIn,
     Reference,
 )
+from services.directory.lists import answer_page
 from services.directory.model import Memberships, Person, load_person
 from services.directory.sources import API, Sources
 from services.directory.store import Document, GroupStore, MembershipStore, People, members_of, page_of
@@ -186,13 +187,13 @@ def _users(router: APIRouter, rooms: Rooms) -> None:
         request: Request, id: str, query: Annotated[ListQuery, Depends(list_query(USERS))]
     ) -> dict[str, Any]:
         scope = {**JOINED, "state.manager_id": (await rooms.user(id))["_id"]}
-        return await answer_list(
+        return await answer_page(
             request,
             query,
-            find=lambda q: page_of(rooms.people, q.mongo_filter(scope), sort=q.sort, skip=q.skip, limit=q.limit),
-            total=lambda q: rooms.people.count(q.total_filter(scope)),
+            rooms.people,
             render=lambda document: graph.typed(graph.user(document), "user"),
             context="directoryObjects",
+            scope=scope,
         )
 
     @router.get("/v1.0/users/{id}/memberOf")
@@ -205,27 +206,20 @@ def _users(router: APIRouter, rooms: Rooms) -> None:
         """Groups have people as members and no groups, so transitive is the same."""
         groups = await rooms.memberships.groups_of((await rooms.user(id))["_id"])
         scope: Document = {"_id": {"$in": groups}, **LIVING}
-        return await answer_list(
+        return await answer_page(
             request,
             query,
-            find=lambda q: page_of(rooms.groups, q.mongo_filter(scope), sort=q.sort, skip=q.skip, limit=q.limit),
-            total=lambda q: rooms.groups.count(q.total_filter(scope)),
+            rooms.groups,
             render=lambda document: graph.typed(graph.group(document), "group"),
             context="directoryObjects",
+            scope=scope,
         )
 
 
 def _groups(router: APIRouter, rooms: Rooms) -> None:
     @router.get("/v1.0/groups")
     async def groups(request: Request, query: Annotated[ListQuery, Depends(list_query(GROUPS))]) -> dict[str, Any]:
-        return await answer_list(
-            request,
-            query,
-            find=lambda q: page_of(rooms.groups, q.mongo_filter(LIVING), sort=q.sort, skip=q.skip, limit=q.limit),
-            total=lambda q: rooms.groups.count(q.total_filter(LIVING)),
-            render=graph.group,
-            context="groups",
-        )
+        return await answer_page(request, query, rooms.groups, render=graph.group, context="groups", scope=LIVING)
 
     @router.post("/v1.0/groups", status_code=201)
     async def create(request: Request, response: Response, body: GroupIn, key: IdempotencyKey = None) -> dict[str, Any]:
@@ -281,13 +275,13 @@ def _members(router: APIRouter, rooms: Rooms) -> None:
 
     async def by_people(request: Request, query: ListQuery, ids: Sequence[str], context: str) -> dict[str, Any]:
         scope: Document = {"_id": {"$in": list(ids)}}
-        return await answer_list(
+        return await answer_page(
             request,
             query,
-            find=lambda q: page_of(rooms.people, q.mongo_filter(scope), sort=q.sort, skip=q.skip, limit=q.limit),
-            total=lambda q: rooms.people.count(q.total_filter(scope)),
+            rooms.people,
             render=lambda document: graph.typed(graph.user(document), "user"),
             context=context,
+            scope=scope,
         )
 
     @router.get("/v1.0/groups/{id}/members")
@@ -340,14 +334,7 @@ def _people(router: APIRouter, rooms: Rooms) -> None:
     @router.get("/v1.0/tenure/people")
     async def people(request: Request, query: Annotated[ListQuery, Depends(list_query(PEOPLE))]) -> dict[str, Any]:
         """Everyone, those who have not joined too. `$filter=employeeId eq '10001'` finds one."""
-        return await answer_list(
-            request,
-            query,
-            find=lambda q: page_of(rooms.people, q.mongo_filter(), sort=q.sort, skip=q.skip, limit=q.limit),
-            total=lambda q: rooms.people.count(q.total_filter()),
-            render=graph.person,
-            context="people",
-        )
+        return await answer_page(request, query, rooms.people, render=graph.person, context="people")
 
     @router.get("/v1.0/tenure/people/{id}")
     async def person(id: str) -> dict[str, Any]:

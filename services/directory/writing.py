@@ -15,6 +15,7 @@ from services.directory import graph
 from services.directory.api import Rooms
 from services.directory.decide.people import Heard
 from services.directory.graph import USERS, Reference, UserIn, UserPatch
+from services.directory.lists import answer_page
 from services.directory.properties import MANAGER
 from services.directory.sources import API
 from services.directory.store import Document, page_of
@@ -26,7 +27,7 @@ from shared.web.caller import Asking, cause_of
 from shared.web.errors import BadRequest, Conflict, Forbidden, NotFound
 from shared.web.idempotency import IdempotencyKey, answering_once, made_id
 from shared.web.odata import ListQuery
-from shared.web.paging import answer_list, context_url, list_query
+from shared.web.paging import context_url, list_query
 
 DELETED: Document = {"state.deleted": True}
 _NO_RIGHT = "Insufficient privileges to complete the operation."
@@ -71,14 +72,7 @@ def users_written(rooms: Rooms, answers: Answers) -> APIRouter:
     ) -> dict[str, Any]:
         """Users that were deleted. They stay until they are erased."""
         _may_write(caller)
-        return await answer_list(
-            request,
-            query,
-            find=lambda q: page_of(rooms.people, q.mongo_filter(DELETED), sort=q.sort, skip=q.skip, limit=q.limit),
-            total=lambda q: rooms.people.count(q.total_filter(DELETED)),
-            render=graph.user,
-            context="users",
-        )
+        return await answer_page(request, query, rooms.people, render=graph.user, context="users", scope=DELETED)
 
     @router.get("/v1.0/directory/deletedItems/{id}")
     async def one_deleted(request: Request, id: str, caller: Asking) -> dict[str, Any]:

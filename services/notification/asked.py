@@ -5,12 +5,11 @@ That access was given is told by the holding, as for everybody else. Direct assi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from services.notification.model import Channel, Event, Item, Message, Why
+from services.notification.decide import spread
+from services.notification.model import Event, Item, Message
 from shared.contracts.approval import ApprovalFact, ApproversChanged, StageEscalated, StageStarted
-from shared.contracts.base import Fact
 from shared.contracts.request import (
     RequestDeliveryFailed,
     RequestDenied,
@@ -18,7 +17,6 @@ from shared.contracts.request import (
     RequestFact,
     RequestType,
 )
-from shared.ids import derived_id
 
 _BY_ADMINS = {RequestType.ADMIN_ADD, RequestType.ADMIN_UPDATE, RequestType.ADMIN_REMOVE}
 
@@ -45,7 +43,7 @@ def to_approvers(fact: ApprovalFact, now: datetime) -> list[Message]:
         person_id=approval.person_id,
         request_id=approval.id,
     )
-    return list(_messages(fact, Event.APPROVAL_ASKED, asked, item, now))
+    return list(spread(fact, Event.APPROVAL_ASKED, asked, (item,), now))
 
 
 def to_requestor(fact: RequestFact, now: datetime) -> list[Message]:
@@ -74,22 +72,5 @@ def to_requestor(fact: RequestFact, now: datetime) -> list[Message]:
             person_id=request.person_id,
             request_id=request.id,
         )
-        found += _messages(fact, event, [request.requestor_id or request.person_id], item, now)
+        found += spread(fact, event, [request.requestor_id or request.person_id], (item,), now)
     return found
-
-
-def _messages(fact: Fact, event: Event, people: Iterable[str], item: Item, now: datetime) -> Iterator[Message]:
-    for person in people:
-        for channel in Channel:
-            yield Message(
-                id=derived_id("notification", fact.id, event.value, person, channel.value),
-                event=event,
-                channel=channel,
-                recipient=person,
-                fact=fact.id,
-                version=fact.version,
-                why=Why(fact.cause.id, fact.cause.correlation, fact.cause.actor),
-                items=(item,),
-                created_at=now,
-                next_at=now,
-            )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
@@ -27,6 +27,7 @@ from shared.contracts.assignment import (
     AssignmentStatus,
     HoldingFact,
 )
+from shared.contracts.base import Fact
 from shared.contracts.directory import PersonChanged, PersonFact, PersonJoined, PersonLeft, PersonReturned
 from shared.ids import derived_id
 
@@ -61,23 +62,26 @@ def messages_of(fact: HoldingFact, now: datetime) -> list[Message]:
 
 
 def _messages(fact: HoldingFact, items: Sequence[Item], now: datetime) -> Iterator[Message]:
-    if not items:
-        return
-    event = _event(items)
-    person = fact.state.person_id
-    for channel in Channel:
-        yield Message(
-            id=derived_id("notification", fact.id, event.value, person, channel.value),
-            event=event,
-            channel=channel,
-            recipient=person,
-            fact=fact.id,
-            version=fact.version,
-            why=Why(fact.cause.id, fact.cause.correlation, fact.cause.actor),
-            items=tuple(items),
-            created_at=now,
-            next_at=now,
-        )
+    if items:
+        yield from spread(fact, _event(items), [fact.state.person_id], items, now)
+
+
+def spread(fact: Fact, event: Event, people: Iterable[str], items: Sequence[Item], now: datetime) -> Iterator[Message]:
+    """To each of them over every channel, under ids that derive from the fact."""
+    for person in people:
+        for channel in Channel:
+            yield Message(
+                id=derived_id("notification", fact.id, event.value, person, channel.value),
+                event=event,
+                channel=channel,
+                recipient=person,
+                fact=fact.id,
+                version=fact.version,
+                why=Why(fact.cause.id, fact.cause.correlation, fact.cause.actor),
+                items=tuple(items),
+                created_at=now,
+                next_at=now,
+            )
 
 
 def _event(items: Sequence[Item]) -> Event:

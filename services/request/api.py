@@ -22,9 +22,10 @@ from shared.messaging.decision import Handler, by
 from shared.messaging.loop import Loop
 from shared.messaging.service import Platform
 from shared.security.caller import Caller
+from shared.security.entitlement import may_administer, may_read
 from shared.storage import Answers, MongoAggregates
 from shared.web.caller import Asking, cause_of
-from shared.web.errors import BadRequest, Conflict, Forbidden, GraphError, NotFound
+from shared.web.errors import BadRequest, Conflict, Forbidden, GraphError, NoRight, NotFound
 from shared.web.idempotency import IdempotencyKey, answering_once, made_id
 from shared.web.odata import Expand, ListQuery, read_query
 from shared.web.paging import answer_list, context_url, list_query
@@ -36,15 +37,6 @@ CONTEXT = "accessPackageAssignmentRequests"
 Query = Annotated[ListQuery, Depends(list_query(REQUESTS))]
 PackageQuery = Annotated[ListQuery, Depends(list_query(PACKAGES))]
 Rendered = dict[str, Any]
-
-ADMINISTRATORS = ("Identity Governance Administrator",)
-READERS = (
-    *ADMINISTRATORS,
-    "Global Reader",
-    "Security Reader",
-    "Security Administrator",
-    "Compliance Administrator",
-)
 
 _REFUSED: dict[str, type[GraphError]] = {
     "notFound": NotFound,
@@ -74,29 +66,11 @@ def refuse(refusal: Refusal) -> NoReturn:
     raise kind(refusal.message, code=code or refusal.code)
 
 
-def may_administer(caller: Caller) -> bool:
-    """Whether the caller may assign and remove for others, and cancel what others asked for."""
-    if not caller.permits("EntitlementManagement.ReadWrite.All"):
-        return False
-    return not caller.is_person or caller.has_role(*ADMINISTRATORS)
-
-
-def may_read(caller: Caller) -> bool:
-    """Whether the caller may see everybody's requests."""
-    if not caller.permits("EntitlementManagement.Read.All"):
-        return False
-    return not caller.is_person or caller.has_role(*READERS)
-
-
 def signed_in(caller: Caller) -> str:
     """The person who asks. Raises Forbidden for applications and the operator, who are nobody in the directory."""
     if caller.person_id is None:
         raise Forbidden("Only a person who is signed in can ask this.")
     return caller.person_id
-
-
-def _no_right() -> NoReturn:
-    raise Forbidden("User is not authorized to perform the operation. Reason: Unauthorized", code="UnAuthorized")
 
 
 class Desk:
@@ -245,7 +219,7 @@ def _asking(routes: APIRouter, desk: Desk) -> None:
     ) -> Rendered:
         """Ask to add, extend, change or remove an assignment. What follows is asynchronous: read it again."""
         if body.request_type in BY_ADMINS and not may_administer(caller):
-            _no_right()
+            raise NoRight
         ask = await desk.ask_of(body, caller, made_id(request, "request"))
         outcome = await desk.platform.run_one(desk.loop, desk.submitting, ask, cause_of(request))
         assert outcome.decision is not None
@@ -262,7 +236,7 @@ def _reading(routes: APIRouter, desk: Desk) -> None:
     async def requests(request: HttpRequest, query: Query, caller: Asking) -> Rendered:
         """Everybody's requests."""
         if not may_read(caller):
-            _no_right()
+            raise NoRight
         return await desk.many(request, query, {})
 
     @routes.get(f"{REQUESTS_AT}/filterByCurrentUser(on='{{on}}')")
@@ -290,7 +264,7 @@ def _reading(routes: APIRouter, desk: Desk) -> None:
         query = read_query(REQUESTS, request.query_params.multi_items())
         found = await desk.there(id)
         if not may_read(caller) and not visible(Request.model_validate(found), caller.person_id or ""):
-            _no_right()
+            raise NoRight
         (said,) = await desk.said([found], query.expand)
         context = context_url(request, f"{CONTEXT}/$entity", query.select)
         return {"@odata.context": context, **query.selected(said)}
@@ -303,7 +277,7 @@ def _acting(routes: APIRouter, desk: Desk) -> None:
         found = await desk.there(id)
         own = caller.person_id is not None and caller.person_id in {found["requestor_id"], found["person_id"]}
         if not own and not may_administer(caller):
-            _no_right()
+            raise NoRight
         await desk.act(request, acts.cancel, acts.Cancel(id.lower()))
         return Response(status_code=200)
 
@@ -312,7 +286,7 @@ def _acting(routes: APIRouter, desk: Desk) -> None:
         """Try its delivery once more, within 14 days."""
         await desk.there(id)
         if not may_administer(caller):
-            _no_right()
+            raise NoRight
         await desk.act(request, acts.reprocess, acts.Reprocess(id.lower()))
         return Response(status_code=202)
 
@@ -321,7 +295,7 @@ def _acting(routes: APIRouter, desk: Desk) -> None:
         """Go on with what waits for an extension's answer: none does yet, for extensions are not called."""
         await desk.there(id)
         if not may_administer(caller):
-            _no_right()
+            raise NoRight
         raise Conflict("The request is not waiting for a callback.", code="InvalidRequestState")
 
     @routes.delete(f"{REQUESTS_AT}/{{id}}", status_code=204)
@@ -329,7 +303,7 @@ def _acting(routes: APIRouter, desk: Desk) -> None:
         """List it no longer, once it is denied or completed."""
         await desk.there(id)
         if not may_administer(caller):
-            _no_right()
+            raise NoRight
         await desk.act(request, acts.delete, acts.Delete(id.lower()))
         return Response(status_code=204)
 

@@ -260,7 +260,7 @@ class MembershipWish(Contract):
 
 
 MOST_WISHES = 500
-"""In one command: its answers stay far below the largest fact."""
+"""In one command, of memberships or of held roles: its answers stay far below the largest fact."""
 
 
 class SetMemberships(Command):

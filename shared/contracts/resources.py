@@ -13,6 +13,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from shared.contracts.base import Command, Contract, Fact, Refusal, Transition
+from shared.contracts.directory import MOST_WISHES
 
 OWNER = "Owner"
 """The role of whoever owns a group or an application."""
@@ -230,10 +231,6 @@ class HeldRoleWish(RoleAt):
         0,
         description="Above 0: drift under this version is put right, and each higher number is obeyed once more.",
     )
-
-
-MOST_WISHES = 500
-"""In one command: its answers stay far below the largest fact."""
 
 
 class SetHeldRoles(Command):

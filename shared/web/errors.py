@@ -79,6 +79,13 @@ class Forbidden(GraphError):
     default_status, default_code = 403, "Authorization_RequestDenied"
 
 
+class NoRight(Forbidden):
+    """The caller's permissions and roles do not suffice for the operation, in the words of entitlement management."""
+
+    def __init__(self) -> None:
+        super().__init__("User is not authorized to perform the operation. Reason: Unauthorized", code="UnAuthorized")
+
+
 class NotFound(GraphError):
     """No such object, as far as the service has read (it has waited; see `read_wait_s`)."""
 

@@ -1,7 +1,6 @@
 """What follows from a command or a wish about the roles that one person holds.
 
-The rules are those of memberships: Tenure's bookkeeping takes away only what it gave, a grant's version that is older
-than the highest one obeyed is ignored and answered all the same, a repair of the same version is obeyed once.
+The rules of Tenure's own bookkeeping are those of memberships: see `standing`.
 """
 
 from __future__ import annotations
@@ -9,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
+from services.directory.decide.standing import obeyed_already, standing
 from shared.contracts.base import Refusal, Transition
 from shared.contracts.resources import (
     OWNER,
@@ -104,13 +104,13 @@ def _follow(
     before: HeldRoleState, role: RoleAt, wish: HeldRoleWish, at: Circumstances[Offered], said: list[Transition]
 ) -> HeldRoleState:
     """The role as one wish leaves it; what happens is added to `said`."""
-    if (wish.grant_version, wish.repair) <= (before.obeyed, before.repairs):
+    if obeyed_already(before, wish):
         said.append(_obeyed(role, wish, already=True))
         return before
     if wish.held and (reason := at.context.refusal(role)):
         said.append(RoleRefused(role=role, command_id=wish.id, grant_version=wish.grant_version, reason=reason))
         return before
-    held = wish.held or (before.held and before.by_hand)
+    held, since = standing(before, stood=before.held, wanted=wish.held, now=at.now)
     if held != before.held:
         said.append(RoleGiven(role=role) if held else RoleTaken(role=role))
     said.append(_obeyed(role, wish, already=held == before.held))
@@ -118,7 +118,7 @@ def _follow(
         update={
             "held": held,
             "by_grant": wish.held,
-            "since": (before.since or at.now) if held else None,
+            "since": since,
             "obeyed": wish.grant_version,
             "repairs": wish.repair,
         }

@@ -1,8 +1,6 @@
 """What follows from a command or a wish about the memberships of one person.
 
-Tenure's bookkeeping takes away only what it gave: a member who was there before, or who was added by hand, stays. A
-grant's version that is older than the highest one obeyed is ignored, and answered all the same; a repair of the same
-version is obeyed once.
+Tenure's own bookkeeping (`standing`) leaves alone whoever was there before, or was added by hand.
 """
 
 from __future__ import annotations
@@ -10,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from services.directory.decide.standing import obeyed_already, standing
 from services.directory.model import Memberships
 from shared.contracts.base import Refusal, Transition, made
 from shared.contracts.directory import (
@@ -76,13 +75,13 @@ def _follow(
     before: MembershipState, wish: MembershipWish, at: Circumstances[Groups], said: list[Transition]
 ) -> MembershipState:
     """The membership as one wish leaves it, that very object if it changes nothing; what happens is added to `said`."""
-    if (wish.grant_version, wish.repair) <= (before.obeyed, before.repairs):
+    if obeyed_already(before, wish):
         said.append(_obeyed(wish, already=True))
         return before
     if wish.member and (reason := at.context.refusal(wish.group_id)):
         said.append(_refused(wish, reason))
         return before
-    member = wish.member or (before.member and before.by_hand)
+    member, since = standing(before, stood=before.member, wanted=wish.member, now=at.now)
     if member != before.member:
         said.append(_moved(wish.group_id, member))
     said.append(_obeyed(wish, already=member == before.member))
@@ -92,7 +91,7 @@ def _follow(
         member=member,
         by_hand=before.by_hand,
         by_grant=wish.member,
-        since=(before.since or at.now) if member else None,
+        since=since,
         obeyed=wish.grant_version,
         repairs=wish.repair,
     )

@@ -22,6 +22,7 @@ from services.directory.decide.held_roles import GiveByHand, Offered, TakeByHand
 from services.directory.decide.sites import ChangeSite, CreateSite, DeleteSite, SiteCommand
 from services.directory.graph import USERS, Reference, typed
 from services.directory.graph import user as user_shown
+from services.directory.lists import answer_page
 from services.directory.resources import graph
 from services.directory.resources.graph import (
     APP_ROLE_ASSIGNMENTS,
@@ -497,14 +498,7 @@ def _sites(router: APIRouter, rooms: ResourceRooms) -> None:
         scope: Document = dict(LIVING)
         if search and search.strip() not in {"", "*"}:
             scope["state.label"] = {"$regex": re.escape(search.strip().casefold())}
-        return await answer_list(
-            request,
-            query,
-            find=lambda q: page_of(rooms.sites, q.mongo_filter(scope), sort=q.sort, skip=q.skip, limit=q.limit),
-            total=lambda q: rooms.sites.count(q.total_filter(scope)),
-            render=graph.site,
-            context="sites",
-        )
+        return await answer_page(request, query, rooms.sites, render=graph.site, context="sites", scope=scope)
 
     @router.get("/v1.0/sites/{id}")
     async def site(
@@ -601,13 +595,13 @@ def _owners(router: APIRouter, rooms: ResourceRooms, path: str, owner_of: Callab
         request: Request, id: str, query: Annotated[ListQuery, Depends(list_query(USERS))]
     ) -> dict[str, Any]:
         scope: Document = {"_id": {"$in": await rooms.held.holders(await owner_of(id))}}
-        return await answer_list(
+        return await answer_page(
             request,
             query,
-            find=lambda q: page_of(people, q.mongo_filter(scope), sort=q.sort, skip=q.skip, limit=q.limit),
-            total=lambda q: people.count(q.total_filter(scope)),
+            people,
             render=lambda document: typed(user_shown(document), "user"),
             context="directoryObjects",
+            scope=scope,
         )
 
     @router.post(f"/v1.0/{path}/{{id}}/owners/$ref", status_code=204, name=f"add owner of {path}")

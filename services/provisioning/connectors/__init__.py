@@ -9,13 +9,14 @@ does the call, idempotent by the command's id and version, keeps what it needs t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from shared.contracts.base import Cause
 from shared.contracts.catalog import ResourceRole
+from shared.contracts.directory import MOST_WISHES
 from shared.messaging.envelope import Outgoing
 
 
@@ -30,6 +31,12 @@ class Ask:
     version: int
     repair: int
     """0, or the number of this attempt to put drift right under the same version: obeyed once each."""
+
+
+def portions(asks: Sequence[Ask]) -> Iterator[Sequence[Ask]]:
+    """As many at a time as one command to the directory takes."""
+    for first in range(0, len(asks), MOST_WISHES):
+        yield asks[first : first + MOST_WISHES]
 
 
 class Connector(Protocol):

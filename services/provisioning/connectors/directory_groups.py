@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from services.provisioning.connectors import Ask
+from services.provisioning.connectors import Ask, portions
 from shared.contracts import topics
 from shared.contracts.base import Cause, made
 from shared.contracts.catalog import ResourceRole
-from shared.contracts.directory import MOST_WISHES, MembershipWish, SetMemberships
+from shared.contracts.directory import MembershipWish, SetMemberships
 from shared.ids import derived_id
 from shared.messaging.envelope import Outgoing, outgoing
 
@@ -21,10 +21,7 @@ class DirectoryGroups:
         return role.origin_system == "AadGroup" and role.role == "Member"
 
     def commands(self, person_id: str, asks: Sequence[Ask], cause: Cause, at: datetime) -> Sequence[Outgoing]:
-        return [
-            _command(person_id, asks[first : first + MOST_WISHES], cause, at)
-            for first in range(0, len(asks), MOST_WISHES)
-        ]
+        return [_command(person_id, some, cause, at) for some in portions(asks)]
 
 
 def _command(person_id: str, asks: Sequence[Ask], cause: Cause, at: datetime) -> Outgoing:

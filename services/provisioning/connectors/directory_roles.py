@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from services.provisioning.connectors import Ask
+from services.provisioning.connectors import Ask, portions
 from shared.contracts import topics
 from shared.contracts.base import Cause
 from shared.contracts.catalog import ResourceRole
-from shared.contracts.resources import MOST_WISHES, OWNER, HeldRoleWish, RoleSystem, SetHeldRoles
+from shared.contracts.resources import OWNER, HeldRoleWish, RoleSystem, SetHeldRoles
 from shared.ids import derived_id
 from shared.messaging.envelope import Outgoing, outgoing
 
@@ -25,10 +25,7 @@ class DirectoryRoles:
         )
 
     def commands(self, person_id: str, asks: Sequence[Ask], cause: Cause, at: datetime) -> Sequence[Outgoing]:
-        return [
-            _command(person_id, asks[first : first + MOST_WISHES], cause, at)
-            for first in range(0, len(asks), MOST_WISHES)
-        ]
+        return [_command(person_id, some, cause, at) for some in portions(asks)]
 
 
 def _command(person_id: str, asks: Sequence[Ask], cause: Cause, at: datetime) -> Outgoing:
