@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ from services.directory.decide.groups import ChangeGroup, CreateGroup, DeleteGro
 from services.directory.decide.links import KeepApart, Link
 from services.directory.decide.memberships import Groups, SetByHand
 from services.directory.decide.people import Around, Heard
+from services.directory.decide.sponsors import SetSponsor
 from services.directory.graph import (
     GROUPS,
     IDENTITIES,
@@ -28,6 +30,7 @@ from services.directory.graph import (
 )
 from services.directory.lists import answer_page
 from services.directory.model import Memberships, Person, load_person
+from services.directory.properties import SPONSORS
 from services.directory.sources import API, Sources
 from services.directory.store import Document, GroupStore, MembershipStore, People, members_of, page_of
 from shared.contracts.base import Cause, Lane, Refusal
@@ -63,6 +66,7 @@ class Rooms:
     hold: Handler[Person, Heard, Around]
     link: Handler[Person, Link, Around]
     keep_apart: Handler[Person, KeepApart, Around]
+    sponsor: Handler[Person, SetSponsor, Around]
     wish: Handler[GroupState, GroupCommand, None]
     by_hand: Handler[Memberships, SetByHand, Groups]
 
@@ -85,6 +89,12 @@ class Rooms:
         if not found:
             raise NotFound(f"Resource '{id[:100]}' does not exist.", code="Request_ResourceNotFound")
         return found[0]
+
+    async def person_or_group(self, key: str) -> Document:
+        """Whichever has that id. Raises NotFound."""
+        with suppress(NotFound):
+            return await self.user(key)
+        return await self.group(key)
 
     async def change_group(self, request: Request, command: GroupCommand) -> None:
         outcome = await self.platform.run_one(self.group_loop, self.wish, command, cause_of(request))
@@ -181,6 +191,16 @@ def _users(router: APIRouter, rooms: Rooms) -> None:
             raise NotFound(f"Resource 'manager' does not exist for '{id[:100]}'.", code="Request_ResourceNotFound")
         shown = graph.user(await rooms.user(manager_id))
         return {"@odata.context": context_url(request, "directoryObjects/$entity"), **graph.typed(shown, "user")}
+
+    @router.get("/v1.0/users/{id}/sponsors")
+    async def sponsors(request: Request, id: str) -> dict[str, Any]:
+        """People and groups who answer for a guest, in the order they were added; who is gone is left out."""
+        ids = (await rooms.user(id))["state"]["attributes"].get(SPONSORS, [])
+        named: Document = {"_id": {"$in": ids}}
+        people = [graph.typed(graph.user(one), "user") for one in await page_of(rooms.people, {**named, **JOINED})]
+        groups = [graph.typed(graph.group(one), "group") for one in await page_of(rooms.groups, {**named, **LIVING})]
+        found = sorted([*people, *groups], key=lambda one: ids.index(one["id"]))
+        return {"@odata.context": context_url(request, "directoryObjects"), "value": found}
 
     @router.get("/v1.0/users/{id}/directReports")
     async def reports(

@@ -39,7 +39,7 @@ _USER_FIELDS: dict[str, Field | Many] = {
     "userPrincipalName": Field("state.attributes.userPrincipalName", sortable=True, folded="state.name"),
     "employeeId": Field("state.attributes.employeeId", sortable=True, folded="state.number"),
 }  # fmt: skip
-_SELECTABLE = frozenset(properties.TYPES) - {properties.MANAGER}
+_SELECTABLE = frozenset(properties.TYPES) - {properties.MANAGER, properties.SPONSORS}
 
 USERS = EntitySet("user", _USER_FIELDS, selectable=_SELECTABLE, searchable=("displayName",))
 USERS_RELATED: EntitySet = replace(
@@ -105,8 +105,9 @@ def typed(shown: Document, kind: str) -> Document:
 
 def user(document: Mapping[str, Any]) -> Document:
     """A Graph user from a person's document."""
-    attributes = document["state"]["attributes"]
-    return {"id": document["_id"], **_ALWAYS_SHOWN, "accountEnabled": True, **attributes}
+    shown = {"id": document["_id"], **_ALWAYS_SHOWN, "accountEnabled": True, **document["state"]["attributes"]}
+    shown.pop(properties.SPONSORS, None)  # a relation
+    return shown
 
 
 _ALWAYS_SHOWN: Document = {

@@ -8,9 +8,10 @@ from typing import Any
 import orjson
 from pydantic import ValidationError
 
-from services.directory.decide import links, memberships, people
+from services.directory.decide import links, memberships, people, sponsors
 from services.directory.decide.links import KeepApart, Link
 from services.directory.decide.people import Around, Heard
+from services.directory.decide.sponsors import SetSponsor
 from services.directory.model import Memberships, Person
 from services.directory.sources import Sources
 from services.directory.store import MembershipStore, People
@@ -160,6 +161,10 @@ def link(store: People) -> Handler[Person, Link, Around]:
 
 def keep_apart(store: People) -> Handler[Person, KeepApart, Around]:
     return Handler(links.keep_apart, by(lambda command: command.person_id), store.look, store.look_again, people.again)
+
+
+def sponsor(store: People) -> Handler[Person, SetSponsor, Around]:
+    return Handler(sponsors.wish, by(lambda asked: asked.person_id), store.look, store.look_again, people.again)
 
 
 def hr_changes_heard(platform: Platform, loop: Loop[Person], store: People, sources: Sources) -> list[Subscription]:

@@ -18,6 +18,8 @@ LONGEST_TEXT = 1024
 MOST_ITEMS = 250
 MANAGER = "managerEmployeeId"
 """Not a Graph property: the source's own name for the manager, resolved to a person."""
+SPONSORS = "sponsors"
+"""In Graph a relation: who answers for a guest. Ids of people and groups, as this directory gave them."""
 
 
 class Type(Enum):
@@ -28,6 +30,7 @@ class Type(Enum):
     DATE = "an ISO 8601 date or date-time"
     TEXTS = "a list of texts"
     NESTED = "an object of texts"
+    REFERENCES = "a list of ids of people and groups"
     PLANS = "a list of objects with servicePlanId, service, capabilityStatus"
     EXTENSION = "a text, a number, true or false"
 
@@ -55,11 +58,13 @@ TYPES: Mapping[str, Type] = {
     **dict.fromkeys(DATES, Type.DATE),
     **dict.fromkeys(("businessPhones", "otherMails", "proxyAddresses"), Type.TEXTS),
     **dict.fromkeys(NESTED, Type.NESTED),
+    SPONSORS: Type.REFERENCES,
     "assignedPlans": Type.PLANS,
 }
 
 _EXTENSION = re.compile(r"extension_[0-9a-fA-F]{32}_[A-Za-z0-9_]{1,128}", re.ASCII)
 _is_extension = lru_cache(maxsize=4096)(_EXTENSION.fullmatch)
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 _PLAN_FIELDS = frozenset({"servicePlanId", "service", "capabilityStatus"})
 _USER_TYPES = {"member": "Member", "guest": "Guest"}
 
@@ -142,6 +147,15 @@ def _texts(name: str, value: Any) -> list[str]:
     return [_text(name, item) for item in value]
 
 
+def _references(name: str, value: Any) -> list[str]:
+    """Each id once, in lower case, in the order given."""
+    if not isinstance(value, list) or len(value) > MOST_ITEMS:
+        raise _unfit(name, Type.REFERENCES)
+    if not all(isinstance(id, str) and _ID.fullmatch(id) for id in value):
+        raise _unfit(name, Type.REFERENCES)
+    return list(dict.fromkeys(id.lower() for id in value))
+
+
 def _nested(name: str, value: Any) -> dict[str, str | None]:
     if not isinstance(value, dict):
         raise _unfit(name, Type.NESTED)
@@ -182,6 +196,7 @@ _CHECKS: Mapping[Type, Callable[[str, Any], Any]] = {
     Type.BOOLEAN: _boolean,
     Type.DATE: _date,
     Type.TEXTS: _texts,
+    Type.REFERENCES: _references,
     Type.NESTED: _nested,
     Type.PLANS: _plans,
     Type.EXTENSION: _extension,

@@ -118,6 +118,7 @@ def assemble(platform: Platform) -> Service:
         hold=messages.hr_changes(people),
         link=messages.link(people),
         keep_apart=messages.keep_apart(people),
+        sponsor=messages.sponsor(people),
         wish=Handler(decide.groups.wish, by(lambda command: command.group_id)),
         by_hand=Handler(decide.memberships.by_hand, by(lambda asked: asked.person_id), memberships.look),
     )

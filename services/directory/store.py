@@ -9,6 +9,7 @@ from typing import Any
 from services.directory.decide.links import KeepApart, Link
 from services.directory.decide.memberships import Groups, SetByHand, named_by
 from services.directory.decide.people import Around, Heard
+from services.directory.decide.sponsors import SetSponsor
 from services.directory.model import Memberships, Person
 from services.directory.properties import MANAGER
 from services.directory.sources import API, Sources
@@ -142,7 +143,7 @@ class People(MongoAggregates):
         return {value: id for id, several in found for value in several}
 
     async def look(
-        self, messages: Sequence[Heard | Due | Link | KeepApart], states: Mapping[str, Person | None]
+        self, messages: Sequence[Heard | Due | Link | KeepApart | SetSponsor], states: Mapping[str, Person | None]
     ) -> Around:
         """Managers and names that the batch refers to: at most one query each."""
         references: set[str] = set()

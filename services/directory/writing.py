@@ -1,4 +1,4 @@
-"""What callers write about people over HTTP: Graph's POST, PATCH and DELETE of users, and their managers.
+"""What callers write about people over HTTP: Graph's POST, PATCH and DELETE of users, their managers and sponsors.
 
 Whoever calls is the source `api`, like any other source under the authority of attributes. The answer waits for the
 decision, so what cannot be taken is refused whole. Nobody writes about themself without the right to write about
@@ -14,6 +14,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from services.directory import graph
 from services.directory.api import Rooms
 from services.directory.decide.people import Heard
+from services.directory.decide.sponsors import SetSponsor
 from services.directory.graph import USERS, Reference, UserIn, UserPatch
 from services.directory.lists import answer_page
 from services.directory.properties import MANAGER
@@ -96,6 +97,11 @@ def users_written(rooms: Rooms, answers: Answers) -> APIRouter:
             raise NotFound(f"Resource '{id[:100]}' does not exist.", code="Request_ResourceNotFound")
         return found[0]
 
+    _relations(router, rooms)
+    return router
+
+
+def _relations(router: APIRouter, rooms: Rooms) -> None:
     @router.put("/v1.0/users/{id}/manager/$ref", status_code=204)
     async def set_manager(request: Request, id: str, body: Reference, caller: Asking) -> Response:
         """Whose reports this person is one of, from now on."""
@@ -112,7 +118,19 @@ def users_written(rooms: Rooms, answers: Answers) -> APIRouter:
         await _state(rooms, request, found["_id"], ChangeKind.CHANGED, {MANAGER: None})
         return Response(status_code=204)
 
-    return router
+    @router.post("/v1.0/users/{id}/sponsors/$ref", status_code=204)
+    async def add_sponsor(request: Request, id: str, body: Reference, caller: Asking) -> Response:
+        """A person or a group who answers for this person."""
+        _may_write(caller)
+        found, sponsor = await rooms.user(id), await rooms.person_or_group(body.id)
+        await _set_sponsor(rooms, request, SetSponsor(found["_id"], sponsor["_id"], True))
+        return Response(status_code=204)
+
+    @router.delete("/v1.0/users/{id}/sponsors/{sponsor}/$ref", status_code=204)
+    async def remove_sponsor(request: Request, id: str, sponsor: str, caller: Asking) -> Response:
+        _may_write(caller)
+        await _set_sponsor(rooms, request, SetSponsor((await rooms.user(id))["_id"], sponsor.lower(), False))
+        return Response(status_code=204)
 
 
 def _may_write(caller: Caller) -> None:
@@ -137,7 +155,16 @@ async def _state(rooms: Rooms, request: Request, person_id: str, kind: ChangeKin
         _refuse(outcome.decision.refusal)
 
 
+async def _set_sponsor(rooms: Rooms, request: Request, asked: SetSponsor) -> None:
+    """Raises what refuses it."""
+    outcome = await rooms.platform.run_one(rooms.person_loop, rooms.sponsor, asked, cause_of(request))
+    if outcome.decision and outcome.decision.refusal:
+        _refuse(outcome.decision.refusal)
+
+
 def _refuse(refusal: Refusal) -> NoReturn:
+    if refusal.code == "ResourceNotFound":
+        raise NotFound(refusal.message, code="Request_ResourceNotFound")
     if refusal.code == "notJoined":
         raise Conflict(refusal.message, code=refusal.code)
     raise BadRequest(refusal.message, code="Request_BadRequest")

@@ -384,6 +384,23 @@ async def test_users_are_written_over_http(world: World) -> None:
     assert (await world.http.delete(f"{manager}/$ref")).status_code == 204
     assert (await world.http.get(manager)).status_code == 404
 
+    group = (await world.http.post("/v1.0/groups", json={"displayName": "Hosts"})).json()["id"]
+    sponsors = f"/v1.0/users/{ana}/sponsors"
+    for path in (f"users/{eva}", f"groups/{group}"):
+        reference = {"@odata.id": f"https://graph.example/v1.0/{path}"}
+        assert (await world.http.post(f"{sponsors}/$ref", json=reference)).status_code == 204
+    assert (await world.http.post(f"{sponsors}/$ref", json=reference)).status_code == 400, "it is one already"
+    found = (await world.http.get(sponsors)).json()["value"]
+    assert [(one["@odata.type"], one["id"]) for one in found] == [
+        ("#microsoft.graph.user", eva), ("#microsoft.graph.group", group)
+    ]  # fmt: skip
+    assert "sponsors" not in (await world.http.get(f"/v1.0/users/{ana}")).json(), "in Graph it is a relation"
+    assert (await world.http.delete(f"{sponsors}/{eva}/$ref")).status_code == 204
+    assert (await world.http.delete(f"{sponsors}/{eva}/$ref")).status_code == 404
+    await world.until(lambda: [one for one in world.said if one[1].get("version") == 7])
+    told = [fact["state"]["attributes"].get("sponsors") for _, fact in world.said if fact["subject"] == ana]
+    assert told[-3:] == [[eva], [eva, group], [group]], "approvals and reviews hear of it in the person"
+
     ordinary = {"Tenure-Actor": f"person:{ana}"}
     own = await world.http.patch(f"/v1.0/users/{ana}", json={"department": "Board"}, headers=ordinary)
     assert own.status_code == 403, "nobody writes about themself what rules read"
