@@ -100,6 +100,7 @@ from shared.contracts.resources import (
     SiteRole,
     SiteState,
 )
+from shared.contracts.signins import AppUse, SignedIn, SignIn, SignInsFact, SignInsState
 from shared.contracts.topics import Topic
 from shared.ids import derived_id
 from shared.messaging.envelope import Outgoing, enveloped, outgoing
@@ -121,6 +122,7 @@ STAGE = derived_id("approval-stage", REQUEST, 1)
 
 HR = Cause(id="hr-4711", correlation="hr-4711", actor="source:hr", effective_at=AT)
 FILE = Cause(id="apply-12", correlation="apply-12", actor="file:catalog.yaml")
+SEEN = Cause(id=derived_id("example", "sign-in"), correlation=derived_id("example", "sign-in"), actor="source:sign-ins")
 ASKED = Cause(id="http-77", correlation="http-77", actor=f"person:{PERSON}")
 ROLE = ResourceRole(origin_id=GROUP, display_name="Sales")
 
@@ -180,6 +182,7 @@ _ASSIGNED = AssignmentState(
     assigned_at=AT,
     cause=HR,
 )
+_APP_ID = derived_id("example", "app-id")
 _WISH = derived_id("example", "wish")
 _APP_ROLE = AppRole(id=derived_id("example", "app-role"), display_name="Approver", value="expenses.approve")
 _ROLE_THERE = RoleAt(origin_system=RoleSystem.APPLICATION, origin_id=PRINCIPAL, role=_APP_ROLE.id)
@@ -277,7 +280,7 @@ _EXAMPLES: dict[str, Callable[[Topic], Outgoing]] = {
             transitions=(ApplicationCreated(principal=True),),
             state=ApplicationState(
                 id=PRINCIPAL,
-                app_id=derived_id("example", "app-id"),
+                app_id=_APP_ID,
                 registration_id=derived_id("example", "application"),
                 is_principal=True,
                 display_name="Expenses",
@@ -333,6 +336,21 @@ _EXAMPLES: dict[str, Callable[[Topic], Outgoing]] = {
     ),
     topics.HELD_ROLE_COMMANDS.name: _sent(
         PERSON, SetHeldRoles(id=f"held-roles:{PERSON}:grant-7:1", cause=HR, person_id=PERSON, wishes=(_ROLE_WISH,))
+    ),
+    topics.SIGN_INS.name: _plain(
+        "10042", SignIn(employee_id="10042", at=AT, app_id=_APP_ID), "sign-in-77", SignIn.ce_type
+    ),
+    topics.SIGN_IN_FACTS.name: _sent(
+        PERSON,
+        SignInsFact(
+            id=f"sign-ins:{PERSON}:1",
+            cause=SEEN,
+            subject=PERSON,
+            version=1,
+            at=AT,
+            transitions=(SignedIn(app_id=_APP_ID),),
+            state=SignInsState(person_id=PERSON, last_at=AT, apps=(AppUse(app_id=_APP_ID, first_at=AT, last_at=AT),)),
+        ),
     ),
     topics.CATALOG_FACTS.name: _sent(
         CATALOG,

@@ -20,6 +20,7 @@ from services.directory.graph import (
     IDENTITIES,
     MEMBERS,
     PEOPLE,
+    SIGN_IN_ACTIVITY,
     USERS,
     USERS_RELATED,
     GroupIn,
@@ -31,23 +32,24 @@ from services.directory.graph import (
 from services.directory.lists import answer_page
 from services.directory.model import Memberships, Person, load_person
 from services.directory.properties import SPONSORS
+from services.directory.signins.store import SignIns
 from services.directory.sources import API, Sources
-from services.directory.store import Document, GroupStore, MembershipStore, People, members_of, page_of
+from services.directory.store import JOINED, Document, GroupStore, MembershipStore, People, members_of, page_of
 from shared.contracts.base import Cause, Lane, Refusal
 from shared.contracts.directory import GroupState
 from shared.contracts.hr import ChangeKind, HrChange
 from shared.messaging.decision import Handler
 from shared.messaging.loop import Loop
 from shared.messaging.service import Platform
+from shared.security.caller import Caller
 from shared.storage import Answers
-from shared.web.caller import cause_of
+from shared.web.caller import Asking, cause_of
 from shared.web.conditional import IfMatch, etag, require_match
-from shared.web.errors import BadRequest, Conflict, GraphError, NotFound
+from shared.web.errors import BadRequest, Conflict, Forbidden, GraphError, NotFound
 from shared.web.idempotency import IdempotencyKey, answering_once, made_id
-from shared.web.odata import Expand, ListQuery, read_query
+from shared.web.odata import Expand, ListQuery, Shape, read_query
 from shared.web.paging import answer_list, context_url, list_query
 
-JOINED: Document = {"state.joined": True, "state.deleted": {"$exists": False}}
 LIVING: Document = {"state.deleted_at": None}
 
 
@@ -67,6 +69,7 @@ class Rooms:
     link: Handler[Person, Link, Around]
     keep_apart: Handler[Person, KeepApart, Around]
     sponsor: Handler[Person, SetSponsor, Around]
+    sign_ins: SignIns
     wish: Handler[GroupState, GroupCommand, None]
     by_hand: Handler[Memberships, SetByHand, Groups]
 
@@ -151,16 +154,35 @@ async def related(
     return shown
 
 
+async def with_activity(rooms: Rooms, caller: Caller, query: Shape, users: list[Document]) -> list[Document]:
+    """The users, with when they last signed in if that is selected. Raises Forbidden: it says what people do."""
+    if query.select is None or SIGN_IN_ACTIVITY not in query.select:
+        return users
+    if not caller.permits("AuditLog.Read.All") or (caller.is_person and not caller.has_role(*MAY_SEE_ACTIVITY)):
+        raise Forbidden("Insufficient privileges to complete the operation.", code="Authorization_RequestDenied")
+    last = await rooms.sign_ins.last_of([user["id"] for user in users])
+    return [{**user, SIGN_IN_ACTIVITY: graph.sign_in_activity(last.get(user["id"]))} for user in users]
+
+
+MAY_SEE_ACTIVITY = (
+    "Global Reader",
+    "Identity Governance Administrator",
+    "Security Administrator",
+    "Security Reader",
+    "User Administrator",
+)
+
+
 def _users(router: APIRouter, rooms: Rooms) -> None:
     @router.get("/v1.0/users")
     async def users(
-        request: Request, query: Annotated[ListQuery, Depends(list_query(USERS_RELATED))]
+        request: Request, caller: Asking, query: Annotated[ListQuery, Depends(list_query(USERS_RELATED))]
     ) -> dict[str, Any]:
         """Everyone who has ever joined, those who left too."""
 
         async def find(q: ListQuery) -> list[Document]:
             found = await page_of(rooms.people, q.mongo_filter(JOINED), sort=q.sort, skip=q.skip, limit=q.limit)
-            shown = await related(rooms.people, found, q.expand)
+            shown = await with_activity(rooms, caller, q, await related(rooms.people, found, q.expand))
             return [{**one, "shown": user} for one, user in zip(found, shown, strict=True)]
 
         return await answer_list(
@@ -178,10 +200,11 @@ def _users(router: APIRouter, rooms: Rooms) -> None:
 
     @router.get("/v1.0/users/{id}")
     async def user(
-        request: Request, id: str, query: Annotated[ListQuery, Depends(list_query(USERS_RELATED))]
+        request: Request, id: str, caller: Asking, query: Annotated[ListQuery, Depends(list_query(USERS_RELATED))]
     ) -> dict[str, Any]:
         """By id or userPrincipalName."""
-        (found,) = await related(rooms.people, [await rooms.user(id)], query.expand)
+        shown = await related(rooms.people, [await rooms.user(id)], query.expand)
+        (found,) = await with_activity(rooms, caller, query, shown)
         return {"@odata.context": context_url(request, "users/$entity", query.select), **query.selected(found)}
 
     @router.get("/v1.0/users/{id}/manager")

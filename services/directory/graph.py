@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, field_validator, model_validator
@@ -42,12 +43,15 @@ _USER_FIELDS: dict[str, Field | Many] = {
 _SELECTABLE = frozenset(properties.TYPES) - {properties.MANAGER, properties.SPONSORS}
 
 USERS = EntitySet("user", _USER_FIELDS, selectable=_SELECTABLE, searchable=("displayName",))
+SIGN_IN_ACTIVITY = "signInActivity"
+"""Shown only if selected, as in Graph."""
 USERS_RELATED: EntitySet = replace(
     USERS,
+    selectable=_SELECTABLE | {SIGN_IN_ACTIVITY},
     expandable={"manager": lambda: USERS_RELATED, "directReports": lambda: USERS},
     levelled=frozenset({"manager"}),
 )
-"""The same where `$expand` is answered."""
+"""The same where `$expand` is answered, and when somebody last signed in."""
 PEOPLE = EntitySet(
     "person",
     {
@@ -108,6 +112,14 @@ def user(document: Mapping[str, Any]) -> Document:
     shown = {"id": document["_id"], **_ALWAYS_SHOWN, "accountEnabled": True, **document["state"]["attributes"]}
     shown.pop(properties.SPONSORS, None)  # a relation
     return shown
+
+
+def sign_in_activity(last_at: datetime | None) -> Document | None:
+    """Graph's `signInActivity`; null if no sign-in is known. Only those that somebody made are reported here."""
+    if last_at is None:
+        return None
+    last = graph_time(last_at)
+    return {"lastSignInDateTime": last, "lastSuccessfulSignInDateTime": last, "lastNonInteractiveSignInDateTime": None}
 
 
 _ALWAYS_SHOWN: Document = {

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from services.directory.decide import links, memberships, people, sponsors
 from services.directory.decide.links import KeepApart, Link
 from services.directory.decide.people import Around, Heard
+from services.directory.decide.rejections import REASON, rejection
 from services.directory.decide.sponsors import SetSponsor
 from services.directory.model import Memberships, Person
 from services.directory.sources import Sources
@@ -35,7 +36,7 @@ def decoder(sources: Sources) -> Any:
         if not raw:
             raise WillNotPass("empty", "The record has no body. Send the change as JSON.")
         try:
-            change = HrChange.model_validate_json(_data_of(record, raw))
+            change = HrChange.model_validate_json(data_of(record, raw))
         except ValidationError as problem:
             raise WillNotPass(*_said(problem)) from None
         except OverflowError:
@@ -51,7 +52,7 @@ def decoder(sources: Sources) -> Any:
     return decode
 
 
-def _data_of(record: Incoming, raw: bytes) -> bytes:
+def data_of(record: Incoming, raw: bytes) -> bytes:
     """The change inside a structured CloudEvent; the body itself otherwise."""
     structured = b'"specversion"' in raw or (record.header("content-type") or "").startswith("application/cloudevents")
     if not structured:
@@ -112,7 +113,7 @@ def answered(clock: Clock) -> Any:
             said = said["data"]
         known = said if isinstance(said, dict) else {}
         REJECTIONS.add(service="directory", reason=reason.code)
-        return people.rejection(
+        return rejection(
             record.position, clock.now(), record.key_text or "", record.value,
             Refusal(code=reason.code, message=reason.message),
             change_id=_text(known.get("changeId")), employee_id=_text(known.get("employeeId")),
@@ -140,7 +141,7 @@ def change(state: Person | None, heard: Heard, at: Circumstances[Around]) -> Dec
     decision = people.change(state, heard, at)
     for record in decision.messages:
         if record.topic == topics.HR_REJECTED.name:
-            REJECTIONS.add(service="directory", reason=dict(record.headers)[people.REASON])
+            REJECTIONS.add(service="directory", reason=dict(record.headers)[REASON])
     return decision
 
 

@@ -18,6 +18,10 @@ from services.directory.model import (
     load_person,
 )
 from services.directory.resources.service import assemble_resources
+from services.directory.signins.api import Reports, sign_in_routes
+from services.directory.signins.messages import sign_ins as sign_ins_handler
+from services.directory.signins.messages import sign_ins_heard
+from services.directory.signins.store import SignIns, dump_sign_ins, load_sign_ins
 from services.directory.sources import read_sources
 from services.directory.store import GroupStore, MembershipStore, People
 from services.directory.writing import users_written
@@ -32,6 +36,7 @@ from shared.contracts.directory import (
     PersonState,
     SourceIdentity,
 )
+from shared.contracts.signins import SignInsFact, SignInsState
 from shared.messaging.decision import AggregateKind, Handler, by
 from shared.messaging.service import Platform, Service, Timer
 from shared.storage import Answers
@@ -97,15 +102,28 @@ MEMBERSHIPS = AggregateKind[Memberships](
 )
 
 
+SIGN_INS = AggregateKind[SignInsState](
+    name="sign-ins",
+    owner="directory",
+    dump=dump_sign_ins,
+    load=load_sign_ins,
+    topic=topics.SIGN_IN_FACTS,
+    fact=SignInsFact,
+    public=lambda state: state,
+)
+
+
 def assemble(platform: Platform) -> Service:
     """One function wires the directory, for the process, the documents and the tests."""
     sources = read_sources(platform.settings.sources_file)
     people = People(platform.database, sources, platform.clock)
     groups = GroupStore(platform.database)
     memberships = MembershipStore(platform.database, groups)
+    sign_ins = SignIns(platform.database, people)
     person_loop = platform.loop(PERSON, people)
     group_loop = platform.loop(GROUP, groups)
     membership_loop = platform.loop(MEMBERSHIPS, memberships)
+    sign_in_loop = platform.loop(SIGN_INS, sign_ins)
     rooms = Rooms(
         platform,
         sources,
@@ -119,21 +137,29 @@ def assemble(platform: Platform) -> Service:
         link=messages.link(people),
         keep_apart=messages.keep_apart(people),
         sponsor=messages.sponsor(people),
+        sign_ins=sign_ins,
         wish=Handler(decide.groups.wish, by(lambda command: command.group_id)),
         by_hand=Handler(decide.memberships.by_hand, by(lambda asked: asked.person_id), memberships.look),
     )
     answers = Answers(platform.database)
     resources = assemble_resources(platform, rooms, answering_once(answers))
+    reports = Reports(platform, sign_in_loop, sign_ins_handler(sign_ins))
     return Service(
         name="directory",
-        stores=[people, groups, memberships, answers, *resources.stores],
+        stores=[people, groups, memberships, sign_ins, answers, *resources.stores],
         subscriptions=[
             *messages.hr_changes_heard(platform, person_loop, people, sources),
             *messages.membership_commands_heard(platform, membership_loop, memberships),
             *resources.subscriptions,
             *rules_followed(platform, membership_loop, groups, people),
+            sign_ins_heard(platform, sign_in_loop, sign_ins),
         ],
         timers=[Timer(person_loop, messages.dates(people))],
-        loops=[person_loop, group_loop, membership_loop, *resources.loops],
-        routers=[*routes(rooms, answers), users_written(rooms, answers), *resources.routers],
+        loops=[person_loop, group_loop, membership_loop, sign_in_loop, *resources.loops],
+        routers=[
+            *routes(rooms, answers),
+            users_written(rooms, answers),
+            sign_in_routes(reports, answering_once(answers)),
+            *resources.routers,
+        ],
     )

@@ -22,6 +22,9 @@ from shared.storage import Database, Index, MongoAggregates
 
 Document = dict[str, Any]
 
+JOINED: Document = {"state.joined": True, "state.deleted": {"$exists": False}}
+"""Whom Graph has as a user."""
+
 
 @lru_cache(maxsize=1 << 16)
 def person_id_of(source: str, id: str) -> str:

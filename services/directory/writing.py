@@ -43,7 +43,7 @@ def users_written(rooms: Rooms, answers: Answers) -> APIRouter:
         request: Request, response: Response, body: UserIn, caller: Asking, key: IdempotencyKey = None
     ) -> dict[str, Any]:
         """Members and, with `userType`, guests. Joined at once; the password is not kept."""
-        _may_write(caller)
+        may_write(caller)
         id = made_id(request, "person")
         await _state(rooms, request, id, ChangeKind.JOINED, body.stated())
         response.headers["Location"] = f"{str(request.base_url).rstrip('/')}/v1.0/users/{id}"
@@ -53,7 +53,7 @@ def users_written(rooms: Rooms, answers: Answers) -> APIRouter:
     @router.patch("/v1.0/users/{id}", status_code=204)
     async def patch(request: Request, id: str, body: UserPatch, caller: Asking, key: IdempotencyKey = None) -> Response:
         """By id or userPrincipalName. A property that another source sets, and has authority over, is a 400."""
-        _may_write(caller)
+        may_write(caller)
         found = await rooms.user(id)
         if stated := body.stated():
             await _state(rooms, request, found["_id"], ChangeKind.CHANGED, stated)
@@ -62,7 +62,7 @@ def users_written(rooms: Rooms, answers: Answers) -> APIRouter:
     @router.delete("/v1.0/users/{id}", status_code=204)
     async def delete(request: Request, id: str, caller: Asking) -> Response:
         """Of whom no source knows: they leave, their name is free, and they can be restored."""
-        _may_write(caller)
+        may_write(caller)
         found = await rooms.user(id)
         await _state(rooms, request, found["_id"], ChangeKind.LEFT, {})
         return Response(status_code=204)
@@ -72,12 +72,12 @@ def users_written(rooms: Rooms, answers: Answers) -> APIRouter:
         request: Request, caller: Asking, query: Annotated[ListQuery, Depends(list_query(USERS))]
     ) -> dict[str, Any]:
         """Users that were deleted. They stay until they are erased."""
-        _may_write(caller)
+        may_write(caller)
         return await answer_page(request, query, rooms.people, render=graph.user, context="users", scope=DELETED)
 
     @router.get("/v1.0/directory/deletedItems/{id}")
     async def one_deleted(request: Request, id: str, caller: Asking) -> dict[str, Any]:
-        _may_write(caller)
+        may_write(caller)
         found = await deleted_user(id)
         said = graph.typed(graph.user(found), "user")
         return {"@odata.context": context_url(request, "directoryObjects/$entity"), **said}
@@ -85,7 +85,7 @@ def users_written(rooms: Rooms, answers: Answers) -> APIRouter:
     @router.post("/v1.0/directory/deletedItems/{id}/restore")
     async def restore(request: Request, id: str, caller: Asking) -> dict[str, Any]:
         """As they were. Refused while somebody else has the name."""
-        _may_write(caller)
+        may_write(caller)
         found = await deleted_user(id)
         await _state(rooms, request, found["_id"], ChangeKind.JOINED, found["state"]["attributes"])
         said = graph.typed(graph.user(await rooms.user(found["_id"])), "user")
@@ -105,7 +105,7 @@ def _relations(router: APIRouter, rooms: Rooms) -> None:
     @router.put("/v1.0/users/{id}/manager/$ref", status_code=204)
     async def set_manager(request: Request, id: str, body: Reference, caller: Asking) -> Response:
         """Whose reports this person is one of, from now on."""
-        _may_write(caller)
+        may_write(caller)
         found, manager = await rooms.user(id), await rooms.user(body.id)
         await _state(rooms, request, found["_id"], ChangeKind.CHANGED, {MANAGER: manager["_id"]})
         return Response(status_code=204)
@@ -113,7 +113,7 @@ def _relations(router: APIRouter, rooms: Rooms) -> None:
     @router.delete("/v1.0/users/{id}/manager/$ref", status_code=204)
     async def without_manager(request: Request, id: str, caller: Asking) -> Response:
         """Nobody's report any more."""
-        _may_write(caller)
+        may_write(caller)
         found = await rooms.user(id)
         await _state(rooms, request, found["_id"], ChangeKind.CHANGED, {MANAGER: None})
         return Response(status_code=204)
@@ -121,19 +121,20 @@ def _relations(router: APIRouter, rooms: Rooms) -> None:
     @router.post("/v1.0/users/{id}/sponsors/$ref", status_code=204)
     async def add_sponsor(request: Request, id: str, body: Reference, caller: Asking) -> Response:
         """A person or a group who answers for this person."""
-        _may_write(caller)
+        may_write(caller)
         found, sponsor = await rooms.user(id), await rooms.person_or_group(body.id)
         await _set_sponsor(rooms, request, SetSponsor(found["_id"], sponsor["_id"], True))
         return Response(status_code=204)
 
     @router.delete("/v1.0/users/{id}/sponsors/{sponsor}/$ref", status_code=204)
     async def remove_sponsor(request: Request, id: str, sponsor: str, caller: Asking) -> Response:
-        _may_write(caller)
+        may_write(caller)
         await _set_sponsor(rooms, request, SetSponsor((await rooms.user(id))["_id"], sponsor.lower(), False))
         return Response(status_code=204)
 
 
-def _may_write(caller: Caller) -> None:
+def may_write(caller: Caller) -> None:
+    """Raises Forbidden for who may not say what is true of people."""
     allowed = caller.permits("User.ReadWrite.All")
     if not allowed or (caller.is_person and not caller.has_role("User Administrator")):
         raise Forbidden(_NO_RIGHT, code="Authorization_RequestDenied")

@@ -20,6 +20,7 @@ from shared.contracts.notification import Notification
 from shared.contracts.provisioning import DeliveriesFact
 from shared.contracts.request import RequestFact
 from shared.contracts.resources import ApplicationFact, HeldRolesFact, SetHeldRoles, SiteFact
+from shared.contracts.signins import SignIn, SignInsFact
 
 FORTNIGHT = timedelta(days=14)
 QUARTER = timedelta(days=90)
@@ -64,6 +65,10 @@ HR_REJECTED = Topic(
     "hr.attribute-changes.rejected", "directory", "as received", HrRejection,
     "What could not be taken, why, and the original.", retention=QUARTER, public=True,
 )  # fmt: skip
+SIGN_INS = Topic(
+    "hr.sign-ins", "directory", "employee id or user principal name", SignIn,
+    "Identity providers say who signed in when, and to which application.", public=True, inbound=True,
+)  # fmt: skip
 
 PERSON_FACTS = Topic("directory.people", "directory", "person id", PersonFact, "Someone joined, changed or left.")
 GROUP_FACTS = Topic("directory.groups", "directory", "group id", GroupFact, "Groups.")
@@ -85,6 +90,9 @@ HELD_ROLE_FACTS = Topic(
 )  # fmt: skip
 HELD_ROLE_COMMANDS = Topic(
     "directory.held-role-commands", "directory", "person id", SetHeldRoles, "Provisioning asks for roles of a person."
+)
+SIGN_IN_FACTS = Topic(
+    "directory.sign-ins", "directory", "person id", SignInsFact, "Who last signed in when, and to which applications."
 )
 
 CATALOG_FACTS = Topic("catalog.catalogs", "catalog", "catalog id", CatalogFact, "Catalogs.", partitions=1)
@@ -152,6 +160,7 @@ TABLE: tuple[Topic, ...] = (
     HR_CHANGES,
     HR_URGENT,
     HR_REJECTED,
+    SIGN_INS,
     PERSON_FACTS,
     GROUP_FACTS,
     MEMBERSHIP_FACTS,
@@ -160,6 +169,7 @@ TABLE: tuple[Topic, ...] = (
     SITE_FACTS,
     HELD_ROLE_FACTS,
     HELD_ROLE_COMMANDS,
+    SIGN_IN_FACTS,
     CATALOG_FACTS,
     RESOURCE_FACTS,
     PACKAGE_FACTS,

@@ -218,11 +218,20 @@ class Platform:
     async def run_one(self, loop: Loop[S], handler: Handler[S, Any, Any], message: Any, cause: Cause) -> Outcome[S]:
         """An HTTP command: the same steps. Raises WillNotPass, or GivenUp if the servers stayed away (a 503: whether
         it happened is not known then, and repeating it under the same id is safe)."""
-        attempts = self.patience(f"http.{loop.kind.name}", ANSWER_S)
-        (outcome,) = await loop.run([Work(message, cause)], handler, attempts)
-        if outcome.error is not None:
-            raise outcome.error
+        (outcome,) = await self.run_all(loop, handler, [message], cause)
         return outcome
+
+    async def run_all(
+        self, loop: Loop[S], handler: Handler[S, Any, Any], messages: Sequence[Any], cause: Cause
+    ) -> list[Outcome[S]]:
+        """Several HTTP commands of one cause, in one batch. Raises as `run_one` does, of the first that will not pass;
+        the others have happened."""
+        attempts = self.patience(f"http.{loop.kind.name}", ANSWER_S)
+        outcomes = await loop.run([Work(message, cause) for message in messages], handler, attempts)
+        for outcome in outcomes:
+            if outcome.error is not None:
+                raise outcome.error
+        return outcomes
 
     def _subscription(
         self,

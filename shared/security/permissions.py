@@ -22,6 +22,7 @@ BY_ITSELF: frozenset[str] = frozenset(
     PAIRS
     | {name.replace(".Read.", ".ReadWrite.") for name in PAIRS}
     | {
+        "AuditLog.Read.All",
         "Group.Create",
         "Group.ReadBasic.All",
         "GroupMember.ReadBasic.All",

@@ -18,13 +18,14 @@ from shared.contracts.topics import (
     HR_URGENT,
     MEMBERSHIP_COMMANDS,
     NOTIFICATIONS,
+    SIGN_INS,
     TABLE,
     TWO_LANES,
     USE_ANSWERS,
 )
 
 LARGEST_INT = 2**53 - 1
-BY_SOURCE_IDENTITY = frozenset({HR_CHANGES.name, HR_URGENT.name, HR_REJECTED.name})
+BY_SOURCE_IDENTITY = frozenset({HR_CHANGES.name, HR_URGENT.name, HR_REJECTED.name, SIGN_INS.name})
 """Keyed by the source's own name for a person: key and body say who it is, so both lie beside the chain."""
 BY_PERSON = frozenset(topic.name for topic in TABLE if topic.key.endswith("person id"))
 _BASE = {topic.urgent.name: topic.name for topic in TWO_LANES}
@@ -128,6 +129,8 @@ def _origins(data: Mapping[str, Any]) -> list[str]:
 def _speaker(topic: str, data: Mapping[str, Any]) -> str:
     if topic in (HR_CHANGES.name, HR_URGENT.name):
         return f"source:{_text(data.get('source')) or 'hr'}"
+    if topic == SIGN_INS.name:
+        return "source:sign-ins"
     return f"system:{topic.partition('.')[0]}" if topic not in _OWNERS else f"system:{_OWNERS[topic]}"
 
 
@@ -152,6 +155,7 @@ _SAID: dict[str, tuple[str, str | None, tuple[str, ...]]] = {
     HR_REJECTED.name: ("HrRejection", "reason", ("code",)),
     HR_CHANGES.name: ("HrChange", None, ("kind",)),
     HR_URGENT.name: ("HrChange", None, ("kind",)),
+    SIGN_INS.name: ("SignIn", None, ()),
 }
 """What is said of messages that are no facts: a word, where to look (once an item if that is a list), which fields."""
 

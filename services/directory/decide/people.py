@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-import orjson
-
 from services.directory import properties
+from services.directory.decide.rejections import rejection
 from services.directory.model import (
     Person,
     Statement,
@@ -40,7 +38,7 @@ from shared.contracts.directory import (
     PersonUnjoined,
     ValueChange,
 )
-from shared.contracts.hr import ChangeKind, HrChange, HrRejection, hr_correlation
+from shared.contracts.hr import ChangeKind, HrChange, hr_correlation
 from shared.messaging.decision import Again, Circumstances, Decision, Due
 from shared.messaging.envelope import Outgoing, Position, enveloped
 from shared.messaging.errors import WillNotPass
@@ -405,10 +403,6 @@ def _seen(heard: Heard, position: Position | None) -> tuple[tuple[str, int, int]
     return ((f"{position.topic}/{position.partition}", position.offset, heard.timestamp_ms),)
 
 
-def _place(position: Position | None) -> str:
-    return f"{position.topic}/{position.partition}/{position.offset}" if position is not None else ""
-
-
 def _not_joined(said: HrChange) -> str:
     return (
         f"Nobody has joined under this employee id by {said.effective_at.date()}: send a change of kind 'joined' that "
@@ -458,42 +452,3 @@ def _rejection(heard: Heard, at: Circumstances[Around], code: str, text: str, pa
         at.position, at.now, heard.key, heard.raw, Refusal(code=code, message=text), part=part,
         change_id=said.change_id, employee_id=said.employee_id, source=said.source,
     )  # fmt: skip
-
-
-def rejection(
-    position: Position | None,
-    now: datetime,
-    key: str,
-    raw: bytes | None,
-    reason: Refusal,
-    *,
-    part: str = "",
-    change_id: str | None = None,
-    employee_id: str | None = None,
-    source: str | None = None,
-) -> Outgoing:
-    """The answer on the public topic. Its id derives from where the record lies, so that a repeat says the same."""
-    place = position or Position("http", 0, 0)
-    id = ":".join(filter(None, (_place(place), reason.code, part)))
-    answer = HrRejection(
-        id=id, change_id=change_id, employee_id=employee_id, source=source, reason=reason, original=original(raw),
-        topic=place.topic, partition=place.partition, offset=place.offset, at=now,
-    )  # fmt: skip
-    record = enveloped(
-        topics.HR_REJECTED, key, answer.json_bytes(), ce_id=id, ce_type=HrRejection.ce_type, source="directory", at=now
-    )
-    return replace(record, headers=(*record.headers, (REASON, reason.code)))
-
-
-REASON = "reason"
-"""Header of a rejection: its code, for who counts or filters."""
-
-
-def original(raw: bytes | None) -> Any:
-    """The JSON that was received; base64 text if it was none, null if there was nothing."""
-    if raw is None:
-        return None
-    try:
-        return orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        return base64.b64encode(raw).decode()

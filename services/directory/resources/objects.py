@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field as Described
 
-from services.directory.api import JOINED, Rooms
+from services.directory.api import Rooms
 from services.directory.decide.groups import DeleteGroup
 from services.directory.graph import USERS, typed
 from services.directory.graph import group as group_shown
@@ -19,7 +19,7 @@ from services.directory.graph import user as user_shown
 from services.directory.resources import graph
 from services.directory.resources.api import ResourceRooms, first, guarded
 from services.directory.resources.store import LIVING, Document
-from services.directory.store import page_of
+from services.directory.store import JOINED, page_of
 from shared.contracts.resources import OWNER, RoleSystem
 from shared.web.caller import Asking
 from shared.web.errors import Forbidden

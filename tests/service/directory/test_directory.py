@@ -26,7 +26,8 @@ from shared.settings import Settings
 from shared.web.app import make_app
 
 HEARD = (
-    topics.PERSON_FACTS, topics.PERSON_FACTS.urgent, topics.MEMBERSHIP_FACTS, topics.GROUP_FACTS, topics.HR_REJECTED
+    topics.PERSON_FACTS, topics.PERSON_FACTS.urgent, topics.MEMBERSHIP_FACTS, topics.GROUP_FACTS, topics.HR_REJECTED,
+    topics.SIGN_IN_FACTS,
 )  # fmt: skip
 WITHIN_S = 15.0
 
@@ -404,6 +405,53 @@ async def test_users_are_written_over_http(world: World) -> None:
     ordinary = {"Tenure-Actor": f"person:{ana}"}
     own = await world.http.patch(f"/v1.0/users/{ana}", json={"department": "Board"}, headers=ordinary)
     assert own.status_code == 403, "nobody writes about themself what rules read"
+
+
+async def test_sign_ins_are_kept_by_themselves_and_shown_to_who_may_see_them(world: World) -> None:
+    name = {"displayName": "Ana", "userPrincipalName": "ana@x.example"}
+    await world.hr({"employeeId": "E1", "attributes": name})
+    await world.until(lambda: world.person("E1"))
+    ana = person_id_of("hr", "E1")
+
+    async def reported(**said: str) -> None:
+        await world.send(topics.SIGN_INS, "E1", orjson.dumps(said))
+
+    await reported(employeeId="E1", at="2026-02-01T08:00:00Z")
+    await reported(userPrincipalName="ANA@x.example", at="2026-02-27T08:00:00Z", appId="App-1")
+    await reported(employeeId="e1", at="2026-02-27T08:10:00Z")
+    await reported(employeeId="E9", at="2026-02-27")
+    await reported(employeeId="E1", at="2027-02-27")
+    await reported(employeeId="E1")
+    facts = await world.until(lambda: len(found := world.facts("E1", topics.SIGN_IN_FACTS)) == 2 and found)
+    assert facts[-1]["state"]["lastAt"] == "2026-02-27T08:00:00Z"
+    assert [one["appId"] for one in facts[-1]["state"]["apps"]] == ["app-1"]
+    for code in ("unknownPerson", "inFuture", "atMissing"):
+        (answer,) = await world.until(lambda code=code: world.rejected(code))  # type: ignore[misc]
+        assert answer["topic"] == "hr.sign-ins", "so that it can be sent again where it came by"
+    assert len(world.facts("E1")) == 1, "it says nothing new of the person"
+
+    shown = {"$select": "id,signInActivity"}
+    user = (await world.http.get(f"/v1.0/users/{ana}", params=shown)).json()
+    assert user["signInActivity"]["lastSignInDateTime"] == "2026-02-27T08:00:00Z"
+    assert "signInActivity" not in (await world.http.get(f"/v1.0/users/{ana}")).json()
+    ordinary = {"Tenure-Actor": f"person:{ana}"}
+    assert (await world.http.get("/v1.0/users", params=shown, headers=ordinary)).status_code == 403
+
+    signed = {"employeeId": "E1", "at": "2026-03-01T08:00:00Z"}
+    path = "/v1.0/tenure/signIns"
+    assert (await world.http.post(path, json=signed)).json() == {"accepted": 1, "refused": []}
+    several = {"value": [{**signed, "appId": "crm"}, {**signed, "employeeId": "E9"}, {**signed, "at": "2026-03-09"}]}
+    answer = (await world.http.post(path, json=several)).json()
+    refused = [(one["index"], one["error"]["code"]) for one in answer["refused"]]
+    assert (answer["accepted"], refused) == (1, [(1, "unknownPerson"), (2, "inFuture")])
+    alone = await world.http.post(path, json={**signed, "employeeId": "E9"})
+    assert (alone.status_code, alone.json()["error"]["code"]) == (400, "unknownPerson")
+    for unfit in ({"at": "2026-03-01"}, {**signed, "app": "crm"}, {"value": []}, [signed]):
+        assert (await world.http.post(path, json=unfit)).status_code == 400, unfit
+    assert (await world.http.post(path, json=signed, headers=ordinary)).status_code == 403
+    listed = (await world.http.get("/v1.0/users", params=shown)).json()["value"]
+    assert listed[0]["signInActivity"]["lastSignInDateTime"] == "2026-03-01T08:00:00Z"
+    await world.until(lambda: len(world.facts("E1", topics.SIGN_IN_FACTS)) == 4)
 
 
 async def test_a_group_as_graph_shows_it_and_whom_it_has(world: World) -> None:
