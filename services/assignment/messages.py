@@ -18,7 +18,7 @@ from shared.contracts.base import Cause
 from shared.contracts.catalog import Life, PackageFact, PolicyFact, PopulationFact
 from shared.contracts.directory import MOVES, MembershipsFact
 from shared.ids import derived_id
-from shared.messaging.decision import Due, Handler, by
+from shared.messaging.decision import Decision, Due, Handler, by
 from shared.messaging.envelope import outgoing
 from shared.messaging.loop import Loop, Work
 from shared.messaging.service import Platform, Subscription
@@ -202,7 +202,14 @@ def job_steps(
         person.second_look,
     )
 
-    async def look(_messages: Sequence[Due], jobs: Mapping[str, RuleJob | None]) -> Mapping[str, rules.Step]:
+    tallies: dict[str, rules.Tally] = {}
+
+    async def look(messages: Sequence[Due], jobs: Mapping[str, RuleJob | None]) -> Mapping[str, rules.Step]:
+        # Asked again with the very same message if the job's own write has lost a race: what was written for it before
+        # counts all the same, for whoever has lost what the job takes is not found a second time.
+        kept = {one.id: tallies[one.id] for one in messages if one.id in tallies and tallies[one.id].due is one}
+        tallies.clear()
+        tallies.update({one.id: kept.get(one.id) or rules.Tally(one) for one in messages})
         going = [job for job in jobs.values() if job is not None and not job.done]
         book = await looks.rules.present()
         chosen = await asyncio.gather(*(choose(job, book) for job in going))
@@ -212,19 +219,15 @@ def job_steps(
             for job, (people, _) in reversed([*zip(going, chosen, strict=True)])
             for id in people
         }
-        changed: set[str] = set()
+        decisions: dict[str, list[Decision[Holding]]] = {}
         every = list(works.values())
         for begin in range(0, len(every), STEP):
-            outcomes = await loop.run(every[begin : begin + STEP], decide)
-            changed |= {one.subject for one in outcomes if one.decision is not None and one.decision.transitions}
+            for one in await loop.run(every[begin : begin + STEP], decide):
+                decisions[one.subject] = [*([one.decision] if one.decision else []), *one.again]
+        for job, (people, _) in zip(going, chosen, strict=True):
+            tallies[job.id].take({id: decisions.get(id, []) for id in people})
         return {
-            job.id: rules.Step(
-                people[-1] if people else None,
-                len(people),
-                len(changed.intersection(people)),
-                expected,
-                len(people) < STEP,
-            )
+            job.id: tallies[job.id].step(job, people, expected, over=len(people) < STEP)
             for job, (people, expected) in zip(going, chosen, strict=True)
         }
 

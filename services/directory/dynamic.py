@@ -17,8 +17,9 @@ from shared.contracts.base import Cause, Fact
 from shared.contracts.directory import GroupFact, MemberAdded, MemberRemoved, PersonStatus
 from shared.messaging.decision import Handler, by
 from shared.messaging.envelope import Incoming
+from shared.messaging.errors import WillNotPass
 from shared.messaging.loop import Loop, Work
-from shared.messaging.service import Platform, Subscription, caused_by, contract_of
+from shared.messaging.service import Isolating, Platform, Subscription, Unhandled, caused_by, contract_of, unreadable
 from shared.rules import RuleError, RuleSet, parse
 from shared.telemetry.logs import get_logger
 
@@ -70,31 +71,47 @@ def rules_followed(
     """People in both lanes, groups, and memberships, which rules may read too."""
     rules = GroupRules(groups, people)
     handler = Handler[Memberships, FollowRules, Rules](follow, by(lambda asked: asked.person_id), rules.look)
+    isolating = Isolating()
 
-    async def look_at(causes: Mapping[str, Cause]) -> None:
+    async def look_at(causes: Mapping[str, Cause]) -> dict[str, WillNotPass]:
+        """By person: who cannot be looked at."""
         works = [Work(FollowRules(id), cause) for id, cause in causes.items()]
-        for outcome in await loop.run(works, handler, platform.patience("dynamic-groups")):
-            if outcome.error is not None:
-                raise outcome.error
+        outcomes = await isolating.run(loop, works, handler, lambda: platform.patience("dynamic-groups"))
+        return {outcome.work.message.person_id: outcome.error for outcome in outcomes if outcome.error is not None}
 
-    async def people_changed(records: Sequence[Incoming]) -> None:
-        if len(await rules.present()):
-            await look_at(dict(map(_whose, records)))
+    async def follow_facts(records: Sequence[Incoming]) -> Unhandled:
+        unhandled: dict[int, WillNotPass] = {}
+        about: dict[str, int] = {}
+        causes: dict[str, Cause] = {}
+        for place, record in enumerate(records):
+            try:
+                person_id, cause = _whose(record)
+                about[person_id], causes[person_id] = place, cause
+            except Exception as fault:
+                unhandled[place] = unreadable(fault)
+        failed = await look_at(causes)
+        return unhandled | {about[person_id]: reason for person_id, reason in failed.items()}
 
-    async def memberships_changed(records: Sequence[Incoming]) -> None:
+    async def people_changed(records: Sequence[Incoming]) -> Unhandled:
+        return await follow_facts(records) if len(await rules.present()) else {}
+
+    async def memberships_changed(records: Sequence[Incoming]) -> Unhandled:
         present = await rules.present()
-        if any(present[group].references.groups for group in present):
-            await look_at(dict(map(_whose, records)))
+        named = any(present[group].references.groups for group in present)
+        return await follow_facts(records) if named else {}
 
-    async def groups_changed(facts: Sequence[GroupFact]) -> None:
-        changed = [fact for fact in facts if _says_otherwise(fact)]
+    async def groups_changed(facts: Sequence[GroupFact]) -> Unhandled:
+        changed = [place for place, fact in enumerate(facts) if _says_otherwise(fact)]
         if not changed:
-            return
-        cause = changed[-1].cause.model_copy(update={"id": changed[-1].id})
+            return {}
+        last = changed[-1]
+        cause = facts[last].cause.model_copy(update={"id": facts[last].id})
+        failed: dict[str, WillNotPass] = {}
         after: str | None = None
         while ids := await people.ids({"state.joined": True}, after=after, limit=STEP):
-            await look_at(dict.fromkeys(ids, cause))
+            failed |= await look_at(dict.fromkeys(ids, cause))
             after = ids[-1]
+        return {last: next(iter(failed.values()))} if failed else {}
 
     return [
         *(platform.takes([topic], people_changed, decode=_as_it_is) for topic in topics.lanes_of(topics.PERSON_FACTS)),

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-import structlog
-
 from services.request.decide import progress
 from services.request.model import Request
 from services.request.store import Surroundings, listening
@@ -18,10 +16,8 @@ from shared.messaging.decision import Handler, by
 from shared.messaging.envelope import Incoming
 from shared.messaging.errors import WillNotPass
 from shared.messaging.loop import Loop, Work
-from shared.messaging.service import Platform, Subscription, Timer
+from shared.messaging.service import Isolating, Platform, Subscription, Timer, Unhandled
 from shared.storage import MongoAggregates, Replica
-
-log = structlog.get_logger(__name__)
 
 _MEANS_SOMETHING = (b'"AssignmentAdded"', b'"AssignmentEnded"', b'"AssignmentMoved"', b'"requestId"')
 """Most holdings only tell that a rule's assignment got on: neither who holds what nor any request changes by it."""
@@ -63,20 +59,22 @@ def holdings(platform: Platform, loop: Loop[Request], store: MongoAggregates, ar
             return None
         return HoldingFact.model_validate_json(record.value)
 
-    async def handle(heard: Sequence[HoldingFact | None]) -> None:
-        facts = [fact for fact in heard if fact is not None]
+    isolating = Isolating()
+
+    async def handle(heard: Sequence[HoldingFact | None]) -> Unhandled:
+        facts = {place: fact for place, fact in enumerate(heard) if fact is not None}
         if not facts:
-            return
-        await around.holdings.apply(facts)
-        waiting = await listening(store, {fact.subject for fact in facts})
-        works = [
-            Work(progress.HoldingTold(id, fact), _caused_by(fact))
-            for fact in facts
-            for id in waiting.get(fact.subject, ())
-        ]
-        for outcome in await loop.run(works, handler, platform.patience("request.holdings")):
-            if outcome.error is not None:
-                log.error("a request could not follow a holding", request=outcome.subject, exc_info=outcome.error)
+            return {}
+        await around.holdings.apply(list(facts.values()))
+        waiting = await listening(store, {fact.subject for fact in facts.values()})
+        told = [(place, id) for place, fact in facts.items() for id in waiting.get(fact.subject, ())]
+        works = [Work(progress.HoldingTold(id, facts[place]), _caused_by(facts[place])) for place, id in told]
+        outcomes = await isolating.run(loop, works, handler, lambda: platform.patience("request.holdings"))
+        return {
+            place: outcome.error
+            for (place, _), outcome in zip(told, outcomes, strict=True)
+            if outcome.error is not None
+        }
 
     return platform.takes(tuple(topics.lanes_of(topics.HOLDING_FACTS)), handle, decode=decode)
 

@@ -61,6 +61,8 @@ class Outcome(Generic[S]):
     decision: Decision[S] | None = None
     version: int = 0
     error: WillNotPass | None = None
+    again: tuple[Decision[S], ...] = ()
+    """What second looks at its subject came to that were written after it, the oldest first."""
 
 
 @dataclass(slots=True)
@@ -146,6 +148,7 @@ class Loop(Generic[S]):
         clashes: dict[str, set[str]] = {}
         positions = _last_positions(works)
         touched: dict[str, _Touched[S]] = {}
+        seen_again: dict[str, tuple[Decision[S], ...]] = {}
         for round_ in count():
             stamp = self._new_stamp()
             subjects = await self._locate(works, remaining, handler, attempt)
@@ -166,8 +169,10 @@ class Loop(Generic[S]):
                     later.add(index)
                 else:
                     self._decide_one(outcomes[index], draft, handler.decide, context, clashes, now)
-            for id in again:
-                self._decide_again(id, drafts[id], handler, context, works[0], positions, clashes, now)
+            looked = {
+                id: self._decide_again(id, drafts[id], handler, context, works[0], positions, clashes, now)
+                for id in again
+            }
             written = await self._write(drafts, stamp, attempt)
             lost = written.lost | set(written.clashed)
             await self._publish([draft for id, draft in drafts.items() if id not in lost], attempt)
@@ -176,12 +181,16 @@ class Loop(Generic[S]):
             touched.update(
                 (id, _Touched(draft.state, context, round_)) for id, draft in drafts.items() if id not in lost
             )
+            for id in looked.keys() - lost:
+                seen_again[id] = (*seen_again.get(id, ()), looked[id])
             again = [id for id in again if id in lost]
             remaining = [index for index in remaining if outcomes[index].subject in lost or index in later]
             if not remaining and not again:
                 again = await attempt("look", lambda: self._moved(handler, touched))
             if not remaining and not again:
                 break
+        for outcome in outcomes if seen_again else ():
+            outcome.again = seen_again.get(outcome.subject, ())
         return outcomes
 
     async def sweep(self, before: datetime, limit: int = 500, attempts: Attempts | None = None) -> int:
@@ -268,7 +277,7 @@ class Loop(Generic[S]):
         positions: tuple[Position, ...],
         clashes: Mapping[str, set[str]],
         now: datetime,
-    ) -> None:
+    ) -> Decision[S]:
         """A second look happens now, and belongs to the whole batch: all its positions bring it back."""
         outcome = Outcome[S](Work(Again(), first.cause), id)
         self._decide_one(outcome, draft, handler.again, context, clashes, now)
@@ -277,6 +286,8 @@ class Loop(Generic[S]):
         if positions:
             draft.positions = {(p.topic, p.partition): p for p in positions}
             draft.unmoored = False
+        assert outcome.decision is not None
+        return outcome.decision
 
     def _records(
         self, decision: Decision[S], draft: _Draft[S], cause: Cause, version: int, now: datetime

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -54,6 +54,8 @@ Decode = Callable[[Incoming], Any]
 """A message from a record. Raises WillNotPass; a contract's own ValidationError counts as that."""
 OnInvalid = Callable[[Incoming, WillNotPass], Outgoing]
 CauseOf = Callable[[Any, Incoming], Cause]
+Unhandled = Mapping[int, WillNotPass]
+"""Of a batch, by their place in it: messages that can never be handled, and why."""
 _Aside = tuple[Incoming, WillNotPass, str | None]
 """A record, why it is set aside, and the aggregate that is marked."""
 
@@ -188,7 +190,7 @@ class Platform:
     def takes(
         self,
         topics: Sequence[Topic],
-        handle: Callable[[Sequence[Any]], Awaitable[None]],
+        handle: Callable[[Sequence[Any]], Awaitable[Unhandled | None]],
         *,
         name: str | None = None,
         decode: Decode | None = None,
@@ -197,7 +199,7 @@ class Platform:
     ) -> Subscription:
         """Batches of decoded messages go to `handle` (a replica, a trail); what does not validate: dead letters.
 
-        `only`: as in `hears`.
+        So does what `handle` returns as unhandled. `only`: as in `hears`.
 
         `handle` is called again with the same batch after a crash or a MayPass; it has to bear that."""
         group = self._group(topics[0]) if name is None else f"{self.service}.{name}"
@@ -207,8 +209,9 @@ class Platform:
             messages = [message for _, message in good]
             if messages:
                 self.failpoints.reach(Point.BEFORE_WRITE, self.service)
-                await self.patience(group)("write", lambda: handle(messages))
+                unhandled = await self.patience(group)("write", lambda: handle(messages))
                 self.failpoints.reach(Point.AFTER_WRITE, self.service)
+                bad += [(good[place][0], reason) for place, reason in (unhandled or {}).items()]
             aside = [(record, reason, None) for record, reason in bad if not record.header(DISCARD_OF)]
             await self._set_aside(aside, group, None)
 
@@ -400,13 +403,20 @@ def _decoded(
                 bad.append((record, WillNotPass("discarded", "given up by an operator")))
             else:
                 good.append((record, decode(record)))
-        except WillNotPass as reason:
-            bad.append((record, reason))
-        except ValidationError as problem:
-            bad.append((record, WillNotPass("invalid", said_briefly(problem))))
         except Exception as fault:
-            bad.append((record, WillNotPass("undecodable", f"{type(fault).__name__}: {fault}")))
+            bad.append((record, unreadable(fault)))
     return good, bad
+
+
+def unreadable(fault: Exception) -> WillNotPass:
+    """Why a record is no message, from what its decoding raised."""
+    match fault:
+        case WillNotPass():
+            return fault
+        case ValidationError():
+            return WillNotPass("invalid", said_briefly(fault))
+        case _:
+            return WillNotPass("undecodable", f"{type(fault).__name__}: {fault}")
 
 
 def _by_topic(record: Incoming) -> Contract:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from services.assignment.decide.look import Look
 from services.assignment.decide.membership import knowing
@@ -58,6 +58,37 @@ class Step:
     expected: int
     over: bool
     """Nobody is left."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What has been written for one job since its timer rang, under which state of the rules."""
+
+    due: Due
+    decided: dict[str, int] = field(default_factory=dict)
+    """By person, the latest epoch they were decided under."""
+    changed: dict[str, int] = field(default_factory=dict)
+    """Likewise of those whose access it changed, second looks included."""
+
+    def take(self, decisions: Mapping[str, Sequence[Decision[Holding]]]) -> None:
+        """Add what became of these people."""
+        for person, made in decisions.items():
+            for decision in made:
+                if decision.state is not None:
+                    self.decided[person] = decision.state.epoch
+                    if decision.transitions:
+                        self.changed[person] = decision.state.epoch
+
+    def step(self, job: RuleJob, people: Sequence[str], expected: int, *, over: bool) -> Step:
+        """As `job` counts it: what was decided under rules before its target is none of its own."""
+        decided = {*people, *(person for person, epoch in self.decided.items() if epoch >= job.target_epoch)}
+        return Step(
+            people[-1] if people else None,
+            len(decided),
+            sum(epoch >= job.target_epoch for epoch in self.changed.values()),
+            max(expected, len(decided)),
+            over,
+        )
 
 
 def move_on(job: RuleJob | None, _due: Due, at: Circumstances[Mapping[str, Step]]) -> Decision[RuleJob]:

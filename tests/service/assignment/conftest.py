@@ -136,9 +136,7 @@ async def surroundings(
         kafka=servers.endpoints.kafka,
         mongo=servers.endpoints.mongo,
         namespace=f"as{next(_numbers)}-{time.time_ns() % 10**9}",
-        timer_poll_s=0.05,
-        partitions=2,
-        **settings,
+        **{"timer_poll_s": 0.05, "partitions": 2, **settings},
     )
     turnable = clock if isinstance(clock, TurnableClock) else TurnableClock(NOW)
     hosts = [Host(known, {"assignment": assemble}, clock=turnable) for _ in range(replicas)]
