@@ -141,7 +141,12 @@ async def test_a_fact_that_is_none_does_not_hold_the_groups_that_a_rule_fills(
             membership_rule='user.department -eq "Sales"', membership_rule_processing_state="On",
         )  # fmt: skip
         await it.database.collection("groups").insert_one(
-            {"_id": "g", "version": 1, "revision": 1, "state": group.model_dump(by_alias=False)}
+            {
+                "_id": "g",
+                "version": 1,
+                "revision": 1,
+                "state": group.model_dump(by_alias=False) | {"filled_by": group.filled_by},
+            }
         )
         made = GroupFact(
             id="group:g:1", cause=CAUSE, subject="g", version=1, at=NOW, transitions=(GroupCreated(),), state=group
