@@ -13,9 +13,10 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import AwareDatetime, Field, model_validator
 
 from services.assignment.decide import direct, person, reprocess
+from services.assignment.decide.separation import separated
 from services.assignment.history import History
 from services.assignment.model import HOLDING, Holding, load_assignment, load_job, public_assignment, public_job
-from services.assignment.rulebook import Rulebook
+from services.assignment.rulebook import Package, Rulebook
 from services.assignment.store import ENDED, ITEMS, LIVE, NOBODY, Looks, narrowed
 from shared.clock import milliseconds
 from shared.contracts.base import Refusal
@@ -51,6 +52,7 @@ _REFUSED: dict[str, type[GraphError]] = {
     "alreadyHeld": Conflict,
     "assignedByRule": Conflict,
     "assignmentNotDelivered": Conflict,
+    "requestsNotAccepted": Forbidden,
 }
 
 
@@ -435,8 +437,15 @@ def access_of(holding: Holding, version: int, book: Rulebook) -> Rendered:
             }
             for grant in holding.grants.values()
         ],
+        "withheld": [_withheld(holding, book.packages[id], book) for id in holding.withheld if id in book.packages],
         "nextDate": graph_time(holding.due_at) if holding.due_at else None,
     }
+
+
+def _withheld(holding: Holding, package: Package, book: Rulebook) -> Rendered:
+    """What a rule would give, and why it does not."""
+    reason = separated(holding.id, holding.assignments, holding.groups, package, book)
+    return {"packageId": package.id, "package": package.name, "reason": reason.message if reason else None}
 
 
 def _moment(given: datetime | None) -> datetime | None:

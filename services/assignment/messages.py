@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from services.assignment.decide import command, delivery, expiry, membership, person, rules
@@ -70,9 +69,8 @@ def membership_facts(
 def commands(platform: Platform, loop: Loop[Holding], looks: Looks) -> Subscription:
     """What requests ask for."""
 
-    async def look(asked: Sequence[AssignmentCommand], states: Mapping[str, Holding | None]) -> Look:
-        ended = await looks.history.which([one.order.assignment_id for one in asked])
-        return replace(await looks.look(asked, states), ended=ended)
+    async def look(asked: Sequence[AssignmentCommand], _states: Mapping[str, Holding | None]) -> Look:
+        return await looks.look_for_adding([one.order.assignment_id for one in asked], {one.person_id for one in asked})
 
     handler = Handler(command.obey, by(lambda one: one.person_id), look, looks.look_again, person.second_look)
     return platform.hears(topics.ASSIGNMENT_COMMANDS, loop, handler)
@@ -112,7 +110,7 @@ def catalog_facts(
     ]
 
 
-_WORDS_ONLY = frozenset({"name", "version", "epoch", "expires_after_s", "expires_at", "incompatible"})
+_WORDS_ONLY = frozenset({"name", "version", "epoch", "expires_after_s", "expires_at", "accepts_by_hand"})
 
 
 def _matters(before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> bool:

@@ -88,7 +88,8 @@ class Holding:
     """What a list of assignments shows of its target: displayName, userPrincipalName, mail."""
     memberships_version: int = 0
     groups: tuple[str, ...] = ()
-    """Groups that some rule names, in small letters, of which the person was a member in that version."""
+    """Groups that some rule or separation of duties names, in small letters, and that the person was in in that
+    version."""
     epoch: int = 0
     """State of the rules under which all this was decided."""
     assignments: dict[str, Assignment] = field(default_factory=dict)
@@ -97,6 +98,8 @@ class Holding:
     """By resource role."""
     ended: tuple[str, ...] = ()
     due_at: datetime | None = None
+    withheld: tuple[str, ...] = ()
+    """Packages that a rule would give, were it not for separation of duties; said once, when it began."""
 
     def having(self, **changes: Any) -> Holding:
         return replace(self, **changes)
@@ -130,7 +133,7 @@ _PERSON = {status.value: status for status in PersonStatus}
 
 def dump(holding: Holding) -> dict[str, Any]:
     """As MongoDB keeps it; indexes are made over these names."""
-    return {
+    document = {
         "status": holding.status.value if holding.status else None,
         "person_version": holding.person_version,
         "facets": holding.facets,
@@ -154,6 +157,9 @@ def dump(holding: Holding) -> dict[str, Any]:
         "due_at": holding.due_at,
         "id": holding.id,
     }
+    if holding.withheld:
+        document["withheld"] = list(holding.withheld)
+    return document
 
 
 # `_value_` because `value` is looked up by a descriptor written in Python, which costs as much as the rest.
@@ -207,6 +213,7 @@ def load(document: dict[str, Any]) -> Holding:
         grants,
         tuple(document["ended"]),
         document["due_at"],
+        tuple(document.get("withheld", ())),
     )
 
 

@@ -38,6 +38,8 @@ class Package:
     life: Life
     incompatible: frozenset[str] = frozenset()
     """Packages whose holders cannot be given this one."""
+    incompatible_groups: frozenset[str] = frozenset()
+    """Groups, in small letters, whose members cannot be given it either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ class Policy:
     takes_access: bool = True
     """Whoever matches no longer loses it, after `grace_period` if there is one."""
     grace_period: timedelta | None = None
+    accepts_by_hand: bool = True
+    """False: a policy for direct assignment only that takes nothing new (POL-3)."""
 
     @property
     def automatic(self) -> bool:
@@ -90,7 +94,7 @@ class Rulebook:
 
     @property
     def groups(self) -> Counter[str]:
-        """Groups (in small letters) that some rule names, and how many do."""
+        """Groups (in small letters) that some rule or some separation of duties names, and how many do."""
         return self._groups
 
     def policies_of_package(self, package_id: str) -> list[Policy]:
@@ -129,6 +133,8 @@ class Rulebook:
             touched.update(self._of_population.get(population.id, {}))
         for package in packages:
             known = self.packages.get(package.id)
+            self._groups.subtract(_guarded_by(known))
+            self._groups.update(_guarded_by(package))
             self.packages[package.id] = package
             if known is None or known.life is not package.life:
                 touched.update(self._of_package.get(package.id, {}))
@@ -137,6 +143,7 @@ class Rulebook:
             touched[policy.id] = None
         for policy_id in touched:
             self._file(self.policies[policy_id])
+        self._groups += Counter()  # drops what nobody names any more
 
     def _replace(self, policy: Policy) -> None:
         if known := self.policies.get(policy.id):
@@ -150,7 +157,6 @@ class Rulebook:
     def _file(self, policy: Policy) -> None:
         if policy.id in self.rules.index:
             self._groups.subtract(self._named(self.rules[policy.id]))
-            self._groups += Counter()  # drops what nobody names any more
         self.rules.remove(policy.id)
         self.undecidable.discard(policy.id)
         self.clocked.discard(policy.id)
@@ -176,11 +182,22 @@ class Rulebook:
         return {group.lower() for group in rule.references.groups}
 
 
+def _guarded_by(package: Package | None) -> frozenset[str]:
+    """Groups that an automatic assignment of it has to look at."""
+    return package.incompatible_groups if package is not None and package.life is not Life.DELETED else frozenset()
+
+
 def package_of(document: dict[str, Any]) -> Package:
     roles = tuple(role_of(*parts) for parts in document["roles"])
     keyed = tuple((role.key, role) for role in roles)
-    incompatible = frozenset(document.get("incompatible", ()))
-    return Package(document["_id"], document["name"], keyed, Life(document["life"]), incompatible)
+    return Package(
+        document["_id"],
+        document["name"],
+        keyed,
+        Life(document["life"]),
+        frozenset(document.get("incompatible", ())),
+        frozenset(document.get("incompatible_groups", ())),
+    )
 
 
 def policy_of(document: dict[str, Any]) -> Policy:
@@ -197,6 +214,7 @@ def policy_of(document: dict[str, Any]) -> Policy:
         document.get("gives_access", True),
         document.get("takes_access", True),
         _span(document.get("grace_period_s")),
+        document.get("accepts_by_hand", True),
     )
 
 

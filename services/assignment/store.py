@@ -30,6 +30,7 @@ from shared.clock import Clock
 from shared.contracts.assignment import AssignmentStatus
 from shared.contracts.catalog import PackageFact, PolicyFact, PopulationFact
 from shared.contracts.directory import MembershipsFact
+from shared.contracts.policy import TargetScope
 from shared.rules import to_mongo
 from shared.rules.properties import HIRE_DATE
 from shared.storage import Database, Documents, Index, MongoAggregates, Replica
@@ -110,6 +111,7 @@ class RuleStore:
                 "name": fact.state.display_name,
                 "roles": [[r.origin_system, r.origin_id, r.role, r.display_name] for r in fact.state.roles],
                 "incompatible": list(fact.state.incompatible_packages),
+                "incompatible_groups": [group.lower() for group in fact.state.incompatible_groups],
                 "life": fact.state.life.value,
                 "epoch": None,
             },
@@ -128,6 +130,10 @@ class RuleStore:
                 "gives_access": fact.state.gives_access,
                 "takes_access": fact.state.takes_access,
                 "grace_period_s": fact.state.grace_period.total_seconds() if fact.state.grace_period else None,
+                "accepts_by_hand": (
+                    fact.state.requestor_settings.accept_requests
+                    or fact.state.target_scope is not TargetScope.NOT_SPECIFIED
+                ),
                 "life": fact.state.life.value,
                 "created_at": fact.state.created_at,
                 "epoch": None,
@@ -218,6 +224,10 @@ def concerned(book: Rulebook, job: RuleJob, clock: Clock) -> tuple[dict[str, Any
             ways.append({**MATCHING, f"state.facets.{HIRE_DATE.name}": {"$exists": True}})
         ways.append({"$and": [MATCHING, to_mongo(rule, clock.now(), "state.facets.").filter]})
         groups |= {group.lower() for group in rule.references.groups}
+    for policy in policies:
+        if policy.automatic and (package := book.packages.get(policy.package_id)):
+            # Whoever comes to match later has to be known as a member by then.
+            groups |= package.incompatible_groups
     return ({"$or": ways} if len(ways) > 1 else held), groups
 
 
@@ -235,10 +245,17 @@ class Looks:
         return Look(book, book.epoch)
 
     async def look_for_commands(self, messages: Sequence[Any], states: Mapping[str, Any]) -> Look:
-        """And which of the assignments to be made have ended already."""
-        ended = await self.history.which([message.id for message in messages])
+        """And which of the assignments to be made have ended already, and in which groups these people are."""
+        return await self.look_for_adding(
+            [message.id for message in messages], {message.person_id for message in messages}
+        )
+
+    async def look_for_adding(self, ids: Collection[str], people: Collection[str]) -> Look:
+        """For assignments to be made under these ids, for these people."""
+        ended = await self.history.which(ids)
         book = await self.rules.present()
-        return Look(book, book.epoch, ended=ended)
+        known = await self.memberships.of(people) if book.groups else {}
+        return Look(book, book.epoch, ended=ended, memberships=known)
 
     async def look_for_jobs(self, messages: Sequence[Any], states: Mapping[str, Any]) -> Look:
         """And whose memberships may tell more by now, for rules may name other groups than they did."""

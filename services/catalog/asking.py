@@ -33,6 +33,8 @@ from shared.web.questions import CHOICE, TEXT
 
 MOST_STAGES = 3
 MOST_QUESTIONS = 50
+MOST_ORGANIZATIONS, MOST_SUBJECTS = 1_000, 500
+"""Targets of one policy (CAT-7): they are read with every request."""
 DEEPEST = 12
 """Levels of a body that is kept as it came; far less than MongoDB takes."""
 
@@ -71,6 +73,7 @@ _SCOPES = {scope.value.lower(): scope for scope in TargetScope}
 
 
 class RequestorSettingsIn(Body):
+    accept_requests: bool | None = None
     enable_targets_to_self_add_access: bool | None = None
     enable_targets_to_self_update_access: bool | None = None
     enable_targets_to_self_remove_access: bool | None = None
@@ -141,6 +144,9 @@ def scope_of(said: str | None, targets: Sequence[dict[str, Any]]) -> tuple[Targe
             f"A policy with allowedTargetScope {scope.value} {asked} specificAllowedTargets.",
             target="specificAllowedTargets",
         )
+    most = MOST_ORGANIZATIONS if scope is TargetScope.SPECIFIC_ORGANIZATIONS else MOST_SUBJECTS
+    if len(targets) > most:
+        raise BadRequest(f"A policy names at most {most} targets of this kind.", target="specificAllowedTargets")
     return scope, subject_sets(targets, allowed, "specificAllowedTargets")
 
 
@@ -326,7 +332,9 @@ def subject_set_said(one: SubjectSet) -> dict[str, Any]:
 
 
 def requestor_settings_said(settings: RequestorSettings) -> dict[str, Any]:
-    said = settings.model_dump(by_alias=True, exclude={"on_behalf_requestors"})
+    # Graph's v1.0 has lost the switch "enable new requests": it is said only where it is off (POL-3).
+    unsaid = {"on_behalf_requestors", *(("accept_requests",) if settings.accept_requests else ())}
+    said = settings.model_dump(by_alias=True, exclude=unsaid)
     return {**said, "onBehalfRequestors": [subject_set_said(one) for one in settings.on_behalf_requestors]}
 
 

@@ -49,6 +49,8 @@ _REFUSED: dict[str, type[GraphError]] = {
     "onBehalfDisabled": Forbidden,
     "notOnBehalfOf": Forbidden,
     "notInScope": Forbidden,
+    "requestsNotAccepted": Forbidden,
+    "catalogNotExternal": Forbidden,
     "requestPending": Conflict,
     "alreadyAssigned": Conflict,
     "beingDeleted": Conflict,
@@ -325,13 +327,8 @@ def _offering(routes: APIRouter, desk: Desk) -> None:
             raise BadRequest(f"'{on[:64]}' is not one that access packages can be filtered by.", target="on")
         person = await person_of(caller)
         scene = await around.requestable()
-        ids = offers.packages_for(person, scene.policies.values(), scene, now())
-        scope = {
-            "_id": {"$in": sorted(ids)},
-            "life": "active",
-            "is_hidden": False,
-            "catalog_id": {"$in": sorted(scene.published)},
-        }
+        ids = offers.requestable(person, scene, now())
+        scope = {"_id": {"$in": sorted(ids)}, "is_hidden": False}
 
         async def find(query: ListQuery) -> list[dict[str, Any]]:
             return await around.package_documents.find(

@@ -101,7 +101,10 @@ class Surroundings:
         self.catalogs: Replica[CatalogFact] = Replica(
             database,
             "catalogs",
-            lambda fact: {"published": fact.state.state == "published" and fact.state.life is Life.ACTIVE},
+            lambda fact: {
+                "published": fact.state.state == "published" and fact.state.life is Life.ACTIVE,
+                "external": fact.state.is_externally_visible,
+            },
         )
         self.people: Replica[PersonFact] = Replica(
             database,
@@ -162,25 +165,33 @@ class Surroundings:
         populations, catalogs = await asyncio.gather(
             self._populations_in(states), self.catalogs.get({one.catalog_id for one in packages.values()})
         )
+        published, external = _published(catalogs.values())
         return Scene(
             packages=packages,
             policies=states,
             people=persons,
             held=held,
             populations=populations,
-            published=frozenset(id for id, one in catalogs.items() if one["published"]),
+            published=published,
+            external=external,
         )
 
     async def requestable(self) -> Scene:
-        """All policies by which anybody may ask for themself, and the published catalogs."""
+        """All policies by which anybody may ask for themself, their packages, and the published catalogs."""
         policies, catalogs = await asyncio.gather(
             self.policies.find({"requestable": True}), self.catalogs.find({"published": True})
         )
         states = _policies(policies)
+        published, external = _published(catalogs)
+        packages, populations = await asyncio.gather(
+            self.packages_of({one.state.package_id for one in states.values()}), self._populations_in(states)
+        )
         return Scene(
+            packages=packages,
             policies=states,
-            populations=await self._populations_in(states),
-            published=frozenset(one["_id"] for one in catalogs),
+            populations=populations,
+            published=published,
+            external=external,
         )
 
     async def _populations_in(self, policies: Mapping[str, Policy]) -> dict[str, str]:
@@ -197,6 +208,7 @@ class Surroundings:
                 one["name"],
                 one["catalog_id"],
                 Life(one["life"]),
+                one["is_hidden"],
                 frozenset(one["incompatible_packages"]),
                 frozenset(one["incompatible_groups"]),
             )
@@ -229,6 +241,13 @@ class Surroundings:
 def _held(parts: Sequence[Any]) -> Held:
     id, package_id, policy_id, kind, status, starts_at, ends_at = parts
     return Held(id, package_id, policy_id, kind, AssignmentStatus(status), starts_at, ends_at)
+
+
+def _published(catalogs: Iterable[Mapping[str, Any]]) -> tuple[frozenset[str], frozenset[str]]:
+    """Which are published, and which of these are open to people outside."""
+    published = [one for one in catalogs if one["published"]]
+    external = frozenset(one["_id"] for one in published if one.get("external"))
+    return frozenset(one["_id"] for one in published), external
 
 
 def _policies(found: Iterable[Mapping[str, Any]]) -> dict[str, Policy]:

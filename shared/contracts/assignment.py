@@ -119,7 +119,7 @@ class AssignmentEndsSoon(Transition):
 
 
 class AssignmentRefused(Transition):
-    """Somebody asked for an assignment and cannot have it."""
+    """Somebody asked for an assignment, or a rule would give one, and the person cannot have it."""
 
     type: Literal["AssignmentRefused"] = "AssignmentRefused"
     package_id: str

@@ -64,6 +64,9 @@ class SubjectSet(Contract):
 class RequestorSettings(Contract):
     """Who may ask for what. The default lets nobody ask."""
 
+    accept_requests: bool = Field(
+        True, description="False: nothing new under this policy; one for direct assignment only gives nobody anything."
+    )
     enable_targets_to_self_add_access: bool = False
     enable_targets_to_self_update_access: bool = False
     enable_targets_to_self_remove_access: bool = False

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from services.assignment.decide.look import Look
+from services.assignment.decide.separation import separated
 from services.assignment.decide.settle import Said, add, called_for, end, make_way, reminders_past, settle
 from services.assignment.model import Assignment, Holding
-from services.assignment.rulebook import Package, Rulebook
+from services.assignment.rulebook import Rulebook
 from shared.contracts.assignment import AssignmentKind, AssignmentRefused, AssignmentStatus, EndReason
 from shared.contracts.base import Refusal
 from shared.contracts.catalog import Life
@@ -44,7 +45,7 @@ def assign_directly(holding: Holding | None, asked: AssignDirectly, at: Circumst
         return Decision(holding, refusal=Refusal(code="personNotFound", message=f"No person {asked.person_id}."))
     if asked.id in holding.assignments or asked.id in holding.ended or asked.id in at.context.ended:
         return Decision(holding)
-    if refusal := why_not(holding, asked, at):
+    if refusal := why_not(holding, asked, at) or _not_accepted(asked, at.context.rules):
         refused = AssignmentRefused(package_id=asked.package_id, policy_id=asked.policy_id, reason=refusal)
         return Decision(holding.having(), (refused,), refusal=refusal)
     policy = at.context.rules.policies[asked.policy_id]
@@ -108,17 +109,17 @@ def why_not(holding: Holding, asked: AssignDirectly, at: Circumstances[Look]) ->
             code="alreadyHeld",
             message=f'Person {holding.id} holds the access package "{package.name}" already: assignment {other.id}.',
         )
-    return separated(holding, package, rules)
+    known = at.context.memberships.get(holding.id)
+    groups = known.groups if known is not None else holding.groups
+    return separated(holding.id, holding.assignments, groups, package, rules)
 
 
-def separated(holding: Holding, package: Package, rules: Rulebook) -> Refusal | None:
-    """Separation of duties: who holds what is incompatible with `package`, now or later on, cannot have it."""
-    for one in holding.assignments.values():
-        if one.package_id in package.incompatible:
-            other = rules.packages[one.package_id].name
-            text = f'Person {holding.id} holds "{other}", which is incompatible with "{package.name}".'
-            return Refusal(code="incompatibleAccessPackage", message=text)
-    return None
+def _not_accepted(asked: AssignDirectly, rules: Rulebook) -> Refusal | None:
+    """A request that was taken while the policy took any is obeyed all the same: only what begins here is refused."""
+    policy = rules.policies[asked.policy_id]
+    if policy.accepts_by_hand:
+        return None
+    return Refusal(code="requestsNotAccepted", message=f'The policy "{policy.name}" takes nothing new.')
 
 
 def by_rule(one: Assignment) -> Refusal:

@@ -26,6 +26,6 @@ class Look:
     ended: frozenset[str] = frozenset()
     """Ids, of those that commands would create, that the history has."""
     memberships: Mapping[str, Memberships] = field(default_factory=dict)
-    """By person, where a job brings what rules name newly."""
+    """By person, where a job brings what rules name newly, or something is to be given by hand."""
     concerned: Collection[str] = ()
     """People of whom the batch says that they came into, or left, a group that a rule names."""

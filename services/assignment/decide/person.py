@@ -38,6 +38,7 @@ def person_changed(holding: Holding | None, fact: PersonFact, at: Circumstances[
         before.grants,
         before.ended,
         before.due_at,
+        before.withheld,
     )
     return settle(now, at, known=before)
 

@@ -4,7 +4,7 @@ Every act ends here, so one holding is always the outcome of the same rules, wha
 
 1. who has left keeps nothing; what has run out ends, what has begun is held;
 2. rules give and take, the latter after the policy's grace period or never: a package is held once; a direct
-   assignment wins, and a rule takes over when it ends;
+   assignment wins, and a rule takes over when it ends; no rule gives against separation of duties;
 3. a grant exists exactly while an assignment needs it, and is delivered exactly while the person is active;
 4. an assignment is as far as the deliveries of its grants are.
 """
@@ -15,6 +15,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from services.assignment.decide.look import Look
+from services.assignment.decide.separation import separated
 from services.assignment.model import MOST_ENDED, Assignment, Grant, Holding, public_assignment
 from services.assignment.rulebook import Rulebook
 from shared.contracts.assignment import (
@@ -25,6 +26,7 @@ from shared.contracts.assignment import (
     AssignmentKind,
     AssignmentMoved,
     AssignmentProgressed,
+    AssignmentRefused,
     AssignmentStatus,
     EndReason,
     GrantGiven,
@@ -53,13 +55,14 @@ def settle(holding: Holding, at: Circumstances[Look], said: Said | None = None, 
     said = [] if said is None else said
     rules = at.context.rules
     assignments = dict(holding.assignments)
-    held_back = False
+    held_back, withheld = False, holding.withheld
     if holding.status is PersonStatus.LEFT:
+        withheld = ()
         for one in holding.assignments.values():
             end(assignments, one, EndReason.LEFT, said)
     else:
         _by_date(assignments, at.now, said)
-        held_back = _by_rules(holding, assignments, at, said)
+        held_back, withheld = _by_rules(holding, assignments, at, said)
     grants = _grants(holding, assignments, rules, at.version, said)
     _progress(holding, assignments, grants, rules, said)
     due_at = _next_date(holding, assignments, rules, at.now)
@@ -71,6 +74,7 @@ def settle(holding: Holding, at: Circumstances[Look], said: Said | None = None, 
         and not said
         and assignments == known.assignments
         and grants == known.grants
+        and withheld == known.withheld
         and due_at == known.due_at
     ):
         return Decision(known)
@@ -90,6 +94,7 @@ def settle(holding: Holding, at: Circumstances[Look], said: Said | None = None, 
         grants,
         ended,
         due_at,
+        withheld,
     )
     return Decision(settled, tuple(said))
 
@@ -177,8 +182,9 @@ def _next_date(holding: Holding, assignments: dict[str, Assignment], rules: Rule
 
 def _by_rules(  # noqa: PLR0912 (one a case, in the order in which they win)
     holding: Holding, assignments: dict[str, Assignment], at: Circumstances[Look], said: Said
-) -> bool:
-    """Give and take by rule. True if something was not taken because a dead letter may speak against it."""
+) -> tuple[bool, tuple[str, ...]]:
+    """Give and take by rule. Returns whether something was not taken because a dead letter may speak against it, and
+    the packages not given for separation of duties."""
     rules = at.context.rules
     matching, undecided = _matching(holding, rules, at.now)
     held: set[str] = set()
@@ -208,12 +214,20 @@ def _by_rules(  # noqa: PLR0912 (one a case, in the order in which they win)
                 _take(assignments, one, rules, said)
                 continue
             held.add(one.package_id)
+    withheld: tuple[str, ...] = ()
     for policy_id in sorted(matching, key=rules.order) if len(matching) > 1 else matching:
         package_id = rules.policies[policy_id].package_id
-        if package_id not in held and rules.may_add(policy_id):
-            held.add(package_id)
+        if package_id in held or not rules.may_add(policy_id):
+            continue
+        held.add(package_id)
+        reason = separated(holding.id, assignments, holding.groups, rules.packages[package_id], rules)
+        if reason is None:
             add(assignments, _given(holding, package_id, policy_id, at), said)
-    return held_back
+            continue
+        withheld = (*withheld, package_id)
+        if package_id not in holding.withheld:
+            said.append(AssignmentRefused(package_id=package_id, policy_id=policy_id, reason=reason))
+    return held_back, withheld
 
 
 def _matching(holding: Holding, rules: Rulebook, now: datetime) -> tuple[set[str], set[str]]:

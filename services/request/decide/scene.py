@@ -38,6 +38,7 @@ class Package:
     name: str
     catalog_id: str
     life: Life
+    is_hidden: bool = False
     incompatible_packages: frozenset[str] = frozenset()
     incompatible_groups: frozenset[str] = frozenset()
 
@@ -81,3 +82,5 @@ class Scene:
     """Their rules."""
     published: frozenset[str] = frozenset()
     """Catalogs."""
+    external: frozenset[str] = frozenset()
+    """Those of them that are open to people outside."""

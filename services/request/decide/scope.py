@@ -21,14 +21,23 @@ _CLASS = {
 }
 """Of several policies that fit, those of the best class are offered (POL-4)."""
 
+FOR_PEOPLE_OUTSIDE = frozenset(
+    {TargetScope.SPECIFIC_ORGANIZATIONS, TargetScope.ALL_ORGANIZATIONS, TargetScope.ALL_EXTERNAL}
+)
+"""A policy is for people inside the directory or for people outside, never for both (POL-1)."""
+
 
 def in_scope(policy: PolicyState, person: Person, scene: Scene, now: datetime) -> bool:
-    """Whether that person may have the package under the policy. Policies for people outside are for nobody yet."""
+    """Whether that person may have the package under the policy.
+
+    Policies for organisations are for nobody as long as it is not known who belongs to which."""
     match policy.target_scope:
         case TargetScope.ALL_USERS:
             return True
         case TargetScope.ALL_MEMBERS:
             return not person.is_guest
+        case TargetScope.ALL_EXTERNAL:
+            return person.is_guest
         case TargetScope.SPECIFIC_USERS:
             return not policy.is_automatic and any(_is_in(one, person, scene, now) for one in policy.targets)
         case _:

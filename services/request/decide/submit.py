@@ -12,12 +12,12 @@ from services.request.decide.answers import not_answered
 from services.request.decide.period import AS_THE_POLICY_SAYS, Period, Schedule, new_end, period
 from services.request.decide.progress import proceed
 from services.request.decide.scene import Held, Package, Person, Policy, Scene
-from services.request.decide.scope import in_scope, offered
+from services.request.decide.scope import FOR_PEOPLE_OUTSIDE, in_scope, offered
 from services.request.model import ADDS, BY_USERS, REMOVES, Request, Terms
 from shared.contracts.base import Refusal
 from shared.contracts.catalog import Life, PolicyState
 from shared.contracts.directory import PersonStatus
-from shared.contracts.policy import Answer, SubjectKind, SubjectSet
+from shared.contracts.policy import Answer, SubjectKind, SubjectSet, TargetScope
 from shared.contracts.request import RequestStatus, RequestSubmitted, RequestType
 from shared.ids import derived_id
 from shared.messaging.decision import Circumstances, Decision
@@ -112,8 +112,9 @@ def _adding(ask: Ask, person: Person, requestor: Person | None, at: At) -> Reque
     if isinstance(policy, Refusal):
         return policy
     refusal = (
-        _not_open(package, policy.state, scene)
+        _not_open(package, policy.state, scene, by_user=ask.by_user)
         or _not_for(ask, person, requestor, policy.state, "add", scene, at.now)
+        or _not_external(package, policy.state, scene)
         or _conflict(person, package, scene)
         or _not_said(ask, policy.state)
         or not_answered(policy.state.questions, ask.answers)
@@ -181,14 +182,23 @@ def _policy(ask: Ask, package: Package, person: Person, scene: Scene, now: datet
     return asking[0]
 
 
-def _not_open(package: Package, policy: PolicyState, scene: Scene) -> Refusal | None:
+def _not_open(package: Package, policy: PolicyState, scene: Scene, *, by_user: bool) -> Refusal | None:
     if package.life is not Life.ACTIVE or policy.life is not Life.ACTIVE:
         return _no("beingDeleted", f'The access package "{package.name}" or its policy is being deleted.')
     if package.catalog_id not in scene.published:
         return _no("catalogUnpublished", f'The catalog of the access package "{package.name}" is not published.')
     if policy.is_automatic:
         return _no("policyIsAutomatic", f'The policy "{policy.display_name}" assigns by rule; nobody asks under it.')
+    if not policy.requestor_settings.accept_requests and (by_user or policy.target_scope is TargetScope.NOT_SPECIFIED):
+        return _no("requestsNotAccepted", f'The policy "{policy.display_name}" takes no new requests.')
     return None
+
+
+def _not_external(package: Package, policy: PolicyState, scene: Scene) -> Refusal | None:
+    """A policy for people outside is not enough: the catalog has to be open to them, too (CAT-3)."""
+    if policy.target_scope not in FOR_PEOPLE_OUTSIDE or package.catalog_id in scene.external:
+        return None
+    return _no("catalogNotExternal", f'The catalog of the access package "{package.name}" is not for people outside.')
 
 
 def _not_for(

@@ -134,8 +134,15 @@ class OnePerson(RuleBasedStateMachine):
                 assert self.due[transition.role.key], "taken twice"
                 assert transition.version == self.version
                 self.due[transition.role.key] = False
-            elif isinstance(transition, AssignmentAdded) and transition.assignment.kind is AssignmentKind.AUTOMATIC:
-                assert self.book.policies[transition.assignment.policy_id].gives_access
+            elif isinstance(transition, AssignmentAdded):
+                assert decision.state is not None
+                guarded = self.book.packages[transition.assignment.package_id]
+                before = self.state.assignments if self.state else {}
+                stays = {one.package_id for id, one in before.items() if id in decision.state.assignments}
+                assert not stays & guarded.incompatible, "given against separation of duties"
+                assert not set(decision.state.groups) & guarded.incompatible_groups
+                if transition.assignment.kind is AssignmentKind.AUTOMATIC:
+                    assert self.book.policies[transition.assignment.policy_id].gives_access
             elif isinstance(transition, AssignmentMoved) and transition.after.ends_at is not None:
                 grace = self.book.policies[transition.after.policy_id].grace_period
                 assert grace is not None
@@ -260,6 +267,23 @@ class OnePerson(RuleBasedStateMachine):
         self.book.put([replace(self.book.packages[id], roles=roles)])  # type: ignore[arg-type]
         self._rules_moved()
 
+    @rule(
+        id=st.sampled_from(PACKAGES),
+        packages=st.sets(st.sampled_from(PACKAGES), max_size=2),
+        groups=st.sets(st.sampled_from(("g1", "g3")), max_size=1),
+    )
+    def duties_are_separated(self, id: str, packages: set[str], groups: set[str]) -> None:
+        others = frozenset(packages - {id})
+        self.book.put([replace(self.book.packages[id], incompatible=others, incompatible_groups=frozenset(groups))])
+        self._rules_moved()
+
+    def _separated(self, package: str) -> bool:
+        """By a plain reckoning, as things are now."""
+        guarded = self.book.packages[package]
+        held = {one.package_id for one in self.state.assignments.values()} if self.state else set()
+        groups = set(self.state.groups) if self.state else set()
+        return bool(held & guarded.incompatible or groups & guarded.incompatible_groups)
+
     def _rules_moved(self) -> None:
         """The epoch is raised, and the job comes by."""
         self.book.epoch += 1
@@ -383,7 +407,11 @@ class OnePerson(RuleBasedStateMachine):
                 assert policy.life is not Life.DELETED
             giving = {id for id in matching.get(package, ()) if self.book.may_add(id)}
             if giving:
-                assert one is not None, "a rule matches and nothing is held"
+                assert (one is None) is (package in state.withheld), "a rule matches and nothing is held"
+            else:
+                assert package not in state.withheld
+            if package in state.withheld:
+                assert self._separated(package), "withheld for nothing"
         if state.status is PersonStatus.LEFT:
             assert not state.assignments
 
@@ -422,4 +450,4 @@ class OnePerson(RuleBasedStateMachine):
 
 TestOnePerson = OnePerson.TestCase
 TestOnePerson.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
-pytestmark = pytest.mark.spec("RES-6", "RES-9", "EXP-2", "AUT-5")
+pytestmark = pytest.mark.spec("RES-6", "RES-9", "EXP-2", "AUT-5", "SOD-3")

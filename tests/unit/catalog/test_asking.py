@@ -70,6 +70,48 @@ def test_a_policy_to_request_by_comes_back_as_it_was_sent_and_survives_the_datab
     assert again.content() == read.content()
 
 
+@pytest.mark.spec("POL-3")
+def test_the_switch_for_new_requests_is_read_and_said_only_where_it_is_off() -> None:
+    closed = policy(requestorSettings={"acceptRequests": False})
+    assert graph.policy_said(Versioned(closed, 1, {}))["requestorSettings"]["acceptRequests"] is False
+    assert "acceptRequests" not in graph.policy_said(Versioned(policy(), 1, {}))["requestorSettings"]
+
+
+@pytest.mark.spec("POL-1")
+def test_a_policy_is_for_people_inside_or_for_people_outside_and_never_for_both() -> None:
+    contoso = {"@odata.type": "#microsoft.graph.connectedOrganizationMembers", "connectedOrganizationId": "contoso"}
+    inside, outside = "specificDirectoryUsers", "specificConnectedOrganizationUsers"
+    assert policy(allowedTargetScope=outside, specificAllowedTargets=[contoso]).targets[0].id == "contoso"
+    for scope, targets in ((inside, [contoso]), (inside, [ANA, contoso]), (outside, [ANA]), (outside, [contoso, ANA])):
+        with pytest.raises(BadRequest) as refused:
+            policy(allowedTargetScope=scope, specificAllowedTargets=targets)
+        assert (refused.value.target or "").endswith("/@odata.type")
+
+
+@pytest.mark.spec("POL-6")
+def test_questions_keep_their_order_their_words_in_other_languages_and_how_they_are_answered() -> None:
+    german = [{"languageCode": "de", "text": "Warum?"}]
+    long = WHY | {"sequence": 2, "isSingleLineQuestion": False, "localizations": german}
+    short = {**WHY, "text": "Since when?", "sequence": 1, "isSingleLineQuestion": True}
+    said = graph.policy_said(Versioned(policy(questions=[long, short, WHERE]), 1, {}))["questions"]
+    assert [(one["text"], one["isRequired"]) for one in said] == [
+        ("Where?", True),
+        ("Since when?", False),
+        ("Why?", False),
+    ]
+    assert [one.get("isSingleLineQuestion") for one in said] == [None, True, False]
+    assert said[2]["localizations"] == german
+    assert [one["actualValue"] for one in said[0]["choices"]] == ["rome", "oslo"]
+
+
+@pytest.mark.spec("CAT-7")
+def test_a_policy_names_so_many_people_and_no_more() -> None:
+    some = {"allowedTargetScope": "specificDirectoryUsers"}
+    assert len(policy(**some, specificAllowedTargets=[ANA] * 500).targets) == 500
+    with pytest.raises(BadRequest, match="at most 500"):
+        policy(**some, specificAllowedTargets=[ANA] * 501)
+
+
 def test_targets_are_of_the_kinds_that_the_scope_allows() -> None:
     rule = {"@odata.type": "#microsoft.graph.attributeRuleMembers", "membershipRule": 'user.city -eq "Rome"'}
     read = policy(allowedTargetScope="specificDirectoryUsers", specificAllowedTargets=[ANA, AUDITORS, rule])

@@ -10,10 +10,12 @@ import orjson
 import pytest
 
 from services.request.decide.period import Schedule
+from services.request.decide.progress import approval_told
 from services.request.decide.scene import Held, Package, Person, Policy, Scene
 from services.request.decide.submit import Ask, submit
 from services.request.model import Request
 from shared.contracts import topics
+from shared.contracts.approval import ApprovalEnded, ApprovalFact, ApprovalState, Outcome
 from shared.contracts.assignment import AssignmentStatus
 from shared.contracts.base import Cause
 from shared.contracts.catalog import Life, PolicyState
@@ -51,7 +53,7 @@ STATE = PolicyState(
 )
 ANA = Person("ana", PersonStatus.ACTIVE, "boss", {"displayName": "Ana", "department": "Sales"}, frozenset({"g"}))
 BOSS = Person("boss", PersonStatus.ACTIVE, None, {"displayName": "Boss"})
-PACKAGE = Package("sales", "Sales", "catalog", Life.ACTIVE, frozenset({"audit"}), frozenset({"auditors"}))
+PACKAGE = Package("sales", "Sales", "catalog", Life.ACTIVE, False, frozenset({"audit"}), frozenset({"auditors"}))
 AUDIT = replace(PACKAGE, id="audit", name="Audit")
 HELD = Held("a1", "sales", "policy", "requested", AssignmentStatus.DELIVERED, NOW, NOW + timedelta(days=10))
 SCENE = Scene(
@@ -192,6 +194,108 @@ def test_what_cannot_be_asked_is_refused_with_its_reason(ask: Ask, around: Scene
     assert decision.refusal.code == code
     assert decision.state is None
     assert not decision.messages
+
+
+@pytest.mark.spec("SOD-2", "SOD-3")
+@pytest.mark.parametrize("type", [RequestType.USER_ADD, RequestType.ADMIN_ADD])
+def test_who_has_what_is_incompatible_is_refused_whoever_asks_and_one_way_only(type: RequestType) -> None:
+    """The package "sales" is not for holders of "audit", nor for the auditors; "audit" says nothing of "sales"."""
+    ask = replace(ASK, type=type, requestor_id="ana" if type is RequestType.USER_ADD else None)
+    audit = replace(HELD, id="a2", package_id="audit")
+    auditor = replace(SCENE, people={"ana": replace(ANA, groups=frozenset({"auditors"}))})
+    for around, code in ((scene(held=(audit,)), "incompatibleAccessPackage"), (auditor, "incompatibleGroup")):
+        refusal = asked(ask, around).refusal
+        assert refusal is not None
+        assert refusal.code == code
+    reverse = replace(
+        SCENE,
+        packages={"sales": PACKAGE, "audit": replace(AUDIT, incompatible_packages=frozenset())},
+        policies={"audits": Policy(1, STATE.model_copy(update={"id": "audits", "package_id": "audit"}))},
+        held={"ana": (HELD,)},
+    )
+    assert taken(replace(ask, package_id="audit", policy_id="audits"), reverse).package_id == "audit"
+
+
+_SWITCHES = [
+    f"enable_{who}_{act}_access"
+    for who in ("targets_to_self", "on_behalf_requestors_to")
+    for act in ("add", "update", "remove")
+]
+_ACTS = {"add": ASK, "update": UPDATE, "remove": replace(UPDATE, type=RequestType.USER_REMOVE)}
+
+
+@pytest.mark.spec("POL-5")
+@pytest.mark.parametrize("switch", _SWITCHES)
+def test_each_switch_of_a_policy_lets_just_one_thing_be_asked(switch: str) -> None:
+    around = scene(requestor_settings=RequestorSettings(**{switch: True}))
+    let = set()
+    for act, ask in _ACTS.items():
+        here = replace(around, held={} if act == "add" else {"ana": (HELD,)})
+        for who, requestor in (("targets_to_self", "ana"), ("on_behalf_requestors_to", "boss")):
+            if asked(replace(ask, requestor_id=requestor), here).refusal is None:
+                let.add(f"enable_{who}_{act}_access")
+    assert let == {switch}
+
+
+@pytest.mark.spec("POL-5")
+def test_a_schedule_of_ones_own_needs_a_policy_that_lets_one_choose() -> None:
+    wish = replace(ASK, schedule=Schedule(lasts=timedelta(days=1)))
+    refusal = asked(wish, scene(requestor_settings=SELF)).refusal
+    assert refusal is not None
+    assert refusal.code == "scheduleNotAllowed"
+    assert taken(wish, scene(requestor_settings=CUSTOM)).lasts == timedelta(days=1)
+
+
+@pytest.mark.spec("POL-6")
+def test_justification_and_answers_are_asked_for_as_the_policy_says_and_go_to_the_approvers() -> None:
+    stage = ApprovalStageSettings(primary_approvers=(SubjectSet(kind=SubjectKind.REQUESTOR_MANAGER),))
+    settings = ApprovalSettings(
+        is_approval_required_for_add=True, is_requestor_justification_required=True, stages=(stage,)
+    )
+    questions = (
+        Question(id="code", text="Code?", is_required=True, regex_pattern="[a-z]{3}"),
+        Question(id="where", text="Where?", choices=CHOICES, is_multiple_selection_allowed=True),
+    )
+    around = scene(approval_settings=settings, questions=questions)
+
+    def refused(justification: str | None, **answers: str) -> str | None:
+        said = tuple(Answer(question_id=id, value=value) for id, value in answers.items())
+        refusal = asked(replace(ASK, justification=justification, answers=said), around).refusal
+        return refusal.code if refusal else None
+
+    assert refused(" ", code="abc") == "justificationRequired"
+    assert refused("I sell.") == refused("I sell.", code=" ", where="rome") == "answerMissing"
+    assert refused("I sell.", code="ABC") == refused("I sell.", code="abcd") == "answerNotValid"
+    assert refused("I sell.", code="abc", where="rome,berlin") == "answerNotValid"
+    assert refused("I sell.", code="abc") is None
+    said = (Answer(question_id="code", value="abc"), Answer(question_id="where", value="rome,oslo"))
+    topic, order = commanded(replace(ASK, justification="I sell.", answers=said), around)
+    assert topic == topics.APPROVAL_COMMANDS.name
+    assert order["justification"] == "I sell."
+    assert [one["value"] for one in order["answers"]] == ["abc", "rome,oslo"]
+
+
+@pytest.mark.spec("POL-7")
+def test_what_is_pending_or_approved_keeps_the_expiration_that_the_policy_had_when_it_was_asked() -> None:
+    stage = ApprovalStageSettings(primary_approvers=(SubjectSet(kind=SubjectKind.REQUESTOR_MANAGER),))
+    settings = ApprovalSettings(is_approval_required_for_add=True, stages=(stage,))
+    pending = taken(around=scene(approval_settings=settings))
+    cause = Cause(id="a", correlation="a", actor="person:boss")
+    shorter = Circumstances(
+        now=NOW, version=2, cause=cause, context=scene(approval_settings=settings, expires_after=timedelta(days=1))
+    )
+    ended = ApprovalState(
+        id="r", person_id="ana", requestor_id="ana", package_id="sales", policy_id="policy", stages=(),
+        outcome=Outcome.APPROVED,
+    )  # fmt: skip
+    fact = ApprovalFact(
+        id="approval:r:2", cause=cause, subject="r", version=2, at=NOW, state=ended,
+        transitions=(ApprovalEnded(outcome=Outcome.APPROVED),),
+    )  # fmt: skip
+    decision = approval_told(pending, fact, shorter)
+    (message,) = decision.messages
+    order = orjson.loads(message.value or b"")["order"]
+    assert (order["type"], order["lasts"]) == ("AddAssignment", "P90D")
 
 
 def test_of_one_person_and_package_one_request_is_open() -> None:
