@@ -14,7 +14,7 @@ from services.catalog.acts import Acts
 from services.catalog.bulk import ApplyIn, apply_changes
 from services.catalog.decide import Change, Create, Delete
 from services.catalog.model import K, Kept, Package, Resource
-from services.catalog.origins import NOUNS
+from services.catalog.origins import GROUP_ROLES, NOUNS
 from services.catalog.store import LIVING, Shelf, Versioned
 from shared.contracts.base import Refusal
 from shared.contracts.catalog import Life, ResourceRole
@@ -149,8 +149,12 @@ class Edge:
         place = (found.item.origin_system, found.item.origin_id)
         wait = self.acts.platform.settings.read_wait_s
         known = await self.origins.once_heard([place], wait)
-        if system != "AadGroup" and (place not in known or role not in known[place].roles):
-            raise NotFound("The role was not found.", code="RoleNotFound", target="role/originId")
+        # A group may have gone by now: then provisioning says so, and the package can be put right.
+        if role not in (known[place].roles if place in known else GROUP_ROLES if system == "AadGroup" else ()):
+            why = "The role was not found."
+            if system == "AadGroup":
+                why = "A rule says who is a member of this group: only its ownership can be handed out."
+            raise NotFound(why, code="RoleNotFound", target="role/originId")
         return ResourceRole(
             origin_system=found.item.origin_system,
             origin_id=found.item.origin_id,
@@ -475,6 +479,8 @@ def _resource_routes(routes: APIRouter, edge: Edge) -> None:
         if origin is None:
             noun = NOUNS[asked.origin_system]
             raise NotFound(f"The {noun} {asked.origin_id} was not found.", target="resource/originId")
+        if origin.unfit:
+            raise BadRequest(f"{origin.name} {origin.unfit}: no catalog takes it.", target="resource/originId")
         item = Resource(
             id=Resource.id_of(catalog, asked.origin_system, origin.id),
             catalog_id=catalog,

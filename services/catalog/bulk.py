@@ -197,7 +197,7 @@ async def _with_resources(acts: Acts, items: Sequence[_Item], cause: Cause) -> l
             modified_at=now,
         ).as_made()
         for catalog, place in sorted(wanted)
-        if place in origins
+        if place in origins and not origins[place].unfit
     ]
     await acts.run(acts.shelves.resources, [Work(Create(one), cause) for one in resources], acts.creating)
     known = []
@@ -226,6 +226,8 @@ def _missing(package: Package, origins: Mapping[Place, Origin]) -> tuple[str, st
         noun = NOUNS[role.origin_system]
         if origin is None:
             return "ResourceNotFound", f"The {noun} {role.origin_id} was not found.", "roles"
+        if origin.unfit:
+            return "BadRequest", f"{origin.name} {origin.unfit}: no catalog takes it.", "roles"
         if role.role not in origin.roles:
             return "RoleNotFound", f"The {noun} {origin.name} has no role {role.role}.", "roles"
     for group in package.incompatible_groups:

@@ -29,6 +29,8 @@ class Origin:
     name: str
     roles: Mapping[str, str]
     """Role -> its name, of those that people can be given."""
+    unfit: str = ""
+    """Why no catalog takes it, if so (RES-2)."""
 
 
 class Origins:
@@ -49,8 +51,8 @@ class Origins:
         for system, id in places:
             asked.setdefault(system, set()).add(id)
         found: dict[Place, Origin] = {}
-        for id, name in (await self._groups.names(asked.get("AadGroup", ()))).items():
-            found["AadGroup", id] = Origin(id, name, GROUP_ROLES)
+        for id, group in (await self._groups.there(asked.get("AadGroup", ()))).items():
+            found["AadGroup", id] = _group(id, group)
         for id, one in (await self._found(self.applications, asked.get("AadApplication"))).items():
             found["AadApplication", id] = _origin(id, one)
         if urls := {folded(url): url for url in asked.get("SharePointOnline", ())}:
@@ -87,13 +89,20 @@ class Origins:
         return {id: one for id, one in found.items() if not one["deleted"]}
 
 
+def _group(id: str, one: Mapping[str, Any]) -> Origin:
+    # A rule alone says who is a member of such a group, so that only its ownership can be handed out (RES-3).
+    roles = {"Owner": "Owner"} if one.get("by_rule") else GROUP_ROLES
+    return Origin(id, one["name"], roles, "is a distribution list" if one.get("only_mail") else "")
+
+
 def folded(url: str) -> str:
     """A site's address for comparing: its case and a slash at its end do not count."""
     return url.rstrip("/").casefold()
 
 
 def _origin(id: str, one: Mapping[str, Any]) -> Origin:
-    return Origin(id, one["name"], dict(one["roles"]))
+    unfit = "takes personal accounts only" if one.get("personal") else ""
+    return Origin(id, one["name"], dict(one["roles"]), unfit)
 
 
 def _kept_of_application(fact: ApplicationFact) -> dict[str, Any]:
@@ -104,6 +113,7 @@ def _kept_of_application(fact: ApplicationFact) -> dict[str, Any]:
         "name": state.display_name,
         "deleted": state.deleted_at is not None or not state.is_principal,
         "roles": roles or [[NO_ROLE, "Default Access"]],
+        "personal": state.sign_in_audience == "PersonalMicrosoftAccount",
     }
 
 

@@ -174,10 +174,14 @@ class Groups:
     def __init__(self, database: Database) -> None:
         self.replica = Replica[GroupFact](database, "groups", _kept_of_group)
 
+    async def there(self, ids: Collection[str]) -> dict[str, Mapping[str, Any]]:
+        """What is kept of those that are there."""
+        found = await self.replica.get(ids)
+        return {id: group for id, group in found.items() if not group["deleted"]}
+
     async def names(self, ids: Collection[str]) -> dict[str, str]:
         """Names of those that are there."""
-        found = await self.replica.get(ids)
-        return {id: group["name"] for id, group in found.items() if not group["deleted"]}
+        return {id: group["name"] for id, group in (await self.there(ids)).items()}
 
     async def names_once_heard(self, ids: Collection[str], within_s: float) -> dict[str, str]:
         """The same, waiting for groups that were just made and not heard of yet."""
@@ -192,4 +196,9 @@ class Groups:
 
 def _kept_of_group(fact: GroupFact) -> dict[str, Any]:
     state = fact.state
-    return {"name": state.display_name, "deleted": state.deleted_at is not None}
+    return {
+        "name": state.display_name,
+        "deleted": state.deleted_at is not None,
+        "by_rule": state.is_dynamic,
+        "only_mail": state.mail_enabled and not state.security_enabled and "Unified" not in state.group_types,
+    }

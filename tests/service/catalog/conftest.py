@@ -57,7 +57,8 @@ class World:
 
         @routes.post("/v1.0/groups", status_code=201)
         async def make(request: Request) -> dict[str, Any]:
-            name = (await request.json())["displayName"]
+            body = await request.json()
+            name = body["displayName"]
             key = request.headers.get("Idempotency-Key")
             id = str(uuid.uuid5(uuid.NAMESPACE_OID, key)) if key else str(uuid.uuid4())
             self.groups[id] = name
@@ -69,7 +70,7 @@ class World:
                 version=1,
                 at=now,
                 transitions=(GroupCreated(),),
-                state=GroupState(id=id, display_name=name, created_at=now),
+                state=GroupState.model_validate({**body, "id": id, "createdAt": now}),
             )
             await platform.bus.publish([outgoing(GROUP_FACTS, id, fact, source="directory", at=now)])
             return {"id": id, "displayName": name}

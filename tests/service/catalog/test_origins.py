@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaProducer
 
@@ -40,11 +41,14 @@ class Directory:
         name = self._world.settings.topic(topic.name)
         await self._producer.send_and_wait(name, fact.json_bytes(), key=fact.subject.encode())
 
-    async def application(self, *roles: AppRole, id: str = "", version: int = 1, there: bool = True) -> str:
+    async def application(
+        self, *roles: AppRole, id: str = "", version: int = 1, there: bool = True, audience: str = "AzureADMyOrg"
+    ) -> str:
         id = id or str(uuid.uuid4())
         state = ApplicationState(
-            id=id, app_id=f"app-{id}", is_principal=there, display_name="Expenses", app_roles=roles, created_at=NOW
-        )
+            id=id, app_id=f"app-{id}", is_principal=there, display_name="Expenses", app_roles=roles, created_at=NOW,
+            sign_in_audience=audience,
+        )  # fmt: skip
         happened = ApplicationCreated(principal=True) if there else ApplicationDeleted(principal=True)
         fact = ApplicationFact(
             id=f"application:{id}:{version}", cause=CAUSE, subject=id, version=version, at=NOW,
@@ -82,6 +86,7 @@ def role_scope(system: str, origin: str, role: str) -> dict[str, Any]:
     }
 
 
+@pytest.mark.spec("RES-1")
 async def test_a_package_bundles_roles_of_groups_applications_and_sites(world: Any, directory: Directory) -> None:
     approver, auditor = str(uuid.uuid4()), str(uuid.uuid4())
     url = f"https://x.example/sites/Sales-{uuid.uuid4().hex[:6]}"
@@ -137,6 +142,7 @@ async def test_a_package_bundles_roles_of_groups_applications_and_sites(world: A
     await made(world.client, f"{EM}/resourceRequests", resource(catalog, "AadApplication", application, take=True))
 
 
+@pytest.mark.spec("RES-1")
 async def test_an_application_without_roles_has_default_access_and_none_that_is_gone(
     world: Any, directory: Directory
 ) -> None:
@@ -150,3 +156,58 @@ async def test_an_application_without_roles_has_default_access_and_none_that_is_
     gone = await directory.application(there=False)
     refused = await world.client.post(f"{EM}/resourceRequests", json=resource(catalog, "AadApplication", gone))
     assert (refused.status_code, code(refused)) == (404, "ResourceNotFound")
+
+
+@pytest.mark.spec("RES-2")
+async def test_distribution_lists_libraries_and_applications_for_personal_accounts_come_into_no_catalog(
+    world: Any, directory: Directory
+) -> None:
+    """Groups that another directory masters there are none: Tenure's own directory masters all of them."""
+    catalog = await a_catalog(world)
+    mails = await a_group(world, "Announcements", mailEnabled=True, securityEnabled=False)
+    personal = await directory.application(audience="PersonalMicrosoftAccount")
+    for system, origin in (("AadGroup", mails), ("AadApplication", personal)):
+        refused = await world.client.post(f"{EM}/resourceRequests", json=resource(catalog, system, origin))
+        assert (refused.status_code, refused.json()["error"]["target"]) == (400, "resource/originId")
+    site = f"https://x.example/sites/{uuid.uuid4().hex[:6]}"
+    await directory.site(site)
+    library = await world.client.post(
+        f"{EM}/resourceRequests", json=resource(catalog, "SharePointOnline", f"{site}/Shared Documents")
+    )
+    assert library.status_code == 404
+    team = await a_group(world, "Team", mailEnabled=True, securityEnabled=False, groupTypes=["Unified"])
+    await made(world.client, f"{EM}/resourceRequests", resource(catalog, "AadGroup", team))
+    body = {"displayName": "By file", "catalog": {"id": catalog}, "roles": [{"originId": mails}]}
+    change = {"op": "create", "kind": "package", "id": str(uuid.uuid4()), "body": body}
+    applied = await world.client.post("/v1.0/tenure/catalog:apply", json={"managedBy": "f", "changes": [change]})
+    assert "no catalog takes it" in applied.text
+
+
+@pytest.mark.spec("RES-3")
+async def test_of_a_group_that_a_rule_fills_only_the_ownership_can_be_handed_out(world: Any) -> None:
+    catalog = await a_catalog(world)
+    rule = {"groupTypes": ["DynamicMembership"], "membershipRule": 'user.department -eq "Sales"'}
+    group = await a_group(world, "Sales by rule", **rule)
+    await made(world.client, f"{EM}/resourceRequests", resource(catalog, "AadGroup", group))
+    (said,) = (await world.client.get(f"{EM}/catalogs/{catalog}/resources", params={"$expand": "roles"})).json()[
+        "value"
+    ]
+    assert [one["displayName"] for one in said["roles"]] == ["Owner"]
+    package = (await made(world.client, f"{EM}/accessPackages", {"displayName": "P", "catalog": {"id": catalog}}))["id"]
+    at = f"{EM}/accessPackages/{package}/resourceRoleScopes"
+    refused = await world.client.post(at, json=role_scope("AadGroup", group, f"Member_{group}"))
+    assert (refused.status_code, code(refused)) == (404, "RoleNotFound")
+    await made(world.client, at, role_scope("AadGroup", group, f"Owner_{group}"))
+
+
+@pytest.mark.spec("RES-8")
+async def test_a_package_brings_several_roles_of_one_application(world: Any, directory: Directory) -> None:
+    roles = [AppRole(id=str(uuid.uuid4()), display_name=name) for name in ("Approver", "Author")]
+    catalog, application = await a_catalog(world), await directory.application(*roles)
+    await made(world.client, f"{EM}/resourceRequests", resource(catalog, "AadApplication", application))
+    package = (await made(world.client, f"{EM}/accessPackages", {"displayName": "P", "catalog": {"id": catalog}}))["id"]
+    at = f"{EM}/accessPackages/{package}/resourceRoleScopes"
+    for role in roles:
+        await made(world.client, at, role_scope("AadApplication", application, role.id))
+    (fact,) = [one for one in await world.facts("catalog.packages") if one["subject"] == package][-1:]
+    assert [one["role"] for one in fact["state"]["roles"]] == [role.id for role in roles]

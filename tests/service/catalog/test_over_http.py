@@ -33,8 +33,8 @@ async def a_policy(world: Any, package: str, name: str = "by rule", rule: str = 
     return str((await made(world.client, f"{EM}/assignmentPolicies", automatic(package, name, rule)))["id"])
 
 
-async def a_group(world: Any, name: str) -> str:
-    return str((await made(world.client, "/v1.0/groups", {"displayName": name}))["id"])
+async def a_group(world: Any, name: str, **more: Any) -> str:
+    return str((await made(world.client, "/v1.0/groups", {"displayName": name, **more}))["id"])
 
 
 def automatic(package: str, name: str = "by rule", rule: str = RULE) -> dict[str, Any]:
@@ -95,6 +95,7 @@ async def test_a_role_of_a_group_outside_the_catalog_is_not_found(world: Any) ->
     assert (answer.status_code, code(answer)) == (404, "ResourceNotFound")
 
 
+@pytest.mark.spec("AUT-3")
 async def test_a_rule_that_does_not_parse_says_where(world: Any) -> None:
     package = await a_package(world)
     body = automatic(package, rule='(user.city -eq "Rome") -and\n(user.departmint -eq "Sales")')
@@ -106,6 +107,7 @@ async def test_a_rule_that_does_not_parse_says_where(world: Any) -> None:
     assert answer.json()["error"]["target"] == "specificAllowedTargets/0/membershipRule"
 
 
+@pytest.mark.spec("CAT-1")
 async def test_the_general_catalog_is_there_from_the_start_takes_packages_and_stays(world: Any) -> None:
     found = (await world.client.get(f"{EM}/catalogs", params={"$filter": "displayName eq 'general'"})).json()
     (general,) = found["value"]
@@ -114,6 +116,34 @@ async def test_the_general_catalog_is_there_from_the_start_takes_packages_and_st
     said = (await world.client.get(f"{EM}/accessPackages/{package['id']}", params={"$expand": "catalog"})).json()
     assert said["catalog"]["id"] == general["id"]
     assert (await world.client.delete(f"{EM}/catalogs/{general['id']}")).status_code == 409
+
+
+@pytest.mark.spec("CAT-1")
+async def test_a_package_cannot_be_moved_to_another_catalog(world: Any) -> None:
+    package, other = await a_package(world, await a_catalog(world)), await a_catalog(world)
+    bind = f"https://graph.example/v1.0/x/catalogs/{other}"
+    for change in ({"catalog": {"id": other}}, {"catalogId": other}, {"catalog@odata.bind": bind}):
+        refused = await world.client.patch(f"{EM}/accessPackages/{package}", json=change)
+        assert refused.status_code == 400, refused.text
+    said = (await world.client.get(f"{EM}/accessPackages/{package}", params={"$expand": "catalog"})).json()
+    assert said["catalog"]["id"] != other
+
+
+@pytest.mark.spec("CAT-2")
+async def test_a_catalog_has_a_name_of_its_own_and_is_published_and_open_to_people_outside_at_first(world: Any) -> None:
+    name = f"Catalog {uuid.uuid4()}"
+    catalog = await made(world.client, f"{EM}/catalogs", {"displayName": name, "description": "Shown to all."})
+    assert (catalog["state"], catalog["isExternallyVisible"]) == ("published", True)
+    assert catalog["description"] == "Shown to all."
+    taken = await world.client.post(f"{EM}/catalogs", json={"displayName": name.upper()})
+    assert (taken.status_code, code(taken)) == (409, "DuplicateKey")
+    change = {"state": "unpublished", "isExternallyVisible": False}
+    path = f"{EM}/catalogs/{catalog['id']}"
+    assert (await world.client.patch(path, json=change)).status_code == 204
+    found = (await world.client.get(path)).json()
+    assert (found["state"], found["isExternallyVisible"]) == ("unpublished", False)
+    (*_, said) = [fact["state"] for fact in await world.facts("catalog.catalogs") if fact["subject"] == catalog["id"]]
+    assert (said["state"], said["isExternallyVisible"]) == ("unpublished", False), "request goes by it"
 
 
 async def test_names_are_unique_where_they_have_to_be_and_free_again_after_a_deletion(world: Any) -> None:
@@ -236,7 +266,7 @@ async def test_a_direct_policy_is_replaced_whole_and_keeps_its_package(world: An
     assert (await world.client.put(path, json=elsewhere)).status_code == 400
 
 
-@pytest.mark.spec("CAT-4")
+@pytest.mark.spec("CAT-4", "PKG-6")
 async def test_a_package_in_use_stays_and_one_that_is_not_goes_with_its_policies(world: Any) -> None:
     catalog = await a_catalog(world)
     package = await a_package(world, catalog)

@@ -42,6 +42,7 @@ def test_an_automatic_policy_comes_back_as_it_was_sent() -> None:
     assert again.content() == read.content()
 
 
+@pytest.mark.spec("AUT-2", "AUT-8")
 @pytest.mark.parametrize(
     ("change", "target"),
     [
