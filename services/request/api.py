@@ -6,6 +6,7 @@ Source: reference/graph-api-operations.md 2.3.
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any, NoReturn
 
@@ -278,14 +279,19 @@ def _acting(routes: APIRouter, desk: Desk) -> None:
         """Take it back, one's own or (administrators) another's, while it is not being delivered."""
         found = await desk.there(id)
         own = caller.person_id is not None and caller.person_id in {found["requestor_id"], found["person_id"]}
-        if not own and not may_administer(caller):
+        administrator = may_administer(caller)
+        if not own and not administrator:
             raise NoRight
-        await desk.act(request, acts.cancel, acts.Cancel(id.lower()))
+        await desk.act(request, acts.cancel, acts.Cancel(id.lower(), administrator))
         return Response(status_code=200)
 
     @routes.post(f"{REQUESTS_AT}/{{id}}/reprocess", status_code=202)
     async def reprocess(request: HttpRequest, id: str, caller: Asking) -> Response:
         """Try its delivery once more, within 14 days."""
+        try:
+            uuid.UUID(id)
+        except ValueError:
+            raise BadRequest(f"'{id[:64]}' is no id of a request.", target="id") from None
         await desk.there(id)
         if not may_administer(caller):
             raise NoRight

@@ -20,7 +20,11 @@ from shared.web.errors import BadRequest
 from shared.web.graph_model import ODATA_TYPE, GraphBody, graph_time
 from shared.web.questions import question_said
 
-_TYPES = {one.value.lower(): one for one in RequestType}
+_TYPES = {one.value.lower(): one for one in RequestType} | {
+    # What clients of the beta call a change of the end alone (REQ-1).
+    "userextend": RequestType.USER_UPDATE,
+    "adminextend": RequestType.ADMIN_UPDATE,
+}
 _POSSIBLE = BY_USERS | BY_ADMINS
 
 

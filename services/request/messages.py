@@ -59,6 +59,7 @@ def holdings(platform: Platform, loop: Loop[Request], store: MongoAggregates, ar
             return None
         return HoldingFact.model_validate_json(record.value)
 
+    ending = Handler[Request, progress.EndedByTime, Any](progress.ended_by_time, by(lambda ended: ended.id))
     isolating = Isolating()
 
     async def handle(heard: Sequence[HoldingFact | None]) -> Unhandled:
@@ -70,10 +71,12 @@ def holdings(platform: Platform, loop: Loop[Request], store: MongoAggregates, ar
         told = [(place, id) for place, fact in facts.items() for id in waiting.get(fact.subject, ())]
         works = [Work(progress.HoldingTold(id, facts[place]), _caused_by(facts[place])) for place, id in told]
         outcomes = await isolating.run(loop, works, handler, lambda: platform.patience("request.holdings"))
+        ends = [(place, one) for place, fact in facts.items() for one in progress.ends_by_time(fact)]
+        works = [Work(one, _caused_by(one.fact)) for _, one in ends]
+        outcomes += await isolating.run(loop, works, ending, lambda: platform.patience("request.holdings"))
+        places = [place for place, _ in (*told, *ends)]
         return {
-            place: outcome.error
-            for (place, _), outcome in zip(told, outcomes, strict=True)
-            if outcome.error is not None
+            place: outcome.error for place, outcome in zip(places, outcomes, strict=True) if outcome.error is not None
         }
 
     return platform.takes(tuple(topics.lanes_of(topics.HOLDING_FACTS)), handle, decode=decode)

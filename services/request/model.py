@@ -82,6 +82,8 @@ class Request(Value):
     """Of its creation: correlation and actor of all that it commands."""
     approvers: tuple[str, ...] = ()
     """Who may decide now, as approval last said."""
+    asked: tuple[str, ...] = ()
+    """Whoever might ever decide it: they see it, and what became of it, for good (APR-10)."""
     awaited: Awaited | None = None
     attempt: int = 1
     """Grows when somebody asks for another try."""

@@ -309,5 +309,5 @@ PACKAGES = EntitySet(
 
 
 def visible(request: Request, person_id: str) -> bool:
-    """Whether it is theirs: asked by them, for them, or waiting for their decision."""
-    return person_id in {request.requestor_id, request.person_id, *request.approvers}
+    """Whether it is theirs: asked by them, for them, or theirs to decide, now or before."""
+    return person_id in {request.requestor_id, request.person_id, *request.approvers, *request.asked}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from services.request.decide.progress import At, deliver, withdraw
-from services.request.model import TRIED, Request
+from services.request.model import ADDS, TRIED, Request
 from shared.contracts.base import Refusal
 from shared.contracts.request import RequestCanceled, RequestDeleted, RequestReprocessed, RequestStatus
 from shared.messaging.decision import Decision
@@ -19,6 +19,8 @@ CANCELABLE = frozenset({RequestStatus.SUBMITTED, RequestStatus.PENDING_APPROVAL,
 @dataclass(frozen=True, slots=True)
 class Cancel:
     id: str
+    administrator: bool = False
+    """Takes back what has failed, too (REQ-5)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +33,19 @@ class Delete:
     id: str
 
 
-def cancel(request: Request | None, _message: Cancel, at: At) -> Decision[Request]:
-    """Taken back while nobody has decided, or before its start (REQ-4, REQ-5). Twice is harmless."""
+def cancel(request: Request | None, message: Cancel, at: At) -> Decision[Request]:
+    """Taken back while nobody has decided, or before its start; by administrators when its delivery has failed, too
+    (REQ-4, REQ-5). Twice is harmless."""
     if request is None or request.deleted:
         return _missing(request)
     if request.status is RequestStatus.CANCELED:
         return Decision(request)
-    if request.status not in CANCELABLE:
+    failed = request.status is RequestStatus.DELIVERY_FAILED
+    if request.status not in CANCELABLE and not (failed and message.administrator):
         return _conflict(request, f"A request that is {request.status.value} cannot be canceled.")
     canceled = request.having(status=RequestStatus.CANCELED, completed_at=at.now, approvers=())
+    if failed and not (request.made and request.type in ADDS):
+        return Decision(canceled, (RequestCanceled(),))  # nothing of it is left to be taken back
     return withdraw(canceled, at, (RequestCanceled(),))
 
 

@@ -15,6 +15,7 @@ from services.request.model import (
     UPDATES,
     Awaited,
     Request,
+    Terms,
 )
 from shared.contracts import topics
 from shared.contracts.approval import (
@@ -30,11 +31,13 @@ from shared.contracts.assignment import (
     AddAssignment,
     AssignmentCommand,
     AssignmentEnded,
+    AssignmentState,
     ChangeAssignment,
     CommandObeyed,
     CommandRefused,
     DeliverAgain,
     EndAssignment,
+    EndReason,
     HoldingFact,
     Order,
 )
@@ -49,6 +52,7 @@ from shared.contracts.request import (
     RequestExpired,
     RequestScheduled,
     RequestStatus,
+    RequestSubmitted,
     RequestType,
 )
 from shared.ids import derived_id
@@ -182,7 +186,8 @@ def approval_told(request: Request | None, fact: ApprovalFact, at: At) -> Decisi
     approvers = tuple(person for stage in open_stages for person in stage.approvers)
     if request.awaited is None and request.approvers == approvers:
         return Decision(request)
-    return Decision(request.having(awaited=None, approvers=approvers))
+    asked = tuple(dict.fromkeys((*request.asked, *approvers)))
+    return Decision(request.having(awaited=None, approvers=approvers, asked=asked))
 
 
 def _decided(request: Request, ended: ApprovalEnded, at: At) -> Decision[Request]:
@@ -276,6 +281,47 @@ def _lost(request: Request, fact: HoldingFact, at: At, said: list[Transition]) -
     reason = Refusal(code="assignmentEnded", message=ended.detail or f"The assignment ended: {ended.reason.value}.")
     said.append(RequestDeliveryFailed(reason=reason))
     return _over(request, RequestStatus.DELIVERY_FAILED, at, reason).having(made=False)
+
+
+@dataclass(frozen=True, slots=True)
+class EndedByTime:
+    """An assignment's time was over: the service took it away by itself. `id` will be the request's."""
+
+    id: str
+    fact: HoldingFact
+    assignment: AssignmentState
+
+
+def ends_by_time(fact: HoldingFact) -> list[EndedByTime]:
+    """What of the holding's change is a request of the service's own (ST-5)."""
+    return [
+        EndedByTime(derived_id("system-remove", one.assignment.id), fact, one.assignment)
+        for one in fact.transitions
+        if isinstance(one, AssignmentEnded) and one.reason is EndReason.EXPIRED
+    ]
+
+
+def ended_by_time(request: Request | None, ended: EndedByTime, _at: At) -> Decision[Request]:
+    """Asked for and done at once. Twice is once."""
+    if request is not None:
+        return Decision(request)
+    fact, over = ended.fact, ended.assignment
+    made = Request(
+        id=ended.id,
+        type=RequestType.SYSTEM_REMOVE,
+        status=RequestStatus.DELIVERED,
+        person_id=fact.state.person_id,
+        requestor_id=None,
+        package_id=over.package_id,
+        policy_id=over.policy_id,
+        terms=Terms(),
+        assignment_id=over.id,
+        created_at=fact.at,
+        completed_at=fact.at,
+        cause=Cause(id=fact.id, correlation=fact.cause.correlation, actor="system:assignment"),
+        made=True,
+    )
+    return Decision(made, (RequestSubmitted(), RequestDelivered(status="delivered")))
 
 
 def _over(request: Request, status: RequestStatus, at: At, reason: Refusal | None = None) -> Request:

@@ -28,6 +28,11 @@ class Person:
         return str(self.attributes.get("displayName") or self.id)
 
     @property
+    def may_sign_in(self) -> bool:
+        """Neither gone nor suspended, nor blocked by hand (PPL-1)."""
+        return self.status is PersonStatus.ACTIVE and self.attributes.get("accountEnabled") is not False
+
+    @property
     def is_guest(self) -> bool:
         return str(self.attributes.get("userType") or "").lower() == "guest"
 

@@ -16,7 +16,6 @@ from services.request.decide.scope import FOR_PEOPLE_OUTSIDE, in_scope, offered
 from services.request.model import ADDS, BY_USERS, REMOVES, Request, Terms
 from shared.contracts.base import Refusal
 from shared.contracts.catalog import Life, PolicyState
-from shared.contracts.directory import PersonStatus
 from shared.contracts.policy import Answer, SubjectKind, SubjectSet, TargetScope
 from shared.contracts.request import RequestStatus, RequestSubmitted, RequestType
 from shared.ids import derived_id
@@ -96,9 +95,9 @@ def _people(ask: Ask, scene: Scene) -> tuple[Person, Person | None] | Refusal:
         return _no("personNotFound", f"There is no person {ask.person_id}.")
     if ask.by_user and requestor is None:
         return _no("personNotFound", f"There is no person {ask.requestor_id}.")
-    if ask.by_user and requestor is not None and requestor.status is not PersonStatus.ACTIVE:
+    if ask.by_user and requestor is not None and not requestor.may_sign_in:
         return _no("requestorBlocked", f"{requestor.name} cannot sign in, and so cannot ask for access.")
-    if ask.type not in REMOVES and person.status is not PersonStatus.ACTIVE:
+    if ask.type not in REMOVES and not person.may_sign_in:
         return _no("targetBlocked", f"{person.name} cannot sign in, and so cannot be given access.")
     return person, requestor
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -41,7 +42,7 @@ WAYS = {
     S.DELIVERING: {S.SCHEDULED, S.DELIVERED, S.PARTIALLY_DELIVERED, S.DELIVERY_FAILED},
     S.SCHEDULED: {S.DELIVERING, S.CANCELED, S.DELIVERED, S.PARTIALLY_DELIVERED, S.DELIVERY_FAILED},
     S.PARTIALLY_DELIVERED: {S.DELIVERED, S.DELIVERY_FAILED, S.DELIVERING},
-    S.DELIVERY_FAILED: {S.DELIVERED, S.PARTIALLY_DELIVERED, S.DELIVERING},
+    S.DELIVERY_FAILED: {S.DELIVERED, S.PARTIALLY_DELIVERED, S.DELIVERING, S.CANCELED},
     S.DELIVERED: set(),
     S.DENIED: set(),
     S.CANCELED: set(),
@@ -192,10 +193,11 @@ class OneRequest(RuleBasedStateMachine):
     def the_assignment_ends(self) -> None:
         self._tell(self._end())
 
-    @rule()
-    def it_is_canceled(self) -> None:
-        may = self.request.status in {S.PENDING_APPROVAL, S.SCHEDULED, S.CANCELED} and not self.request.deleted
-        decision = cancel(self.request, Cancel("r"), self.at)
+    @rule(administrator=st.booleans())
+    def it_is_canceled(self, administrator: bool) -> None:
+        open_to = {S.PENDING_APPROVAL, S.SCHEDULED, S.CANCELED} | ({S.DELIVERY_FAILED} if administrator else set())
+        may = self.request.status in open_to and not self.request.deleted
+        decision = cancel(self.request, Cancel("r", administrator), self.at)
         assert (decision.refusal is None) is may
         self._take(decision)
 
@@ -240,3 +242,4 @@ class OneRequest(RuleBasedStateMachine):
 
 TestOneRequest = OneRequest.TestCase
 TestOneRequest.settings = settings(max_examples=150, stateful_step_count=25, deadline=None)
+pytestmark = pytest.mark.spec("ST-1", "REQ-5", "REQ-10")

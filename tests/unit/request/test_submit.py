@@ -120,6 +120,7 @@ def question(**more: Any) -> Question:
     return Question(id="q", text="Why?", **more)
 
 
+BY_ADMIN = replace(ASK, type=RequestType.ADMIN_ADD, requestor_id=None)
 TOO_LONG = Schedule(lasts=timedelta(days=91))
 CHOICES = (AnswerChoice(actual_value="rome"), AnswerChoice(actual_value="oslo"))
 
@@ -129,6 +130,7 @@ CHOICES = (AnswerChoice(actual_value="rome"), AnswerChoice(actual_value="oslo"))
     [
         (ASK, replace(SCENE, people={"boss": BOSS}), "personNotFound"),
         (ASK, replace(SCENE, people={"ana": replace(ANA, status=PersonStatus.SUSPENDED)}), "requestorBlocked"),
+        (ASK, replace(SCENE, people={"ana": replace(ANA, attributes={"accountEnabled": False})}), "requestorBlocked"),
         (ASK, replace(SCENE, packages={}), "packageNotFound"),
         (replace(ASK, policy_id="other"), SCENE, "policyNotFound"),
         (ASK, scene(life=Life.DELETING), "beingDeleted"),
@@ -181,6 +183,7 @@ CHOICES = (AnswerChoice(actual_value="rome"), AnswerChoice(actual_value="oslo"))
             "scheduleNotAllowed",
         ),
         (replace(ASK, type=RequestType.ADMIN_ADD, policy_id=None), SCENE, "policyRequired"),
+        (BY_ADMIN, scene(questions=(question(is_required=True),)), "answerMissing"),
         (
             replace(ASK, type=RequestType.ADMIN_ADD),
             scene(target_scope=TargetScope.SPECIFIC_USERS, targets=()),
@@ -188,6 +191,7 @@ CHOICES = (AnswerChoice(actual_value="rome"), AnswerChoice(actual_value="oslo"))
         ),
     ],
 )  # fmt: skip
+@pytest.mark.spec("REQ-2", "REQ-3", "REQ-7", "PPL-1", "PPL-3")
 def test_what_cannot_be_asked_is_refused_with_its_reason(ask: Ask, around: Scene, code: str) -> None:
     decision = asked(ask, around)
     assert decision.refusal is not None
@@ -304,6 +308,7 @@ def test_of_one_person_and_package_one_request_is_open() -> None:
     assert decision.refusal.code == "requestPending"
 
 
+@pytest.mark.spec("REQ-6")
 def test_a_manager_asks_for_those_who_report_to_them_and_nobody_else() -> None:
     settings = RequestorSettings(enable_on_behalf_requestors_to_add_access=True)
     on_behalf = replace(ASK, requestor_id="boss")
@@ -350,6 +355,7 @@ def test_without_a_policy_named_the_one_of_the_best_class_is_taken() -> None:
     assert taken(replace(ASK, policy_id=None), around).policy_id == "closer"
 
 
+@pytest.mark.spec("REQ-7")
 def test_an_administrator_assigns_under_a_direct_policy_whom_they_like() -> None:
     by_admin = replace(ASK, type=RequestType.ADMIN_ADD, requestor_id=None)
     _, order = commanded(by_admin, scene(target_scope=TargetScope.NOT_SPECIFIED))
@@ -371,6 +377,7 @@ def test_an_extension_gives_the_policys_time_once_more_and_never_passes_its_date
     assert commanded(UPDATE, dated)[1]["endsAt"] == "2026-03-31T00:00:00Z"
 
 
+@pytest.mark.spec("REQ-3")
 def test_a_start_ahead_and_an_end_of_ones_own_are_kept_where_the_policy_lets_one_choose() -> None:
     wish = Schedule(starts_at=NOW + timedelta(days=5), ends_at=NOW + timedelta(days=20))
     one = taken(replace(ASK, schedule=wish), scene(requestor_settings=CUSTOM))
@@ -385,3 +392,35 @@ def test_a_repeat_under_the_same_id_changes_nothing() -> None:
     assert not again.transitions
     other = submit(one, replace(ASK, package_id="audit"), Circumstances(now=NOW, version=2, cause=cause, context=SCENE))
     assert other.refusal is not None
+
+
+@pytest.mark.spec("REQ-6")
+def test_a_manager_gives_back_what_a_report_has_where_the_policy_lets_them() -> None:
+    back = replace(ASK, type=RequestType.USER_REMOVE, requestor_id="boss", assignment_id="a1", policy_id=None)
+    allowed = RequestorSettings(enable_on_behalf_requestors_to_remove_access=True)
+    assert commanded(back, scene(held=(HELD,), requestor_settings=allowed))[1]["type"] == "EndAssignment"
+    refused = asked(back, scene(held=(HELD,))).refusal
+    assert refused is not None
+    assert refused.code == "onBehalfDisabled"
+
+
+@pytest.mark.spec("REQ-7")
+def test_whoever_assigns_directly_answers_the_questions_and_the_end_is_the_policys() -> None:
+    answered = replace(BY_ADMIN, answers=(Answer(question_id="q", value="Because."),))
+    _, order = commanded(answered, scene(questions=(question(is_required=True),)))
+    assert (order["kind"], order["lasts"]) == ("direct", "P90D")
+
+
+@pytest.mark.spec("APR-11", "EXP-4")
+@pytest.mark.parametrize("type", [RequestType.USER_UPDATE, RequestType.ADMIN_UPDATE])
+@pytest.mark.parametrize("required", [True, False])
+def test_an_extension_passes_the_policys_stages_where_it_says_so(type: RequestType, required: bool) -> None:
+    stages = (ApprovalStageSettings(), ApprovalStageSettings())
+    settings = ApprovalSettings(
+        is_approval_required_for_add=not required, is_approval_required_for_update=required, stages=stages
+    )
+    topic, order = commanded(replace(UPDATE, type=type), scene(held=(HELD,), approval_settings=settings))
+    assert topic == (topics.APPROVAL_COMMANDS if required else topics.ASSIGNMENT_COMMANDS).name
+    assert len(order.get("stages", stages)) == 2
+    adding = taken(around=scene(approval_settings=settings)).status
+    assert adding is (RequestStatus.DELIVERING if required else RequestStatus.PENDING_APPROVAL)

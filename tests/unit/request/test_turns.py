@@ -1,0 +1,197 @@
+"""What can be done to a request, and what the service asks for by itself."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+import pytest
+from pydantic import ValidationError
+
+from services.request.decide.acts import Cancel, Delete, Reprocess, cancel, delete, reprocess
+from services.request.decide.progress import (
+    HoldingTold,
+    approval_told,
+    ended_by_time,
+    ends_by_time,
+    holding_told,
+)
+from services.request.graph import NO_NAMES, RequestIn, request_said
+from services.request.model import Request, Terms, dump, load
+from services.request.store import visible
+from shared.contracts import topics
+from shared.contracts.approval import ApprovalEnded, ApprovalFact, ApprovalState, Outcome, StageState, StageStatus
+from shared.contracts.assignment import (
+    AssignmentEnded,
+    AssignmentKind,
+    AssignmentState,
+    AssignmentStatus,
+    EndReason,
+    HoldingFact,
+    HoldingState,
+)
+from shared.contracts.base import Cause
+from shared.contracts.request import RequestStatus, RequestType
+from shared.messaging.decision import Circumstances
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+CAUSE = Cause(id="c", correlation="c", actor="person:ana")
+HELD = AssignmentState(
+    id="a", package_id="p", policy_id="o", kind=AssignmentKind.REQUESTED, status=AssignmentStatus.SCHEDULED,
+    starts_at=NOW + timedelta(days=3), assigned_at=NOW, cause=CAUSE, request_id="r",
+)  # fmt: skip
+
+
+def at(days: float = 0) -> Circumstances[Any]:
+    return Circumstances(now=NOW + timedelta(days=days), version=2, cause=CAUSE, context=None)
+
+
+def request(status: RequestStatus, **more: Any) -> Request:
+    values: dict[str, Any] = {
+        "id": "r", "type": RequestType.USER_ADD, "status": status, "person_id": "ana", "requestor_id": "ana",
+        "package_id": "p", "policy_id": "o", "terms": Terms(), "assignment_id": "a", "created_at": NOW, "cause": CAUSE,
+    }  # fmt: skip
+    return Request(**values | more)
+
+
+def holding(*transitions: Any, held: AssignmentState | None = None) -> HoldingFact:
+    state = HoldingState(person_id="ana", assignments=(held,) if held else ())
+    return HoldingFact(
+        id="holding:ana:9", cause=CAUSE, subject="ana", version=9, at=NOW, transitions=transitions, state=state
+    )
+
+
+ENDED = RequestStatus.DELIVERED, RequestStatus.DENIED, RequestStatus.CANCELED, RequestStatus.DELIVERY_FAILED
+OPEN = (
+    RequestStatus.SUBMITTED,
+    RequestStatus.PENDING_APPROVAL,
+    RequestStatus.SCHEDULED,
+    RequestStatus.DELIVERING,
+)
+
+
+@pytest.mark.spec("REQ-1")
+@pytest.mark.parametrize(
+    ("said", "type"),
+    [
+        ("userAdd", RequestType.USER_ADD),
+        ("USERADD", RequestType.USER_ADD),
+        ("userExtend", RequestType.USER_UPDATE),
+        ("userUpdate", RequestType.USER_UPDATE),
+        ("userRemove", RequestType.USER_REMOVE),
+        ("adminAdd", RequestType.ADMIN_ADD),
+        ("adminUpdate", RequestType.ADMIN_UPDATE),
+        ("adminRemove", RequestType.ADMIN_REMOVE),
+        ("systemAdd", None),
+        ("systemUpdate", None),
+        ("systemRemove", None),
+        ("notSpecified", None),
+    ],
+)
+def test_each_type_is_asked_for_by_its_name_and_those_of_the_service_by_nobody(
+    said: str, type: RequestType | None
+) -> None:
+    if type is None:
+        with pytest.raises(ValidationError):
+            RequestIn.model_validate({"requestType": said})
+    else:
+        assert RequestIn.model_validate({"requestType": said}).request_type is type
+
+
+@pytest.mark.spec("REQ-3")
+def test_what_starts_later_waits_as_scheduled() -> None:
+    waiting = request(RequestStatus.DELIVERING, made=True)
+    now = holding_told(waiting, HoldingTold("r", holding(held=HELD)), at()).state
+    assert now is not None
+    assert (now.status, now.said) == (RequestStatus.SCHEDULED, "PendingNotBefore")
+
+
+@pytest.mark.spec("REQ-5")
+@pytest.mark.parametrize(
+    ("status", "own", "administrator"),
+    [
+        (RequestStatus.SUBMITTED, True, True),
+        (RequestStatus.PENDING_APPROVAL, True, True),
+        (RequestStatus.SCHEDULED, True, True),
+        (RequestStatus.DELIVERING, False, False),
+        (RequestStatus.DELIVERED, False, False),
+        (RequestStatus.DELIVERY_FAILED, False, True),
+        (RequestStatus.DENIED, False, False),
+    ],
+)
+def test_what_is_not_delivered_is_canceled_and_what_failed_by_administrators(
+    status: RequestStatus, own: bool, administrator: bool
+) -> None:
+    for by_administrator, may in ((False, own), (True, administrator)):
+        decision = cancel(request(status), Cancel("r", by_administrator), at())
+        assert (decision.refusal is None) is may
+
+
+def test_what_failed_but_is_held_is_taken_away_when_it_is_canceled() -> None:
+    failed = request(RequestStatus.DELIVERY_FAILED, made=True, completed_at=NOW)
+    (message,) = cancel(failed, Cancel("r", administrator=True), at()).messages
+    assert message.topic == topics.ASSIGNMENT_COMMANDS.name
+    assert orjson.loads(message.value or b"")["order"]["type"] == "EndAssignment"
+    assert not cancel(request(RequestStatus.DELIVERY_FAILED), Cancel("r", administrator=True), at()).messages
+
+
+@pytest.mark.spec("REQ-10")
+def test_what_is_over_can_be_deleted_and_nothing_is_taken_away_by_it() -> None:
+    for status in ENDED:
+        decision = delete(request(status, made=True), Delete("r"), at())
+        assert decision.state is not None
+        assert decision.state.deleted
+        assert not decision.messages
+    for status in OPEN:
+        assert delete(request(status), Delete("r"), at()).refusal is not None
+
+
+@pytest.mark.spec("ST-4")
+@pytest.mark.parametrize("status", [RequestStatus.DELIVERY_FAILED, RequestStatus.PARTIALLY_DELIVERED])
+def test_what_failed_is_reprocessed_within_fourteen_days_and_not_while_it_is_being_tried(status: RequestStatus) -> None:
+    failed = request(status, made=True, completed_at=NOW)
+    again = reprocess(failed, Reprocess("r"), at(14))
+    assert again.state is not None
+    assert again.state.status is RequestStatus.DELIVERING
+    assert orjson.loads(again.messages[0].value or b"")["order"]["type"] == "DeliverAgain"
+    assert reprocess(failed, Reprocess("r"), at(14.01)).refusal is not None
+    assert reprocess(again.state, Reprocess("r"), at(14)).refusal is not None
+    assert reprocess(request(RequestStatus.DELIVERED), Reprocess("r"), at()).refusal is not None
+
+
+@pytest.mark.spec("ST-5", "REQ-1")
+def test_an_end_that_time_brought_is_a_request_of_the_service() -> None:
+    over = HELD.model_copy(update={"status": AssignmentStatus.EXPIRED})
+    (told,) = ends_by_time(holding(AssignmentEnded(assignment=over, reason=EndReason.EXPIRED)))
+    decision = ended_by_time(None, told, at())
+    made = decision.state
+    assert made is not None
+    assert load(dump(made)) == made
+    said = request_said(made, {"requestor"}, NO_NAMES)
+    assert (said["requestType"], said["state"], said["requestor"]) == ("systemRemove", "delivered", None)
+    assert (made.person_id, made.assignment_id, made.completed_at) == ("ana", "a", NOW)
+    assert not made.open, "it stands in nobody's way"
+    assert ended_by_time(made, told, at(1)).state is made, "twice is once"
+    for reason in (EndReason.REMOVED, EndReason.LEFT, EndReason.NO_LONGER_MATCHES):
+        assert not ends_by_time(holding(AssignmentEnded(assignment=over, reason=reason)))
+
+
+@pytest.mark.spec("APR-10")
+def test_whoever_was_asked_sees_the_request_for_good() -> None:
+    def told(status: StageStatus, *transitions: Any, approvers: tuple[str, ...] = ()) -> ApprovalFact:
+        stage = StageState(id="s", status=status, approvers=approvers)
+        state = ApprovalState(
+            id="r", person_id="ana", requestor_id="ana", package_id="p", policy_id="o", stages=(stage,)
+        )
+        return ApprovalFact(id="f", cause=CAUSE, subject="r", version=1, at=NOW, transitions=transitions, state=state)
+
+    pending = request(RequestStatus.PENDING_APPROVAL)
+    asked = approval_told(pending, told(StageStatus.IN_PROGRESS, approvers=("boss", "eva")), at()).state
+    denied = approval_told(asked, told(StageStatus.COMPLETED, ApprovalEnded(outcome=Outcome.DENIED)), at()).state
+    assert denied is not None
+    assert denied.approvers == ()
+    assert [visible(denied, who) for who in ("boss", "eva", "ana", "zoe")] == [True, True, True, False]
+    said = request_said(denied, {"requestor", "assignment", "assignment/target"}, NO_NAMES)
+    assert said["requestor"]["id"] == said["assignment"]["target"]["id"] == "ana"
+    assert {"justification", "answers", "schedule", "createdDateTime"} <= said.keys()
