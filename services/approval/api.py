@@ -127,6 +127,7 @@ def _stage_said(stage: Stage, caller: Caller, people: dict[str, dict[str, Any]])
         "reviewedDateTime": graph_time(stage.reviewed_at) if stage.reviewed_at else None,
         "reviewedBy": {"id": stage.reviewed_by, "displayName": by.get("name")} if stage.reviewed_by else None,
         "justification": stage.justification or "",
+        "@tenure.expiresDateTime": graph_time(stage.expires_at) if stage.expires_at else None,
     }
 
 

@@ -14,11 +14,21 @@ from pydantic import AwareDatetime, Field, model_validator
 
 from services.assignment.decide import direct, person, reprocess
 from services.assignment.decide.separation import separated
+from services.assignment.decide.settle import REMIND_BEFORE, reminders_past
 from services.assignment.history import History
-from services.assignment.model import HOLDING, Holding, load_assignment, load_job, public_assignment, public_job
+from services.assignment.model import (
+    HOLDING,
+    Assignment,
+    Holding,
+    load_assignment,
+    load_job,
+    public_assignment,
+    public_job,
+)
 from services.assignment.rulebook import Package, Rulebook
 from services.assignment.store import ENDED, ITEMS, LIVE, NOBODY, Looks, narrowed
 from shared.clock import milliseconds
+from shared.contracts.assignment import AssignmentStatus, EndReason
 from shared.contracts.base import Refusal
 from shared.ids import derived_id
 from shared.messaging.decision import Handler, by
@@ -219,17 +229,18 @@ def rendered(document: dict[str, Any], book: Rulebook, expanded: set[str]) -> Re
     """Graph's accessPackageAssignment, of an unwound holding or of the history."""
     if "state" in document:
         one = load_assignment(document["state"]["assignments"])
-        said = public_assignment(one).model_dump(mode="json", by_alias=True)
+        said, step = public_assignment(one).model_dump(mode="json", by_alias=True), _step(one)
         about, person_id, ended_at = document["state"]["about"], document["_id"], None
     else:
         said, about, person_id = document["assignment"], {}, document["person_id"]
+        step = "ExpiredNotificationTriggered" if document["reason"] == EndReason.EXPIRED else "Expired"
         ended_at = document["ended_at"]
     until = said.get("endsAt")
     expiration = {"type": "afterDateTime", "endDateTime": until} if until else {"type": "noExpiration"}
     body: Rendered = {
         "id": said["id"],
         "state": said["status"],
-        "status": said["status"][:1].upper() + said["status"][1:],
+        "status": step,
         "expiredDateTime": graph_time(ended_at) if ended_at else None,
         "schedule": {"startDateTime": said["startsAt"], "recurrence": None, "expiration": expiration},
         "@tenure.kind": said["kind"],
@@ -251,6 +262,14 @@ def rendered(document: dict[str, Any], book: Rulebook, expanded: set[str]) -> Re
         policy = book.policies.get(said["policyId"])
         body["assignmentPolicy"] = {"id": said["policyId"], "displayName": policy.name if policy else None}
     return body
+
+
+def _step(one: Assignment) -> str:
+    """Graph's `status` of a live assignment: how far it has come, or that its end has been announced (ST-2)."""
+    announced = one.reminded == len(REMIND_BEFORE) > reminders_past(one.ends_at, one.starts_at)
+    if announced and one.status is AssignmentStatus.DELIVERED:
+        return "NearExpiry1DayNotificationTriggered"
+    return one.status.value[:1].upper() + one.status.value[1:]
 
 
 def _graph(router: APIRouter, desk: Desk) -> None:

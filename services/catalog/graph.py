@@ -30,6 +30,8 @@ from shared.web.odata import Field as Asked
 from shared.web.questions import question_said
 
 NAME_MAX, DESCRIPTION_MAX = 256, 10_000
+LONGEST = timedelta(days=3660)
+"""That a policy gives access for (EXP-1)."""
 _ID_AT_END = re.compile(r"(?:/|\(')([^/()']+)'?\)?/?$")
 
 
@@ -407,6 +409,10 @@ def _expiration(given: ExpirationIn | None) -> tuple[timedelta | None, datetime 
         span = duration_of(given.duration, "expiration/duration")
         if span <= timedelta():
             raise BadRequest("A duration of nothing would end access at once.", target="expiration/duration")
+        if span > LONGEST:
+            raise BadRequest(
+                f"Access lasts at most {LONGEST.days} days; or say noExpiration.", target="expiration/duration"
+            )
         return span, None
     if given.type == "afterDateTime" and given.end_date_time is not None and given.duration is None:
         end = given.end_date_time

@@ -31,8 +31,8 @@ AREAS: dict[str, frozenset[int]] = {
     "reviews": frozenset({15, 16}),
 }
 PLANNED_SECTIONS = frozenset({12, 14})
-PLANNED = frozenset({"APR-12", "APR-13"})
-"""Stored and answered now, acted on later."""
+PLANNED = frozenset({"APR-12", "APR-13", "REQ-9", "ST-3", "ML-4"})
+"""Stored and answered now, acted on later; the last three are about people outside alone, like section 12."""
 
 
 class Status(StrEnum):

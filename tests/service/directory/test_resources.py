@@ -294,6 +294,7 @@ async def test_directory_objects_are_found_by_id_whatever_they_are(world: World)
     assert [one["id"] for one in (await world.ask("GET", f"/users/{ANA}/ownedObjects"))["value"]] == [group]
 
 
+@pytest.mark.spec("PPL-2")
 async def test_a_user_who_was_made_here_is_deleted_and_restored(world: World) -> None:
     body = {
         "accountEnabled": True, "displayName": "Eva", "mailNickname": "eva", "userPrincipalName": "eva@x.example",

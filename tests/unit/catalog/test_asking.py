@@ -159,3 +159,28 @@ def test_what_could_never_work_is_refused_where_it_stands(change: dict[str, Any]
     with pytest.raises(BadRequest) as refused:
         policy(**change)
     assert refused.value.target == target
+
+
+@pytest.mark.spec("EXP-1")
+@pytest.mark.parametrize(
+    ("expiration", "after", "at"),
+    [
+        ({"type": "afterDuration", "duration": "P3660D"}, timedelta(days=3660), None),
+        ({"type": "afterDuration", "duration": "PT8H"}, timedelta(hours=8), None),
+        ({"type": "afterDateTime", "endDateTime": "2030-01-01T00:00:00Z"}, None, datetime(2030, 1, 1, tzinfo=UTC)),
+        ({"type": "noExpiration"}, None, None),
+    ],
+)
+def test_access_ends_on_a_date_after_days_or_hours_or_never(
+    expiration: dict[str, Any], after: timedelta | None, at: datetime | None
+) -> None:
+    read = policy(expiration=expiration)
+    assert (read.expires_after, read.expires_at) == (after, at)
+
+
+@pytest.mark.spec("EXP-1")
+@pytest.mark.parametrize("duration", ["P3661D", "P0D"])
+def test_access_lasts_between_something_and_3660_days(duration: str) -> None:
+    with pytest.raises(BadRequest) as refused:
+        policy(expiration={"type": "afterDuration", "duration": duration})
+    assert refused.value.target == "expiration/duration"

@@ -208,6 +208,7 @@ def test_a_refusal_is_final_until_the_group_is_there(given: tuple[Deliveries, di
     assert wishes(anew.messages)[0]["id"] != command["id"]
 
 
+@pytest.mark.spec("ST-4")
 def test_what_is_not_answered_is_sent_again_under_its_id_then_said_to_fail_and_goes_on_slowly(
     given: tuple[Deliveries, dict[str, Any]],
 ) -> None:

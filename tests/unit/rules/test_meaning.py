@@ -16,7 +16,20 @@ from tests.unit.rules.strategies import moments, people, rules
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 @pytest.mark.spec(
-    "RUL-3", "RUL-4", "RUL-5", "RUL-6", "RUL-7", "RUL-9", "RUL-11", "RUL-12", "RUL-13", "RUL-14", "RUL-16"
+    "RUL-2",
+    "RUL-3",
+    "RUL-4",
+    "RUL-5",
+    "RUL-6",
+    "RUL-7",
+    "RUL-8",
+    "RUL-9",
+    "RUL-11",
+    "RUL-12",
+    "RUL-13",
+    "RUL-14",
+    "RUL-15",
+    "RUL-16",
 )
 def test_a_case_means_what_the_table_says(case: Case) -> None:
     rule = parse(case.rule)
@@ -25,6 +38,61 @@ def test_a_case_means_what_the_table_says(case: Case) -> None:
     assert {n for n, p in case.people.items() if verdict(facets_of(p), case.now)} == case.matches
     assert {n for n, p in case.people.items() if index.candidates(facets_of(p))} >= case.matches
     assert parse(unparse(rule)) == rule
+
+
+@pytest.mark.spec("RUL-10")
+@pytest.mark.parametrize(
+    ("named", "property"),
+    [
+        *(
+            (name, name)
+            for name in (
+                "city",
+                "companyName",
+                "country",
+                "department",
+                "displayName",
+                "employeeId",
+                "givenName",
+                "jobTitle",
+                "mail",
+                "onPremisesDistinguishedName",
+                "onPremisesSecurityIdentifier",
+                "passwordPolicies",
+                "postalCode",
+                "preferredLanguage",
+                "sipProxyAddress",
+                "state",
+                "streetAddress",
+                "surname",
+                "usageLocation",
+                "userPrincipalName",
+                "faxNumber",
+                "mobilePhone",
+                "officeLocation",
+                "id",
+            )
+        ),
+        ("facsimileTelephoneNumber", "faxNumber"),
+        ("mailNickName", "mailNickname"),
+        ("mobile", "mobilePhone"),
+        ("objectId", "id"),
+        ("physicalDeliveryOfficeName", "officeLocation"),
+    ],
+)
+def test_each_text_of_a_user_can_be_asked_about_by_either_name(named: str, property: str) -> None:
+    verdict = compile(parse(f'user.{named} -eq "Value"'))
+    assert verdict(facets_of(Person.of({property: "value"})), NOW)
+    assert not verdict(facets_of(Person.of({property: "another"})), NOW)
+
+
+@pytest.mark.spec("RUL-10")
+def test_phones_and_the_type_of_a_user_can_be_asked_about() -> None:
+    for named in ("telephoneNumber", "businessPhones"):
+        assert compile(parse(f'user.{named} -eq "1"'))(facets_of(Person.of({"businessPhones": ["1"]})), NOW)
+    guest = facets_of(Person.of({"userType": "Guest"}))
+    assert compile(parse('user.userType -eq "guest"'))(guest, NOW)
+    assert not compile(parse('user.userType -eq "Member"'))(guest, NOW)
 
 
 @settings(max_examples=400, deadline=None)

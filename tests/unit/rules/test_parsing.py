@@ -3,7 +3,7 @@
 import pytest
 
 from shared.rules import MAX_CHARACTERS, RuleError, parse
-from shared.rules.ast import References
+from shared.rules.ast import Compare, Op, References
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ from shared.rules.ast import References
         ("-not " * 40 + 'user.city -eq "x"', 1, "nested more than 32 deep", ""),
     ],
 )
-@pytest.mark.spec("RUL-1", "RUL-6", "RUL-14")
+@pytest.mark.spec("RUL-1", "RUL-6", "RUL-14", "RUL-15", "RUL-17")
 def test_a_refusal_says_what_is_wrong_and_where_and_what_to_write_instead(text, column, message, hint) -> None:
     with pytest.raises(RuleError) as refused:
         parse(text)
@@ -114,3 +114,39 @@ def refers_to(*properties: str, groups: str = "", managers: str = "", uses_clock
 )
 def test_a_rule_knows_what_it_refers_to(text: str, expected: References) -> None:
     assert parse(text).references == expected
+
+
+_OPERATORS = {
+    "eq": '"a"', "ne": '"a"', "startsWith": '"a"', "notStartsWith": '"a"', "endsWith": '"a"', "notEndsWith": '"a"',
+    "contains": '"a"', "notContains": '"a"', "match": '"a"', "notMatch": '"a"', "in": '["a"]', "notIn": '["a"]',
+}  # fmt: skip
+
+
+@pytest.mark.spec("RUL-2")
+@pytest.mark.parametrize("name", _OPERATORS)
+def test_each_operator_is_read_with_its_hyphen_and_without(name: str) -> None:
+    value = _OPERATORS[name]
+    rule = parse(f"user.city -{name} {value}")
+    assert isinstance(rule.root, Compare)
+    assert rule.root.op is Op(name)
+    assert parse(f"user.city {name} {value}") == rule
+
+
+@pytest.mark.spec("RUL-2")
+@pytest.mark.parametrize("name", ["le", "ge"])
+def test_dates_are_ordered_and_texts_are_not(name: str) -> None:
+    assert parse(f"user.employeeHireDate -{name} 2020-06-10T18:13:20Z") == parse(
+        f"user.employeeHireDate {name} 2020-06-10T18:13:20Z"
+    )
+    with pytest.raises(RuleError):
+        parse(f'user.city -{name} "a"')
+
+
+@pytest.mark.spec("RUL-2")
+def test_logic_and_collections_are_read_with_their_hyphen_and_without() -> None:
+    assert parse('not (user.city -eq "a") and (user.city -ne "b" or user.city -ne "c")') == parse(
+        '-not (user.city -eq "a") -and (user.city -ne "b" -or user.city -ne "c")'
+    )
+    for word in ("any", "all"):
+        condition = '(_ -startsWith "a")'
+        assert parse(f"user.otherMails {word} {condition}") == parse(f"user.otherMails -{word} {condition}")
