@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from pymongo import UpdateOne
@@ -64,3 +64,8 @@ class Replica(Generic[F]):
     async def find(self, query: dict[str, Any], *, limit: int = 0) -> list[dict[str, Any]]:
         with telling_errors():
             return await self._collection.find(query).sort("_id", 1).to_list(limit or None)
+
+    async def aggregate(self, stages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """What a pipeline makes of them. Like queries, stages are made by stores and never by outsiders."""
+        with telling_errors():
+            return await self._collection.aggregate(list(stages)).to_list(None)
