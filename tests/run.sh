@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# All tests: the pure ones on two cores, then those with real servers, one after another in three sessions. Arguments go to pytest;
-# files or folders among them are run instead of everything.
+# All tests: the pure ones on two cores, then those with real servers, which mostly wait: three files at a time, each
+# with servers of its own. Arguments go to pytest; files or folders among them are run instead of everything.
 # The last lines say what was left out because ../shared is not beside this folder.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -25,11 +25,7 @@ if [[ $named -eq 1 ]]; then
 else
     run tests/unit -n 2 "$@"
     if [[ $outcome -le 1 || $outcome -eq 5 ]]; then # not interrupted, and pytest itself is in order
-        # Three sessions, each with servers of its own: a small Kafka bears only so many topics, and every test makes anew
-        # all that the services have.
-        run tests --ignore=tests/unit --ignore=tests/system "$@"
-        run tests/system/messaging "$@"
-        run tests/system --ignore=tests/system/messaging "$@"
+        run tests --ignore=tests/unit -n 3 --dist loadfile "$@"
     fi
 fi
 

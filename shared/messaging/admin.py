@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
-from shared.contracts.topics import QUARTER, TABLE
+from shared.contracts.topics import QUARTER, TABLE, Topic
 from shared.messaging.deadletters import topic_of
 from shared.messaging.errors import MayPass
 from shared.settings import Settings
@@ -54,8 +54,9 @@ async def _made(admin: AIOKafkaAdminClient, wanted: Sequence[NewTopic]) -> list[
         await asyncio.sleep(0.1)
 
 
-async def create_topics(settings: Settings, groups: Sequence[str]) -> list[str]:
-    """Make the topics that are missing; returns their names. Safe from several processes at once.
+async def create_topics(settings: Settings, groups: Sequence[str], table: Sequence[Topic] = TABLE) -> list[str]:
+    """Make the topics of `table` and the groups' dead letters that are missing; returns their names.
+    Safe from several processes at once.
 
     Raises MayPass while Kafka is away."""
     wanted = [
@@ -69,7 +70,7 @@ async def create_topics(settings: Settings, groups: Sequence[str]) -> list[str]:
                 "min.insync.replicas": "2" if settings.replication > 2 else "1",
             },
         )
-        for topic in TABLE
+        for topic in table
     ]
     retention = str(int(QUARTER.total_seconds() * 1000))
     wanted += [

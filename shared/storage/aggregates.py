@@ -8,11 +8,11 @@ Document: `_id`, `revision` (guards the write), `version` (of the last fact), `s
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import orjson
-from pymongo import InsertOne, ReturnDocument, UpdateOne
+from pymongo import InsertOne, UpdateOne
 from pymongo.errors import BulkWriteError
 
 from shared.messaging.envelope import Outgoing, Position
@@ -109,20 +109,16 @@ class MongoAggregates:
         return [(document["_id"], document["due_at"]) for document in found]
 
     async def back_off(self, id: str, due_at: datetime, now: datetime, reason: str) -> None:
-        query = {"_id": id, "due_at": due_at}
+        # In one update: the timer of another replica must not see that it failed and not yet until when it rests.
+        failures = {"$add": [{"$ifNull": ["$timer.failures", 0]}, 1]}
+        rest = {"until": {"$add": [now, {"$multiply": [1000, {"$pow": [2, "$timer.failures"]}]}]}}
+        outcome = {"$cond": [{"$gte": ["$timer.failures", PARK_AFTER]}, {"parked": now}, rest]}
+        steps: list[dict[str, Any]] = [
+            {"$set": {"timer.failures": failures, "timer.reason": {"$literal": reason[:500]}}},
+            {"$set": {"timer": {"$mergeObjects": ["$timer", outcome]}}},
+        ]
         with telling_errors():
-            document = await self._collection.find_one_and_update(
-                query, {"$inc": {"timer.failures": 1}}, projection={"timer": 1}, return_document=ReturnDocument.AFTER
-            )
-            if document is None:
-                return
-            failures = document["timer"]["failures"]
-            values: dict[str, Any] = {"timer.reason": reason[:500]}
-            if failures >= PARK_AFTER:
-                values["timer.parked"] = now
-            else:
-                values["timer.until"] = now + timedelta(seconds=2**failures)
-            await self._collection.update_one(query, {"$set": values})
+            await self._collection.update_one({"_id": id, "due_at": due_at}, steps)
 
     async def mark_dead_letter(self, id: str, letter: str) -> None:
         # The revision grows, so that a decision in flight that knew nothing of it loses and is made again.

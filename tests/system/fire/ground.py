@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx
 import orjson
+import psutil
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
@@ -189,7 +190,9 @@ class Ground:
     def server(self, word: str) -> int:
         """The pid of the embedded server whose command has this word."""
         found = [
-            pid for pid in _descendants(self.front.pid) if word in _command_of(pid) and "guard" not in _command_of(pid)
+            process.pid
+            for process in psutil.Process(self.front.pid).children(recursive=True)
+            if word in (command := _command_of(process)) and "guard" not in command
         ]
         assert len(found) == 1, f"{word}: {found}"
         return found[0]
@@ -352,16 +355,8 @@ def _unsettled(services: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _descendants(pid: int) -> list[int]:
-    found = []
-    for child in Path(f"/proc/{pid}/task").glob("*/children"):
-        for one in child.read_text().split():
-            found += [int(one), *_descendants(int(one))]
-    return found
-
-
-def _command_of(pid: int) -> str:
+def _command_of(process: psutil.Process) -> str:
     try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
-    except OSError:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
         return ""

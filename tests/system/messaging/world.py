@@ -17,7 +17,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -28,7 +27,7 @@ from pymongo import AsyncMongoClient
 
 from deploy.embedded import Servers
 from shared.contracts import topics
-from shared.messaging import admin
+from shared.messaging.admin import create_topics
 from shared.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[3]
@@ -390,8 +389,7 @@ async def world_of(servers: Servers, home: Nursery) -> AsyncIterator[World]:
 
 
 async def make_topics(settings: Settings) -> None:
-    with patch.object(admin, "TABLE", TOPICS):  # the others would only cost time
-        await admin.create_topics(settings, GROUPS)
+    await create_topics(settings, GROUPS, TOPICS)  # the others would only cost time
 
 
 def figure(text: str) -> None:
