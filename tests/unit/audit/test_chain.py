@@ -23,6 +23,9 @@ from services.audit.model import ERASURES, GENESIS, Document, Head, Verdict, can
 from services.audit.signing import NoSigningKey, SigningKey, authentic_by, signing_key
 from services.audit.store import _append, checkpoints_in
 from shared.contracts.audit import Checkpoint
+from shared.contracts.signins import SignIn
+from shared.contracts.topics import SIGN_INS
+from shared.messaging.envelope import Outgoing
 from tests.unit.audit.said import ANA, START, cause, hr_change, person, received, story
 
 KEY = SigningKey(Ed25519PrivateKey.from_private_bytes(b"k" * 32))
@@ -190,6 +193,16 @@ def test_the_chain_names_people_by_id_only() -> None:
         text = canonical(record).decode()
         for word in ("Ana", "Kovač", "10001", "Support", "example.com", "user.department"):
             assert word not in text, record["topic"]
+
+
+def test_who_signed_in_lies_beside_the_chain() -> None:
+    said = SignIn(employee_id="10001", user_principal_name="ana@example.com", at=START, app_id="crm")
+    (heard,) = received([Outgoing(SIGN_INS.name, b"10001", said.json_bytes(), (("ce_id", "10001 in crm"),))])
+    record, personal = described(heard)
+    text = canonical(record).decode()
+    assert not any(word in text for word in ("10001", "ana@example.com", "crm"))
+    assert (record["actor"], record["transitions"]) == ("source:sign-ins", [{"type": "SignIn"}])
+    assert (personal["identity"], personal["key"]) == ("hr:10001", "10001"), "so an erasure finds it"
 
 
 def test_what_is_no_json_is_recorded_as_the_bytes_it_is() -> None:
