@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from services.review.recommend import (
-    LOOK_BACK,
     Activity,
     Affiliation,
+    Asked,
     Colleague,
     Evidence,
     Jobs,
@@ -33,19 +33,6 @@ from shared.storage import Database, Index, Replica
 
 Row = dict[str, Any]
 HERE = (PersonStatus.ACTIVE.value, PersonStatus.SUSPENDED.value)
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """Which signs an instance asks for: Graph's `recommendationInsightSettings`; with none of them the last sign-in."""
-
-    look_back: timedelta = LOOK_BACK
-    app_id: str | None = None
-    """Of the application that is reviewed."""
-    by_application: bool = False
-    """`signInScope` application: its last use counts instead of the last sign-in to anything."""
-    affiliation: bool = False
-    """Of a group, with `groupPeerOutlierRecommendationInsightSettings`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +54,7 @@ class Measured:
 
 
 class Advisor:
-    """Reads replicas of people (`people_kept`), groups (by id) and sign-ins (its own)."""
+    """Reads replicas of people (`people_kept`), of groups (whether they are `deleted`) and of sign-ins (its own)."""
 
     def __init__(self, database: Database, people: Replica[PersonFact], groups: Replica[GroupFact]) -> None:
         self.sign_ins: Replica[SignInsFact] = Replica(
@@ -158,7 +145,8 @@ class Advisor:
         if not sponsors:
             return frozenset()
         people, groups = await self._people.get(sponsors), await self._groups.get(sponsors)
-        return frozenset({id for id, row in people.items() if row["status"] in HERE} | groups.keys())
+        here = {id for id, row in people.items() if row["status"] in HERE}
+        return frozenset(here | {id for id, row in groups.items() if not row["deleted"]})
 
 
 def people_kept(fact: PersonFact) -> Row:
@@ -188,7 +176,7 @@ def _evidence(
         sponsors = Sponsors(True, len(named), sum(id in there for id in named))
     return Evidence(
         _colleague(one.person_id, person),
-        activity=Activity(last_at, of_application=asked.by_application),
+        activity=Activity(last_at, of_application=asked.by_application) if asked.activity else None,
         use=use,
         affiliation=measured.affiliation,
         jobs=measured.jobs,

@@ -9,8 +9,8 @@ import pytest
 from pydantic import SecretStr
 
 from deploy.embedded import Servers
-from services.review.advising import Advisor, Asked, Holder, Measured, people_kept
-from services.review.recommend import Recommendation
+from services.review.advising import Advisor, Holder, Measured, people_kept
+from services.review.recommend import Asked, Recommendation
 from shared.contracts.base import Cause
 from shared.contracts.directory import GroupFact, GroupState, PersonFact, PersonState, PersonStatus
 from shared.contracts.signins import AppUse, SignInsFact, SignInsState
@@ -26,6 +26,10 @@ def ago(days: int) -> datetime:
     return START - timedelta(days=days)
 
 
+def groups_kept(fact: GroupFact) -> dict[str, Any]:
+    return {"deleted": fact.state.deleted_at is not None}
+
+
 class World:
     """An advisor, and what it has heard: a team in Sales of whom six hold it, somebody from IT, and a guest."""
 
@@ -33,7 +37,7 @@ class World:
         self.client = connect(settings)
         database = self.client.database("review")
         self.people: Replica[PersonFact] = Replica(database, "people", people_kept)
-        self.groups: Replica[GroupFact] = Replica(database, "groups", lambda fact: {"name": fact.state.display_name})
+        self.groups: Replica[GroupFact] = Replica(database, "groups", groups_kept)
         self.advisor = Advisor(database, self.people, self.groups)
         self._version = 0
 
@@ -63,8 +67,8 @@ class World:
         state = PersonState(id=id, status=status, attributes=attributes, manager_id=manager)
         await self.people.apply([PersonFact(**self._fact(id), state=state)])
 
-    async def group(self, id: str) -> None:
-        state = GroupState(id=id, display_name=id, created_at=START)
+    async def group(self, id: str, deleted_at: datetime | None = None) -> None:
+        state = GroupState(id=id, display_name=id, created_at=START, deleted_at=deleted_at)
         await self.groups.apply([GroupFact(**self._fact(id), state=state)])
 
     async def signed_in(self, id: str, last: datetime, app: tuple[datetime, datetime] | None = None) -> None:
@@ -149,3 +153,5 @@ async def test_a_guest_is_kept_while_a_sponsor_is_there(world: World) -> None:
     await world.person("guest", None, None, None, userType="Guest", sponsors=["gone", "hosts"])
     found = await world.advised(Asked())
     assert (found["guest"].decision, found["guest"].figures["sponsorsThere"]) == ("approve", 1)
+    await world.group("hosts", deleted_at=START)
+    assert (await world.advised(Asked()))["guest"].reason == "sponsorLeft"
