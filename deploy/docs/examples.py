@@ -71,6 +71,18 @@ from shared.contracts.directory import (
 )
 from shared.contracts.hr import ChangeKind, HrChange, HrRejection
 from shared.contracts.notification import Notification, Recipient
+from shared.contracts.organizations import (
+    SETTINGS_ID,
+    GuestLifecycle,
+    IdentitySource,
+    OrganizationCreated,
+    OrganizationFact,
+    OrganizationState,
+    SettingsChanged,
+    SettingsFact,
+    SettingsState,
+    SourceKind,
+)
 from shared.contracts.policy import ApprovalStageSettings, SubjectKind, SubjectSet
 from shared.contracts.provisioning import Delivered, DeliveriesFact, DeliveriesState, DeliveryState, DeliveryStatus
 from shared.contracts.request import (
@@ -108,6 +120,7 @@ from shared.messaging.envelope import Outgoing, enveloped, outgoing
 AT = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
 PERSON = derived_id("example", "person")
 GROUP = derived_id("example", "group")
+ORGANIZATION = derived_id("example", "organization")
 PACKAGE = derived_id("example", "package")
 POLICY = derived_id("example", "policy")
 CATALOG = derived_id("example", "catalog")
@@ -287,6 +300,37 @@ _EXAMPLES: dict[str, Callable[[Topic], Outgoing]] = {
                 app_roles=(_APP_ROLE,),
                 created_at=AT,
             ),
+        ),
+    ),
+    topics.ORGANIZATION_FACTS.name: _sent(
+        ORGANIZATION,
+        OrganizationFact(
+            id=f"organization:{ORGANIZATION}:1",
+            cause=FILE,
+            subject=ORGANIZATION,
+            version=1,
+            at=AT,
+            transitions=(OrganizationCreated(),),
+            state=OrganizationState(
+                id=ORGANIZATION,
+                display_name="Partner",
+                identity_sources=(IdentitySource(kind=SourceKind.DOMAIN, domain_name="partner.example"),),
+                internal_sponsors=(PERSON,),
+                created_at=AT,
+                modified_at=AT,
+            ),
+        ),
+    ),
+    topics.SETTINGS_FACTS.name: _sent(
+        SETTINGS_ID,
+        SettingsFact(
+            id=f"settings:{SETTINGS_ID}:1",
+            cause=FILE,
+            subject=SETTINGS_ID,
+            version=1,
+            at=AT,
+            transitions=(SettingsChanged(properties=("external_user_lifecycle_action",)),),
+            state=SettingsState(external_user_lifecycle_action=GuestLifecycle.BLOCK, modified_at=AT),
         ),
     ),
     topics.SITE_FACTS.name: _sent(

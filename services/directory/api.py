@@ -10,7 +10,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 
 from services.directory import graph
-from services.directory.decide.groups import ChangeGroup, CreateGroup, DeleteGroup, GroupCommand
+from services.directory.decide.conditional import STALE, Conditional
+from services.directory.decide.groups import ChangeGroup, CreateGroup, DeleteGroup, GroupCommand, Nest
 from services.directory.decide.links import KeepApart, Link
 from services.directory.decide.memberships import Groups, SetByHand
 from services.directory.decide.people import Around, Heard
@@ -18,7 +19,6 @@ from services.directory.decide.sponsors import SetSponsor
 from services.directory.graph import (
     GROUPS,
     IDENTITIES,
-    MEMBERS,
     PEOPLE,
     SIGN_IN_ACTIVITY,
     USERS,
@@ -27,16 +27,15 @@ from services.directory.graph import (
     GroupPatch,
     IdentityIn,
     LinkIn,
-    Reference,
 )
-from services.directory.lists import answer_page
+from services.directory.lists import Kind, answer_page, kept_in
 from services.directory.model import Memberships, Person, load_person
 from services.directory.properties import SPONSORS
 from services.directory.signins.store import SignIns
 from services.directory.sources import API, Sources
-from services.directory.store import JOINED, Document, GroupStore, MembershipStore, People, members_of, page_of
+from services.directory.store import JOINED, Document, GroupStore, MembershipStore, People, page_of
 from shared.contracts.base import Cause, Lane, Refusal
-from shared.contracts.directory import GroupState
+from shared.contracts.directory import DYNAMIC, GroupState
 from shared.contracts.hr import ChangeKind, HrChange
 from shared.messaging.decision import Handler
 from shared.messaging.loop import Loop
@@ -44,10 +43,10 @@ from shared.messaging.service import Platform
 from shared.security.caller import Caller
 from shared.storage import Answers
 from shared.web.caller import Asking, cause_of
-from shared.web.conditional import IfMatch, etag, require_match
-from shared.web.errors import BadRequest, Conflict, Forbidden, GraphError, NotFound
+from shared.web.conditional import IfMatch, etag, version_named
+from shared.web.errors import BadRequest, Conflict, Forbidden, GraphError, NotFound, PreconditionFailed
 from shared.web.idempotency import IdempotencyKey, answering_once, made_id
-from shared.web.odata import Expand, ListQuery, Shape, read_query
+from shared.web.odata import Expand, ListQuery, Shape
 from shared.web.paging import answer_list, context_url, list_query
 
 LIVING: Document = {"state.deleted_at": None}
@@ -70,7 +69,7 @@ class Rooms:
     keep_apart: Handler[Person, KeepApart, Around]
     sponsor: Handler[Person, SetSponsor, Around]
     sign_ins: SignIns
-    wish: Handler[GroupState, GroupCommand, None]
+    wish: Handler[GroupState, Conditional[GroupCommand], None]
     by_hand: Handler[Memberships, SetByHand, Groups]
 
     async def person(self, key: str) -> Document:
@@ -99,9 +98,37 @@ class Rooms:
             return await self.user(key)
         return await self.group(key)
 
-    async def change_group(self, request: Request, command: GroupCommand) -> None:
-        outcome = await self.platform.run_one(self.group_loop, self.wish, command, cause_of(request))
+    def kinds(self, ids: Sequence[str]) -> list[Kind]:
+        """People and groups of these ids, as kinds of a list."""
+        named: Document = {"_id": {"$in": list(ids)}}
+        return [
+            kept_in(self.people, USERS, lambda one: graph.typed(graph.user(one), "user"), {**named, **JOINED}),
+            kept_in(self.groups, GROUPS, lambda one: graph.typed(graph.group(one), "group"), {**named, **LIVING}),
+        ]
+
+    async def objects(self, ids: Sequence[str]) -> list[Document]:
+        """People and groups of these ids that are there, as Graph shows them, in the order of the ids."""
+        named: Document = {"_id": {"$in": [id.lower() for id in ids]}}
+        people = [graph.typed(graph.user(one), "user") for one in await page_of(self.people, {**named, **JOINED})]
+        groups = [graph.typed(graph.group(one), "group") for one in await page_of(self.groups, {**named, **LIVING})]
+        known = {one["id"]: one for one in (*people, *groups)}
+        return [known[id] for id in (one.lower() for one in ids) if id in known]
+
+    async def change_group(self, request: Request, command: GroupCommand, version: int | None = None) -> None:
+        """`version`: only if it has this one."""
+        asked = Conditional(command, version)
+        outcome = await self.platform.run_one(self.group_loop, self.wish, asked, cause_of(request))
         refuse(outcome.decision.refusal if outcome.decision else None)
+
+    async def add_member(self, request: Request, group: Document, member: Document) -> None:
+        """A person, or a group unless the outer one holds people only. Raises what refuses it."""
+        if "attributes" in member["state"]:
+            await self.set_member(request, group["_id"], member["_id"], True)
+            return
+        if {"Unified", DYNAMIC} & set(group["state"]["group_types"]):
+            text = "Groups are members of security groups only: not of Microsoft 365 groups, nor where a rule says who."
+            raise BadRequest(text, code="Request_BadRequest")
+        await self.change_group(request, Nest(member["_id"], group["_id"], member=True))
 
     async def set_member(self, request: Request, group: str, person: str, member: bool) -> None:
         asked = SetByHand(group, person, member)
@@ -109,19 +136,27 @@ class Rooms:
         refuse(outcome.decision.refusal if outcome.decision else None)
 
 
+_REFUSED: dict[str, type[GraphError]] = {
+    "ResourceNotFound": NotFound,
+    "fixed": BadRequest,
+    "dynamicGroup": BadRequest,
+    "tooMany": BadRequest,
+    STALE.code: PreconditionFailed,
+}
+
+
 def refuse(refusal: Refusal | None) -> None:
+    """Raises what Graph says of it; nothing without one."""
     if refusal is not None:
-        kind: type[GraphError] = {"ResourceNotFound": NotFound, "fixed": BadRequest, "dynamicGroup": BadRequest}.get(
-            refusal.code, Conflict
-        )
-        raise kind(refusal.message, code="Request_BadRequest" if kind is BadRequest else refusal.code)
+        kind = _REFUSED.get(refusal.code, Conflict)
+        code = {BadRequest: "Request_BadRequest", PreconditionFailed: ""}.get(kind, refusal.code)
+        raise kind(refusal.message, code=code)
 
 
 def routes(rooms: Rooms, answers: Answers) -> list[APIRouter]:
     routers = [APIRouter(tags=[tag], route_class=answering_once(answers)) for tag in ("users", "groups", "people")]
     _users(routers[0], rooms)
     _groups(routers[1], rooms)
-    _members(routers[1], rooms)
     _people(routers[2], rooms)
     return routers
 
@@ -219,11 +254,7 @@ def _users(router: APIRouter, rooms: Rooms) -> None:
     async def sponsors(request: Request, id: str) -> dict[str, Any]:
         """People and groups who answer for a guest, in the order they were added; who is gone is left out."""
         ids = (await rooms.user(id))["state"]["attributes"].get(SPONSORS, [])
-        named: Document = {"_id": {"$in": ids}}
-        people = [graph.typed(graph.user(one), "user") for one in await page_of(rooms.people, {**named, **JOINED})]
-        groups = [graph.typed(graph.group(one), "group") for one in await page_of(rooms.groups, {**named, **LIVING})]
-        found = sorted([*people, *groups], key=lambda one: ids.index(one["id"]))
-        return {"@odata.context": context_url(request, "directoryObjects"), "value": found}
+        return {"@odata.context": context_url(request, "directoryObjects"), "value": await rooms.objects(ids)}
 
     @router.get("/v1.0/users/{id}/directReports")
     async def reports(
@@ -239,25 +270,6 @@ def _users(router: APIRouter, rooms: Rooms) -> None:
             scope=scope,
         )
 
-    @router.get("/v1.0/users/{id}/memberOf")
-    @router.get("/v1.0/users/{id}/memberOf/microsoft.graph.group", name="groups that one is a member of")
-    @router.get("/v1.0/users/{id}/transitiveMemberOf", name="transitive memberships")
-    @router.get("/v1.0/users/{id}/transitiveMemberOf/microsoft.graph.group", name="transitive memberships of groups")
-    async def member_of(
-        request: Request, id: str, query: Annotated[ListQuery, Depends(list_query(GROUPS))]
-    ) -> dict[str, Any]:
-        """Groups have people as members and no groups, so transitive is the same."""
-        groups = await rooms.memberships.groups_of((await rooms.user(id))["_id"])
-        scope: Document = {"_id": {"$in": groups}, **LIVING}
-        return await answer_page(
-            request,
-            query,
-            rooms.groups,
-            render=lambda document: graph.typed(graph.group(document), "group"),
-            context="directoryObjects",
-            scope=scope,
-        )
-
 
 def _groups(router: APIRouter, rooms: Rooms) -> None:
     @router.get("/v1.0/groups")
@@ -268,11 +280,11 @@ def _groups(router: APIRouter, rooms: Rooms) -> None:
     async def create(request: Request, response: Response, body: GroupIn, key: IdempotencyKey = None) -> dict[str, Any]:
         """With an `Idempotency-Key` a repeat makes nothing new."""
         id = made_id(request, "group")
-        people = [await rooms.user(one) for one in body.people]
+        members = [await rooms.person_or_group(one) for one in body.people]
         await rooms.change_group(request, CreateGroup(id, body.properties()))
-        for person in people:
-            await rooms.set_member(request, id, person["_id"], True)
         made = await rooms.group(id)
+        for member in members:
+            await rooms.add_member(request, made, member)
         response.headers["ETag"] = etag(made["version"])
         response.headers["Location"] = f"{str(request.base_url).rstrip('/')}/v1.0/groups/{id}"
         return {"@odata.context": context_url(request, "groups/$entity"), **graph.group(made)}
@@ -290,86 +302,17 @@ def _groups(router: APIRouter, rooms: Rooms) -> None:
     @router.patch("/v1.0/groups/{id}", status_code=204)
     async def patch(request: Request, id: str, body: GroupPatch, if_match: IfMatch = None) -> Response:
         found = await rooms.group(id)
-        require_match(if_match, found["version"])
-        people = [await rooms.user(one) for one in body.people]
-        if changes := body.properties():
-            await rooms.change_group(request, ChangeGroup(found["_id"], changes))
-        for person in people:
-            await rooms.set_member(request, found["_id"], person["_id"], True)
+        members = [await rooms.person_or_group(one) for one in body.people]
+        # Decided even with nothing to change: that is where the version is compared.
+        await rooms.change_group(request, ChangeGroup(found["_id"], body.properties()), version_named(if_match))
+        for member in members:
+            await rooms.add_member(request, found, member)
         return Response(status_code=204)
 
     @router.delete("/v1.0/groups/{id}", status_code=204)
     async def delete(request: Request, id: str, if_match: IfMatch = None) -> Response:
         found = await rooms.group(id)
-        require_match(if_match, found["version"])
-        await rooms.change_group(request, DeleteGroup(found["_id"]))
-        return Response(status_code=204)
-
-
-_ABOUT_PEOPLE = frozenset({"filter", "search", "orderby"})
-"""Options for which a group's people are looked through; without them, the pages of its memberships are."""
-
-
-def _members(router: APIRouter, rooms: Rooms) -> None:
-    async def people(ids: Sequence[str]) -> list[Document]:
-        """In that order; whom nobody has spoken of is shown by id alone."""
-        known = {one["_id"]: one for one in await page_of(rooms.people, {"_id": {"$in": list(ids)}})}
-        return [{"state": {"attributes": {}}, **known.get(id, {}), "_id": id} for id in ids]
-
-    async def by_people(request: Request, query: ListQuery, ids: Sequence[str], context: str) -> dict[str, Any]:
-        scope: Document = {"_id": {"$in": list(ids)}}
-        return await answer_page(
-            request,
-            query,
-            rooms.people,
-            render=lambda document: graph.typed(graph.user(document), "user"),
-            context=context,
-            scope=scope,
-        )
-
-    @router.get("/v1.0/groups/{id}/members")
-    @router.get("/v1.0/groups/{id}/members/microsoft.graph.user", name="members who are users")
-    @router.get("/v1.0/groups/{id}/transitiveMembers", name="transitive members")
-    @router.get("/v1.0/groups/{id}/transitiveMembers/microsoft.graph.user", name="transitive members who are users")
-    async def members(
-        request: Request, id: str, query: Annotated[ListQuery, Depends(list_query(USERS))]
-    ) -> dict[str, Any]:
-        """People in the order of their ids unless `$orderby` says; groups are not members here."""
-        group = (await rooms.group(id))["_id"]
-        context = "users" if request.url.path.lower().endswith(".user") else "directoryObjects"
-        if {name.removeprefix("$").lower() for name in request.query_params} & _ABOUT_PEOPLE:
-            return await by_people(request, query, await rooms.memberships.people_of(group), context)
-        scope = members_of(group)
-
-        async def find(q: ListQuery) -> list[Document]:
-            # Ids alone: the documents hold all memberships of each of them.
-            found = await rooms.memberships.ids(q.mongo_filter(scope), limit=q.skip + q.limit)
-            return await people(found[q.skip :])
-
-        return await answer_list(
-            request,
-            read_query(MEMBERS, request.query_params.multi_items()),
-            find=find,
-            total=lambda q: rooms.memberships.count(q.total_filter(scope)),
-            render=lambda document: graph.typed(graph.user(document), "user"),
-            context=context,
-        )
-
-    @router.get("/v1.0/groups/{id}/members/$count")
-    async def member_count(id: str) -> Response:
-        return _number(await rooms.memberships.member_count((await rooms.group(id))["_id"]))
-
-    @router.post("/v1.0/groups/{id}/members/$ref", status_code=204)
-    async def add(request: Request, id: str, body: Reference) -> Response:
-        """By hand: Tenure's own bookkeeping never removes who was added so. Who is a member already stays one."""
-        group, person = await rooms.group(id), await rooms.user(body.id)
-        await rooms.set_member(request, group["_id"], person["_id"], True)
-        return Response(status_code=204)
-
-    @router.delete("/v1.0/groups/{id}/members/{person_id}/$ref", status_code=204)
-    async def remove(request: Request, id: str, person_id: str) -> Response:
-        group = await rooms.group(id)
-        await rooms.set_member(request, group["_id"], person_id.lower(), False)
+        await rooms.change_group(request, DeleteGroup(found["_id"]), version_named(if_match))
         return Response(status_code=204)
 
 

@@ -96,6 +96,8 @@ GROUPS = EntitySet(
         "visibility": Field("state.visibility"),
         "isAssignableToRole": Field("state.is_assignable_to_role", BOOLEAN),
         "classification": Field("state.classification"),
+        # No group has licences here, so that none is found by their errors.
+        "hasMembersWithLicenseErrors": Field("state.license_errors", BOOLEAN),
     },
     selectable=_GROUP_SELECTABLE,
     searchable=("displayName",),

@@ -1,16 +1,20 @@
-"""Lists of aggregates, as Graph answers them."""
+"""Lists of aggregates, as Graph answers them: of one kind, or of several kinds of directory objects together."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fastapi import Request
 
-from services.directory.store import page_of
+from services.directory.store import Document, page_of
 from shared.storage import MongoAggregates
-from shared.web.odata import ListQuery
+from shared.web.errors import UnsupportedQuery
+from shared.web.odata import EntitySet, ListQuery, read_query
 from shared.web.paging import answer_list
+
+Render = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 
 async def answer_page(
@@ -18,7 +22,7 @@ async def answer_page(
     query: ListQuery,
     store: MongoAggregates,
     *,
-    render: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+    render: Render,
     context: str,
     scope: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
@@ -31,3 +35,71 @@ async def answer_page(
         render=render,
         context=context,
     )
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One of the kinds that a list holds. All of a list sort by the same places of their documents."""
+
+    entities: EntitySet
+    find: Callable[[ListQuery, int], Awaitable[Sequence[Document]]]
+    """The first so many that the query means, in its order."""
+    count: Callable[[ListQuery], Awaitable[int]]
+    render: Render
+
+
+def kept_in(store: MongoAggregates, entities: EntitySet, render: Render, scope: Mapping[str, Any]) -> Kind:
+    """What lies in `scope` of one collection."""
+
+    async def find(q: ListQuery, most: int) -> Sequence[Document]:
+        return await page_of(store, q.mongo_filter(scope), sort=q.sort, limit=most)
+
+    return Kind(entities, find, lambda q: store.count(q.total_filter(scope)), render)
+
+
+async def answer_objects(request: Request, kinds: Sequence[Kind], context: str = "directoryObjects") -> dict[str, Any]:
+    """One page of objects of several kinds, in one order. A condition on a property that a kind does not have is met by
+    none of that kind; one that no kind has is a 400."""
+    asked = _asked(kinds, request.query_params.multi_items())
+    first = asked[0][1]
+
+    async def find(_: ListQuery) -> list[Document]:
+        found: list[Document] = []
+        for kind, query in asked:
+            some = await kind.find(query, query.skip + query.limit)
+            found += [{**one, "said": kind.render(one)} for one in some]
+        if len(asked) > 1:
+            for path, direction in reversed(first.sort):
+                found.sort(key=lambda one: _place(one, path), reverse=direction < 0)
+        return found[first.skip : first.skip + first.limit]
+
+    async def total(_: ListQuery) -> int:
+        return sum([await kind.count(query) for kind, query in asked])
+
+    return await answer_list(request, first, find=find, total=total, render=lambda one: one["said"], context=context)
+
+
+def _asked(kinds: Sequence[Kind], options: Sequence[tuple[str, str]]) -> list[tuple[Kind, ListQuery]]:
+    names = frozenset[str]().union(*(kind.entities.selected_names.values() for kind in kinds))
+    asked: list[tuple[Kind, ListQuery]] = []
+    refused: list[UnsupportedQuery] = []
+    for kind in kinds:
+        # Of one type, so that the next page's token is the same for all.
+        entities = kind.entities
+        if len(kinds) > 1:
+            entities = replace(entities, type_name="directoryObject", selectable=names)
+        try:
+            asked.append((kind, read_query(entities, options)))
+        except UnsupportedQuery as problem:
+            refused.append(problem)
+    if not asked:
+        raise refused[0]
+    return asked
+
+
+def _place(document: Mapping[str, Any], path: str) -> tuple[bool, Any]:
+    """Sorts as MongoDB sorts: null first."""
+    value: Any = document
+    for part in path.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value is not None, value

@@ -6,6 +6,8 @@ from functools import lru_cache
 
 from services.directory import decide, messages
 from services.directory.api import Rooms, routes
+from services.directory.belonging import belonging_routes
+from services.directory.decide.conditional import conditionally
 from services.directory.dynamic import rules_followed
 from services.directory.model import (
     Memberships,
@@ -17,6 +19,7 @@ from services.directory.model import (
     load_memberships,
     load_person,
 )
+from services.directory.organizations.service import assemble_organizations
 from services.directory.resources.service import assemble_resources
 from services.directory.signins.api import Reports, sign_in_routes
 from services.directory.signins.messages import sign_ins as sign_ins_handler
@@ -138,15 +141,16 @@ def assemble(platform: Platform) -> Service:
         keep_apart=messages.keep_apart(people),
         sponsor=messages.sponsor(people),
         sign_ins=sign_ins,
-        wish=Handler(decide.groups.wish, by(lambda command: command.group_id)),
+        wish=Handler(conditionally(decide.groups.wish), by(lambda asked: asked.command.group_id)),
         by_hand=Handler(decide.memberships.by_hand, by(lambda asked: asked.person_id), memberships.look),
     )
     answers = Answers(platform.database)
     resources = assemble_resources(platform, rooms, answering_once(answers))
+    organizations = assemble_organizations(platform, rooms, answering_once(answers))
     reports = Reports(platform, sign_in_loop, sign_ins_handler(sign_ins))
     return Service(
         name="directory",
-        stores=[people, groups, memberships, sign_ins, answers, *resources.stores],
+        stores=[people, groups, memberships, sign_ins, answers, *resources.stores, *organizations.stores],
         subscriptions=[
             *messages.hr_changes_heard(platform, person_loop, people, sources),
             *messages.membership_commands_heard(platform, membership_loop, memberships),
@@ -155,11 +159,13 @@ def assemble(platform: Platform) -> Service:
             sign_ins_heard(platform, sign_in_loop, sign_ins),
         ],
         timers=[Timer(person_loop, messages.dates(people))],
-        loops=[person_loop, group_loop, membership_loop, sign_in_loop, *resources.loops],
+        loops=[person_loop, group_loop, membership_loop, sign_in_loop, *resources.loops, *organizations.loops],
         routers=[
             *routes(rooms, answers),
+            belonging_routes(rooms, answers),
             users_written(rooms, answers),
             sign_in_routes(reports, answering_once(answers)),
             *resources.routers,
+            *organizations.routers,
         ],
     )

@@ -234,7 +234,11 @@ class GroupStore(MongoAggregates):
 
     def __init__(self, database: Database) -> None:
         filled = {"state.filled_by": {"$exists": True}}
-        super().__init__(database, "groups", [Index("state.label", "_id"), Index("state.filled_by", partial=filled)])
+        super().__init__(
+            database,
+            "groups",
+            [Index("state.label", "_id"), Index("state.filled_by", partial=filled), Index("state.member_of", "_id")],
+        )
 
     async def there(self, ids: Collection[str]) -> frozenset[str]:
         """Those of `ids` that are groups and not deleted."""
@@ -244,6 +248,24 @@ class GroupStore(MongoAggregates):
         """Those of `ids` whose members a rule says."""
         wanted = {"_id": {"$in": list(ids)}, "state.group_types": DYNAMIC}
         return frozenset(await self.ids(wanted)) if ids else frozenset()
+
+    async def within(self, ids: Collection[str]) -> list[str]:
+        """These groups and all that lie in them, at any depth; a query a level."""
+        met, level = set(ids), set(ids)
+        while level:
+            level = set(await self.ids({"state.member_of": {"$in": sorted(level)}, "state.deleted_at": None})) - met
+            met |= level
+        return sorted(met)
+
+    async def around(self, ids: Collection[str]) -> list[str]:
+        """Those of these groups that are there, and all groups that they lie in, at any depth; a query a level."""
+        met: set[str] = set()
+        level = set(ids)
+        while level:
+            found = await self.pairs({"_id": {"$in": sorted(level)}, "state.deleted_at": None}, "state.member_of")
+            met |= {id for id, _ in found}
+            level = {id for _, several in found for id in several or ()} - met
+        return sorted(met)
 
     async def filled(self) -> list[tuple[str, str]]:
         """Groups that a rule fills now, with the rule; by index."""
@@ -263,9 +285,9 @@ class MembershipStore(MongoAggregates):
         named = set[str]().union(*map(named_by, messages))
         return Groups(await self._groups.there(named), await self._groups.dynamic(named))
 
-    async def people_of(self, group_id: str) -> list[str]:
-        """Ids of all its members."""
-        return await self.ids(members_of(group_id))
+    async def people_of(self, *group_ids: str) -> list[str]:
+        """Ids of all people who are in one of them."""
+        return await self.ids(members_of(*group_ids))
 
     async def member_count(self, group_id: str) -> int:
         return await self.count(members_of(group_id))
@@ -275,6 +297,6 @@ class MembershipStore(MongoAggregates):
         return [group for _, groups in await self.pairs({"_id": person_id}, "state.member_of") for group in groups]
 
 
-def members_of(group_id: str) -> Document:
-    """Who is in that group: a filter on memberships, which are found in the order of person ids by index."""
-    return {"state.member_of": group_id}
+def members_of(*group_ids: str) -> Document:
+    """Who is in one of these groups: a filter on memberships, which are found in the order of person ids by index."""
+    return {"state.member_of": {"$in": list(group_ids)} if len(group_ids) > 1 else group_ids[0]}

@@ -131,6 +131,7 @@ class GroupState(Contract):
     theme: str | None = None
     preferred_language: str | None = None
     preferred_data_location: str | None = None
+    member_of: tuple[str, ...] = Field((), description="Ids of the groups that this group itself is a member of.")
     created_at: datetime
     deleted_at: datetime | None = None
 
@@ -159,7 +160,21 @@ class GroupDeleted(Transition):
     type: Literal["GroupDeleted"] = "GroupDeleted"
 
 
-GroupTransition = Annotated[GroupCreated | GroupChanged | GroupDeleted, Field(discriminator="type")]
+class GroupNested(Transition):
+    """It has become a member of another group; its people are members of that one at one remove."""
+
+    type: Literal["GroupNested"] = "GroupNested"
+    within: str
+
+
+class GroupUnnested(Transition):
+    type: Literal["GroupUnnested"] = "GroupUnnested"
+    within: str
+
+
+GroupTransition = Annotated[
+    GroupCreated | GroupChanged | GroupDeleted | GroupNested | GroupUnnested, Field(discriminator="type")
+]
 
 
 class GroupFact(Fact):

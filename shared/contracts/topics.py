@@ -17,6 +17,7 @@ from shared.contracts.catalog import CatalogFact, PackageFact, PolicyFact, Popul
 from shared.contracts.directory import GroupFact, MembershipsFact, PersonFact, SetMemberships
 from shared.contracts.hr import HrChange, HrRejection
 from shared.contracts.notification import Notification
+from shared.contracts.organizations import OrganizationFact, SettingsFact
 from shared.contracts.provisioning import DeliveriesFact
 from shared.contracts.request import RequestFact
 from shared.contracts.resources import ApplicationFact, HeldRolesFact, SetHeldRoles, SiteFact
@@ -84,6 +85,14 @@ APPLICATION_FACTS = Topic(
     partitions=1,
 )  # fmt: skip
 SITE_FACTS = Topic("directory.sites", "directory", "site id", SiteFact, "Sites and their roles.", partitions=1)
+ORGANIZATION_FACTS = Topic(
+    "directory.organizations", "directory", "organization id", OrganizationFact,
+    "Connected organisations and their sponsors.", partitions=1,
+)  # fmt: skip
+SETTINGS_FACTS = Topic(
+    "directory.settings", "directory", "'singleton'", SettingsFact, "How entitlement management is set up.",
+    partitions=1,
+)  # fmt: skip
 HELD_ROLE_FACTS = Topic(
     "directory.held-roles", "directory", "person id", HeldRolesFact,
     "Who has which role of an application, a site or the directory, and who owns what; answers to commands.",
@@ -167,6 +176,8 @@ TABLE: tuple[Topic, ...] = (
     MEMBERSHIP_COMMANDS,
     APPLICATION_FACTS,
     SITE_FACTS,
+    ORGANIZATION_FACTS,
+    SETTINGS_FACTS,
     HELD_ROLE_FACTS,
     HELD_ROLE_COMMANDS,
     SIGN_IN_FACTS,

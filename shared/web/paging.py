@@ -6,7 +6,7 @@ neither repeats nor skips anyone else.
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from urllib.parse import quote, urlencode
 
 from fastapi import Query, Request
@@ -16,6 +16,7 @@ from shared.web.odata.options import MAX_SKIP, ListQuery, Shape, read_query, rea
 from shared.web.paths import IN_PATH
 
 Document = Mapping[str, Any]
+R = TypeVar("R")
 
 
 def list_query(entities: EntitySet, *, also: frozenset[str] = frozenset()) -> Callable[..., ListQuery]:
@@ -23,9 +24,18 @@ def list_query(entities: EntitySet, *, also: frozenset[str] = frozenset()) -> Ca
 
     `also` names further parameters of the route. The options stand in the OpenAPI document.
     """
+    return _reading(entities, lambda request: read_query(entities, request.query_params.multi_items(), also=also))
+
+
+def list_options(entities: EntitySet) -> Callable[..., None]:
+    """A dependency that only documents the options, for a route that reads them by itself."""
+    return _reading(entities, lambda _request: None)
+
+
+def _reading(entities: EntitySet, read: Callable[[Request], R]) -> Callable[..., R]:
     say = _Options(entities)
 
-    def read(  # the parameters are there for OpenAPI
+    def reading(  # the parameters are there for OpenAPI
         request: Request,
         filter_: Annotated[str | None, say.filter()] = None,
         search: Annotated[str | None, say.search()] = None,
@@ -36,10 +46,10 @@ def list_query(entities: EntitySet, *, also: frozenset[str] = frozenset()) -> Ca
         skip: Annotated[str | None, say.number("$skip", "How many to leave out", 0, MAX_SKIP)] = None,
         skiptoken: Annotated[str | None, Query(alias="$skiptoken", description="From `@odata.nextLink`.")] = None,
         count: Annotated[str | None, say.count()] = None,
-    ) -> ListQuery:
-        return read_query(entities, request.query_params.multi_items(), also=also)
+    ) -> R:
+        return read(request)
 
-    return read
+    return reading
 
 
 def shape_query(entities: EntitySet, *, also: frozenset[str] = frozenset()) -> Callable[..., Shape]:

@@ -10,7 +10,9 @@ from shared.contracts.directory import (
     GroupChanged,
     GroupCreated,
     GroupDeleted,
+    GroupNested,
     GroupState,
+    GroupUnnested,
 )
 from shared.messaging.decision import Circumstances, Decision
 
@@ -38,10 +40,22 @@ class DeleteGroup:
     group_id: str
 
 
-GroupCommand = CreateGroup | ChangeGroup | DeleteGroup
+@dataclass(frozen=True, slots=True)
+class Nest:
+    """Have the group among the members of the group `within`, or not. Groups may lie in one another in a circle: who
+    walks up or down them meets each once."""
+
+    group_id: str
+    within: str
+    member: bool
 
 
-def wish(state: GroupState | None, command: GroupCommand, at: Circumstances[None]) -> Decision[GroupState]:
+GroupCommand = CreateGroup | ChangeGroup | DeleteGroup | Nest
+
+
+def wish(  # noqa: PLR0911 - a command each
+    state: GroupState | None, command: GroupCommand, at: Circumstances[None]
+) -> Decision[GroupState]:
     if isinstance(command, CreateGroup):
         if state is not None:
             return Decision(state)
@@ -56,6 +70,8 @@ def wish(state: GroupState | None, command: GroupCommand, at: Circumstances[None
             return _changed(state, properties)
         case DeleteGroup():
             return _with(state, {"deleted_at": at.now}, GroupDeleted())
+        case Nest():
+            return _nested(state, command)
 
 
 _FIXED = {"group_types": "groupTypes", "is_assignable_to_role": "isAssignableToRole"}
@@ -70,6 +86,20 @@ def _changed(state: GroupState, properties: dict[str, Any]) -> Decision[GroupSta
     if not state.is_dynamic and any(name.startswith("membership_rule") for name in changed):
         return Decision(state, refusal=Refusal(code="fixed", message="Only a DynamicMembership group has a rule."))
     return _with(state, {name: properties[name] for name in changed}, GroupChanged(properties=changed))
+
+
+def _nested(state: GroupState, command: Nest) -> Decision[GroupState]:
+    there = command.within in state.member_of
+    if command.member:
+        if command.within == state.id:
+            return Decision(state, refusal=Refusal(code="fixed", message="A group is no member of itself."))
+        update = {"member_of": (*state.member_of, command.within)}
+        return Decision(state) if there else _with(state, update, GroupNested(within=command.within))
+    if not there:
+        text = f"The group {state.id} is no member of the group {command.within}."
+        return Decision(state, refusal=Refusal(code="ResourceNotFound", message=text))
+    update = {"member_of": tuple(id for id in state.member_of if id != command.within)}
+    return _with(state, update, GroupUnnested(within=command.within))
 
 
 def _with(state: GroupState, update: dict[str, Any], transition: Transition) -> Decision[GroupState]:

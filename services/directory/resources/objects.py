@@ -11,7 +11,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field as Described
 
-from services.directory.api import Rooms
 from services.directory.decide.groups import DeleteGroup
 from services.directory.graph import USERS, typed
 from services.directory.graph import group as group_shown
@@ -20,7 +19,7 @@ from services.directory.resources import graph
 from services.directory.resources.api import ResourceRooms, first, guarded
 from services.directory.resources.store import LIVING, Document
 from services.directory.store import JOINED, page_of
-from shared.contracts.resources import OWNER, RoleSystem
+from shared.contracts.resources import OWNER, TENANT, RoleSystem
 from shared.web.caller import Asking
 from shared.web.errors import Forbidden
 from shared.web.graph_model import GraphBody
@@ -93,28 +92,8 @@ def object_routes(rooms: ResourceRooms, route_class: type[Any]) -> APIRouter:
         found = await _objects(rooms, [role["origin_id"] for role in owning], kinds)
         return {"@odata.context": context_url(request, "directoryObjects"), "value": list(found.values())}
 
-    @router.post("/v1.0/users/{id}/getMemberGroups")
-    @router.post("/v1.0/users/{id}/getMemberObjects")
-    @router.post("/v1.0/directoryObjects/{id}/getMemberGroups")
-    @router.post("/v1.0/directoryObjects/{id}/getMemberObjects")
-    async def member_groups(request: Request, id: str, body: MemberGroups) -> dict[str, Any]:
-        """Ids of the groups a person is in."""
-        scope: Document = {"state.security_enabled": True} if body.security_enabled_only else {}
-        return _ids(request, await _groups_of(directory, id, scope))
-
-    @router.post("/v1.0/users/{id}/checkMemberGroups")
-    @router.post("/v1.0/directoryObjects/{id}/checkMemberGroups")
-    async def check_groups(request: Request, id: str, body: CheckedGroups) -> dict[str, Any]:
-        """Those of the groups that a person is in."""
-        asked = {group.lower() for group in body.group_ids}
-        return _ids(request, [group for group in await _groups_of(directory, id, {}) if group in asked])
-
-    @router.post("/v1.0/users/{id}/checkMemberObjects")
-    @router.post("/v1.0/directoryObjects/{id}/checkMemberObjects")
-    async def check_objects(request: Request, id: str, body: CheckedObjects) -> dict[str, Any]:
-        """The same; nothing but groups has members here."""
-        asked = {group.lower() for group in body.ids}
-        return _ids(request, [group for group in await _groups_of(directory, id, {}) if group in asked])
+    for path in ("users", "groups", "servicePrincipals", "directoryObjects"):
+        _belonging(router, rooms, path)
 
     @router.delete("/v1.0/directoryObjects/{id}", status_code=204, dependencies=[Depends(_writes_groups)])
     async def delete(request: Request, id: str) -> Response:
@@ -126,6 +105,35 @@ def object_routes(rooms: ResourceRooms, route_class: type[Any]) -> APIRouter:
         return Response(status_code=204)
 
     return router
+
+
+def _belonging(router: APIRouter, rooms: ResourceRooms, path: str) -> None:
+    """Which groups an object is in, at any depth; a person also has directory roles."""
+    at = f"/v1.0/{path}/{{id}}"
+
+    @router.post(f"{at}/getMemberGroups", name=f"groups of {path}")
+    async def groups(request: Request, id: str, body: MemberGroups) -> dict[str, Any]:
+        """Ids of the groups that somebody or a group is in."""
+        return _ids(request, (await _groups_around(rooms, id, body.security_enabled_only))[1])
+
+    @router.post(f"{at}/getMemberObjects", name=f"groups and directory roles of {path}")
+    async def objects(request: Request, id: str, body: MemberGroups) -> dict[str, Any]:
+        """The same, and the definitions of the directory roles that a person has."""
+        person, groups = await _groups_around(rooms, id, body.security_enabled_only)
+        return _ids(request, [*groups, *await _roles_of(rooms, person)])
+
+    @router.post(f"{at}/checkMemberGroups", name=f"check groups of {path}")
+    async def check_groups(request: Request, id: str, body: CheckedGroups) -> dict[str, Any]:
+        """Those of the groups that it is in."""
+        asked = {group.lower() for group in body.group_ids}
+        return _ids(request, [group for group in (await _groups_around(rooms, id))[1] if group in asked])
+
+    @router.post(f"{at}/checkMemberObjects", name=f"check groups and directory roles of {path}")
+    async def check_objects(request: Request, id: str, body: CheckedObjects) -> dict[str, Any]:
+        """Those of the groups that it is in, and of the directory roles that a person has."""
+        asked = {one.lower() for one in body.ids}
+        person, groups = await _groups_around(rooms, id)
+        return _ids(request, [one for one in (*groups, *await _roles_of(rooms, person)) if one in asked])
 
 
 _writes_groups = guarded("Group.Read.All", "Groups Administrator", "User Administrator")
@@ -140,9 +148,36 @@ def _ids(request: Request, ids: list[str]) -> dict[str, Any]:
     return {"@odata.context": context_url(request, "Collection(Edm.String)"), "value": ids}
 
 
-async def _groups_of(directory: Rooms, id: str, scope: Document) -> list[str]:
-    ids = await directory.memberships.groups_of((await directory.user(id))["_id"])
-    return await directory.groups.ids({"_id": {"$in": ids}, **LIVING, **scope})
+async def _groups_around(rooms: ResourceRooms, id: str, only_security: bool = False) -> tuple[str | None, list[str]]:
+    """The person, if it is one, and ids of all groups that the object is in, at any depth. Raises NotFound."""
+    directory = rooms.directory
+    found = first(list((await _objects(rooms, [id], KINDS)).values()), id) if _is_id(id) else None
+    kind = found["@odata.type"] if found else "#microsoft.graph.user"
+    direct: list[str] = []
+    person: str | None = None
+    if kind == "#microsoft.graph.user":
+        person = (await directory.user(id))["_id"]
+        direct = await directory.memberships.groups_of(person)
+    elif kind == "#microsoft.graph.group":
+        direct = list((await directory.group(id))["state"].get("member_of") or ())
+    scope: Document = {"state.security_enabled": True} if only_security else {}
+    return person, await directory.groups.ids({"_id": {"$in": await directory.groups.around(direct)}, **scope})
+
+
+def _is_id(key: str) -> bool:
+    """Not the name of a user."""
+    return "@" not in key
+
+
+async def _roles_of(rooms: ResourceRooms, person: str | None) -> list[str]:
+    """Definitions of the directory roles that a person has over the whole tenant."""
+    if person is None or (state := await rooms.held.state(person)) is None:
+        return []
+    return [
+        one["role"]
+        for one in state["roles"]
+        if one["held"] and one["origin_system"] == RoleSystem.DIRECTORY and one["origin_id"] == TENANT
+    ]
 
 
 async def _objects(rooms: ResourceRooms, ids: Collection[str], kinds: Collection[str]) -> dict[str, Document]:

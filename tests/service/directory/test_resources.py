@@ -51,6 +51,10 @@ class World:
         assert answer.status_code == status, answer.text
         return answer.json() if answer.content else None
 
+    async def send(self, method: str, path: str, body: Any, headers: dict[str, str]) -> int:
+        """The status, whatever it is."""
+        return (await self._http.request(method, f"/v1.0{path}", json=body, headers=headers)).status_code
+
     async def ids(self, path: str, **options: str) -> list[str]:
         found = await self.ask("GET", path, params={f"${name}": value for name, value in options.items()})
         return [one["id"] for one in found["value"]]
