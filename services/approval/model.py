@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
 from shared.contracts.approval import ApprovalState, Outcome, ReviewResult, StageState, StageStatus
 from shared.contracts.policy import Answer, ApprovalStageSettings, SubjectKind
+
+LAST_DAY = timedelta(days=1)
 
 
 class Value(BaseModel):
@@ -29,6 +31,8 @@ class Stage(Value):
     escalated: bool = False
     escalates_at: datetime | None = None
     expires_at: datetime | None = None
+    reminded: int = 0
+    """How many of its reminders have been said."""
     reviewed_by: str | None = None
     reviewed_at: datetime | None = None
     justification: str | None = None
@@ -36,6 +40,15 @@ class Stage(Value):
     @property
     def open(self) -> bool:
         return self.status is StageStatus.IN_PROGRESS
+
+    @property
+    def reminders(self) -> tuple[datetime, ...]:
+        """When whoever may decide is reminded: at half of its time, and as its last day begins (our choice)."""
+        if self.expires_at is None:
+            return ()
+        time = self.settings.duration_before_automatic_denial
+        half, last_day = self.expires_at - time / 2, self.expires_at - LAST_DAY
+        return (half, last_day) if half < last_day else (half,)
 
 
 class Approval(Value):
@@ -69,7 +82,7 @@ class Approval(Value):
         stage = self.stage
         if stage is None or self.outcome is not None:
             return None
-        dates = [stage.expires_at, None if stage.escalated else stage.escalates_at]
+        dates = [stage.expires_at, None if stage.escalated else stage.escalates_at, *stage.reminders[stage.reminded :]]
         return min((date for date in dates if date is not None), default=None)
 
 
@@ -95,6 +108,7 @@ def public(approval: Approval) -> ApprovalState:
             )
             for stage in approval.stages
         ),
+        justification=approval.justification,
         outcome=approval.outcome,
     )
 

@@ -169,6 +169,10 @@ class Policy(Kept):
     notification_settings: dict[str, Any] | None = None
 
     @property
+    def is_assignment_notification_disabled(self) -> bool:
+        return (self.notification_settings or {}).get("isAssignmentNotificationDisabled") is True
+
+    @property
     def parents(self) -> tuple[str, ...]:
         return (self.package_id,) if self.population_id is None else (self.package_id, self.population_id)
 

@@ -10,6 +10,7 @@ Answers: `GET /v1.0/tenure/notifications?recipient=`, `GET /v1.0/tenure/notifica
 A record is written before its holding's offset is committed, under an id derived from the holding's fact; workers take
 queued records under a lease and deliver them. One mail a person and cause lists all that it gave and took. Mail goes to
 the person, also to whoever has left, as long as an address is known; without one the topic alone carries it. Suspension
-sends no mail: the packages stay, and the person hears of it from whoever suspended them.
+sends no mail: the packages stay, and the person hears of it from whoever suspended them. Whoever was assigned directly
+is not told, and a policy may say that nobody is told of its assignments.
 A mail server that is away makes this service degraded, not unready: messages wait in the queue, and consuming goes on.
 """

@@ -1,16 +1,28 @@
-"""Who hears of requests: approvers that somebody waits for them, requestors how it ended. Pure.
+"""Who hears of requests: approvers that somebody waits for them and what was decided, requestors how it ended. Pure.
 
 That access was given is told by the holding, as for everybody else. Direct assignments send none of these (ML-3).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 
 from services.notification.decide import spread
-from services.notification.model import Event, Item, Message
-from shared.contracts.approval import ApprovalFact, ApproversChanged, StageEscalated, StageStarted
+from services.notification.model import Change, Event, Item, Message
+from shared.contracts.approval import (
+    ApprovalFact,
+    ApproversChanged,
+    ApproversReminded,
+    StageDecided,
+    StageEscalated,
+    StageStarted,
+    StageTimedOut,
+)
+from shared.contracts.base import Refusal
 from shared.contracts.request import (
+    RequestApproved,
     RequestDeliveryFailed,
     RequestDenied,
     RequestExpired,
@@ -22,38 +34,55 @@ _BY_ADMINS = {RequestType.ADMIN_ADD, RequestType.ADMIN_UPDATE, RequestType.ADMIN
 
 
 def to_approvers(fact: ApprovalFact, now: datetime) -> list[Message]:
-    """Whoever is newly asked by this fact is told so, and until when."""
+    """Whoever is newly asked by this fact, or reminded, is told so, and until when; whoever was concerned by what has
+    been decided or has run out of time is told that."""
     asked: dict[str, None] = {}
+    found: list[Message] = []
     for one in fact.transitions:
         match one:
             case StageStarted() | StageEscalated():
                 asked |= dict.fromkeys(one.approvers)
             case ApproversChanged():
                 asked |= dict.fromkeys(one.added)
+            case ApproversReminded():
+                found += spread(fact, Event.APPROVAL_REMINDED, one.approvers, (_asked(fact, one.approvers),), now)
+            case StageDecided():
+                item = replace(
+                    _item(fact, "decided"), reason=one.result.value.lower(), detail=one.justification or "", by=one.by
+                )
+                found += spread(fact, Event.APPROVAL_DECIDED, one.concerned, (item,), now)
+            case StageTimedOut():
+                found += spread(fact, Event.APPROVAL_EXPIRED, one.concerned, (_item(fact, "lapsed"),), now)
             case _:
                 pass
+    return [*found, *spread(fact, Event.APPROVAL_ASKED, asked, (_asked(fact, asked),), now)]
+
+
+def _asked(fact: ApprovalFact, people: Iterable[str]) -> Item:
+    """With the date by which they have to decide, and what the requestor says."""
+    who = set(people)
+    until = next((stage.expires_at for stage in fact.state.stages if who & set(stage.approvers)), None)
+    return replace(_item(fact, "asked"), ends_at=until, detail=fact.state.justification or "")
+
+
+def _item(fact: ApprovalFact, change: Change) -> Item:
     approval = fact.state
-    until = next((stage.expires_at for stage in approval.stages if asked.keys() & set(stage.approvers)), None)
-    item = Item(
-        "asked",
-        approval.package_id,
-        approval.policy_id,
-        "",
-        ends_at=until,
-        person_id=approval.person_id,
-        request_id=approval.id,
+    return Item(
+        change, approval.package_id, approval.policy_id, "", person_id=approval.person_id, request_id=approval.id
     )
-    return list(spread(fact, Event.APPROVAL_ASKED, asked, (item,), now))
 
 
 def to_requestor(fact: RequestFact, now: datetime) -> list[Message]:
-    """That it was denied, that nobody decided in time, or that it could not be delivered."""
+    """That it was approved, that it was denied, that nobody decided in time, or that it could not be delivered."""
     request = fact.state
     if request.type in _BY_ADMINS:
         return []
     found: list[Message] = []
     for one in fact.transitions:
+        reason: Refusal | None = None
         match one:
+            case RequestApproved():
+                event, change = Event.REQUEST_APPROVED, "approved"
             case RequestDenied():
                 event, change = Event.REQUEST_DENIED, "denied"
             case RequestExpired():
@@ -62,13 +91,15 @@ def to_requestor(fact: RequestFact, now: datetime) -> list[Message]:
                 event, change = Event.REQUEST_FAILED, "failed"
             case _:
                 continue
+        if not isinstance(one, RequestApproved):
+            reason = one.reason
         item = Item(
             change,  # type: ignore[arg-type]
             request.package_id,
             request.policy_id,
             request.assignment_id,
-            reason=one.reason.code,
-            detail=one.reason.message,
+            reason=reason.code if reason else "",
+            detail=reason.message if reason else "",
             person_id=request.person_id,
             request_id=request.id,
         )

@@ -22,6 +22,7 @@ from shared.contracts.assignment import (
     AssignmentBegan,
     AssignmentEnded,
     AssignmentEndsSoon,
+    AssignmentKind,
     AssignmentMoved,
     AssignmentState,
     AssignmentStatus,
@@ -49,9 +50,9 @@ def messages_of(fact: HoldingFact, now: datetime) -> list[Message]:
     for one in fact.transitions:
         match one:
             case AssignmentAdded(assignment=new) if new.status is not AssignmentStatus.SCHEDULED:
-                changed.append(_item("given", new))
+                changed += _given(new)
             case AssignmentBegan(assignment=new):
-                changed.append(_item("given", new))
+                changed += _given(new)
             case AssignmentEnded(assignment=old) if old.starts_at <= fact.at:
                 changed.append(replace(_item("taken", old), reason=one.reason.value, detail=one.detail))
             case AssignmentEndsSoon(assignment=old):
@@ -61,9 +62,14 @@ def messages_of(fact: HoldingFact, now: datetime) -> list[Message]:
     return [*_messages(fact, changed, now), *_messages(fact, ending, now)]
 
 
+def _given(assignment: AssignmentState) -> list[Item]:
+    """Whoever was assigned directly is not told (ML-3)."""
+    return [] if assignment.kind is AssignmentKind.DIRECT else [_item("given", assignment)]
+
+
 def _messages(fact: HoldingFact, items: Sequence[Item], now: datetime) -> Iterator[Message]:
     if items:
-        yield from spread(fact, _event(items), [fact.state.person_id], items, now)
+        yield from spread(fact, event_of(items), [fact.state.person_id], items, now)
 
 
 def spread(fact: Fact, event: Event, people: Iterable[str], items: Sequence[Item], now: datetime) -> Iterator[Message]:
@@ -84,7 +90,8 @@ def spread(fact: Fact, event: Event, people: Iterable[str], items: Sequence[Item
             )
 
 
-def _event(items: Sequence[Item]) -> Event:
+def event_of(items: Sequence[Item]) -> Event:
+    """What these changes of assignments are together."""
     changes = {item.change for item in items}
     if "endsSoon" in changes:
         return Event.ENDS_SOON
@@ -118,12 +125,17 @@ def endings_of(fact: HoldingFact) -> list[Ending]:
     return found
 
 
+OF_ASSIGNMENTS = frozenset({Event.GIVEN, Event.TAKEN, Event.CHANGED, Event.ENDS_SOON})
+"""Events that a policy may keep quiet about."""
+
+
 class Not(Enum):
     """Why a message is not sent now."""
 
     YET = "names are not known yet"
     NO_ADDRESS = "noAddress"
     STALE = "stale"
+    SILENCED = "silenced"
 
 
 def may_send(message: Message, known: Known, now: datetime) -> Not | None:
@@ -132,6 +144,8 @@ def may_send(message: Message, known: Known, now: datetime) -> Not | None:
         return Not.STALE
     if not _names_known(message, known) and now < message.created_at + WAIT_FOR_NAMES:
         return Not.YET
+    if not current_items(message, known, now):
+        return Not.SILENCED
     if message.channel is Channel.MAIL:
         person = known.people.get(message.recipient)
         if person is None or not person.mail:
@@ -150,16 +164,21 @@ def _names_known(message: Message, known: Known) -> bool:
     person = known.people.get(message.recipient)
     if person is None or any(item.package_id not in known.packages for item in message.items):
         return False
+    if message.event in OF_ASSIGNMENTS and any(item.policy_id not in known.policies for item in message.items):
+        return False
     # "person:<id>:<version>": the change that caused it is told in words once that version has been heard of.
     _, _, version = message.why.id.rpartition(f":{message.recipient}:")
     return not version.isdigit() or message.why.id in known.reasons or person.version >= int(version)
 
 
 def current_items(message: Message, known: Known, now: datetime) -> tuple[Item, ...]:
-    """What of the message is still true; for anything but 'ends soon' that is all of it."""
-    if message.event is not Event.ENDS_SOON:
+    """What of the message is still true, which only 'ends soon' may cease to be, and is to be told of (ML-2)."""
+    if message.event not in OF_ASSIGNMENTS:
         return message.items
-    return tuple(item for item in message.items if _still_ends(message, item, known, now))
+    told = tuple(item for item in message.items if item.policy_id not in known.silent)
+    if message.event is not Event.ENDS_SOON:
+        return told
+    return tuple(item for item in told if _still_ends(message, item, known, now))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
-Change = Literal["given", "taken", "endsSoon", "asked", "denied", "expired", "failed"]
+Change = Literal["given", "taken", "endsSoon", "asked", "decided", "lapsed", "approved", "denied", "expired", "failed"]
 
 
 class Event(StrEnum):
@@ -19,6 +19,10 @@ class Event(StrEnum):
     CHANGED = "accessChanged"
     ENDS_SOON = "accessEndsSoon"
     APPROVAL_ASKED = "approvalAsked"
+    APPROVAL_REMINDED = "approvalReminded"
+    APPROVAL_DECIDED = "approvalDecided"
+    APPROVAL_EXPIRED = "approvalExpired"
+    REQUEST_APPROVED = "requestApproved"
     REQUEST_DENIED = "requestDenied"
     REQUEST_EXPIRED = "requestExpired"
     REQUEST_FAILED = "requestFailed"
@@ -58,6 +62,8 @@ class Item:
     person_id: str = ""
     """For whom access is asked."""
     request_id: str = ""
+    by: str = ""
+    """Who decided it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +127,13 @@ class Known:
     packages: Mapping[str, str]
     """Names by id."""
     policies: Mapping[str, str]
+    """Likewise."""
     reasons: Mapping[str, str]
     """What a person fact changed, in words, by its id."""
     endings: Mapping[str, tuple[Ending, ...]]
     """By assignment id."""
+    silent: frozenset[str] = frozenset()
+    """Policies under which nobody is told of assignments."""
 
 
 def dump(message: Message) -> dict[str, Any]:
@@ -148,6 +157,7 @@ def dump(message: Message) -> dict[str, Any]:
                 i.detail,
                 i.person_id,
                 i.request_id,
+                i.by,
             ]
             for i in message.items
         ],

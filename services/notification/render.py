@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from services.notification.decide import current_items
+from services.notification.decide import OF_ASSIGNMENTS, current_items, event_of
 from services.notification.model import Event, Item, Known, Message, Person
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -34,6 +34,11 @@ ENDED = {
 }
 
 
+_OF_APPROVALS = frozenset(
+    {Event.APPROVAL_ASKED, Event.APPROVAL_REMINDED, Event.APPROVAL_DECIDED, Event.APPROVAL_EXPIRED}
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One package in a text."""
@@ -44,6 +49,9 @@ class Line:
     reason: str
     person: str = ""
     """For whom it is asked, if for somebody else than the reader."""
+    result: str = ""
+    """Of a decision: approved or denied."""
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,18 +87,19 @@ class Renderer:
         """With the names that are known; for what is not known the text says the id."""
         person = known.people.get(message.recipient) or Person(message.recipient)
         items = current_items(message, known, now)
-        dated = message.event in {Event.ENDS_SOON, Event.APPROVAL_ASKED}
+        dated = message.event in {Event.ENDS_SOON, Event.APPROVAL_ASKED, Event.APPROVAL_REMINDED}
         due_at = min((item.ends_at for item in items if item.ends_at), default=None) if dated else None
         link = self._link(message)
         values = {
-            "event": message.event.value,
+            # A policy may keep quiet about a part of it.
+            "event": (event_of(items) if message.event in OF_ASSIGNMENTS and items else message.event).value,
             "name": person.name,
             "given": self._lines(items, "given", known),
             "taken": self._lines(items, "taken", known),
             "ending": self._lines(items, "endsSoon", known),
             **{
                 change: self._lines(items, change, known, message.recipient)
-                for change in ("asked", "denied", "expired", "failed")
+                for change in ("asked", "decided", "lapsed", "approved", "denied", "expired", "failed")
             },
             "why": known.reasons.get(message.why.id, ""),
             "link": link,
@@ -113,6 +122,8 @@ class Renderer:
                 until=_day(item.ends_at) if item.ends_at and change != "taken" else "",
                 reason=_reason(item, known) if change == "taken" else item.detail,
                 person=_name(item.person_id, known) if item.person_id not in {"", reader} else "",
+                result=item.reason if change == "decided" else "",
+                by=_name(item.by, known) if item.by else "",
             )
             for item in items
             if item.change == change
@@ -123,7 +134,7 @@ class Renderer:
         if self._api_url is None:
             return None
         base = f"{self._api_url}/v1.0/identityGovernance/entitlementManagement"
-        if message.event is Event.APPROVAL_ASKED:
+        if message.event in _OF_APPROVALS:
             return f"{base}/accessPackageAssignmentApprovals/{message.items[0].request_id}/stages"
         if message.items[0].request_id:
             return f"{base}/assignmentRequests/{message.items[0].request_id}"

@@ -104,7 +104,9 @@ class Names:
             database, "packages", lambda fact: {"name": fact.state.display_name}
         )
         self.policies: Replica[PolicyFact] = Replica(
-            database, "policies", lambda fact: {"name": fact.state.display_name}
+            database,
+            "policies",
+            lambda fact: {"name": fact.state.display_name, "silent": fact.state.is_assignment_notification_disabled},
         )
         self.reasons = Documents(database, "reasons", indexes=(Index("at"),))
         self.endings = Documents(database, "endings", indexes=(Index("assignment"), Index("at")))
@@ -137,7 +139,7 @@ class Names:
     async def known(self, messages: Sequence[Message]) -> Known:
         """All that these messages refer to, with one query a collection."""
         items = [item for message in messages for item in message.items]
-        about = {item.person_id for item in items if item.person_id}
+        about = {id for item in items for id in (item.person_id, item.by) if id}
         people = await self.people.get({message.recipient for message in messages} | about)
         packages = await self.packages.get({item.package_id for item in items})
         policies = await self.policies.get({item.policy_id for item in items})
@@ -153,6 +155,7 @@ class Names:
             policies={id: one["name"] for id, one in policies.items()},
             reasons={one["_id"]: one["words"] for one in reasons},
             endings=endings,
+            silent=frozenset(id for id, one in policies.items() if one.get("silent")),
         )
 
 

@@ -89,6 +89,7 @@ class ApprovalState(Contract):
     package_id: str
     policy_id: str
     stages: tuple[StageState, ...]
+    justification: str | None = Field(None, description="The requestor's.")
     outcome: Outcome | None = None
 
 
@@ -106,6 +107,15 @@ class StageEscalated(Transition):
     """These people are asked besides."""
 
     type: Literal["StageEscalated"] = "StageEscalated"
+    stage_id: str
+    number: int
+    approvers: tuple[str, ...]
+
+
+class ApproversReminded(Transition):
+    """The stage is open still: half of its time is over, or its last day has begun."""
+
+    type: Literal["ApproversReminded"] = "ApproversReminded"
     stage_id: str
     number: int
     approvers: tuple[str, ...]
@@ -129,12 +139,16 @@ class StageDecided(Transition):
     result: ReviewResult
     by: str
     justification: str | None = None
+    concerned: tuple[str, ...] = Field(
+        (), description="Approvers and alternates of this stage; if it ended the approval, of the stages before, too."
+    )
 
 
 class StageTimedOut(Transition):
     type: Literal["StageTimedOut"] = "StageTimedOut"
     stage_id: str
     number: int
+    concerned: tuple[str, ...] = Field((), description="Approvers and alternates of this stage.")
 
 
 class ApprovalEnded(Transition):
@@ -145,7 +159,7 @@ class ApprovalEnded(Transition):
 
 
 ApprovalTransition = Annotated[
-    StageStarted | StageEscalated | ApproversChanged | StageDecided | StageTimedOut | ApprovalEnded,
+    StageStarted | StageEscalated | ApproversReminded | ApproversChanged | StageDecided | StageTimedOut | ApprovalEnded,
     Field(discriminator="type"),
 ]
 

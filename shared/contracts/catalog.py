@@ -159,6 +159,9 @@ class PolicyState(Contract):
     requestor_settings: RequestorSettings = RequestorSettings()
     approval_settings: ApprovalSettings = ApprovalSettings()
     questions: tuple[Question, ...] = Field((), description="In the order in which they are asked.")
+    is_assignment_notification_disabled: bool = Field(
+        False, description="Nobody is told that access under it was given, ends soon or has ended."
+    )
     life: Life = Life.ACTIVE
     managed_by: str | None = None
     created_at: datetime

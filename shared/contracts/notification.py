@@ -26,7 +26,8 @@ class Notification(Contract):
     id: str = Field(description="Stable across repeats: dedupe by it.")
     event: str = Field(
         description="'accessGiven', 'accessTaken', 'accessChanged', 'accessEndsSoon', 'approvalAsked', "
-        "'requestDenied', 'requestExpired', 'requestFailed'."
+        "'approvalReminded', 'approvalDecided', 'approvalExpired', 'requestApproved', 'requestDenied', "
+        "'requestExpired', 'requestFailed'."
     )
     recipient: Recipient
     subject: str

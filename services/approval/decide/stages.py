@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.approval.decide.approvers import Directory, asked
@@ -10,6 +11,7 @@ from shared.contracts.approval import (
     ApprovalCommand,
     ApprovalEnded,
     ApproversChanged,
+    ApproversReminded,
     Outcome,
     ReviewResult,
     StageDecided,
@@ -89,13 +91,17 @@ def judge(approval: Approval | None, judgement: Judge, at: At) -> Decision[Appro
         reviewed_at=at.now,
         justification=judgement.justification,
     )
+    number = _number(approval, stage)
+    ends = judgement.result is ReviewResult.DENIED or number == len(approval.stages)
+    told = approval.stages[:number] if ends else (stage,)
     said: Said = [
         StageDecided(
             stage_id=stage.id,
-            number=_number(approval, stage),
+            number=number,
             result=judgement.result,
             by=judgement.by,
             justification=judgement.justification,
+            concerned=_concerned(approval, told, at),
         )
     ]
     after = approval.with_stage(decided)
@@ -134,7 +140,8 @@ def date_has_come(approval: Approval | None, _due: Due, at: At) -> Decision[Appr
         return Decision(approval)
     said: Said = []
     if stage.expires_at is not None and stage.expires_at <= at.now:
-        said.append(StageTimedOut(stage_id=stage.id, number=_number(approval, stage)))
+        told = _concerned(approval, (stage,), at)
+        said.append(StageTimedOut(stage_id=stage.id, number=_number(approval, stage), concerned=told))
         expired = approval.with_stage(stage.having(status=StageStatus.EXPIRED))
         return _decided(_end(expired, Outcome.EXPIRED, said), said)
     if not stage.escalated and stage.escalates_at is not None and stage.escalates_at <= at.now:
@@ -143,18 +150,33 @@ def date_has_come(approval: Approval | None, _due: Due, at: At) -> Decision[Appr
         said.append(
             StageEscalated(stage_id=stage.id, number=_number(approval, stage), approvers=tuple(sorted(besides)))
         )
+    past = sum(date <= at.now for date in stage.reminders)
+    if past > stage.reminded:
+        # Several at once (nobody looked for long) are one reminder; who is asked only now needs none.
+        stage = stage.having(reminded=past)
+        still = tuple(sorted(set(stage.approvers) & set(asked(approval, stage, at.context).approvers)))
+        if still:
+            said.append(ApproversReminded(stage_id=stage.id, number=_number(approval, stage), approvers=still))
     return _decided(_asking(approval, stage, at, said), said)
+
+
+def _concerned(approval: Approval, stages: Sequence[Stage], at: At) -> tuple[str, ...]:
+    """Approvers and alternates of these stages: who was asked, and whoever would have been."""
+    people: set[str] = set()
+    for stage in stages:
+        alternates = stage.having(escalated=stage.escalated or stage.settings.is_escalation_enabled)
+        people.update(stage.approvers, asked(approval, alternates, at.context).approvers)
+    return tuple(sorted(people))
 
 
 def _asking(approval: Approval, stage: Stage, at: At, said: Said) -> Approval:
     """Whom the rules lead to now is asked, nobody else."""
     now_asked = asked(approval, stage, at.context)
     added, removed = set(now_asked.approvers) - set(stage.approvers), set(stage.approvers) - set(now_asked.approvers)
-    if (added and not said) or removed:
-        changed = ApproversChanged(
-            stage_id=stage.id, added=tuple(sorted(added if not said else ())), removed=tuple(sorted(removed))
-        )
-        said.append(changed)
+    if any(isinstance(one, StageEscalated) for one in said):
+        added = set()  # they have been told of already
+    if added or removed:
+        said.append(ApproversChanged(stage_id=stage.id, added=tuple(sorted(added)), removed=tuple(sorted(removed))))
     watched = tuple(sorted(now_asked.watched))
     return approval.with_stage(stage.having(approvers=now_asked.approvers)).having(watched=watched)
 

@@ -33,7 +33,7 @@ from shared.contracts.assignment import (
     HoldingState,
 )
 from shared.contracts.base import Cause, Fact, Transition
-from shared.contracts.catalog import Created, PackageFact, PackageState
+from shared.contracts.catalog import Created, PackageFact, PackageState, PolicyFact, PolicyState
 from shared.contracts.directory import PersonChanged, PersonFact, PersonState, PersonStatus, ValueChange
 from shared.contracts.notification import Notification
 from shared.contracts.topics import Topic
@@ -118,7 +118,9 @@ async def a_world(servers: Servers, host: str, port: int, namespace: str = "") -
     await consumer.start()
     try:
         async with service:
-            yield World(settings, service, producer, consumer)
+            world = World(settings, service, producer, consumer)
+            await world.say(topics.POLICY_FACTS, policy())
+            yield world
     finally:
         await consumer.stop()
         await producer.stop()
@@ -145,6 +147,13 @@ def package(id: str, name: str) -> PackageFact:
     state = PackageState(id=id, catalog_id="c", display_name=name, created_at=NOW, modified_at=NOW)
     return PackageFact(
         id=f"package:{id}:1", cause=cause(), subject=id, version=1, at=NOW, transitions=(Created(),), state=state
+    )
+
+
+def policy() -> PolicyFact:
+    state = PolicyState(id="rule", package_id="p", display_name="By rule", created_at=NOW, modified_at=NOW)
+    return PolicyFact(
+        id="policy:rule:1", cause=cause(), subject="rule", version=1, at=NOW, transitions=(Created(),), state=state
     )
 
 

@@ -14,10 +14,13 @@ from services.approval.model import Approval
 from shared.contracts.approval import (
     ApprovalCommand,
     ApprovalEnded,
+    ApproversReminded,
     Outcome,
     ReviewResult,
+    StageDecided,
     StageEscalated,
     StageStatus,
+    StageTimedOut,
     StartApproval,
 )
 from shared.contracts.base import Cause
@@ -92,7 +95,7 @@ def test_where_there_is_no_manager_or_sponsor_the_fallback_of_that_stage_is_aske
 @pytest.mark.spec("APR-6")
 def test_a_stage_in_which_nobody_decides_ends_it_all_when_its_days_are_over() -> None:
     approval = begun(stage(FAY, duration_before_automatic_denial=timedelta(days=5)), stage(TEAM))
-    assert approval.due_at == NOW + timedelta(days=5)
+    assert approval.stages[0].expires_at == NOW + timedelta(days=5)
     assert date_has_come(approval, Due("r", NOW), at(4.99)).state is not None
     over = date_has_come(approval, Due("r", NOW), at(5))
     assert over.state is not None
@@ -150,3 +153,41 @@ def test_a_justification_can_be_asked_for_and_is_seen_by_the_other_approvers_and
         assert (said["justification"], said["reviewResult"]) == ("Not your team.", "Denied")
         assert said["reviewedBy"] == {"id": "tim", "displayName": "Tim"}
         assert said["@tenure.expiresDateTime"] == "2026-03-15T00:00:00Z"
+
+
+@pytest.mark.spec("ML-1")
+def test_each_decision_names_approvers_and_alternates_and_the_last_one_those_of_all_stages() -> None:
+    approval = begun(stage(MANAGER, escalation_approvers=(FAY,), **ESCALATING), stage(TEAM))
+    first, second = approval.stages
+    approved = judge(approval, Judge("r", first.id, "boss", ReviewResult.APPROVED), at(1))
+    (decided,) = [one for one in approved.transitions if isinstance(one, StageDecided)]
+    assert decided.concerned == ("boss", "fay")
+    last = judge(approved.state, Judge("r", second.id, "tim", ReviewResult.APPROVED), at(2))
+    (decided,) = [one for one in last.transitions if isinstance(one, StageDecided)]
+    assert decided.concerned == ("boss", "fay", "tim", "tom")
+    over = date_has_come(approval, Due("r", NOW), at(14))
+    assert [one.concerned for one in over.transitions if isinstance(one, StageTimedOut)] == [("boss", "fay")]
+
+
+def test_whoever_may_decide_is_reminded_at_half_time_and_on_the_last_day() -> None:
+    approval, reminded = begun(stage(TEAM, duration_before_automatic_denial=timedelta(days=10))), []
+    while approval.outcome is None:
+        assert approval.due_at is not None
+        decision = date_has_come(approval, Due("r", approval.due_at), at((approval.due_at - NOW) / timedelta(days=1)))
+        assert decision.state is not None
+        reminded += [
+            (approval.due_at, one.approvers) for one in decision.transitions if isinstance(one, ApproversReminded)
+        ]
+        approval = decision.state
+    assert reminded == [(NOW + timedelta(days=days), ("tim", "tom")) for days in (5, 9)]
+
+
+def test_a_jump_over_both_reminders_is_one_and_a_short_stage_has_one() -> None:
+    approval = begun(stage(TEAM))
+    late = date_has_come(approval, Due("r", NOW), at(13.5))
+    assert len([one for one in late.transitions if isinstance(one, ApproversReminded)]) == 1
+    assert late.state is not None
+    assert late.state.due_at == NOW + timedelta(days=14)
+    assert begun(stage(TEAM, duration_before_automatic_denial=timedelta(hours=8))).stages[0].reminders == (
+        NOW + timedelta(hours=4),
+    )

@@ -10,9 +10,14 @@ import pytest
 from services.notification.asked import to_approvers, to_requestor
 from services.notification.model import Channel, Event, dump, load
 from shared.contracts.approval import (
+    ApprovalEnded,
     ApprovalFact,
     ApprovalState,
     ApproversChanged,
+    ApproversReminded,
+    Outcome,
+    ReviewResult,
+    StageDecided,
     StageEscalated,
     StageStarted,
     StageState,
@@ -21,6 +26,7 @@ from shared.contracts.approval import (
 )
 from shared.contracts.base import Cause, Refusal
 from shared.contracts.request import (
+    RequestApproved,
     RequestCanceled,
     RequestDeliveryFailed,
     RequestDenied,
@@ -62,7 +68,7 @@ def request(transition: Any, type: RequestType = RequestType.USER_ADD, requestor
         (StageStarted(stage_id="s", number=1, approvers=("boss", "eva"), expires_at=UNTIL), {"boss", "eva"}),
         (StageEscalated(stage_id="s", number=1, approvers=("eva",)), {"eva"}),
         (ApproversChanged(stage_id="s", added=("eva",), removed=("dan",)), {"eva"}),
-        (StageTimedOut(stage_id="s", number=1), set()),
+        (ApproversReminded(stage_id="s", number=1, approvers=("boss",)), {"boss"}),
     ],
 )
 def test_whoever_is_newly_asked_is_told_by_each_channel_until_when(transition: Any, told: set[str]) -> None:
@@ -73,9 +79,40 @@ def test_whoever_is_newly_asked_is_told_by_each_channel_until_when(transition: A
     assert [load(dump(one)) for one in found] == found
 
 
+@pytest.mark.spec("ML-1")
+def test_a_decision_and_a_lapse_are_told_to_approvers_and_alternates_and_who_decided_and_why() -> None:
+    decided = StageDecided(
+        stage_id="s", number=2, result=ReviewResult.DENIED, by="boss", justification="No.", concerned=("boss", "eva")
+    )
+    found = to_approvers(approval(decided, ApprovalEnded(outcome=Outcome.DENIED)), NOW)
+    assert {(one.recipient, one.event) for one in found} == {
+        ("boss", Event.APPROVAL_DECIDED),
+        ("eva", Event.APPROVAL_DECIDED),
+    }
+    item = found[0].items[0]
+    assert (item.by, item.reason, item.detail, item.person_id) == ("boss", "denied", "No.", "ana")
+    assert [load(dump(one)) for one in found] == found
+    lapsed = StageTimedOut(stage_id="s", number=1, concerned=("eva",))
+    found = to_approvers(approval(lapsed, ApprovalEnded(outcome=Outcome.EXPIRED)), NOW)
+    assert {(one.recipient, one.event) for one in found} == {("eva", Event.APPROVAL_EXPIRED)}
+
+
+def test_a_stage_that_follows_a_decision_is_told_beside_it() -> None:
+    decided = StageDecided(stage_id="s", number=1, result=ReviewResult.APPROVED, by="dan", concerned=("dan",))
+    begun = StageStarted(stage_id="t", number=2, approvers=("boss", "eva"), expires_at=UNTIL)
+    found = to_approvers(approval(decided, begun), NOW)
+    assert {(one.recipient, one.event) for one in found} == {
+        ("dan", Event.APPROVAL_DECIDED),
+        ("boss", Event.APPROVAL_ASKED),
+        ("eva", Event.APPROVAL_ASKED),
+    }
+
+
+@pytest.mark.spec("ML-1")
 @pytest.mark.parametrize(
     ("transition", "event"),
     [
+        (RequestApproved(), Event.REQUEST_APPROVED),
         (RequestDenied(reason=NO), Event.REQUEST_DENIED),
         (RequestExpired(reason=NO), Event.REQUEST_EXPIRED),
         (RequestDeliveryFailed(reason=NO), Event.REQUEST_FAILED),
@@ -89,6 +126,8 @@ def test_the_requestor_is_told_how_it_ended(transition: Any, event: Event | None
     assert {one.recipient for one in found} <= {"ana"}
 
 
+@pytest.mark.spec("ML-3")
 def test_direct_assignments_send_no_such_mail_and_without_a_requestor_the_person_is_told() -> None:
-    assert to_requestor(request(RequestDenied(reason=NO), RequestType.ADMIN_ADD, None), NOW) == []
+    for ended in (RequestDenied(reason=NO), RequestApproved()):
+        assert to_requestor(request(ended, RequestType.ADMIN_ADD, None), NOW) == []
     assert {one.recipient for one in to_requestor(request(RequestDenied(reason=NO), requestor=None), NOW)} == {"dan"}

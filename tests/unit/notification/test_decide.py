@@ -34,7 +34,7 @@ NOW = datetime(2026, 3, 1, 9, tzinfo=UTC)
 CAUSE = Cause(id="person:ana:4", correlation="hr-1", actor="source:hr")
 NOBODY = Known({}, {}, {}, {}, {})
 ANA = Person("ana", 4, "Ana", "ana@example.com", "ana@corp.example")
-ALL = Known({"ana": ANA}, {"p1": "Sales", "p2": "Support"}, {}, {}, {})
+ALL = Known({"ana": ANA}, {"p1": "Sales", "p2": "Support"}, {"rule": "Everyone in Sales"}, {}, {})
 
 
 def assignment(package: str, **changes: Any) -> AssignmentState:
@@ -126,6 +126,31 @@ def test_progress_moves_and_suspension_are_nothing_to_write_about() -> None:
     assert decide.messages_of(holding(delivered, suspended, moved, live=(before,)), NOW) == []
 
 
+@pytest.mark.spec("ML-3")
+def test_whoever_was_assigned_directly_is_not_told_so_but_of_its_end() -> None:
+    by_hand = {"kind": AssignmentKind.DIRECT}
+    assert decide.messages_of(holding(given_("p1", **by_hand)), NOW) == []
+    assert decide.messages_of(holding(AssignmentBegan(assignment=assignment("p1", **by_hand))), NOW) == []
+    assert mail_of(given_("p1", kind=AssignmentKind.REQUESTED)).event is Event.GIVEN
+    assert mail_of(taken("p1", **by_hand)).event is Event.TAKEN
+
+
+@pytest.mark.spec("ML-2")
+def test_a_policy_may_keep_quiet_about_what_is_given_ends_soon_and_has_ended() -> None:
+    quiet = replace(ALL, policies={"rule": "Loud", "hush": "Quiet"}, silent=frozenset({"hush"}))
+    under = {"policy_id": "hush"}
+    limited = assignment("p1", ends_at=NOW + timedelta(days=1), **under)
+    for one in (given_("p1", **under), taken("p1", **under), AssignmentEndsSoon(assignment=limited)):
+        for message in decide.messages_of(holding(one), NOW):
+            assert decide.may_send(message, quiet, NOW) is Not.SILENCED
+            assert decide.may_send(message, replace(quiet, silent=frozenset()), NOW) is None
+    both = mail_of(given_("p1", **under), taken("p2"))
+    assert decide.may_send(both, quiet, NOW) is None
+    assert [one.package_id for one in decide.current_items(both, quiet, NOW)] == ["p2"]
+    waiting = replace(mail_of(given_("p1", **under)), event=Event.APPROVAL_ASKED)
+    assert decide.may_send(waiting, quiet, NOW) is None, "approvers are told all the same"
+
+
 class TestMaySend:
     """Guards before a message goes out."""
 
@@ -133,6 +158,7 @@ class TestMaySend:
         mail = mail_of(given_("p1"))
         assert decide.may_send(mail, NOBODY, NOW) is Not.YET
         assert decide.may_send(mail, replace(ALL, packages={}), NOW) is Not.YET
+        assert decide.may_send(mail, replace(ALL, policies={}), NOW) is Not.YET
         assert decide.may_send(mail, replace(ALL, packages={}), NOW + decide.WAIT_FOR_NAMES) is None
 
     def test_the_change_that_caused_it_is_waited_for(self) -> None:

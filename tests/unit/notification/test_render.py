@@ -137,3 +137,55 @@ def test_no_name_breaks_out_of_its_header_or_its_part(package: str, person: str)
     mail = parsed(message(Event.GIVEN, item("given")), known)
     assert len(mail.keys()) == 10
     assert [part.get_content_type() for part in mail.iter_parts()] == ["text/plain", "text/html"]
+
+
+@pytest.mark.parametrize(
+    ("event", "item", "subject", "said"),
+    [
+        (
+            Event.APPROVAL_REMINDED,
+            Item(
+                "asked", "p1", "rule", "", NOW + timedelta(days=1), detail="I sell.", person_id="ben", request_id="r1"
+            ),
+            "Reminder: approve or deny by 2 March 2026, 09:00 UTC: Ben asks for Łódź & Sales",
+            "Ben says: I sell.",
+        ),
+        (
+            Event.APPROVAL_DECIDED,
+            Item(
+                "decided", "p1", "rule", "", reason="denied", detail="No.", person_id="ben", request_id="r1", by="eva"
+            ),
+            "Ben's request for Łódź & Sales was denied",
+            "Eva has denied it: No.",
+        ),
+        (
+            Event.APPROVAL_EXPIRED,
+            Item("lapsed", "p1", "rule", "", person_id="ben", request_id="r1"),
+            "Ben's request for Łódź & Sales has expired",
+            "Nobody decided in time",
+        ),
+        (
+            Event.REQUEST_APPROVED,
+            Item("approved", "p1", "rule", "", person_id="ana", request_id="r1"),
+            "Your request for Łódź & Sales was approved",
+            "Access follows.",
+        ),
+    ],
+)
+def test_what_became_of_a_request_is_told_with_a_link(event: Event, item: Item, subject: str, said: str) -> None:
+    known = replace(KNOWN, people={"ana": ANA, "ben": Person("ben", 1, "Ben"), "eva": Person("eva", 1, "Eva")})
+    one = message(event, item)
+    text = RENDERER.render(one, known, NOW)
+    assert text.subject == subject
+    assert said in text.text
+    assert "r1" in (text.link or "")
+    assert (text.link or "") in text.text
+    assert parsed(one, known)["Subject"] == subject
+
+
+@pytest.mark.spec("ML-2")
+def test_a_text_leaves_out_what_a_policy_keeps_quiet_about() -> None:
+    hush = replace(BOTH, items=(replace(BOTH.items[0], policy_id="hush"), BOTH.items[1]))
+    text = RENDERER.render(hush, replace(KNOWN, silent=frozenset({"hush"})), NOW)
+    assert text.subject == "Your access to Support has ended"
+    assert "Łódź" not in text.text
