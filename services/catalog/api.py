@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse
 
 from services.catalog import graph
 from services.catalog.acts import Acts
+from services.catalog.attributes import attributes_of
 from services.catalog.bulk import ApplyIn, apply_changes
 from services.catalog.decide import Change, Create, Delete
 from services.catalog.model import K, Kept, Package, Resource
@@ -461,12 +462,15 @@ def _resource_routes(routes: APIRouter, edge: Edge) -> None:
         """Add a group, an application or a site to a catalog, or take it out: done at once, as Graph mostly answers
         `delivered`."""
         catalog, asked = body.catalog.id, body.resource
-        if body.request_type == "adminRemove":
-            id = asked.id or Resource.id_of(catalog, asked.origin_system, asked.origin_id or "")
-            await edge.there(shelf, id)
-            await edge.delete(request, shelf, id, None)
-        else:
-            await add_resource(request, catalog, asked)
+        id = asked.id or Resource.id_of(catalog, asked.origin_system, asked.origin_id or "")
+        match body.request_type:
+            case "adminRemove":
+                await edge.there(shelf, id)
+                await edge.delete(request, shelf, id, None)
+            case "adminUpdate":
+                await ask_about(request, id, asked)
+            case "adminAdd":
+                await add_resource(request, catalog, asked)
         said = {"id": str(uuid.uuid4()), "requestType": body.request_type, "state": "delivered"}
         return JSONResponse(said, 201)
 
@@ -492,6 +496,13 @@ def _resource_routes(routes: APIRouter, edge: Edge) -> None:
             modified_at=now(),
         )
         await edge.create(request, shelf, item)
+        await ask_about(request, item.id, asked)
+
+    async def ask_about(request: Request, id: str, asked: graph.ResourceIn) -> None:
+        """Set what is asked of whoever wants the resource, if anything is said of that."""
+        await edge.there(shelf, id)
+        if asked.attributes is not None:
+            await edge.change(request, shelf, Change(id, {"attributes": attributes_of(asked.attributes, id)}))
 
 
 def _population_routes(routes: APIRouter, edge: Edge) -> None:

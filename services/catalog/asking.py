@@ -216,19 +216,19 @@ def questions_of(bodies: Sequence[dict[str, Any]], policy_id: str) -> tuple[Ques
     """In the order of their sequence. Those without an id get one that a repeat gets again."""
     if len(bodies) > MOST_QUESTIONS:
         raise BadRequest(f"There are at most {MOST_QUESTIONS} questions.", target="questions")
-    found = [_question_of(body, n, policy_id) for n, body in enumerate(bodies)]
+    found = [question_of(body, f"questions/{n}", policy_id, n) for n, body in enumerate(bodies)]
     if len({one.id for one in found}) < len(found):
         raise BadRequest("Two questions have one id.", target="questions")
     return tuple(sorted(found, key=lambda one: one.sequence))
 
 
-def _question_of(body: dict[str, Any], number: int, policy_id: str) -> Question:
-    where = f"questions/{number}"
+def question_of(body: dict[str, Any], where: str, owner_id: str, number: int) -> Question:
+    """The question number `number` of the policy or resource `owner_id`. Raises BadRequest that names the place."""
     try:
         said = QuestionIn.model_validate(body)
     except ValidationError as problem:
         raise of_validation(
-            {**one, "loc": ("body", "questions", number, *one["loc"])} for one in problem.errors()
+            {**one, "loc": ("body", *where.split("/"), *one["loc"])} for one in problem.errors()
         ) from None
     kind = odata_type_of(body) or (CHOICE if said.choices else TEXT)
     if kind not in {TEXT, CHOICE}:
@@ -244,7 +244,7 @@ def _question_of(body: dict[str, Any], number: int, policy_id: str) -> Question:
     if said.regex_pattern and (fault := patterns.problem(said.regex_pattern)):
         raise BadRequest(f"The pattern {fault}.", target=f"{where}/regexPattern")
     return Question(
-        id=said.id or derived_id("question", policy_id, number, said.text or ""),
+        id=said.id or derived_id("question", owner_id, number, said.text or ""),
         text=said.text,
         localizations=_localized(said.localizations),
         sequence=number if said.sequence is None else said.sequence,

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field
 
 from services.catalog import asking
+from services.catalog.attributes import attribute_said
 from services.catalog.bodies import Body, checked_rule, duration_of
 from services.catalog.model import GENERAL, Catalog, Kept, OriginSystem, Package, Policy, Population, Resource
 from services.catalog.store import Versioned
@@ -90,6 +91,7 @@ POLICIES = _entities(
 RESOURCES = _entities(
     "accessPackageResource",
     ["roles", "scopes"],
+    ["attributes"],
     originId=Asked("state.origin_id"),
     originSystem=Asked("state.origin_system"),
 )
@@ -175,12 +177,13 @@ class ResourceIn(Body):
     origin_system: OriginSystem = "AadGroup"
     display_name: str | None = None
     description: str | None = None
+    attributes: list[dict[str, Any]] | None = None
 
     model_config = ConfigDict(extra="ignore")
 
 
 class ResourceRequestIn(Body):
-    request_type: Literal["adminAdd", "adminRemove"]
+    request_type: Literal["adminAdd", "adminUpdate", "adminRemove"]
     catalog: Reference
     resource: ResourceIn
 
@@ -510,7 +513,12 @@ def resource_said(
 ) -> dict[str, Any]:
     """`roles`: those it has in the directory, with their names; for `$expand=roles`."""
     resource = found.item
-    said = {**_said(found), "originSystem": resource.origin_system, "originId": resource.origin_id}
+    said = {
+        **_said(found),
+        "originSystem": resource.origin_system,
+        "originId": resource.origin_id,
+        "attributes": [attribute_said(one) for one in resource.attributes],
+    }
     if "scopes" in expand:
         said["scopes"] = [_scope_said(resource.catalog_id, resource.origin_system, resource.origin_id)]
     if "roles" in expand:

@@ -19,7 +19,14 @@ from shared.contracts.catalog import (
     ResourceRole,
     ResourceState,
 )
-from shared.contracts.policy import ApprovalSettings, Question, RequestorSettings, SubjectSet, TargetScope
+from shared.contracts.policy import (
+    ApprovalSettings,
+    Question,
+    RequestorSettings,
+    ResourceAttribute,
+    SubjectSet,
+    TargetScope,
+)
 from shared.ids import derived_id
 
 Seconds = Annotated[timedelta, PlainSerializer(timedelta.total_seconds)]
@@ -112,6 +119,7 @@ class Resource(Kept):
     catalog_id: str
     origin_system: OriginSystem = "AadGroup"
     origin_id: str
+    attributes: tuple[ResourceAttribute, ...] = ()
 
     @staticmethod
     def id_of(catalog_id: str, origin_system: str, origin_id: str) -> str:

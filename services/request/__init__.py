@@ -1,10 +1,10 @@
 """Request owns requests: somebody asks to add, change or remove an assignment, and learns how far it has come.
 
-Owns: requests; its own copy of what one may ask for and be refused for: packages, policies, populations, catalogs,
-people, memberships, and who holds which package.
-Hears: PACKAGE_FACTS, POLICY_FACTS, POPULATION_FACTS, CATALOG_FACTS, PERSON_FACTS, MEMBERSHIP_FACTS (what it decides
-by), HOLDING_FACTS (who holds what, and how far assignment is with what was asked of it), APPROVAL_FACTS (who is asked,
-and what they said).
+Owns: requests; its own copy of what one may ask for and be refused for: packages, resources, policies, populations,
+catalogs, people, memberships, and who holds which package.
+Hears: PACKAGE_FACTS, RESOURCE_FACTS, POLICY_FACTS, POPULATION_FACTS, CATALOG_FACTS, PERSON_FACTS, MEMBERSHIP_FACTS
+(what it decides by), HOLDING_FACTS (who holds what, and how far assignment is with what was asked of it),
+APPROVAL_FACTS (who is asked, and what they said).
 Says: REQUEST_FACTS; APPROVAL_COMMANDS and ASSIGNMENT_COMMANDS, each resent under its id until it is answered.
 Answers: `/v1.0/identityGovernance/entitlementManagement/assignmentRequests`.
 

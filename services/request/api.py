@@ -15,6 +15,7 @@ from fastapi import Request as HttpRequest
 
 from services.request import graph
 from services.request.decide import acts, offers, submit
+from services.request.decide.answers import questions
 from services.request.model import ADDS, BY_ADMINS, Request
 from services.request.store import PACKAGES, REQUESTS, THERE, Surroundings, visible
 from shared.contracts.base import Refusal
@@ -359,5 +360,5 @@ def _offering(routes: APIRouter, desk: Desk) -> None:
         found = offers.applicable(id, person, scene, now())
         return {
             "@odata.context": context_url(request, "Collection(accessPackageAssignmentRequestRequirements)"),
-            "value": [graph.requirements_said(one.state) for one in found],
+            "value": [graph.requirements_said(one.state, questions(id, person, one.state, scene)) for one in found],
         }

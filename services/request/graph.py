@@ -14,7 +14,7 @@ from services.request.model import ADDS, BY_ADMINS, BY_USERS, Request
 from shared import durations
 from shared.clock import milliseconds
 from shared.contracts.catalog import PolicyState
-from shared.contracts.policy import Answer
+from shared.contracts.policy import Answer, Question
 from shared.contracts.request import RequestType
 from shared.web.errors import BadRequest
 from shared.web.graph_model import ODATA_TYPE, GraphBody, graph_time
@@ -237,8 +237,8 @@ def subject_said(id: str, names: Names) -> dict[str, Any]:
     }
 
 
-def requirements_said(policy: PolicyState) -> dict[str, Any]:
-    """Graph's accessPackageAssignmentRequestRequirements."""
+def requirements_said(policy: PolicyState, questions: Sequence[Question]) -> dict[str, Any]:
+    """Graph's accessPackageAssignmentRequestRequirements. `questions`: of the policy and of the resources."""
     kind = "noExpiration"
     if policy.expires_after is not None:
         kind = "afterDuration"
@@ -253,7 +253,7 @@ def requirements_said(policy: PolicyState) -> dict[str, Any]:
         "isRequestorJustificationRequired": policy.approval_settings.is_requestor_justification_required,
         "allowCustomAssignmentSchedule": policy.requestor_settings.allow_custom_assignment_schedule,
         "schedule": _span_said(kind, None, policy.expires_at, policy.expires_after),
-        "questions": [question_said(one) for one in policy.questions],
+        "questions": [question_said(one) for one in questions],
     }
 
 

@@ -40,6 +40,7 @@ def replicas(platform: Platform, around: Surroundings) -> list[Subscription]:
 
     return [
         kept(topics.PACKAGE_FACTS, around.packages),
+        kept(topics.RESOURCE_FACTS, around.resources),
         kept(topics.POLICY_FACTS, around.policies),
         kept(topics.POPULATION_FACTS, around.populations),
         kept(topics.CATALOG_FACTS, around.catalogs),

@@ -10,9 +10,17 @@ from services.request.decide.scene import Held, Package, Person, Policy, Scene
 from services.request.decide.submit import Ask
 from services.request.model import Request
 from shared.contracts.assignment import AssignmentStatus, HoldingFact
-from shared.contracts.catalog import CatalogFact, Life, PackageFact, PolicyFact, PolicyState, PopulationFact
+from shared.contracts.catalog import (
+    CatalogFact,
+    Life,
+    PackageFact,
+    PolicyFact,
+    PolicyState,
+    PopulationFact,
+    ResourceFact,
+)
 from shared.contracts.directory import MembershipsFact, PersonFact, PersonStatus
-from shared.contracts.policy import SubjectKind
+from shared.contracts.policy import ResourceAttribute, SubjectKind
 from shared.contracts.request import RequestStatus, RequestType
 from shared.storage import Database, Documents, Index, MongoAggregates, Replica
 from shared.web.odata import DATETIME, GUID, EntitySet, Enumeration, Field
@@ -77,9 +85,21 @@ class Surroundings:
                 "modified_at": fact.state.modified_at,
                 "catalog_id": fact.state.catalog_id,
                 "life": fact.state.life.value,
+                "resources": sorted(
+                    {_place(fact.state.catalog_id, one.origin_system, one.origin_id) for one in fact.state.roles}
+                ),
                 "incompatible_packages": list(fact.state.incompatible_packages),
                 "incompatible_groups": list(fact.state.incompatible_groups),
             },
+        )
+        self.resources: Replica[ResourceFact] = Replica(
+            database,
+            "resources",
+            lambda fact: {
+                "place": _place(fact.state.catalog_id, fact.state.origin_system, fact.state.origin_id),
+                "attributes": [one.model_dump(mode="json", by_alias=False) for one in fact.state.attributes],
+            },
+            (Index("place"),),
         )
         self.policies: Replica[PolicyFact] = Replica(
             database,
@@ -144,6 +164,7 @@ class Surroundings:
     def replicas(self) -> Sequence[Replica[Any]]:
         return (
             self.packages,
+            self.resources,
             self.policies,
             self.populations,
             self.catalogs,
@@ -162,8 +183,10 @@ class Surroundings:
         named = {one.package_id for holding in held.values() for one in holding}
         packages = await self.packages_of(asked | named)
         states = _policies(policies)
-        populations, catalogs = await asyncio.gather(
-            self._populations_in(states), self.catalogs.get({one.catalog_id for one in packages.values()})
+        populations, catalogs, attributes = await asyncio.gather(
+            self._populations_in(states),
+            self.catalogs.get({one.catalog_id for one in packages.values()}),
+            self._attributes_of([packages[id] for id in asked if id in packages]),
         )
         published, external = _published(catalogs.values())
         return Scene(
@@ -172,6 +195,7 @@ class Surroundings:
             people=persons,
             held=held,
             populations=populations,
+            attributes=attributes,
             published=published,
             external=external,
         )
@@ -200,6 +224,16 @@ class Surroundings:
         found = await self.populations.get({one.id for one in named if one.kind is SubjectKind.POPULATION and one.id})
         return {id: one["rule"] for id, one in found.items() if one["rule"]}
 
+    async def _attributes_of(self, packages: Iterable[Package]) -> dict[str, tuple[ResourceAttribute, ...]]:
+        """What the resources of each package want to know."""
+        places = {place for one in packages for place in one.resources}
+        found = await self.resources.find({"place": {"$in": sorted(places)}, "attributes.0": {"$exists": True}})
+        asking = {one["place"]: tuple(map(ResourceAttribute.model_validate, one["attributes"])) for one in found}
+        return {
+            package.id: tuple(one for place in package.resources for one in asking.get(place, ()))
+            for package in packages
+        }
+
     async def packages_of(self, ids: Collection[str]) -> dict[str, Package]:
         found = await self.packages.get(ids)
         return {
@@ -211,6 +245,7 @@ class Surroundings:
                 one["is_hidden"],
                 frozenset(one["incompatible_packages"]),
                 frozenset(one["incompatible_groups"]),
+                tuple(one.get("resources", ())),
             )
             for id, one in found.items()
         }
@@ -236,6 +271,11 @@ class Surroundings:
 
     async def reports_of(self, manager_id: str) -> list[str]:
         return [one["_id"] for one in await self.people.find({"manager_id": manager_id})]
+
+
+def _place(catalog_id: str, origin_system: str, origin_id: str) -> str:
+    """Names a resource of a catalog."""
+    return f"{catalog_id}/{origin_system}/{origin_id}"
 
 
 def _held(parts: Sequence[Any]) -> Held:

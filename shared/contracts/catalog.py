@@ -12,7 +12,14 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from shared.contracts.base import Contract, Fact, Refusal, Transition
-from shared.contracts.policy import ApprovalSettings, Question, RequestorSettings, SubjectSet, TargetScope
+from shared.contracts.policy import (
+    ApprovalSettings,
+    Question,
+    RequestorSettings,
+    ResourceAttribute,
+    SubjectSet,
+    TargetScope,
+)
 
 
 class Life(StrEnum):
@@ -100,6 +107,7 @@ class ResourceState(Contract):
     origin_id: str
     display_name: str
     description: str = ""
+    attributes: tuple[ResourceAttribute, ...] = Field((), description="Asked of whoever wants a package with it.")
     life: Life = Life.ACTIVE
     managed_by: str | None = None
     created_at: datetime

@@ -138,6 +138,15 @@ class Question(Contract):
     is_multiple_selection_allowed: bool = False
 
 
+class ResourceAttribute(Contract):
+    """What a resource wants to know of whoever asks for a package with it: a question beside those of the policy."""
+
+    name: str = Field(description="The user property, or extension, that the answer is about.")
+    question: Question
+    is_editable: bool = Field(True, description="False: asked only of those of whom the directory has no value yet.")
+    is_persisted_on_assignment_removal: bool = False
+
+
 class Answer(Contract):
     """What the requestor answered. Of several choices the values are separated by commas."""
 

@@ -1,4 +1,4 @@
-"""Whether a policy's questions are answered as it asks."""
+"""What is asked of somebody who wants a package, and whether it is answered as it is asked."""
 
 from __future__ import annotations
 
@@ -6,11 +6,25 @@ from collections.abc import Iterable, Sequence
 
 import regex  # type: ignore[import-untyped]
 
+from services.request.decide.scene import Person, Scene
 from shared.contracts.base import Refusal
+from shared.contracts.catalog import PolicyState
 from shared.contracts.policy import Answer, Question
 
 TIME_OUT_S = 0.1
 """Of processor time for one answer; a sane pattern takes microseconds."""
+
+
+def questions(package_id: str, person: Person, policy: PolicyState, scene: Scene) -> tuple[Question, ...]:
+    """Those of the policy, then those of the package's resources (CAT-6).
+
+    What the directory has of the person already is not asked again where it may not be edited."""
+    asked = {
+        one.question.id: one.question
+        for one in scene.attributes.get(package_id, ())
+        if one.is_editable or person.attributes.get(one.name) in {None, ""}
+    }
+    return (*policy.questions, *asked.values())
 
 
 def not_answered(questions: Iterable[Question], answers: Sequence[Answer]) -> Refusal | None:
@@ -19,7 +33,7 @@ def not_answered(questions: Iterable[Question], answers: Sequence[Answer]) -> Re
     given: dict[str, str] = {}
     for answer in answers:
         if answer.question_id not in asked:
-            return _refusal("unknownQuestion", f"The policy asks no question {answer.question_id}.")
+            return _refusal("unknownQuestion", f"No question {answer.question_id} is asked.")
         if answer.question_id in given:
             return _refusal("answeredTwice", f"The question {answer.question_id} is answered twice.")
         given[answer.question_id] = answer.value

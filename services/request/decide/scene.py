@@ -10,6 +10,7 @@ from typing import Any
 from shared.contracts.assignment import AssignmentStatus
 from shared.contracts.catalog import Life, PolicyState
 from shared.contracts.directory import PersonStatus
+from shared.contracts.policy import ResourceAttribute
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,8 @@ class Package:
     is_hidden: bool = False
     incompatible_packages: frozenset[str] = frozenset()
     incompatible_groups: frozenset[str] = frozenset()
+    resources: tuple[str, ...] = ()
+    """Names of the resources that it brings roles of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,8 @@ class Scene:
     """By person."""
     populations: Mapping[str, str] = field(default_factory=dict)
     """Their rules."""
+    attributes: Mapping[str, tuple[ResourceAttribute, ...]] = field(default_factory=dict)
+    """By package: what its resources want to know."""
     published: frozenset[str] = frozenset()
     """Catalogs."""
     external: frozenset[str] = frozenset()

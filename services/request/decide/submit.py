@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.request.decide.answers import not_answered
+from services.request.decide.answers import not_answered, questions
 from services.request.decide.period import AS_THE_POLICY_SAYS, Period, Schedule, new_end, period
 from services.request.decide.progress import proceed
 from services.request.decide.scene import Held, Package, Person, Policy, Scene
@@ -116,7 +116,7 @@ def _adding(ask: Ask, person: Person, requestor: Person | None, at: At) -> Reque
         or _not_external(package, policy.state, scene)
         or _conflict(person, package, scene)
         or _not_said(ask, policy.state)
-        or not_answered(policy.state.questions, ask.answers)
+        or not_answered(questions(package.id, person, policy.state, scene), ask.answers)
     )
     if refusal:
         return refusal
@@ -136,7 +136,8 @@ def _updating(ask: Ask, held: Held, person: Person, requestor: Person | None, at
     if refusal:
         return refusal
     if ask.answers:
-        editable = {one.id for one in policy.state.questions if one.is_answer_editable}
+        every = questions(held.package_id, person, policy.state, scene)
+        editable = {one.id for one in every if one.is_answer_editable}
         if fixed := [one.question_id for one in ask.answers if one.question_id not in editable]:
             return _no("answerNotEditable", f"The answer to question {fixed[0]} cannot be changed.")
     only_answers = bool(ask.answers) and not ask.schedule.is_own

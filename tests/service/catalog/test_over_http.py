@@ -346,6 +346,51 @@ async def test_a_resource_leaves_its_catalog_only_unused_and_may_come_back(world
     assert found["originId"] == group
 
 
+@pytest.mark.spec("CAT-6")
+async def test_a_resource_says_what_it_wants_to_know_of_whoever_asks_for_it(world: Any) -> None:
+    group, catalog = await a_group(world, "Licensed"), await a_catalog(world)
+    question = {
+        "@odata.type": "#microsoft.graph.accessPackageMultipleChoiceQuestion",
+        "text": "Which licence?",
+        "isRequired": True,
+        "localizations": [{"languageCode": "de", "text": "Welche Lizenz?"}],
+        "choices": [{"actualValue": "full"}, {"actualValue": "light"}],
+    }
+    attribute = {
+        "name": "extension_licence",
+        "isEditable": False,
+        "isPersistedOnAssignmentRemoval": True,
+        "destination": {"@odata.type": "#microsoft.graph.accessPackageUserDirectoryAttributeStore"},
+        "source": {"@odata.type": "#microsoft.graph.accessPackageResourceAttributeQuestion", "question": question},
+    }
+    asked = {"originId": group, "originSystem": "AadGroup"}
+    add = {"requestType": "adminAdd", "catalog": {"id": catalog}, "resource": {**asked, "attributes": [attribute]}}
+    await made(world.client, f"{EM}/resourceRequests", add)
+
+    async def attributes() -> Any:
+        (found,) = (await world.client.get(f"{EM}/catalogs/{catalog}/resources")).json()["value"]
+        (fact,) = [one for one in await world.facts("catalog.resources") if one["subject"] == found["id"]][-1:]
+        assert len(fact["state"]["attributes"]) == len(found["attributes"]), "request goes by it"
+        return found["attributes"]
+
+    (said,) = await attributes()
+    assert {**said, "source": ""} == {**attribute, "source": ""}
+    assert said["source"]["question"].items() >= {"text": "Which licence?", "isRequired": True}.items()
+    assert said["source"]["question"]["localizations"] == question["localizations"]
+    for wrong in (
+        [attribute, attribute],
+        [{**attribute, "source": {}}],
+        [{**attribute, "destination": {"@odata.type": "x"}}],
+    ):
+        update = {**add, "requestType": "adminUpdate", "resource": {**asked, "attributes": wrong}}
+        assert (await world.client.post(f"{EM}/resourceRequests", json=update)).status_code == 400
+    await made(world.client, f"{EM}/resourceRequests", {**add, "resource": asked})
+    assert len(await attributes()) == 1, "nothing was said of them"
+    none = {**add, "requestType": "adminUpdate", "resource": {**asked, "attributes": []}}
+    await made(world.client, f"{EM}/resourceRequests", none)
+    assert await attributes() == []
+
+
 async def test_the_trail_names_who_edited(world: Any) -> None:
     name = f"Traced {uuid.uuid4()}"
     headers = {"Tenure-Actor": "person:8a1f"}

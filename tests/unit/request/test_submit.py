@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
+from services.request.decide.answers import questions
 from services.request.decide.period import Schedule
 from services.request.decide.progress import approval_told
 from services.request.decide.scene import Held, Package, Person, Policy, Scene
@@ -27,6 +28,7 @@ from shared.contracts.policy import (
     ApprovalStageSettings,
     Question,
     RequestorSettings,
+    ResourceAttribute,
     SubjectKind,
     SubjectSet,
     TargetScope,
@@ -256,11 +258,11 @@ def test_justification_and_answers_are_asked_for_as_the_policy_says_and_go_to_th
     settings = ApprovalSettings(
         is_approval_required_for_add=True, is_requestor_justification_required=True, stages=(stage,)
     )
-    questions = (
+    wanted = (
         Question(id="code", text="Code?", is_required=True, regex_pattern="[a-z]{3}"),
         Question(id="where", text="Where?", choices=CHOICES, is_multiple_selection_allowed=True),
     )
-    around = scene(approval_settings=settings, questions=questions)
+    around = scene(approval_settings=settings, questions=wanted)
 
     def refused(justification: str | None, **answers: str) -> str | None:
         said = tuple(Answer(question_id=id, value=value) for id, value in answers.items())
@@ -277,6 +279,35 @@ def test_justification_and_answers_are_asked_for_as_the_policy_says_and_go_to_th
     assert topic == topics.APPROVAL_COMMANDS.name
     assert order["justification"] == "I sell."
     assert [one["value"] for one in order["answers"]] == ["abc", "rome,oslo"]
+
+
+@pytest.mark.spec("CAT-6")
+def test_what_a_resource_wants_to_know_is_asked_beside_the_policys_questions_and_not_again_if_fixed() -> None:
+    why, licence = question(), Question(id="licence", text="Licence?", is_required=True)
+    editable = ResourceAttribute(name="extension_licence", question=licence)
+    fixed = editable.model_copy(update={"is_editable": False})
+    known = replace(ANA, attributes={**ANA.attributes, "extension_licence": "A-1"})
+
+    def around(attribute: ResourceAttribute, person: Person = ANA) -> Scene:
+        return replace(
+            scene(questions=(why,)), attributes={"sales": (attribute,)}, people={"ana": person, "boss": BOSS}
+        )
+
+    def asks(here: Scene) -> list[str]:
+        return [one.id for one in questions("sales", here.people["ana"], here.policies["policy"].state, here)]
+
+    said = replace(ASK, answers=(Answer(question_id="licence", value="B-2"),))
+    for here in (around(editable), around(fixed), around(editable, known)):
+        assert asks(here) == ["q", "licence"]
+        refusal = asked(ASK, here).refusal
+        assert refusal is not None
+        assert refusal.code == "answerMissing"
+        assert taken(said, here).answers == said.answers
+    assert asks(around(fixed, known)) == ["q"], "what is there may not be changed"
+    assert taken(ASK, around(fixed, known)).answers == ()
+    refusal = asked(said, around(fixed, known)).refusal
+    assert refusal is not None
+    assert refusal.code == "unknownQuestion"
 
 
 @pytest.mark.spec("POL-7")
