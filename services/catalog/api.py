@@ -25,6 +25,7 @@ from shared.web.conditional import etag
 from shared.web.errors import BadRequest, Conflict, GraphError, NotFound, PreconditionFailed
 from shared.web.odata import EntitySet, Expand, ListQuery, read_query
 from shared.web.paging import answer_list, context_url, list_query
+from shared.web.role_scopes import role_scope_id, role_scope_said
 
 EM = "/v1.0/identityGovernance/entitlementManagement"
 TENURE = "/v1.0/tenure"
@@ -194,7 +195,7 @@ class Edge:
             names = await self.origins.role_names(role for one in found for role in one.item.roles)
             for body, one in zip(said, found, strict=True):
                 body["resourceRoleScopes"] = [
-                    graph.role_scope_said(one.item.catalog_id, role, inner, names) for role in one.item.roles
+                    role_scope_said(one.item.catalog_id, role, inner, names) for role in one.item.roles
                 ]
         await self._separation_said(found, said, set(wanted))
         return said
@@ -339,7 +340,7 @@ def _package_routes(routes: APIRouter, edge: Edge) -> None:
         names = await edge.origins.role_names(item.roles)
         return {
             "@odata.context": context_url(request, "resourceRoleScopes"),
-            "value": [graph.role_scope_said(item.catalog_id, role, inner, names) for role in item.roles],
+            "value": [role_scope_said(item.catalog_id, role, inner, names) for role in item.roles],
         }
 
     @routes.post(f"{EM}/accessPackages/{{id}}/resourceRoleScopes", status_code=201)
@@ -348,12 +349,12 @@ def _package_routes(routes: APIRouter, edge: Edge) -> None:
         role = await edge.role_of(item.catalog_id, body)
         await edge.change(request, shelf, Change(id, {}, add_roles=(role,)))
         names = await edge.origins.role_names([role])
-        return JSONResponse(graph.role_scope_said(item.catalog_id, role, names=names), 201)
+        return JSONResponse(role_scope_said(item.catalog_id, role, names=names), 201)
 
     @routes.delete(f"{EM}/accessPackages/{{id}}/resourceRoleScopes/{{role_scope}}", status_code=204)
     async def remove_role(request: Request, id: str, role_scope: str) -> None:
         item = (await edge.there(shelf, id)).item
-        keys = frozenset(r.key for r in item.roles if graph.role_scope_id(item.catalog_id, r) == role_scope)
+        keys = frozenset(r.key for r in item.roles if role_scope_id(item.catalog_id, r) == role_scope)
         if not keys:
             raise NotFound("The resource was not found.")
         await edge.change(request, shelf, Change(id, {}, remove_roles=keys))

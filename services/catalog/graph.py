@@ -22,13 +22,13 @@ from services.catalog.store import Versioned
 from shared import durations
 from shared.contracts.catalog import Life, ResourceRole
 from shared.contracts.policy import SubjectSet, TargetScope
-from shared.ids import derived_id
 from shared.web.conditional import etag
 from shared.web.errors import BadRequest
 from shared.web.graph_model import ODATA_TYPE, GraphInput, graph_time, odata_type_of
 from shared.web.odata import BOOLEAN, DATETIME, GUID, EntitySet, Enumeration
 from shared.web.odata import Field as Asked
 from shared.web.questions import question_said
+from shared.web.role_scopes import role_said, scope_said
 
 NAME_MAX, DESCRIPTION_MAX = 256, 10_000
 LONGEST = timedelta(days=3660)
@@ -520,10 +520,10 @@ def resource_said(
         "attributes": [attribute_said(one) for one in resource.attributes],
     }
     if "scopes" in expand:
-        said["scopes"] = [_scope_said(resource.catalog_id, resource.origin_system, resource.origin_id)]
+        said["scopes"] = [scope_said(resource.catalog_id, resource.origin_system, resource.origin_id)]
     if "roles" in expand:
         said["roles"] = [
-            _role_said(
+            role_said(
                 resource.catalog_id,
                 ResourceRole(origin_system=resource.origin_system, origin_id=resource.origin_id, role=role),
                 name,
@@ -531,53 +531,3 @@ def resource_said(
             for role, name in (roles or {}).items()
         ]
     return said
-
-
-def role_scope_id(catalog_id: str, role: ResourceRole) -> str:
-    """Graph's `{roleId}_{scopeId}`."""
-    resource = Resource.id_of(catalog_id, role.origin_system, role.origin_id)
-    return f"{derived_id('role', resource, role.role)}_{derived_id('scope', resource)}"
-
-
-def role_scope_said(
-    catalog_id: str,
-    role: ResourceRole,
-    expand: frozenset[str] | None = None,
-    names: Mapping[str, str] | None = None,
-) -> dict[str, Any]:
-    """A role that a package brings; role and scope in full if `expand` names them (None: both). `names`: by the roles'
-    keys, of those that are not names themselves."""
-    said: dict[str, Any] = {"id": role_scope_id(catalog_id, role)}
-    if expand is None or "role" in expand:
-        said["role"] = {
-            **_role_said(catalog_id, role, (names or {}).get(role.key, role.role)),
-            "resource": {
-                "id": Resource.id_of(catalog_id, role.origin_system, role.origin_id),
-                "displayName": role.display_name,
-                "originId": role.origin_id,
-                "originSystem": role.origin_system,
-            },
-        }
-    if expand is None or "scope" in expand:
-        said["scope"] = _scope_said(catalog_id, role.origin_system, role.origin_id)
-    return said
-
-
-def _role_said(catalog_id: str, role: ResourceRole, name: str) -> dict[str, Any]:
-    return {
-        "id": derived_id("role", Resource.id_of(catalog_id, role.origin_system, role.origin_id), role.role),
-        "displayName": name,
-        "originSystem": role.origin_system,
-        "originId": f"{role.role}_{role.origin_id}" if role.origin_system == "AadGroup" else role.role,
-    }
-
-
-def _scope_said(catalog_id: str, origin_system: str, origin_id: str) -> dict[str, Any]:
-    return {
-        "id": derived_id("scope", Resource.id_of(catalog_id, origin_system, origin_id)),
-        "displayName": "Root",
-        "description": "Root Scope",
-        "originId": origin_id,
-        "originSystem": origin_system,
-        "isRootScope": True,
-    }

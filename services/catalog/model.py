@@ -18,6 +18,7 @@ from shared.contracts.catalog import (
     PopulationState,
     ResourceRole,
     ResourceState,
+    resource_id,
 )
 from shared.contracts.policy import (
     ApprovalSettings,
@@ -123,7 +124,7 @@ class Resource(Kept):
 
     @staticmethod
     def id_of(catalog_id: str, origin_system: str, origin_id: str) -> str:
-        return derived_id("resource", catalog_id, origin_system, origin_id)
+        return resource_id(catalog_id, origin_system, origin_id)
 
     @property
     def parents(self) -> tuple[str, ...]:

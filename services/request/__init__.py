@@ -3,10 +3,10 @@
 Owns: requests; its own copy of what one may ask for and be refused for: packages, resources, policies, populations,
 catalogs, people, memberships, and who holds which package.
 Hears: PACKAGE_FACTS, RESOURCE_FACTS, POLICY_FACTS, POPULATION_FACTS, CATALOG_FACTS, PERSON_FACTS, MEMBERSHIP_FACTS
-(what it decides by), HOLDING_FACTS (who holds what, and how far assignment is with what was asked of it),
-APPROVAL_FACTS (who is asked, and what they said).
+(what it decides by), APPLICATION_FACTS, SITE_FACTS, SETTINGS_FACTS (what people are shown of it), HOLDING_FACTS (who
+holds what, and how far assignment is with what was asked of it), APPROVAL_FACTS (who is asked, and what they said).
 Says: REQUEST_FACTS; APPROVAL_COMMANDS and ASSIGNMENT_COMMANDS, each resent under its id until it is answered.
-Answers: `/v1.0/identityGovernance/entitlementManagement/assignmentRequests`.
+Answers: `/v1.0/identityGovernance/entitlementManagement/assignmentRequests` and `…/availableAccessPackages`.
 
 A request is decided under the policy as it was when it was made: what of the policy is still needed stands in the
 request. Assignment has the last word on what is held (twice, or against separation of duties); what is refused here

@@ -44,6 +44,9 @@ def replicas(platform: Platform, around: Surroundings) -> list[Subscription]:
         kept(topics.POLICY_FACTS, around.policies),
         kept(topics.POPULATION_FACTS, around.populations),
         kept(topics.CATALOG_FACTS, around.catalogs),
+        kept(topics.APPLICATION_FACTS, around.applications),
+        kept(topics.SITE_FACTS, around.sites),
+        kept(topics.SETTINGS_FACTS, around.settings),
         kept(topics.PERSON_FACTS, around.people, patient=True),
         kept(topics.MEMBERSHIP_FACTS, around.memberships.replica, patient=True, only=MOVES),
     ]

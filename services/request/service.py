@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.request import api, messages
+from services.request import api, available, messages
 from services.request.model import Request, dump, load, public
 from services.request.store import Surroundings, requests
 from shared.contracts import topics
@@ -40,5 +40,5 @@ def assemble(platform: Platform) -> Service:
         ],
         timers=[messages.timer(loop)],
         loops=[loop],
-        routers=[api.router(platform, loop, store, around, answers)],
+        routers=[api.router(platform, loop, store, around, answers), available.router(platform, around)],
     )

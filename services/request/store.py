@@ -18,10 +18,13 @@ from shared.contracts.catalog import (
     PolicyState,
     PopulationFact,
     ResourceFact,
+    ResourceRole,
 )
 from shared.contracts.directory import MembershipsFact, PersonFact, PersonStatus
+from shared.contracts.organizations import SETTINGS_ID, RolesShownTo, SettingsFact
 from shared.contracts.policy import ResourceAttribute, SubjectKind
 from shared.contracts.request import RequestStatus, RequestType
+from shared.contracts.resources import NO_ROLE, ApplicationFact, SiteFact
 from shared.storage import Database, Documents, Index, MongoAggregates, Replica
 from shared.web.odata import DATETIME, GUID, EntitySet, Enumeration, Field
 
@@ -88,6 +91,7 @@ class Surroundings:
                 "resources": sorted(
                     {_place(fact.state.catalog_id, one.origin_system, one.origin_id) for one in fact.state.roles}
                 ),
+                "roles": [one.model_dump(mode="json", by_alias=False) for one in fact.state.roles],
                 "incompatible_packages": list(fact.state.incompatible_packages),
                 "incompatible_groups": list(fact.state.incompatible_groups),
             },
@@ -157,6 +161,23 @@ class Surroundings:
             (Index("assignment_ids"),),
         )
         self.memberships = Memberships(database)
+        self.applications: Replica[ApplicationFact] = Replica(
+            database,
+            "applications",
+            lambda fact: {"roles": [[one.id, one.display_name] for one in fact.state.app_roles]},
+        )
+        self.sites: Replica[SiteFact] = Replica(
+            database,
+            "sites",
+            lambda fact: {
+                "url": fact.state.web_url,
+                "roles": [[one.id, one.display_name] for one in fact.state.roles],
+            },
+            (Index("url"),),
+        )
+        self.settings: Replica[SettingsFact] = Replica(
+            database, "settings", lambda fact: {"roles_shown_to": fact.state.resource_roles_shown_to.value}
+        )
         self.package_documents = Documents(database, self.packages.name)
         """The same documents, for lists."""
 
@@ -171,6 +192,9 @@ class Surroundings:
             self.people,
             self.holdings,
             self.memberships.replica,
+            self.applications,
+            self.sites,
+            self.settings,
         )
 
     async def scene(self, asks: Sequence[Ask], _states: Mapping[str, Any]) -> Scene:
@@ -233,6 +257,29 @@ class Surroundings:
             package.id: tuple(one for place in package.resources for one in asking.get(place, ()))
             for package in packages
         }
+
+    async def roles_of(self, package_id: str) -> list[ResourceRole]:
+        """What the package brings."""
+        found = (await self.packages.get([package_id])).get(package_id, {})
+        return [ResourceRole.model_validate(one) for one in found.get("roles", ())]
+
+    async def role_names(self, roles: Collection[ResourceRole]) -> dict[str, str]:
+        """Key of a role -> its name, of those whose role is an id; a group's roles are names already."""
+        ids = {one.origin_id for one in roles if one.origin_system == "AadApplication"}
+        urls = sorted({one.origin_id for one in roles if one.origin_system == "SharePointOnline"})
+        applications, sites = await asyncio.gather(
+            self.applications.get(ids), self.sites.find({"url": {"$in": urls}} if urls else {"_id": ""})
+        )
+        known = {id: dict(one["roles"]) for id, one in applications.items()}
+        known |= {one["url"]: dict(one["roles"]) for one in sites}
+        names = {one.key: known.get(one.origin_id, {}).get(one.role) for one in roles}
+        names |= {one.key: "Default Access" for one in roles if one.role == NO_ROLE}
+        return {key: name for key, name in names.items() if name}
+
+    async def roles_shown_to(self) -> RolesShownTo:
+        """Who is shown what packages bring."""
+        found = (await self.settings.get([SETTINGS_ID])).get(SETTINGS_ID)
+        return RolesShownTo(found["roles_shown_to"]) if found else RolesShownTo.EVERYONE
 
     async def packages_of(self, ids: Collection[str]) -> dict[str, Package]:
         found = await self.packages.get(ids)
@@ -343,6 +390,15 @@ PACKAGES = EntitySet(
         "catalog/id": Field("catalog_id", GUID),
     },
     selectable=frozenset({"id", "displayName", "description", "isHidden", "createdDateTime", "modifiedDateTime"}),
+    searchable=("displayName", "description"),
+    order="displayName",
+)
+
+
+AVAILABLE = EntitySet(
+    "availableAccessPackage",
+    {name: PACKAGES.fields[name] for name in ("id", "displayName", "description")},
+    selectable=frozenset({"id", "displayName", "description"}),
     searchable=("displayName", "description"),
     order="displayName",
 )

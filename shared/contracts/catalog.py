@@ -20,6 +20,7 @@ from shared.contracts.policy import (
     SubjectSet,
     TargetScope,
 )
+from shared.ids import derived_id
 
 
 class Life(StrEnum):
@@ -96,6 +97,11 @@ class ResourceRole(Contract):
     @property
     def key(self) -> str:
         return f"{self.origin_system}/{self.origin_id}/{self.role}"
+
+
+def resource_id(catalog_id: str, origin_system: str, origin_id: str) -> str:
+    """The id that a thing has as a resource of a catalog."""
+    return derived_id("resource", catalog_id, origin_system, origin_id)
 
 
 class ResourceState(Contract):

@@ -132,6 +132,14 @@ class PeopleInsight(StrEnum):
     NAMES = "countAndNames"
 
 
+class RolesShownTo(StrEnum):
+    """Who is shown which roles a package on offer brings (PKG-5)."""
+
+    NOBODY = "nobody"
+    MEMBERS = "members"
+    EVERYONE = "everyone"
+
+
 class SettingsState(Contract):
     """How entitlement management is set up; the defaults are the documented ones."""
 
@@ -139,6 +147,7 @@ class SettingsState(Contract):
     duration_until_external_user_deleted_after_blocked: Span = timedelta(days=30)
     show_approver_details_to_members: bool = False
     related_people_insight_level: PeopleInsight = PeopleInsight.DISABLED
+    resource_roles_shown_to: RolesShownTo = RolesShownTo.EVERYONE
     modified_at: datetime | None = None
 
 

@@ -283,6 +283,7 @@ async def test_whoever_holds_what_is_incompatible_cannot_ask_and_who_held_both_b
     assert await both() == [kim], "who held both before keeps both"
 
 
+@pytest.mark.spec("PKG-2", "PKG-4", "PKG-5")
 async def test_somebody_sees_what_they_may_ask_for_and_what_is_asked_of_them(company: Company) -> None:
     hal, ida = await company.person("hal"), await company.person("ida")
     question = {"@odata.type": "#microsoft.graph.accessPackageTextInputQuestion", "text": "Why?", "isRequired": True}
@@ -291,7 +292,7 @@ async def test_somebody_sees_what_they_may_ask_for_and_what_is_asked_of_them(com
         "specificAllowedTargets": [{"@odata.type": "#microsoft.graph.singleUser", "userId": hal}],
         "questions": [question],
     }
-    package, policy, _ = await company.package(**some)
+    package, policy, group = await company.package(**some)
     offered = f"{EM}/accessPackages/filterByCurrentUser(on='allowedRequestor')"
     wanted = f"{EM}/accessPackages/{package}/getApplicablePolicyRequirements"
 
@@ -303,6 +304,29 @@ async def test_somebody_sees_what_they_may_ask_for_and_what_is_asked_of_them(com
     (asked,) = (await company.call("POST", wanted, hal))["value"]
     assert (asked["policyId"], asked["isApprovalRequiredForAdd"]) == (policy, False)
     assert (await company.call("POST", wanted, ida))["value"] == []
+    available = f"{EM}/availableAccessPackages"
+    for person in (hal, ida):  # who is not meant is shown it, too
+        assert package in {one["id"] for one in (await company.call("GET", available, person))["value"]}
+    roles = f"{available}/{package}/resourceRoleScopes?$expand=role"
+    (brings,) = (await company.call("GET", roles, ida))["value"]
+    assert (brings["role"]["displayName"], brings["role"]["originId"]) == ("Member", f"Member_{group}")
+
+    async def nobody_is_shown() -> bool:
+        answer = await company.client.get(roles, headers={"Tenure-Actor": f"person:{hal}"})
+        return answer.status_code == 403
+
+    await company.call("PATCH", f"{EM}/settings", status=204, resourceRolesShownTo="nobody")
+    await until(nobody_is_shown, "the tenant shows nobody what packages bring")
+    await company.call("PATCH", f"{EM}/accessPackages/{package}", status=204, isHidden=True)
+
+    async def hidden() -> bool:
+        listed = [
+            *(await company.call("GET", available, hal))["value"],
+            *(await company.call("GET", offered, hal))["value"],
+        ]
+        return package not in {one["id"] for one in listed}
+
+    await until(hidden, "it is not listed any more")
     body = {"requestType": "userAdd", "assignment": {"accessPackageId": package}}
     await company.call("POST", f"{EM}/assignmentRequests", ida, 403, **body)
     await company.call("POST", f"{EM}/assignmentRequests", hal, 400, **body)

@@ -209,7 +209,7 @@ def _settings(router: APIRouter, rooms: OrganizationRooms) -> None:
 
     @router.get(f"{EM}/settings")
     async def settings(request: Request, response: Response) -> dict[str, Any]:
-        """What becomes of governed guests whose last assignment has ended."""
+        """What becomes of governed guests whose last assignment has ended, and who is shown what packages bring."""
         state, version = await rooms.settings.present()
         response.headers["ETag"] = etag(version)
         return {"@odata.context": context_url(request, f"{context}/settings/$entity"), **graph.settings(state)}

@@ -17,6 +17,7 @@ from shared.contracts.organizations import (
     IdentitySource,
     OrganizationStanding,
     PeopleInsight,
+    RolesShownTo,
     SettingsState,
     SourceKind,
 )
@@ -168,10 +169,12 @@ LONGEST_BLOCK_DAYS = 3660
 
 
 class SettingsPatch(GraphBody):
-    """What becomes of governed guests whose last assignment has ended."""
+    """What becomes of governed guests whose last assignment has ended, and who is shown what packages bring."""
 
     external_user_lifecycle_action: Annotated[GuestLifecycle, BeforeValidator(_lower_first)] | None = None
     duration_until_external_user_deleted_after_blocked: _Span | None = None
+    resource_roles_shown_to: RolesShownTo | None = None
+    """Graph has no name for this setting of the tenant (PKG-5): ours."""
 
     @field_validator("*")
     @classmethod
@@ -219,6 +222,7 @@ def settings(state: SettingsState) -> Document:
         "id": SETTINGS_ID,
         "externalUserLifecycleAction": state.external_user_lifecycle_action.value,
         "durationUntilExternalUserDeletedAfterBlocked": iso(state.duration_until_external_user_deleted_after_blocked),
+        "resourceRolesShownTo": state.resource_roles_shown_to.value,
     }
 
 

@@ -48,6 +48,7 @@ def dump_settings(one: SettingsState) -> Document:
         **one.model_dump(by_alias=False),
         "external_user_lifecycle_action": one.external_user_lifecycle_action.value,
         "related_people_insight_level": one.related_people_insight_level.value,
+        "resource_roles_shown_to": one.resource_roles_shown_to.value,
         "duration_until_external_user_deleted_after_blocked": iso(
             one.duration_until_external_user_deleted_after_blocked
         ),

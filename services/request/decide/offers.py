@@ -7,6 +7,7 @@ from datetime import datetime
 from services.request.decide.scene import Package, Person, Policy, Scene
 from services.request.decide.scope import FOR_PEOPLE_OUTSIDE, in_scope, offered
 from shared.contracts.catalog import Life
+from shared.contracts.organizations import RolesShownTo
 from shared.contracts.policy import TargetScope
 
 
@@ -42,6 +43,11 @@ def visible(person: Person, scene: Scene, now: datetime) -> set[str]:
     }
     shown = for_some | requestable(person, scene, now)
     return {id for id in shown if not scene.packages[id].is_hidden}
+
+
+def shows_roles(person: Person, shown_to: RolesShownTo) -> bool:
+    """Whether that person is shown what packages bring (PKG-5)."""
+    return shown_to is RolesShownTo.EVERYONE or (shown_to is RolesShownTo.MEMBERS and not person.is_guest)
 
 
 def _offers(scene: Scene) -> list[tuple[Policy, Package]]:

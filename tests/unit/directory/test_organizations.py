@@ -28,6 +28,7 @@ from shared.contracts.organizations import (
     IdentitySource,
     OrganizationStanding,
     OrganizationState,
+    RolesShownTo,
     SettingsState,
     Side,
     SourceKind,
@@ -114,7 +115,11 @@ def test_a_deleted_organization_stays_as_a_tombstone_that_takes_nothing() -> Non
 def test_documents_give_back_what_was_kept() -> None:
     state, _ = after(CREATE, SetSponsor("o", Side.EXTERNAL, "p", present=True))
     assert load_organization(dump_organization(state)) == state
-    kept = SettingsState(external_user_lifecycle_action=GuestLifecycle.BLOCK, modified_at=NOW)
+    kept = SettingsState(
+        external_user_lifecycle_action=GuestLifecycle.BLOCK,
+        resource_roles_shown_to=RolesShownTo.MEMBERS,
+        modified_at=NOW,
+    )
     assert load_settings(dump_settings(kept)) == kept
 
 

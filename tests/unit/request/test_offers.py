@@ -14,6 +14,7 @@ from services.request.decide.submit import Ask, submit
 from shared.contracts.base import Cause
 from shared.contracts.catalog import Life, PolicyState
 from shared.contracts.directory import PersonStatus
+from shared.contracts.organizations import RolesShownTo
 from shared.contracts.policy import RequestorSettings, SubjectKind, SubjectSet, TargetScope
 from shared.contracts.request import RequestType
 from shared.messaging.decision import Circumstances
@@ -128,6 +129,15 @@ def test_what_is_for_specific_people_is_shown_to_all_members_and_stays_for_these
     assert standing(ANA, around) == (True, True)
     assert standing(BEN, around) == (True, False)
     assert standing(GUEST, around) == (False, False)
+
+
+@pytest.mark.spec("PKG-5")
+@pytest.mark.parametrize(
+    ("shown_to", "member", "guest"),
+    [(RolesShownTo.NOBODY, False, False), (RolesShownTo.MEMBERS, True, False), (RolesShownTo.EVERYONE, True, True)],
+)
+def test_the_tenant_says_who_is_shown_what_packages_bring(shown_to: RolesShownTo, member: bool, guest: bool) -> None:
+    assert (offers.shows_roles(ANA, shown_to), offers.shows_roles(GUEST, shown_to)) == (member, guest)
 
 
 @pytest.mark.spec("POL-3")

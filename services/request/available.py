@@ -1,0 +1,99 @@
+"""What is on offer, as people browse it: `/availableAccessPackages`. To see a package is not yet to be let ask for it.
+
+Source: reference/graph-api-operations.md 2.9; entra-features, PKG-3 to PKG-5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+
+from services.request.decide import offers
+from services.request.decide.scene import Person, Scene
+from services.request.store import AVAILABLE, Surroundings
+from shared.messaging.service import Platform
+from shared.security.caller import Caller
+from shared.web.caller import Asking
+from shared.web.errors import Forbidden, NotFound
+from shared.web.odata import EntitySet, ListQuery, read_query
+from shared.web.paging import answer_list, context_url, list_query
+from shared.web.role_scopes import role_scope_said
+
+AT = "/v1.0/identityGovernance/entitlementManagement/availableAccessPackages"
+ROLE_SCOPES = EntitySet("accessPackageResourceRoleScope", {}, expandable=frozenset({"role", "scope"}))
+
+Query = Annotated[ListQuery, Depends(list_query(AVAILABLE))]
+Rendered = dict[str, Any]
+
+
+def router(platform: Platform, around: Surroundings) -> APIRouter:
+    """All of them: for people, of whom the directory knows."""
+    routes = APIRouter(tags=["request"])
+    now = platform.clock.now
+
+    async def looking(caller: Caller) -> Person:
+        """Raises Forbidden for applications and whoever else is nobody in the directory."""
+        found = await around.persons([caller.person_id]) if caller.person_id else {}
+        if not found:
+            raise Forbidden("Only a person who is signed in can ask this.")
+        return next(iter(found.values()))
+
+    async def there(id: str, person: Person) -> Scene:
+        """Raises NotFound for what the person is neither shown nor may ask for."""
+        scene = await around.requestable()
+        if id not in offers.visible(person, scene, now()) | offers.requestable(person, scene, now()):
+            raise NotFound("The resource was not found.")
+        return scene
+
+    @routes.get(AT)
+    async def packages(request: Request, query: Query, caller: Asking) -> Rendered:
+        """Packages that the person who asks is shown: what they may ask for, and what is for specific people."""
+        person = await looking(caller)
+        scene = await around.requestable()
+        scope = {"_id": {"$in": sorted(offers.visible(person, scene, now()))}}
+
+        async def find(query: ListQuery) -> list[dict[str, Any]]:
+            return await around.package_documents.find(
+                query.mongo_filter(scope), sort=query.sort, skip=query.skip, limit=query.limit
+            )
+
+        async def total(query: ListQuery) -> int:
+            return await around.package_documents.count(query.total_filter(scope))
+
+        return await answer_list(
+            request, query, find=find, render=_said, context="availableAccessPackages", total=total
+        )
+
+    @routes.get(f"{AT}/{{id}}")
+    async def package(request: Request, id: str, caller: Asking) -> Rendered:
+        """One of them; with the link also a hidden one."""
+        query = read_query(AVAILABLE, request.query_params.multi_items())
+        await there(id, await looking(caller))
+        said = query.selected(_said((await around.packages.get([id]))[id]))
+        return {"@odata.context": context_url(request, "availableAccessPackages/$entity", query.select), **said}
+
+    @routes.get(f"{AT}/{{id}}/resourceRoleScopes")
+    async def role_scopes(request: Request, id: str, caller: Asking) -> Rendered:
+        """What it brings, for those to whom the tenant shows it."""
+        query = read_query(ROLE_SCOPES, request.query_params.multi_items())
+        person = await looking(caller)
+        scene = await there(id, person)
+        if not offers.shows_roles(person, await around.roles_shown_to()):
+            raise Forbidden("What access packages bring is not shown here.")
+        roles = await around.roles_of(id)
+        names = await around.role_names(roles)
+        expand = frozenset(one.name for one in query.expand)
+        catalog = scene.packages[id].catalog_id
+        return {
+            "@odata.context": context_url(request, "resourceRoleScopes"),
+            "value": [role_scope_said(catalog, role, expand, names) for role in roles],
+        }
+
+    return routes
+
+
+def _said(document: Mapping[str, Any]) -> Rendered:
+    """Graph's availableAccessPackage."""
+    return {"id": document["_id"], "displayName": document["name"], "description": document["description"]}
