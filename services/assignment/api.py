@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, NoReturn
@@ -12,6 +12,7 @@ from typing import Annotated, Any, NoReturn
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import AwareDatetime, Field, model_validator
 
+from services.assignment.askings import Askings
 from services.assignment.decide import direct, person, reprocess
 from services.assignment.decide.separation import separated
 from services.assignment.decide.settle import REMIND_BEFORE, reminders_past
@@ -112,12 +113,13 @@ def routes(
     jobs: MongoAggregates,
     history: History,
     looks: Looks,
+    askings: Askings,
 ) -> APIRouter:
     """All of them."""
     router = APIRouter(tags=["assignment"])
     desk = Desk(platform, loop, holdings, history, looks)
     _graph(router, desk)
-    _tenure(router, desk, jobs)
+    _tenure(router, desk, jobs, askings)
     return router
 
 
@@ -338,7 +340,7 @@ def _graph(router: APIRouter, desk: Desk) -> None:
         return Response(status_code=202)
 
 
-def _tenure(router: APIRouter, desk: Desk, jobs: MongoAggregates) -> None:
+def _tenure(router: APIRouter, desk: Desk, jobs: MongoAggregates, askings: Askings) -> None:
     @router.post(TENURE + "/assignments", status_code=201)
     async def assign(request: Request, body: DirectAssignment, key: IdempotencyKey = None) -> Rendered:
         """Assign directly. With an `Idempotency-Key` a repeat gives nothing new."""
@@ -400,7 +402,8 @@ def _tenure(router: APIRouter, desk: Desk, jobs: MongoAggregates) -> None:
 
     @router.get(TENURE + "/people/{id}/access")
     async def access(id: str) -> Rendered:
-        """Everything about one person's access: assignments, grants, how far each is delivered."""
+        """Everything about one person's access: assignments, what was asked and decided for them, grants, how far each
+        is delivered."""
 
         async def find() -> dict[str, Any] | None:
             return await desk.holdings.state(id)
@@ -408,7 +411,9 @@ def _tenure(router: APIRouter, desk: Desk, jobs: MongoAggregates) -> None:
         found = await desk.waiting(find)
         if found is None:
             raise NotFound("The person was not found.")
-        return access_of(HOLDING.load(found), found["version"], await desk.looks.rules.present())
+        holding = HOLDING.load(found)
+        asked = await askings.of(holding.assignments.keys())
+        return access_of(holding, found["version"], await desk.looks.rules.present(), asked)
 
     @router.get(TENURE + "/ruleJobs")
     async def rule_jobs(
@@ -432,8 +437,10 @@ def _tenure(router: APIRouter, desk: Desk, jobs: MongoAggregates) -> None:
 _KIT = ("_id", "version", "revision")
 
 
-def access_of(holding: Holding, version: int, book: Rulebook) -> Rendered:
-    """A holding for people to read."""
+def access_of(
+    holding: Holding, version: int, book: Rulebook, asked: Mapping[str, Sequence[Rendered]] | None = None
+) -> Rendered:
+    """A holding for people to read. `asked`: by assignment, what was asked about it."""
     return {
         "personId": holding.id,
         "status": holding.status.value if holding.status else None,
@@ -443,6 +450,7 @@ def access_of(holding: Holding, version: int, book: Rulebook) -> Rendered:
                 **public_assignment(one).model_dump(mode="json", by_alias=True),
                 "package": book.packages[one.package_id].name if one.package_id in book.packages else None,
                 "policy": book.policies[one.policy_id].name if one.policy_id in book.policies else None,
+                "requests": (asked or {}).get(one.id, []),
             }
             for one in holding.assignments.values()
         ],

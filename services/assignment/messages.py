@@ -6,16 +6,19 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from services.assignment.askings import Askings
 from services.assignment.decide import command, delivery, expiry, membership, person, rules
 from services.assignment.decide.look import Look
 from services.assignment.model import Holding, RuleJob, Subject
 from services.assignment.rulebook import Rulebook
 from services.assignment.store import Looks, MembershipStore, RuleStore, concerned
 from shared.contracts import topics
+from shared.contracts.approval import ApprovalFact
 from shared.contracts.assignment import AssignmentCommand, UseAnswer
 from shared.contracts.base import Cause
 from shared.contracts.catalog import Life, PackageFact, PolicyFact, PopulationFact
 from shared.contracts.directory import MOVES, MembershipsFact
+from shared.contracts.request import RequestFact
 from shared.ids import derived_id
 from shared.messaging.decision import Decision, Due, Handler, by
 from shared.messaging.envelope import outgoing
@@ -74,6 +77,21 @@ def commands(platform: Platform, loop: Loop[Holding], looks: Looks) -> Subscript
 
     handler = Handler(command.obey, by(lambda one: one.person_id), look, looks.look_again, person.second_look)
     return platform.hears(topics.ASSIGNMENT_COMMANDS, loop, handler)
+
+
+def askings(platform: Platform, kept: Askings) -> list[Subscription]:
+    """What was asked and decided, for whoever asks why somebody holds something."""
+
+    async def requests(facts: Sequence[RequestFact]) -> None:
+        await kept.requests.apply(facts)
+
+    async def approvals(facts: Sequence[ApprovalFact]) -> None:
+        await kept.approvals.apply(facts)
+
+    return [
+        platform.takes([topics.REQUEST_FACTS], requests, patient=True),
+        platform.takes([topics.APPROVAL_FACTS], approvals, patient=True),
+    ]
 
 
 CatalogThing = PackageFact | PolicyFact | PopulationFact

@@ -6,6 +6,7 @@ import asyncio
 
 from services.assignment import messages
 from services.assignment.api import routes
+from services.assignment.askings import Askings
 from services.assignment.history import History, KeepingHistory
 from services.assignment.model import HOLDING, RULE_JOB
 from services.assignment.store import Looks, MembershipStore, RuleStore, holdings, rule_jobs
@@ -19,6 +20,7 @@ def assemble(platform: Platform) -> Service:
     database = platform.database
     people, jobs = holdings(database), rule_jobs(database)
     rules, history, memberships = RuleStore(database), History(database), MembershipStore(database)
+    askings = Askings(database)
     looks = Looks(rules, history, memberships)
     holding_loop = platform.loop(HOLDING, people, KeepingHistory(platform.bus, history))
     job_loop = platform.loop(RULE_JOB, jobs)
@@ -32,16 +34,17 @@ def assemble(platform: Platform) -> Service:
 
     return Service(
         "assignment",
-        stores=[people, jobs, rules, history, memberships, history.documents],
+        stores=[people, jobs, rules, history, memberships, history.documents, askings.requests, askings.approvals],
         subscriptions=[
             *messages.person_facts(platform, holding_loop, looks),
             messages.commands(platform, holding_loop, looks),
             *messages.delivery_facts(platform, holding_loop, looks),
             *messages.membership_facts(platform, holding_loop, looks, memberships),
             *messages.catalog_facts(platform, job_loop, people, rules),
+            *messages.askings(platform, askings),
         ],
         timers=[Timer(holding_loop, messages.dates(looks))],
         loops=[holding_loop, job_loop],
-        routers=[routes(platform, holding_loop, people, jobs, history, looks)],
+        routers=[routes(platform, holding_loop, people, jobs, history, looks, askings)],
         background=[rule_job_steps],
     )

@@ -9,6 +9,7 @@ from datetime import date, datetime
 
 import orjson
 
+from services.audit.decide.asked import deciding
 from services.audit.decide.explain import explained, in_order, told
 from services.audit.decide.spans import asked_for
 from services.audit.decide.verify import Verification
@@ -17,7 +18,7 @@ from services.audit.sealing import Sealer
 from services.audit.signing import authentic_by
 from services.audit.store import Checkpoints, Directory, Spans, Trail
 from shared.clock import Clock
-from shared.contracts.topics import PACKAGE_FACTS, POLICY_FACTS
+from shared.contracts.topics import PACKAGE_FACTS, POLICY_FACTS, REQUEST_FACTS
 from shared.web.errors import BadRequest, NotFound
 from shared.web.graph_model import graph_time
 
@@ -186,6 +187,8 @@ class Answers:
         about = await self._trail.about_person(person["_id"])
         correlations = {str(one["correlation"]) for one in about if one.get("correlation")}
         documents = [*about, *await self._trail.begun_by(sorted(correlations))]
+        requests = {str(one["subject"]) for one in about if one["topic"] == REQUEST_FACTS.name}
+        documents += await self._trail.of_approvals(sorted(requests))
         packages = {span.package for span in spans if span.package} | ({package["_id"]} if package else set())
         policies = {span.policy for span in spans if span.policy}
         of_packages = [p["_id"] for id in sorted(packages) for p in await self._directory.policies_of(id)]
@@ -193,7 +196,7 @@ class Answers:
         documents += await self._trail.of_topic(POLICY_FACTS.name, sorted({*policies, *of_packages}))
         actors = {str(one.get("actor", "")) for one in documents}
         names = await self._directory.names(
-            people=sorted({a.partition(":")[2] for a in actors if a.startswith("person:")}),
+            people=sorted({*(a.partition(":")[2] for a in actors if a.startswith("person:")), *deciding(documents)}),
             packages=None,
             policies=None,
         )
@@ -208,7 +211,11 @@ class Answers:
         if package is None:
             return [], names
         every = [line for one in documents for line in told(one, names)]
-        mine = [line for line in every if line.package == package["_id"] and line.kind in ("catalog", "assignment")]
+        mine = [
+            line
+            for line in every
+            if line.package == package["_id"] and line.kind in ("catalog", "request", "assignment")
+        ]
         return in_order(mine), names
 
     async def _person(self, name: str) -> Document:

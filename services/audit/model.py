@@ -163,6 +163,7 @@ class Line:
     assignment: str | None = None
     role: str | None = None
     group: str | None = None
+    request: str | None = None
     properties: frozenset[str] | None = None
     """Of a person: what changed; None for whatever may have changed all."""
     origins: frozenset[str] = frozenset()

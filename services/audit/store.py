@@ -17,18 +17,25 @@ from services.audit.model import ERASURES, Document, Head, Heard, Names, place_o
 from shared.contracts.audit import Checkpoint
 from shared.contracts.base import Fact
 from shared.contracts.topics import (
+    APPROVAL_FACTS,
     GROUP_FACTS,
     HOLDING_FACTS,
     MEMBERSHIP_FACTS,
     PACKAGE_FACTS,
     PERSON_FACTS,
     POLICY_FACTS,
+    REQUEST_FACTS,
 )
 from shared.messaging.errors import MayPass
 from shared.storage import Database, Documents, Index, Replica
 
 SALT_BYTES = 16
 CHECKPOINT_FILE = "audit-checkpoints.ndjson"
+
+
+def _approvals_of(requests: Sequence[str]) -> Document:
+    """Approvals are keyed by their request, whose records name the person."""
+    return {"topic": APPROVAL_FACTS.name, "subject": {"$in": list(requests)}}
 
 
 class Trail:
@@ -42,6 +49,7 @@ class Trail:
                 Index("person", partial={"person": {"$exists": True}}),
                 Index("personal.identity", partial={"personal.identity": {"$exists": True}}),
                 Index("personal.origins", partial={"personal.origins": {"$exists": True}}),
+                Index("subject", partial={"topic": APPROVAL_FACTS.name}),
             ),
         )
         self.heads: dict[str, Head] = {}
@@ -100,7 +108,11 @@ class Trail:
 
     async def _parts_of(self, person: str) -> Document:
         identities = await self.identities(person)
-        mine: list[Document] = [{"person": person}, {"personal.identity": {"$in": sorted(identities)}}]
+        mine: list[Document] = [
+            {"person": person},
+            {"personal.identity": {"$in": sorted(identities)}},
+            _approvals_of(await self.requests_of(person)),
+        ]
         return {"$or": mine, "personal": {"$exists": True}}
 
     async def identities(self, person: str) -> set[str]:
@@ -125,6 +137,15 @@ class Trail:
         """Facts about these subjects on a topic that is small: read through, not looked up."""
         within = {"$gte": f"{topic}/", "$lt": f"{topic}0"}
         return await self.documents.find({"_id": within, "subject": {"$in": list(subjects)}})
+
+    async def requests_of(self, person: str) -> list[str]:
+        """Ids of the requests about this person's access."""
+        found = await self.documents.find({"person": person, "topic": REQUEST_FACTS.name}, fields={"subject": 1})
+        return sorted({str(one["subject"]) for one in found})
+
+    async def of_approvals(self, requests: Sequence[str]) -> list[Document]:
+        """What was said of these requests' approvals."""
+        return await self.documents.find(_approvals_of(requests))
 
     async def chains(self) -> list[str]:
         """Every chain there is, by one short look each."""

@@ -298,5 +298,5 @@ def _answer_said(answer: Answer) -> dict[str, Any]:
         ODATA_TYPE: "#microsoft.graph.accessPackageAnswerString",
         "value": answer.value,
         "displayValue": answer.display_value,
-        "answeredQuestion": {"id": answer.question_id},
+        "answeredQuestion": {"id": answer.question_id, **({"text": answer.question} if answer.question else {})},
     }

@@ -153,3 +153,4 @@ class Answer(Contract):
     question_id: str
     value: str
     display_value: str | None = None
+    question: str | None = Field(None, description="As the policy asked it then.")

@@ -188,6 +188,18 @@ async def test_a_request_that_the_manager_approves_brings_the_group(company: Com
     seen = await company.call("GET", stage, boss)
     assert (seen["status"], seen["reviewResult"], seen["reviewedBy"]["id"]) == ("Completed", "Approved", boss)
 
+    async def told() -> Any:
+        (held,) = (await company.call("GET", f"/v1.0/tenure/people/{ana}/access"))["assignments"]
+        done = [one for one in held["requests"] if one["status"] == "delivered" and one["stages"]]
+        return done and done[0]["stages"][0]["decidedBy"] and done[0]
+
+    why = await until(told, "the request and its approval are known where the access is shown")
+    assert (why["id"], why["justification"], why["policyVersion"]) == (request, "I sell.", 1)
+    assert [(one["result"], one["decidedBy"], one["justification"]) for one in why["stages"]] == [
+        ("Approved", boss, "Yes.")
+    ]
+    assert (await company.call("GET", f"{EM}/assignmentRequests/{request}", boss))["justification"] == "I sell."
+
     leaving = {"requestType": "userRemove", "assignment": {"id": said["assignment"]["id"]}}
     removal = await company.call("POST", f"{EM}/assignmentRequests", ana, 201, **leaving)
     await company.becomes(removal["id"], "delivered")

@@ -1,7 +1,7 @@
 """Why: stored records into sentences, and the sentences that explain one person's access to a package.
 
-HR change -> person -> policy and its rule -> assignment -> grant -> membership, told by correlation and ids. What was
-erased is told as far as the chain goes: that it happened, when and by whom.
+HR change -> person -> policy and its rule -> request -> approval (see `asked`) -> assignment -> grant -> membership,
+told by correlation and ids. What was erased is told as far as the chain goes: that it happened, when and by whom.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from typing import Any
 
 import orjson
 
+from services.audit.decide import asked
 from services.audit.decide.record import base_topic
 from services.audit.model import Document, Line, Names, Span
 from shared.contracts.topics import (
+    APPROVAL_FACTS,
     CATALOG_FACTS,
     DELIVERY_FACTS,
     GROUP_FACTS,
@@ -27,9 +29,10 @@ from shared.contracts.topics import (
     PERSON_FACTS,
     POLICY_FACTS,
     POPULATION_FACTS,
+    REQUEST_FACTS,
 )
 
-STAGES = ("hr", "catalog", "person", "assignment", "grant", "delivery", "membership")
+STAGES = ("hr", "catalog", "person", "request", "approval", "assignment", "grant", "delivery", "membership")
 REASONS = {
     "noLongerMatches": "the rule matches no longer",
     "left": "the person left",
@@ -99,12 +102,16 @@ def explained(
             line.policy for line in lines if line.assignment == span.assignment and line.policy
         }
         policies.add(span.policy)
+        requests = {line.request for line in lines if line.kind == "request" and line.assignment == span.assignment}
         by_person = causes
         if not any(line.kind == "person" and line.correlation in causes for line in lines):
             by_person = causes | _what_made_it_match(lines, span, policies)
         for line in lines:
             why = by_person if line.kind in ("hr", "person") else causes
-            if _belongs(line, span, keys, groups, why, policies):
+            if line.kind in ("request", "approval"):
+                if line.request in requests:
+                    chosen[line.id, line.what] = line
+            elif _belongs(line, span, keys, groups, why, policies):
                 chosen[line.id, line.what] = line
     return in_order(chosen.values())
 
@@ -410,4 +417,6 @@ _TELLERS: dict[str, _Teller] = {
     PACKAGE_FACTS.name: _catalog,
     POLICY_FACTS.name: _catalog,
     POPULATION_FACTS.name: _catalog,
+    REQUEST_FACTS.name: asked.of_request,
+    APPROVAL_FACTS.name: asked.of_approval,
 }

@@ -289,13 +289,19 @@ def _request(
         terms=Terms(version=policy.version, approval=policy.state.approval_settings) if policy else Terms(),
         assignment_id=assignment_id,
         justification=ask.justification,
-        answers=ask.answers,
+        answers=_with_questions(ask, policy),
         starts_at=when.starts_at,
         ends_at=when.ends_at,
         lasts=when.lasts,
         created_at=at.now,
         cause=at.cause,
     )
+
+
+def _with_questions(ask: Ask, policy: Policy | None) -> tuple[Answer, ...]:
+    """Policies change; what was answered stays."""
+    asked = {one.id: one.text for one in policy.state.questions} if policy else {}
+    return tuple(one.model_copy(update={"question": asked.get(one.question_id)}) for one in ask.answers)
 
 
 def _no(code: str, message: str) -> Refusal:

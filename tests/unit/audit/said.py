@@ -7,6 +7,17 @@ from typing import Any
 
 from services.audit.messages import heard
 from services.audit.model import Heard
+from shared.contracts.approval import (
+    ApprovalEnded,
+    ApprovalFact,
+    ApprovalState,
+    Outcome,
+    ReviewResult,
+    StageDecided,
+    StageStarted,
+    StageState,
+    StageStatus,
+)
 from shared.contracts.assignment import (
     AssignmentAdded,
     AssignmentEnded,
@@ -41,7 +52,19 @@ from shared.contracts.directory import (
     ValueChange,
 )
 from shared.contracts.hr import HrChange, hr_correlation
+from shared.contracts.policy import Answer
+from shared.contracts.request import (
+    RequestApprovalAsked,
+    RequestApproved,
+    RequestDelivering,
+    RequestFact,
+    RequestState,
+    RequestStatus,
+    RequestSubmitted,
+    RequestType,
+)
 from shared.contracts.topics import (
+    APPROVAL_FACTS,
     GROUP_FACTS,
     HOLDING_FACTS,
     HR_CHANGES,
@@ -49,6 +72,7 @@ from shared.contracts.topics import (
     PACKAGE_FACTS,
     PERSON_FACTS,
     POLICY_FACTS,
+    REQUEST_FACTS,
     Topic,
 )
 from shared.messaging.envelope import Incoming, Outgoing, Position, outgoing
@@ -212,6 +236,50 @@ def story() -> list[Outgoing]:
         person(2, later + ms, moved, "Support", "Sales"),
         ended(2, later + 2 * ms, moved, joined),
         member(2, later + 3 * ms, moved, False),
+    ]
+
+
+def asking() -> list[Outgoing]:
+    """Ana asks for Sales, her manager approves, she gets it, and asks for longer."""
+    why = Cause(id="http:1", correlation="http:1", actor=f"person:{ANA}")
+    at = [START + timedelta(minutes=minute) for minute in range(10)]
+    answer = Answer(question_id="q", value="Because.", question="Why?")
+    stage = StageState(id="s", status=StageStatus.IN_PROGRESS, approvers=("boss", "eva"), expires_at=at[0])
+    approval = ApprovalState(
+        id="r1", person_id=ANA, requestor_id=ANA, package_id=SALES, policy_id=SALES_POLICY, stages=(stage,)
+    )
+    until = START + timedelta(days=14)
+
+    def request(id: str, version: int, when: datetime, type: RequestType, *happened: Any, **more: Any) -> Outgoing:
+        values: dict[str, Any] = {"policy_version": 7, "justification": None, **more}
+        state = RequestState(
+            id=id, type=type, status=RequestStatus.DELIVERING, person_id=ANA, requestor_id=ANA, package_id=SALES,
+            policy_id=SALES_POLICY, assignment_id="assignment-1", created_at=START, **values,
+        )  # fmt: skip
+        return said(REQUEST_FACTS, ANA, fact(RequestFact, "request", id, version, when, why, happened, state))
+
+    def approved(version: int, when: datetime, *happened: Any) -> Outgoing:
+        by = Cause(id=f"http:{version}", correlation=f"http:{version}", actor="person:boss")
+        return said(APPROVAL_FACTS, "r1", fact(ApprovalFact, "approval", "r1", version, when, by, happened, approval))
+
+    held = assignment(why, at[5]).model_copy(update={"kind": AssignmentKind.REQUESTED, "request_id": "r1"})
+    given, grown = AssignmentAdded(assignment=held), HoldingState(person_id=ANA, assignments=(held,))
+    decided = StageDecided(stage_id="s", number=1, result=ReviewResult.APPROVED, by="boss", justification="She does.")
+    add, go_on = RequestType.USER_ADD, RequestType.USER_UPDATE
+    asked = (RequestSubmitted(), RequestApprovalAsked(stages=1))
+    longer = datetime(2027, 1, 1, tzinfo=UTC)
+    return [
+        package(),
+        request("r1", 1, at[1], add, *asked, justification="I sell.", answers=(answer,)),
+        approved(1, at[2], StageStarted(stage_id="s", number=1, approvers=("boss", "eva"), expires_at=until)),
+        approved(2, at[3], decided, ApprovalEnded(outcome=Outcome.APPROVED, by="boss")),
+        request("r1", 2, at[4], add, RequestApproved(), RequestDelivering()),
+        said(
+            HOLDING_FACTS,
+            ANA,
+            fact(HoldingFact, "holding", ANA, 1, at[5], why, [AssignmentAdded(assignment=held)], grown),
+        ),
+        request("r2", 1, at[6], go_on, RequestSubmitted(), policy_version=8, ends_at=longer),
     ]
 
 

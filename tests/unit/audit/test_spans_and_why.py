@@ -32,6 +32,7 @@ from tests.unit.audit.said import (
     SALES_POLICY,
     START,
     added,
+    asking,
     cause,
     ended,
     member,
@@ -246,3 +247,25 @@ def test_a_date_alone_is_the_end_of_its_day_and_today_is_now() -> None:
     assert (at, read_as) == (datetime(2026, 2, 28, 23, 59, 59, 999_000, UTC), "the end of 2026-02-28, UTC")
     assert asked_for(date(2026, 3, 1), now) == (now, "now, for 2026-03-01 is not over")
     assert asked_for(date(2026, 3, 2), now)[0] > now, "what is known of days to come"
+
+
+def test_what_was_asked_is_told_with_its_answers_the_decisions_and_the_extension() -> None:
+    tom = Names(
+        people={"boss": "Bo Boss", "eva": "Eva"}, packages={SALES: "Sales"}, policies={SALES_POLICY: "By request"}
+    )
+    records = stored(asking())
+    lines = [line.what for line in explained([span_of(asking())], records, tom)]
+    expected = [
+        'package "Sales" was asked for under policy "By request", version 7: "I sell."; Why? "Because."',
+        'the request for package "Sales" went to approval, stages: 1',
+        "stage 1 began: Bo Boss, Eva may decide until 2026-03-15T09:00:00Z",
+        'stage 1 was approved by Bo Boss: "She does."',
+        'the request for package "Sales" was approved',
+        'package "Sales" was assigned on request under policy "By request"',
+        'package "Sales" was asked to go on under policy "By request", version 8, until 2027-01-01T00:00:00Z',
+    ]
+    assert [line for line in lines if line in expected] == expected, lines
+    erased = [{**one, "personal": {}} for one in records]
+    said = [line.what for one in erased for line in told(one, tom)]
+    assert "stage 1 was approved by Bo Boss" in said, "that it was decided, and by whom, is in the chain"
+    assert not any("I sell" in one or "She does" in one for one in said)
