@@ -277,7 +277,7 @@ def asking() -> list[Outgoing]:
         said(
             HOLDING_FACTS,
             ANA,
-            fact(HoldingFact, "holding", ANA, 1, at[5], why, [AssignmentAdded(assignment=held)], grown),
+            fact(HoldingFact, "holding", ANA, 1, at[5], why, [given], grown),
         ),
         request("r2", 1, at[6], go_on, RequestSubmitted(), policy_version=8, ends_at=longer),
     ]
