@@ -51,6 +51,8 @@ from shared.contracts.catalog import (
     ResourceFact,
     ResourceRole,
     ResourceState,
+    RoleAssignmentFact,
+    RoleAssignmentState,
 )
 from shared.contracts.directory import (
     GroupCreated,
@@ -116,6 +118,7 @@ from shared.contracts.signins import AppUse, SignedIn, SignIn, SignInsFact, Sign
 from shared.contracts.topics import Topic
 from shared.ids import derived_id
 from shared.messaging.envelope import Outgoing, enveloped, outgoing
+from shared.security.roles import CatalogRole
 
 AT = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
 PERSON = derived_id("example", "person")
@@ -128,6 +131,7 @@ RESOURCE = derived_id("example", "resource")
 PRINCIPAL = derived_id("example", "service-principal")
 SITE = derived_id("example", "site")
 POPULATION = derived_id("example", "population")
+OWNERSHIP = derived_id("example", "role-assignment")
 ASSIGNMENT = derived_id("example", "assignment")
 REQUEST = derived_id("example", "request")
 MANAGER = derived_id("example", "manager")
@@ -486,6 +490,25 @@ _EXAMPLES: dict[str, Callable[[Topic], Outgoing]] = {
                 managed_by="catalog.yaml",
                 created_at=AT,
                 modified_at=AT,
+            ),
+        ),
+    ),
+    topics.ROLE_ASSIGNMENT_FACTS.name: _sent(
+        OWNERSHIP,
+        RoleAssignmentFact(
+            id=f"roleassignment:{OWNERSHIP}:1",
+            cause=ASKED,
+            subject=OWNERSHIP,
+            version=1,
+            at=AT,
+            transitions=(Created(),),
+            state=RoleAssignmentState(
+                id=OWNERSHIP,
+                role_definition_id=CatalogRole.OWNER,
+                principal_id=PERSON,
+                principal_kind="user",
+                catalog_id=CATALOG,
+                created_at=AT,
             ),
         ),
     ),

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.routing import iter_route_contexts
 from starlette.background import BackgroundTask
 from starlette.responses import Response, StreamingResponse
@@ -25,6 +25,7 @@ from shared.settings import Settings
 from shared.web.app import LOCAL_HOSTS, make_app
 from shared.web.batch import batch_router
 from shared.web.errors import Unavailable
+from shared.web.guard import Guard
 
 # Headers that belong to one connection, not to what travels over it (RFC 9110, 7.6.1).
 _HOP_BY_HOP = frozenset(
@@ -65,13 +66,13 @@ def application(
         await asyncio.gather(watch.close(), peer_client.aclose())
 
     routers = [router for service in host.services.values() for router in service.routers]
+    # Any service knows who holds which directory roles; where none runs, tokens alone tell.
+    guard = next((service.guard for service in host.services.values() if service.guard), Guard())
     name = next(iter(host.services)) if len(host.services) == 1 else "tenure"
     app = make_app(
         "Tenure",
         [
-            status_router(look),
-            clock_router(host.clock, look, own_clock),
-            batch_router(),
+            *_behind(guard, status_router(look), clock_router(host.clock, look, own_clock), batch_router()),
             *([keys_router(own_issuer)] if own_issuer else []),
         ],
         service=name,
@@ -86,6 +87,13 @@ def application(
     for left_out, service in elsewhere.items():
         app.include_router(_way_to(left_out, service.routers, data_dir, peer_client))
     return app
+
+
+def _behind(guard: Guard, *routers: APIRouter) -> list[APIRouter]:
+    door = APIRouter(dependencies=[Depends(guard)])
+    for router in routers:
+        door.include_router(router)
+    return [door]
 
 
 def _way_to(name: str, routers: Iterable[APIRouter], data_dir: Path | None, client: httpx.AsyncClient) -> APIRouter:

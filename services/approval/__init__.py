@@ -2,7 +2,7 @@
 
 Owns: approvals; its own copy of whom rules about approvers lead to: people with their managers, and memberships.
 Hears: APPROVAL_COMMANDS (begin, withdraw), PERSON_FACTS and MEMBERSHIP_FACTS (an approver left, a manager changed: who
-is asked follows).
+is asked follows), HELD_ROLE_FACTS (what callers may see).
 Says: APPROVAL_FACTS, the answer to each command among them.
 Answers: `/v1.0/identityGovernance/entitlementManagement/accessPackageAssignmentApprovals`.
 

@@ -23,15 +23,15 @@ from shared.messaging.service import Platform
 from shared.security.caller import Caller
 from shared.storage import Answers, MongoAggregates
 from shared.web.caller import Asking, cause_of
-from shared.web.errors import BadRequest, Conflict, Forbidden, GraphError, NoRight, NotFound
+from shared.web.errors import BadRequest, Conflict, Forbidden, GraphError, NotFound
 from shared.web.graph_model import ODATA_TYPE, GraphBody, graph_time
+from shared.web.guard import Admission, Admitted, Guard
 from shared.web.idempotency import answering_once
 from shared.web.odata import EntitySet, ListQuery, read_query
 from shared.web.paging import answer_list, context_url, list_query
 
 EM = "/v1.0/identityGovernance/entitlementManagement"
 APPROVALS_AT = f"{EM}/accessPackageAssignmentApprovals"
-READERS = ("Identity Governance Administrator", "Global Reader", "Security Reader")
 
 Query = Annotated[ListQuery, Depends(list_query(APPROVALS))]
 Rendered = dict[str, Any]
@@ -84,8 +84,8 @@ class Desk:
         self.store = store
         self.around = around
 
-    async def there(self, id: str, caller: Caller) -> Approval:
-        """The approval, waited for if its request was only just made. Raises NotFound, and Forbidden for strangers."""
+    async def there(self, id: str, admitted: Admission) -> Approval:
+        """The approval, waited for if its request was only just made. Raises NotFound, and NoRight for strangers."""
         loop = asyncio.get_running_loop()
         until = loop.time() + self.platform.settings.read_wait_s
         while (found := await self.store.state(id.lower())) is None and loop.time() < until:  # noqa: ASYNC110 (another process brings it)
@@ -93,8 +93,8 @@ class Desk:
         if found is None:
             raise NotFound("The resource was not found.")
         approval = Approval.model_validate(found)
-        if not _may_see(approval, caller):
-            raise NoRight
+        if not _concerns(approval, admitted.standing.caller.person_id):
+            await admitted.at(None)
         return approval
 
     async def stages_said(self, approval: Approval, caller: Caller) -> list[Rendered]:
@@ -108,12 +108,10 @@ class Desk:
         return body
 
 
-def _may_see(approval: Approval, caller: Caller) -> bool:
-    """Those who are asked, those whom it is about, and who may read everything."""
-    if caller.person_id is None:
-        return caller.permits("EntitlementManagement.Read.All")
+def _concerns(approval: Approval, person_id: str | None) -> bool:
+    """Whether the person is asked, or it is about them."""
     concerned = {approval.person_id, approval.requestor_id, *(id for one in approval.stages for id in one.approvers)}
-    return caller.person_id in concerned or caller.has_role(*READERS)
+    return person_id is not None and person_id in concerned
 
 
 def _stage_said(stage: Stage, caller: Caller, people: dict[str, dict[str, Any]]) -> Rendered:
@@ -138,9 +136,10 @@ def router(
     around: Surroundings,
     look: Looks,
     answers: Answers,
+    guard: Guard,
 ) -> APIRouter:
     """Every route of this service."""
-    routes = APIRouter(tags=["approval"], route_class=answering_once(answers))
+    routes = APIRouter(tags=["approval"], route_class=answering_once(answers), dependencies=[Depends(guard)])
     desk = Desk(platform, store, around)
     judging = Handler[Approval, stages.Judge, Any](stages.judge, by(lambda one: one.id), look)
 
@@ -168,36 +167,38 @@ def router(
         )
 
     @routes.get(f"{APPROVALS_AT}/{{id}}")
-    async def one(request: Request, id: str, caller: Asking) -> Rendered:
+    async def one(request: Request, id: str, caller: Asking, admitted: Admitted) -> Rendered:
         """The approval of the request of that id."""
         query = read_query(APPROVALS, request.query_params.multi_items())
-        said = query.selected(await desk.said(await desk.there(id, caller), caller, query))
+        said = query.selected(await desk.said(await desk.there(id, admitted), caller, query))
         return {"@odata.context": context_url(request, "approvals/$entity", query.select), **said}
 
     @routes.get(f"{APPROVALS_AT}/{{id}}/stages")
-    async def all_stages(request: Request, id: str, caller: Asking) -> Rendered:
+    async def all_stages(request: Request, id: str, caller: Asking, admitted: Admitted) -> Rendered:
         """Its stages, in order."""
         query = read_query(_STAGES, request.query_params.multi_items())
-        said = await desk.stages_said(await desk.there(id, caller), caller)
+        said = await desk.stages_said(await desk.there(id, admitted), caller)
         return {
             "@odata.context": context_url(request, f"approvals('{id}')/stages", query.select),
             "value": [query.selected(stage) for stage in said],
         }
 
     @routes.get(f"{APPROVALS_AT}/{{id}}/stages/{{stage_id}}")
-    async def stage(request: Request, id: str, stage_id: str, caller: Asking) -> Rendered:
+    async def stage(request: Request, id: str, stage_id: str, caller: Asking, admitted: Admitted) -> Rendered:
         """One stage."""
         query = read_query(_STAGES, request.query_params.multi_items())
-        for said in await desk.stages_said(await desk.there(id, caller), caller):
+        for said in await desk.stages_said(await desk.there(id, admitted), caller):
             if said["id"] == stage_id.lower():
                 context = context_url(request, f"approvals('{id}')/stages/$entity", query.select)
                 return {"@odata.context": context, **query.selected(said)}
         raise NotFound("The resource was not found.")
 
     @routes.patch(f"{APPROVALS_AT}/{{id}}/stages/{{stage_id}}", status_code=204)
-    async def decide(request: Request, id: str, stage_id: str, body: StagePatch, caller: Asking) -> Response:
+    async def decide(
+        request: Request, id: str, stage_id: str, body: StagePatch, caller: Asking, admitted: Admitted
+    ) -> Response:
         """Approve or deny. The first decision of a stage counts; another one is a 409."""
-        approval = await desk.there(id, caller)
+        approval = await desk.there(id, admitted)
         if caller.person_id is None:
             raise Forbidden("Only an approver of this stage decides it.")
         judgement = stages.Judge(

@@ -7,9 +7,11 @@ from services.approval.model import Approval, dump, load, public
 from services.approval.store import Surroundings, approvals
 from shared.contracts import topics
 from shared.contracts.approval import ApprovalFact
+from shared.messaging.callers import Callers
 from shared.messaging.decision import AggregateKind
 from shared.messaging.service import Platform, Service
 from shared.storage import Answers
+from shared.web.guard import Guard
 
 APPROVAL = AggregateKind[Approval](
     name="approval",
@@ -30,15 +32,19 @@ def assemble(platform: Platform) -> Service:
     around = Surroundings(platform.database)
     look = messages.Looks(around)
     loop = platform.loop(APPROVAL, store)
+    callers = Callers(platform.database)
+    guard = Guard(callers)
     return Service(
         name="approval",
-        stores=[store, answers, around.people, around.memberships.replica],
+        stores=[store, answers, around.people, around.memberships.replica, *callers.stores],
         subscriptions=[
             messages.commands(platform, loop, look),
             messages.people(platform, store, around),
             messages.memberships(platform, store, around),
+            callers.subscription(platform),
         ],
         timers=[messages.timer(loop, look)],
         loops=[loop],
-        routers=[api.router(platform, loop, store, around, look, answers)],
+        routers=[api.router(platform, loop, store, around, look, answers, guard)],
+        guard=guard,
     )

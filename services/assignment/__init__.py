@@ -3,7 +3,8 @@
 Owns: holdings, ended assignments (history), rule jobs; its own copy of packages (role sets), policies (rules),
 populations and memberships, beside one epoch; and of requests and approvals, to say why something is held.
 Hears: ASSIGNMENT_COMMANDS (what requests ask for), PERSON_FACTS, MEMBERSHIP_FACTS, DELIVERY_FACTS, PACKAGE_FACTS,
-POLICY_FACTS, POPULATION_FACTS, REQUEST_FACTS, APPROVAL_FACTS.
+POLICY_FACTS, POPULATION_FACTS, REQUEST_FACTS, APPROVAL_FACTS, HELD_ROLE_FACTS and ROLE_ASSIGNMENT_FACTS (what callers
+may do).
 Says: HOLDING_FACTS, RULE_JOB_FACTS, USE_ANSWERS.
 
 Where to read: `model.py` (what a holding is), `rulebook.py` (rules as decisions see them), `decide/settle.py` (what is

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, NoReturn
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import AwareDatetime, Field, model_validator
 
 from services.assignment.askings import Askings
@@ -36,12 +36,12 @@ from shared.messaging.decision import Handler, by
 from shared.messaging.loop import Loop
 from shared.messaging.service import Platform
 from shared.rules.text import fold
-from shared.security.entitlement import may_administer
 from shared.storage import MongoAggregates
 from shared.web.caller import Asking, cause_of
-from shared.web.errors import BadRequest, Conflict, Forbidden, GraphError, NoRight, NotFound, Unavailable
+from shared.web.errors import BadRequest, Conflict, Forbidden, GraphError, NotFound, Unavailable
 from shared.web.graph_model import GraphInput, graph_time
-from shared.web.odata import ListQuery, read_query
+from shared.web.guard import Admission, Admitted, Guard
+from shared.web.odata import ListQuery, only_value, read_query
 from shared.web.paging import answer_list, context_url
 
 EM = "/v1.0/identityGovernance/entitlementManagement"
@@ -114,12 +114,14 @@ def routes(
     history: History,
     looks: Looks,
     askings: Askings,
+    guard: Guard,
 ) -> APIRouter:
     """All of them."""
-    router = APIRouter(tags=["assignment"])
+    router = APIRouter(tags=["assignment"], dependencies=[Depends(guard)])
     desk = Desk(platform, loop, holdings, history, looks)
     _graph(router, desk)
-    _tenure(router, desk, jobs, askings)
+    _tenure(router, desk)
+    _insight(router, desk, jobs, askings)
     return router
 
 
@@ -186,11 +188,21 @@ class Desk:
         live = await self.holdings.unwound(ITEMS, {f"{ITEMS}.id": id}, narrowed={f"{ITEMS}.id": id}, limit=1)
         return live[0] if live else await self.history.documents.get(id)
 
-    async def many(self, request: Request, scope: Scope = EVERYTHING) -> Rendered:
-        """A list of live assignments, or with `state eq 'expired'` of those that have ended."""
+    async def within(self, package_id: str | None, admitted: Admission) -> None:
+        """Raises NoRight unless the package lies in a catalog within the caller's bounds."""
+        if not admitted.standing.everywhere:
+            found = (await self.looks.rules.present()).packages.get(package_id or "")
+            await admitted.at(found.catalog_id if found else None)
+
+    async def many(self, request: Request, scope: Scope = EVERYTHING, *, admitted: Admission | None = None) -> Rendered:
+        """A list of live assignments, or with `state eq 'expired'` of those that have ended. `admitted`: of everybody;
+        whoever has roles in catalogs alone filters by one of their packages (ROL-3)."""
         asks_for_ended = "'expired'" in request.query_params.get("$filter", "").lower()
         entities = ENDED if asks_for_ended else LIVE
         query = read_query(entities, request.query_params.multi_items())
+        if admitted is not None and not admitted.standing.everywhere:
+            package = "package_id" if asks_for_ended else f"{ITEMS}.package_id"
+            await self.within(only_value(query.where, package), admitted)
         book = await self.looks.rules.present()
         expanded = {one.name for one in query.expand}
         ended = self.history.documents
@@ -225,6 +237,12 @@ class Desk:
     async def render(self, document: dict[str, Any], query: ListQuery) -> Rendered:
         book = await self.looks.rules.present()
         return rendered(document, book, {one.name for one in query.expand})
+
+
+def _package_of(document: dict[str, Any]) -> str:
+    """Of an unwound holding or of the history."""
+    found = document["state"]["assignments"] if "state" in document else document
+    return str(found["package_id"])
 
 
 def rendered(document: dict[str, Any], book: Rulebook, expanded: set[str]) -> Rendered:
@@ -276,12 +294,12 @@ def _step(one: Assignment) -> str:
 
 def _graph(router: APIRouter, desk: Desk) -> None:
     @router.get(EM + "/assignments")
-    async def assignments(request: Request) -> Rendered:
+    async def assignments(request: Request, admitted: Admitted) -> Rendered:
         """All live assignments; with `$filter=state eq 'expired'` those that have ended.
 
         `$filter` on state, accessPackage/id, target/objectId, assignmentPolicy/id; `$expand=target,accessPackage,
         assignmentPolicy`."""
-        return await desk.many(request)
+        return await desk.many(request, admitted=admitted)
 
     @router.get(EM + "/assignments/filterByCurrentUser(on='{on}')")
     async def mine(request: Request, on: str, caller: Asking) -> Rendered:
@@ -303,28 +321,28 @@ def _graph(router: APIRouter, desk: Desk) -> None:
         return await desk.many(request, scopes[on.lower()])
 
     @router.get(EM + "/assignments/additionalAccess(accessPackageId='{a}',incompatibleAccessPackageId='{b}')")
-    async def additional_access(request: Request, a: str, b: str) -> Rendered:
+    async def additional_access(request: Request, a: str, b: str, admitted: Admitted) -> Rendered:
         """Assignments of the one package whose holder has the other one, too: kept when these became incompatible."""
         if a == b:
             raise BadRequest("Name two packages.", target="incompatibleAccessPackageId")
+        await desk.within(a, admitted)
         both = {f"{ITEMS}.package_id": {"$all": [a, b]}}
         return await desk.many(request, Scope(both, NOBODY, {f"{ITEMS}.package_id": a}))
 
     @router.get(EM + "/assignments/{id}")
-    async def assignment(request: Request, id: str) -> Rendered:
+    async def assignment(request: Request, id: str, admitted: Admitted) -> Rendered:
         """One assignment, ended ones too."""
         query = read_query(LIVE, request.query_params.multi_items())
         found = await desk.waiting(lambda: desk.document(id))
         if found is None:
             raise NotFound("The assignment was not found.")
+        await desk.within(_package_of(found), admitted)
         body = query.selected(await desk.render(found, query))
         return {"@odata.context": context_url(request, "accessPackageAssignments/$entity", query.select), **body}
 
     @router.post(EM + "/assignments/{id}/reprocess", status_code=202)
-    async def enforce(request: Request, id: str, caller: Asking) -> Response:
+    async def enforce(request: Request, id: str, admitted: Admitted) -> Response:
         """Check every role of a delivered assignment at its resource, and give anew what is not there."""
-        if not may_administer(caller):
-            raise NoRight
         try:
             id = str(uuid.UUID(id))
         except ValueError:
@@ -332,6 +350,7 @@ def _graph(router: APIRouter, desk: Desk) -> None:
         found = await desk.waiting(lambda: desk.document(id))
         if found is None:
             raise NotFound("The assignment was not found.")
+        await desk.within(_package_of(found), admitted)
         person_id = found["_id"] if "state" in found else found["person_id"]
         asked = reprocess.Reprocess(id, person_id)
         outcome = await desk.platform.run_one(desk.loop, desk.reprocessing, asked, cause_of(request))
@@ -340,13 +359,16 @@ def _graph(router: APIRouter, desk: Desk) -> None:
         return Response(status_code=202)
 
 
-def _tenure(router: APIRouter, desk: Desk, jobs: MongoAggregates, askings: Askings) -> None:
+def _tenure(router: APIRouter, desk: Desk) -> None:
     @router.post(TENURE + "/assignments", status_code=201)
-    async def assign(request: Request, body: DirectAssignment, key: IdempotencyKey = None) -> Rendered:
+    async def assign(
+        request: Request, body: DirectAssignment, admitted: Admitted, key: IdempotencyKey = None
+    ) -> Rendered:
         """Assign directly. With an `Idempotency-Key` a repeat gives nothing new."""
         person_id = await desk.person_id(body)
         id = derived_id("assignment", "http", key, person_id) if key else str(uuid.uuid4())
         await desk.rules_with(body.package_id, body.policy_id)
+        await desk.within(body.package_id, admitted)
         asked = direct.AssignDirectly(
             id,
             person_id,
@@ -369,11 +391,12 @@ def _tenure(router: APIRouter, desk: Desk, jobs: MongoAggregates, askings: Askin
         return said
 
     @router.delete(TENURE + "/assignments/{id}", status_code=204)
-    async def take_away(request: Request, id: str) -> Response:
+    async def take_away(request: Request, id: str, admitted: Admitted) -> Response:
         """End a direct assignment; if a rule matches, it takes over. Ending what has ended is a 204, too."""
         found = await desk.waiting(lambda: desk.document(id))
         if found is None:
             raise NotFound("The assignment was not found.")
+        await desk.within(_package_of(found), admitted)
         if "state" in found:
             cause = cause_of(request)
             asked = direct.EndAssignment(id, found["_id"], f"Removed by {cause.actor}.")
@@ -382,14 +405,18 @@ def _tenure(router: APIRouter, desk: Desk, jobs: MongoAggregates, askings: Askin
                 refuse(outcome.decision.refusal)
         return Response(status_code=204)
 
+
+def _insight(router: APIRouter, desk: Desk, jobs: MongoAggregates, askings: Askings) -> None:
     @router.get(TENURE + "/packages/{id}/holders")
     async def holders(
         request: Request,
         id: str,
+        admitted: Admitted,
         skiptoken: Annotated[str | None, Query(alias="$skiptoken")] = None,
         top: Annotated[int, Query(alias="$top", ge=1, le=MOST_HOLDERS)] = MOST_HOLDERS,
     ) -> Rendered:
         """Ids of all who hold the package now, in order; those whose start lies ahead do not."""
+        await desk.within(id, admitted)
         book = await desk.looks.rules.present()
         query = {ITEMS: {"$elemMatch": {"package_id": id, "status": {"$ne": "scheduled"}}}}
         found = await desk.holdings.ids(query, after=skiptoken, limit=top + 1)
@@ -401,9 +428,11 @@ def _tenure(router: APIRouter, desk: Desk, jobs: MongoAggregates, askings: Askin
         return body
 
     @router.get(TENURE + "/people/{id}/access")
-    async def access(id: str) -> Rendered:
+    async def access(id: str, admitted: Admitted) -> Rendered:
         """Everything about one person's access: assignments, what was asked and decided for them, grants, how far each
         is delivered."""
+        if id != admitted.standing.caller.person_id:
+            await admitted.at(None)
 
         async def find() -> dict[str, Any] | None:
             return await desk.holdings.state(id)

@@ -40,6 +40,8 @@ class Package:
     """Packages whose holders cannot be given this one."""
     incompatible_groups: frozenset[str] = frozenset()
     """Groups, in small letters, whose members cannot be given it either."""
+    catalog_id: str | None = None
+    """None: not told yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +199,7 @@ def package_of(document: dict[str, Any]) -> Package:
         Life(document["life"]),
         frozenset(document.get("incompatible", ())),
         frozenset(document.get("incompatible_groups", ())),
+        document.get("catalog_id"),
     )
 
 

@@ -10,7 +10,9 @@ from services.assignment.askings import Askings
 from services.assignment.history import History, KeepingHistory
 from services.assignment.model import HOLDING, RULE_JOB
 from services.assignment.store import Looks, MembershipStore, RuleStore, holdings, rule_jobs
+from shared.messaging.callers import Callers
 from shared.messaging.service import Platform, Service, Timer, ring
+from shared.web.guard import Guard
 
 JOBS_AT_ONCE = 20
 
@@ -22,6 +24,8 @@ def assemble(platform: Platform) -> Service:
     rules, history, memberships = RuleStore(database), History(database), MembershipStore(database)
     askings = Askings(database)
     looks = Looks(rules, history, memberships)
+    callers = Callers(database, groups_of=memberships.groups_of)
+    guard = Guard(callers)
     holding_loop = platform.loop(HOLDING, people, KeepingHistory(platform.bus, history))
     job_loop = platform.loop(RULE_JOB, jobs)
     steps = Timer(job_loop, messages.job_steps(platform, holding_loop, people, looks), limit=JOBS_AT_ONCE)
@@ -34,7 +38,17 @@ def assemble(platform: Platform) -> Service:
 
     return Service(
         "assignment",
-        stores=[people, jobs, rules, history, memberships, history.documents, askings.requests, askings.approvals],
+        stores=[
+            people,
+            jobs,
+            rules,
+            history,
+            memberships,
+            history.documents,
+            askings.requests,
+            askings.approvals,
+            *callers.stores,
+        ],
         subscriptions=[
             *messages.person_facts(platform, holding_loop, looks),
             messages.commands(platform, holding_loop, looks),
@@ -42,9 +56,11 @@ def assemble(platform: Platform) -> Service:
             *messages.membership_facts(platform, holding_loop, looks, memberships),
             *messages.catalog_facts(platform, job_loop, people, rules),
             *messages.askings(platform, askings),
+            callers.subscription(platform),
         ],
         timers=[Timer(holding_loop, messages.dates(looks))],
         loops=[holding_loop, job_loop],
-        routers=[routes(platform, holding_loop, people, jobs, history, looks, askings)],
+        routers=[routes(platform, holding_loop, people, jobs, history, looks, askings, guard)],
+        guard=guard,
         background=[rule_job_steps],
     )

@@ -89,6 +89,11 @@ class MembershipStore:
         found = await self.replica.get(people) if people else {}
         return {person: Memberships(one["version"], frozenset(one["groups"])) for person, one in found.items()}
 
+    async def groups_of(self, person: str) -> Collection[str]:
+        """Ids of the groups that a person is in."""
+        found = await self.replica.get([person])
+        return found[person]["groups"] if person in found else ()
+
     async def members(self, groups: Collection[str], after: str | None, limit: int) -> list[str]:
         """People in any of these groups, by id, at most `limit` beyond `after`."""
         if not groups:
@@ -112,6 +117,7 @@ class RuleStore:
                 "roles": [[r.origin_system, r.origin_id, r.role, r.display_name] for r in fact.state.roles],
                 "incompatible": list(fact.state.incompatible_packages),
                 "incompatible_groups": [group.lower() for group in fact.state.incompatible_groups],
+                "catalog_id": fact.state.catalog_id,
                 "life": fact.state.life.value,
                 "epoch": None,
             },

@@ -5,16 +5,18 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Body, Query
+from fastapi import APIRouter, Body, Depends, Query
 from fastapi.responses import StreamingResponse
 
 from services.audit.answers import Answers
 from services.audit.sealing import Sealer
+from shared.web.caller import NOBODY_NAMED, Asking
 from shared.web.errors import BadRequest
 from shared.web.graph_model import GraphInput
+from shared.web.guard import Guard
 
 LOCAL_OPERATOR = "operator:local"
-"""Until tokens come, whoever reaches the API is at this machine."""
+"""Who sits at this machine and names nobody."""
 
 
 class EraseIn(GraphInput):
@@ -23,8 +25,8 @@ class EraseIn(GraphInput):
     reason: str = "erasure request"
 
 
-def router_of(answers: Answers, sealer: Sealer) -> APIRouter:
-    router = APIRouter(prefix="/v1.0/tenure", tags=["audit"])
+def router_of(answers: Answers, sealer: Sealer, guard: Guard) -> APIRouter:
+    router = APIRouter(prefix="/v1.0/tenure", tags=["audit"], dependencies=[Depends(guard)])
 
     @router.get("/audit/verify")
     async def verify() -> dict[str, Any]:
@@ -47,9 +49,10 @@ def router_of(answers: Answers, sealer: Sealer) -> APIRouter:
         return {"checkpoints": [one.model_dump(mode="json") for one in await sealer.seal()]}
 
     @router.post("/audit/people/{person_id}/erase")
-    async def erase(person_id: str, body: Annotated[EraseIn | None, Body()] = None) -> dict[str, Any]:
+    async def erase(person_id: str, caller: Asking, body: Annotated[EraseIn | None, Body()] = None) -> dict[str, Any]:
         """Take a person's names, attribute values and HR changes out of the trail; the chains still verify."""
-        return await answers.erase(person_id, LOCAL_OPERATOR, (body or EraseIn()).reason)
+        actor = LOCAL_OPERATOR if caller.actor == NOBODY_NAMED else caller.actor
+        return await answers.erase(person_id, actor, (body or EraseIn()).reason)
 
     @router.get("/explain")
     async def explain(

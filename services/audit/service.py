@@ -7,7 +7,9 @@ from services.audit.api import router_of
 from services.audit.messages import subscriptions
 from services.audit.sealing import Sealer
 from services.audit.store import Checkpoints, Directory, Spans, Trail
+from shared.messaging.callers import Callers
 from shared.messaging.service import Platform, Service
+from shared.web.guard import Guard
 
 
 def assemble(platform: Platform) -> Service:
@@ -26,10 +28,13 @@ def assemble(platform: Platform) -> Service:
         platform.right_of_way.turn,
         settings.read_wait_s,
     )
+    callers = Callers(database)
+    guard = Guard(callers)
     return Service(
         name="audit",
-        stores=[trail, checkpoints, spans, directory],
-        subscriptions=subscriptions(platform, trail, spans, directory),
-        routers=[router_of(answers, sealer)],
+        stores=[trail, checkpoints, spans, directory, *callers.stores],
+        subscriptions=[*subscriptions(platform, trail, spans, directory), callers.subscription(platform)],
+        routers=[router_of(answers, sealer, guard)],
+        guard=guard,
         background=[sealer.run],
     )

@@ -8,11 +8,11 @@ from typing import Any
 
 from services.catalog import decide
 from services.catalog.decide import Change, Create, Delete, Surroundings, orphaned
-from services.catalog.model import GENERAL, Catalog, K, Kept
+from services.catalog.model import GENERAL, Catalog, K, Kept, first_ownership
 from services.catalog.origins import Origins
 from services.catalog.store import Shelf, Shelves
 from shared.contracts.base import Cause
-from shared.contracts.catalog import Life
+from shared.contracts.catalog import CatalogState, Life
 from shared.messaging.decision import Decision, Handler, by
 from shared.messaging.loop import Loop, Outcome, Work
 from shared.messaging.service import ANSWER_S, Platform
@@ -102,6 +102,12 @@ class Acts:
         ).as_made()
         cause = Cause(id=f"start:{GENERAL}", correlation=f"start:{GENERAL}", actor="system:catalog")
         await self.run_one(self.shelves.catalogs, Create(general), cause)
+
+    async def make_first_owner(self, catalog: CatalogState, cause: Cause) -> None:
+        """Whoever made it without being an administrator owns it (CAT-5); doing it again is harmless, and revives
+        nothing that was taken away since."""
+        if (owner := first_ownership(catalog)) is not None:
+            await self.run_one(self.shelves.role_assignments, Create(owner), cause)
 
     async def _look(self, messages: Sequence[Any], states: Mapping[str, Kept | None]) -> Surroundings:
         items = [message.item for message in messages if isinstance(message, Create)]

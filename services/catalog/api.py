@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from typing import Annotated, Any, NoReturn
 
 from fastapi import APIRouter, Depends, Header, Request, Response
@@ -14,15 +15,18 @@ from services.catalog.acts import Acts
 from services.catalog.attributes import attributes_of
 from services.catalog.bulk import ApplyIn, apply_changes
 from services.catalog.decide import Change, Create, Delete
-from services.catalog.model import K, Kept, Package, Resource
-from services.catalog.origins import GROUP_ROLES, NOUNS
+from services.catalog.delegation import NOT_OWNER, has_power_over
+from services.catalog.model import Catalog, K, Kept, Package, Policy, Resource, RoleAssignment
+from services.catalog.origins import GROUP_ROLES, NOUNS, Place
 from services.catalog.store import LIVING, Shelf, Versioned
 from shared.contracts.base import Refusal
 from shared.contracts.catalog import Life, ResourceRole
 from shared.ids import derived_id
+from shared.security.operations import ADMINISTER
 from shared.web.caller import cause_of
 from shared.web.conditional import etag
-from shared.web.errors import BadRequest, Conflict, GraphError, NotFound, PreconditionFailed
+from shared.web.errors import BadRequest, Conflict, GraphError, NoRight, NotFound, PreconditionFailed
+from shared.web.guard import Admission, Admitted, Guard
 from shared.web.odata import EntitySet, Expand, ListQuery, read_query
 from shared.web.paging import answer_list, context_url, list_query
 from shared.web.role_scopes import role_scope_id, role_scope_said
@@ -48,12 +52,14 @@ _REFUSED: dict[str, tuple[type[GraphError], str]] = {
     "stale": (PreconditionFailed, "resourceModified"),
 }
 
+_TAKEN: dict[type[Kept], str] = {Package: "DuplicateAccessPackage", RoleAssignment: "RoleAssignmentExists"}
+
 
 def refuse(refusal: Refusal, kept: type[Kept] | None = None) -> NoReturn:
     """The refusal of a decision, as Graph says it."""
     error, code = _REFUSED[refusal.code]
-    if refusal.code == "duplicate" and kept is Package:
-        code = "DuplicateAccessPackage"
+    if refusal.code == "duplicate":
+        code = _TAKEN.get(kept or Kept, code)
     raise error(refusal.message, code=code)
 
 
@@ -164,6 +170,39 @@ class Edge:
             display_name=found.item.display_name,
         )
 
+    # What is in the caller's reach
+
+    async def catalog(self, id: str, admitted: Admission) -> Versioned[Catalog]:
+        """Raises NotFound, and NoRight for one that is out of bounds."""
+        found = await self.there(self.shelves.catalogs, id)
+        await admitted.at(id)
+        return found
+
+    async def package(self, id: str, admitted: Admission) -> Versioned[Package]:
+        """The same."""
+        found = await self.there(self.shelves.packages, id)
+        await admitted.at(found.item.catalog_id)
+        return found
+
+    async def policy(self, id: str, admitted: Admission) -> Versioned[Policy]:
+        """The same."""
+        found = await self.there(self.shelves.policies, id)
+        await self.in_package(found.item.package_id, admitted)
+        return found
+
+    async def in_package(self, id: str, admitted: Admission) -> None:
+        """Raises NoRight unless that package is in a catalog within bounds."""
+        if not admitted.standing.everywhere:
+            await admitted.at(await self.shelves.catalog_of_package(id))
+
+    async def power_over(self, places: Iterable[Place], admitted: Admission) -> None:
+        """Raises BadRequest unless the caller may have these resources handed out."""
+        for system, id in places:
+            unified = system == "AadGroup" and await self.shelves.groups.is_unified(id)
+            place = (system, id)
+            if not await admitted.stands(partial(has_power_over, place=place, unified=unified)):
+                raise BadRequest("The caller is not the resource owner.", code=NOT_OWNER, target="resource/originId")
+
     # How things are written, with what was asked to be expanded
 
     async def catalogs_said(self, found: Sequence[Versioned[Any]], expand: tuple[Expand, ...]) -> list[Rendered]:
@@ -251,10 +290,9 @@ def _put(said: Sequence[Rendered], name: str, children: Iterable[tuple[str, Rend
         by_parent[parent].append(child)
 
 
-def router(acts: Acts) -> APIRouter:
-    """Every route of this service."""
-    edge = Edge(acts)
-    routes = APIRouter(tags=["catalog"])
+def routes_of(edge: Edge, guard: Guard) -> APIRouter:
+    """Graph's paths for catalogs and what is in them, and Tenure's own."""
+    routes = APIRouter(tags=["catalog"], dependencies=[Depends(guard)])
     _catalog_routes(routes, edge)
     _package_routes(routes, edge)
     _separation_routes(routes, edge)
@@ -263,9 +301,10 @@ def router(acts: Acts) -> APIRouter:
     _population_routes(routes, edge)
 
     @routes.post(f"{TENURE}/catalog:apply")
-    async def apply_many(request: Request, body: ApplyIn) -> Rendered:
+    async def apply_many(request: Request, body: ApplyIn, admitted: Admitted) -> Rendered:
         """Many changes at once, each decided for itself; answers what became of each, in the order given."""
-        return {"results": await apply_changes(acts, body, cause_of(request))}
+        standing = await admitted.full()
+        return {"results": await apply_changes(edge.acts, body, cause_of(request), standing)}
 
     return routes
 
@@ -279,31 +318,44 @@ def _catalog_routes(routes: APIRouter, edge: Edge) -> None:
     shelf, now = edge.shelves.catalogs, edge.acts.platform.clock.now
 
     @routes.get(f"{EM}/catalogs")
-    async def catalogs(request: Request, query: Annotated[ListQuery, Depends(list_query(graph.CATALOGS))]) -> Rendered:
-        return await edge.many(request, query, shelf, edge.catalogs_said, "accessPackageCatalogs")
+    async def catalogs(
+        request: Request, query: Annotated[ListQuery, Depends(list_query(graph.CATALOGS))], admitted: Admitted
+    ) -> Rendered:
+        scope = admitted.standing.scope("_id")
+        return await edge.many(request, query, shelf, edge.catalogs_said, "accessPackageCatalogs", scope)
 
     @routes.post(f"{EM}/catalogs", status_code=201)
-    async def create(request: Request, body: graph.CatalogIn, key: IdempotencyKey = None) -> Response:
-        found = await edge.create(request, shelf, graph.catalog_of(body, new_id(request, key), now()))
+    async def create(
+        request: Request, body: graph.CatalogIn, admitted: Admitted, key: IdempotencyKey = None
+    ) -> Response:
+        """Who makes it without being an administrator is its first owner."""
+        item = graph.catalog_of(body, new_id(request, key), now())
+        person = admitted.standing.caller.person_id
+        if person is not None and not admitted.standing.meets(ADMINISTER):
+            item = item.model_copy(update={"first_owner": person})
+        found = await edge.create(request, shelf, item)
+        await edge.acts.make_first_owner(found.item.public(), cause_of(request))
         return _created(request, graph.catalog_said(found), found.version, "accessPackageCatalogs")
 
     @routes.get(f"{EM}/catalogs/{{id}}")
-    async def catalog(request: Request, id: str) -> Response:
-        return await edge.one(request, await edge.there(shelf, id), edge.catalogs_said, graph.CATALOGS)
+    async def catalog(request: Request, id: str, admitted: Admitted) -> Response:
+        return await edge.one(request, await edge.catalog(id, admitted), edge.catalogs_said, graph.CATALOGS)
 
     @routes.patch(f"{EM}/catalogs/{{id}}", status_code=204)
-    async def patch(request: Request, id: str, body: graph.CatalogPatch, if_match: IfMatch = None) -> None:
+    async def patch(
+        request: Request, id: str, body: graph.CatalogPatch, admitted: Admitted, if_match: IfMatch = None
+    ) -> None:
+        await edge.catalog(id, admitted)
         await edge.change(request, shelf, Change(id, graph.changes_of(body), version_of(if_match)))
 
     @routes.delete(f"{EM}/catalogs/{{id}}", status_code=204)
-    async def delete(request: Request, id: str, if_match: IfMatch = None) -> Response:
+    async def delete(request: Request, id: str, admitted: Admitted, if_match: IfMatch = None) -> Response:
+        await edge.catalog(id, admitted)
         return await edge.delete(request, shelf, id, if_match)
 
     @routes.get(f"{EM}/catalogs/{{id}}/accessPackages")
-    async def packages(
-        request: Request, id: str, query: Annotated[ListQuery, Depends(list_query(graph.PACKAGES))]
-    ) -> Rendered:
-        await edge.there(shelf, id)
+    async def packages(request: Request, id: str, query: PackageQuery, admitted: Admitted) -> Rendered:
+        await edge.catalog(id, admitted)
         scope = {"state.catalog_id": id}
         return await edge.many(request, query, edge.shelves.packages, edge.packages_said, "accessPackages", scope)
 
@@ -312,29 +364,38 @@ def _package_routes(routes: APIRouter, edge: Edge) -> None:
     shelf, now = edge.shelves.packages, edge.acts.platform.clock.now
 
     @routes.get(f"{EM}/accessPackages")
-    async def packages(request: Request, query: Annotated[ListQuery, Depends(list_query(graph.PACKAGES))]) -> Rendered:
-        return await edge.many(request, query, shelf, edge.packages_said, "accessPackages")
+    async def packages(request: Request, query: PackageQuery, admitted: Admitted) -> Rendered:
+        scope = admitted.standing.scope("state.catalog_id")
+        return await edge.many(request, query, shelf, edge.packages_said, "accessPackages", scope)
 
     @routes.post(f"{EM}/accessPackages", status_code=201)
-    async def create(request: Request, body: graph.PackageIn, key: IdempotencyKey = None) -> Response:
-        found = await edge.create(request, shelf, graph.package_of(body, new_id(request, key), now()))
+    async def create(
+        request: Request, body: graph.PackageIn, admitted: Admitted, key: IdempotencyKey = None
+    ) -> Response:
+        item = graph.package_of(body, new_id(request, key), now())
+        await admitted.at(item.catalog_id)
+        found = await edge.create(request, shelf, item)
         return _created(request, graph.package_said(found), found.version, "accessPackages")
 
     @routes.get(f"{EM}/accessPackages/{{id}}")
-    async def package(request: Request, id: str) -> Response:
-        return await edge.one(request, await edge.there(shelf, id), edge.packages_said, graph.PACKAGES)
+    async def package(request: Request, id: str, admitted: Admitted) -> Response:
+        return await edge.one(request, await edge.package(id, admitted), edge.packages_said, graph.PACKAGES)
 
     @routes.patch(f"{EM}/accessPackages/{{id}}", status_code=204)
-    async def patch(request: Request, id: str, body: graph.PackagePatch, if_match: IfMatch = None) -> None:
+    async def patch(
+        request: Request, id: str, body: graph.PackagePatch, admitted: Admitted, if_match: IfMatch = None
+    ) -> None:
+        await edge.package(id, admitted)
         await edge.change(request, shelf, Change(id, graph.changes_of(body), version_of(if_match)))
 
     @routes.delete(f"{EM}/accessPackages/{{id}}", status_code=204)
-    async def delete(request: Request, id: str, if_match: IfMatch = None) -> Response:
+    async def delete(request: Request, id: str, admitted: Admitted, if_match: IfMatch = None) -> Response:
+        await edge.package(id, admitted)
         return await edge.delete(request, shelf, id, if_match)
 
     @routes.get(f"{EM}/accessPackages/{{id}}/resourceRoleScopes")
-    async def role_scopes(request: Request, id: str) -> Rendered:
-        item = (await edge.there(shelf, id)).item
+    async def role_scopes(request: Request, id: str, admitted: Admitted) -> Rendered:
+        item = (await edge.package(id, admitted)).item
         query = read_query(_ROLE_SCOPES, request.query_params.multi_items())
         inner = frozenset(one.name for one in query.expand)
         names = await edge.origins.role_names(item.roles)
@@ -344,16 +405,16 @@ def _package_routes(routes: APIRouter, edge: Edge) -> None:
         }
 
     @routes.post(f"{EM}/accessPackages/{{id}}/resourceRoleScopes", status_code=201)
-    async def add_role(request: Request, id: str, body: graph.RoleScopeIn) -> Response:
-        item = (await edge.there(shelf, id)).item
+    async def add_role(request: Request, id: str, body: graph.RoleScopeIn, admitted: Admitted) -> Response:
+        item = (await edge.package(id, admitted)).item
         role = await edge.role_of(item.catalog_id, body)
         await edge.change(request, shelf, Change(id, {}, add_roles=(role,)))
         names = await edge.origins.role_names([role])
         return JSONResponse(role_scope_said(item.catalog_id, role, names=names), 201)
 
     @routes.delete(f"{EM}/accessPackages/{{id}}/resourceRoleScopes/{{role_scope}}", status_code=204)
-    async def remove_role(request: Request, id: str, role_scope: str) -> None:
-        item = (await edge.there(shelf, id)).item
+    async def remove_role(request: Request, id: str, role_scope: str, admitted: Admitted) -> None:
+        item = (await edge.package(id, admitted)).item
         keys = frozenset(r.key for r in item.roles if role_scope_id(item.catalog_id, r) == role_scope)
         if not keys:
             raise NotFound("The resource was not found.")
@@ -368,13 +429,14 @@ def _separation_routes(routes: APIRouter, edge: Edge) -> None:
     shelf, at = edge.shelves.packages, f"{EM}/accessPackages/{{id}}"
 
     @routes.get(f"{at}/incompatibleAccessPackages")
-    async def packages(request: Request, id: str, query: PackageQuery) -> Rendered:
-        item = (await edge.there(shelf, id)).item
+    async def packages(request: Request, id: str, query: PackageQuery, admitted: Admitted) -> Rendered:
+        item = (await edge.package(id, admitted)).item
         scope = {"_id": {"$in": list(item.incompatible_packages)}}
         return await edge.many(request, query, shelf, edge.packages_said, "accessPackages", scope)
 
     @routes.post(f"{at}/incompatibleAccessPackages/$ref", status_code=204)
-    async def add_package(request: Request, id: str, body: graph.LinkIn) -> None:
+    async def add_package(request: Request, id: str, body: graph.LinkIn, admitted: Admitted) -> None:
+        await edge.package(id, admitted)
         other = graph.linked(body, "accessPackages")
         if other == id:
             raise BadRequest("A package is not incompatible with itself.", target="@odata.id")
@@ -382,27 +444,28 @@ def _separation_routes(routes: APIRouter, edge: Edge) -> None:
         await edge.change(request, shelf, Change(id, {}, add={"incompatible_packages": other}))
 
     @routes.delete(f"{at}/incompatibleAccessPackages/{{other}}/$ref", status_code=204)
-    async def remove_package(request: Request, id: str, other: str) -> None:
-        if other not in (await edge.there(shelf, id)).item.incompatible_packages:
+    async def remove_package(request: Request, id: str, other: str, admitted: Admitted) -> None:
+        if other not in (await edge.package(id, admitted)).item.incompatible_packages:
             raise NotFound("The resource was not found.")
         await edge.change(request, shelf, Change(id, {}, remove={"incompatible_packages": other}))
 
     @routes.get(f"{at}/accessPackagesIncompatibleWith")
-    async def listing(request: Request, id: str, query: PackageQuery) -> Rendered:
-        """Packages that list this one."""
-        await edge.there(shelf, id)
-        scope = {"state.incompatible_packages": id}
+    async def listing(request: Request, id: str, query: PackageQuery, admitted: Admitted) -> Rendered:
+        """Packages that list this one, of the catalogs that the caller may see."""
+        await edge.package(id, admitted)
+        scope = {"state.incompatible_packages": id, **admitted.standing.scope("state.catalog_id")}
         return await edge.many(request, query, shelf, edge.packages_said, "accessPackages", scope)
 
     @routes.get(f"{at}/incompatibleGroups")
-    async def groups(request: Request, id: str) -> Rendered:
-        ids = (await edge.there(shelf, id)).item.incompatible_groups
+    async def groups(request: Request, id: str, admitted: Admitted) -> Rendered:
+        ids = (await edge.package(id, admitted)).item.incompatible_groups
         names = await edge.shelves.groups.names(ids)
         said = [graph.group_said(one, names) for one in ids]
         return {"@odata.context": context_url(request, "groups"), "value": said}
 
     @routes.post(f"{at}/incompatibleGroups/$ref", status_code=204)
-    async def add_group(request: Request, id: str, body: graph.LinkIn) -> None:
+    async def add_group(request: Request, id: str, body: graph.LinkIn, admitted: Admitted) -> None:
+        await edge.package(id, admitted)
         group = graph.linked(body, "groups")
         wait = edge.acts.platform.settings.read_wait_s
         if group not in await edge.shelves.groups.names_once_heard([group], wait):
@@ -410,8 +473,8 @@ def _separation_routes(routes: APIRouter, edge: Edge) -> None:
         await edge.change(request, shelf, Change(id, {}, add={"incompatible_groups": group}))
 
     @routes.delete(f"{at}/incompatibleGroups/{{group}}/$ref", status_code=204)
-    async def remove_group(request: Request, id: str, group: str) -> None:
-        if group not in (await edge.there(shelf, id)).item.incompatible_groups:
+    async def remove_group(request: Request, id: str, group: str, admitted: Admitted) -> None:
+        if group not in (await edge.package(id, admitted)).item.incompatible_groups:
             raise NotFound("The resource was not found.")
         await edge.change(request, shelf, Change(id, {}, remove={"incompatible_groups": group}))
 
@@ -420,22 +483,41 @@ def _policy_routes(routes: APIRouter, edge: Edge) -> None:
     shelf, now = edge.shelves.policies, edge.acts.platform.clock.now
 
     @routes.get(f"{EM}/assignmentPolicies")
-    async def policies(request: Request, query: Annotated[ListQuery, Depends(list_query(graph.POLICIES))]) -> Rendered:
-        return await edge.many(request, query, shelf, edge.policies_said, "assignmentPolicies")
+    async def policies(
+        request: Request, query: Annotated[ListQuery, Depends(list_query(graph.POLICIES))], admitted: Admitted
+    ) -> Rendered:
+        scope: dict[str, Any] = {}
+        if not admitted.standing.everywhere:
+            scope = {"state.package_id": {"$in": await edge.shelves.packages_in(admitted.standing.catalogs)}}
+        return await edge.many(request, query, shelf, edge.policies_said, "assignmentPolicies", scope)
+
+    async def may_write(admitted: Admission, *policies: Policy) -> None:
+        """Only administrators have access given by rules (AUT-1). Raises NoRight."""
+        automatic = any(one.is_automatic for one in policies)
+        if automatic and not await admitted.stands(lambda one: one.meets(ADMINISTER)):
+            raise NoRight
 
     @routes.post(f"{EM}/assignmentPolicies", status_code=201)
-    async def create(request: Request, body: graph.PolicyIn, key: IdempotencyKey = None) -> Response:
-        found = await edge.create(request, shelf, graph.policy_of(body, new_id(request, key), now()))
+    async def create(
+        request: Request, body: graph.PolicyIn, admitted: Admitted, key: IdempotencyKey = None
+    ) -> Response:
+        item = graph.policy_of(body, new_id(request, key), now())
+        await edge.in_package(item.package_id, admitted)
+        await may_write(admitted, item)
+        found = await edge.create(request, shelf, item)
         return _created(request, graph.policy_said(found), found.version, "assignmentPolicies")
 
     @routes.get(f"{EM}/assignmentPolicies/{{id}}")
-    async def policy(request: Request, id: str) -> Response:
-        return await edge.one(request, await edge.there(shelf, id), edge.policies_said, graph.POLICIES)
+    async def policy(request: Request, id: str, admitted: Admitted) -> Response:
+        return await edge.one(request, await edge.policy(id, admitted), edge.policies_said, graph.POLICIES)
 
     @routes.put(f"{EM}/assignmentPolicies/{{id}}")
-    async def replace(request: Request, id: str, body: graph.PolicyIn, if_match: IfMatch = None) -> Response:
-        before = (await edge.there(shelf, id)).item
+    async def replace(
+        request: Request, id: str, body: graph.PolicyIn, admitted: Admitted, if_match: IfMatch = None
+    ) -> Response:
+        before = (await edge.policy(id, admitted)).item
         new = graph.policy_of(body, id, now())
+        await may_write(admitted, before, new)
         if new.package_id != before.package_id:
             raise BadRequest("A policy stays with its package.", target="accessPackage/id")
         values = {name: value for name, value in new.content().items() if name not in {"managed_by", "package_id"}}
@@ -443,7 +525,8 @@ def _policy_routes(routes: APIRouter, edge: Edge) -> None:
         return await edge.one(request, await edge.there(shelf, id), edge.policies_said, graph.POLICIES)
 
     @routes.delete(f"{EM}/assignmentPolicies/{{id}}", status_code=204)
-    async def delete(request: Request, id: str, if_match: IfMatch = None) -> Response:
+    async def delete(request: Request, id: str, admitted: Admitted, if_match: IfMatch = None) -> Response:
+        await edge.policy(id, admitted)
         return await edge.delete(request, shelf, id, if_match)
 
 
@@ -452,30 +535,43 @@ def _resource_routes(routes: APIRouter, edge: Edge) -> None:
 
     @routes.get(f"{EM}/catalogs/{{id}}/resources")
     async def resources(
-        request: Request, id: str, query: Annotated[ListQuery, Depends(list_query(graph.RESOURCES))]
+        request: Request,
+        id: str,
+        query: Annotated[ListQuery, Depends(list_query(graph.RESOURCES))],
+        admitted: Admitted,
     ) -> Rendered:
-        await edge.there(edge.shelves.catalogs, id)
+        await edge.catalog(id, admitted)
         scope = {"state.catalog_id": id}
         return await edge.many(request, query, shelf, edge.resources_said, "accessPackageResources", scope)
 
     @routes.post(f"{EM}/resourceRequests", status_code=201)
-    async def resource_request(request: Request, body: graph.ResourceRequestIn) -> Response:
+    async def resource_request(request: Request, body: graph.ResourceRequestIn, admitted: Admitted) -> Response:
         """Add a group, an application or a site to a catalog, or take it out: done at once, as Graph mostly answers
-        `delivered`."""
+        `delivered`. Whoever is no administrator of it has to own the resource, too."""
         catalog, asked = body.catalog.id, body.resource
+        await admitted.at(catalog)
         id = asked.id or Resource.id_of(catalog, asked.origin_system, asked.origin_id or "")
         match body.request_type:
             case "adminRemove":
-                await edge.there(shelf, id)
+                item = await resource_in(catalog, id)
+                await edge.power_over([(item.origin_system, item.origin_id)], admitted)
                 await edge.delete(request, shelf, id, None)
             case "adminUpdate":
+                await resource_in(catalog, id)
                 await ask_about(request, id, asked)
             case "adminAdd":
-                await add_resource(request, catalog, asked)
+                await add_resource(request, catalog, asked, admitted)
         said = {"id": str(uuid.uuid4()), "requestType": body.request_type, "state": "delivered"}
         return JSONResponse(said, 201)
 
-    async def add_resource(request: Request, catalog: str, asked: graph.ResourceIn) -> None:
+    async def resource_in(catalog: str, id: str) -> Resource:
+        """Raises NotFound for one that lies elsewhere: whoever may write one catalog may not reach into another."""
+        found = (await edge.there(shelf, id)).item
+        if found.catalog_id != catalog:
+            raise NotFound("The resource was not found.")
+        return found
+
+    async def add_resource(request: Request, catalog: str, asked: graph.ResourceIn, admitted: Admission) -> None:
         if not asked.origin_id:
             raise BadRequest("The resource has an originId.", target="resource/originId")
         place = (asked.origin_system, asked.origin_id)
@@ -486,6 +582,7 @@ def _resource_routes(routes: APIRouter, edge: Edge) -> None:
             raise NotFound(f"The {noun} {asked.origin_id} was not found.", target="resource/originId")
         if origin.unfit:
             raise BadRequest(f"{origin.name} {origin.unfit}: no catalog takes it.", target="resource/originId")
+        await edge.power_over([(asked.origin_system, origin.id)], admitted)
         item = Resource(
             id=Resource.id_of(catalog, asked.origin_system, origin.id),
             catalog_id=catalog,

@@ -17,6 +17,7 @@ from services.catalog import graph
 from services.catalog.acts import Acts
 from services.catalog.bodies import Body
 from services.catalog.decide import Change, Create, Delete
+from services.catalog.delegation import NOT_OWNER, has_power_over
 from services.catalog.model import Kept, OriginSystem, Package, Resource
 from services.catalog.origins import NOUNS, Origin, Place
 from services.catalog.store import Shelf
@@ -24,6 +25,7 @@ from shared.contracts.base import Cause
 from shared.contracts.catalog import Life, ResourceRole
 from shared.messaging.loop import Outcome, Work
 from shared.messaging.service import said_briefly
+from shared.security.authority import Standing
 from shared.web.errors import GraphError
 
 DELETION_WAIT_S = 5.0
@@ -100,7 +102,7 @@ class _Item:
         return said
 
 
-async def apply_changes(acts: Acts, asked: ApplyIn, cause: Cause) -> list[dict[str, Any]]:
+async def apply_changes(acts: Acts, asked: ApplyIn, cause: Cause, standing: Standing) -> list[dict[str, Any]]:
     """What became of each change: done, unchanged, deleting (assignment has not answered), or refused and why."""
     items = [_Item(number, change) for number, change in enumerate(asked.changes)]
     # Rules are parsed here, which takes the processor for a while: not on the event loop.
@@ -110,7 +112,7 @@ async def apply_changes(acts: Acts, asked: ApplyIn, cause: Cause) -> list[dict[s
         made = [item for item in readable if item.change.kind == kind and item.change.op != "delete"]
         shelf = _shelf(acts, kind)
         if kind == "package":
-            made = await _with_resources(acts, made, cause)
+            made = await _with_resources(acts, made, cause, standing)
         new = [item for item in made if item.change.op == "create" and item.kept]
         await _run(acts, shelf, new, [Create(item.kept) for item in new if item.kept], cause)
         old = [item for item in made if item.change.op == "update" and item.kept]
@@ -176,9 +178,9 @@ def _change(item: _Item) -> Change:
     return Change(item.id, values, item.change.version)
 
 
-async def _with_resources(acts: Acts, items: Sequence[_Item], cause: Cause) -> list[_Item]:
-    """The resources that these packages bring are added to their catalogs. Packages that bring what is not there, or
-    are said to be incompatible with groups that are not, are refused."""
+async def _with_resources(acts: Acts, items: Sequence[_Item], cause: Cause, standing: Standing) -> list[_Item]:
+    """The resources that these packages bring are added to their catalogs. Packages are refused that bring what is not
+    there, or what the caller has no power over, or are said to be incompatible with groups that are not there."""
     packages = [item.kept for item in items if isinstance(item.kept, Package)]
     wanted = {(package.catalog_id, _place(role)) for package in packages for role in package.roles}
     groups: set[Place] = {("AadGroup", group) for package in packages for group in package.incompatible_groups}
@@ -186,6 +188,8 @@ async def _with_resources(acts: Acts, items: Sequence[_Item], cause: Cause) -> l
     wait = acts.platform.settings.read_wait_s
     origins = await acts.origins.once_heard(places, wait) if places else {}
     now = acts.platform.clock.now()
+    denied = await _out_of_reach(acts, [one for one in sorted(wanted) if one[1] in origins], standing)
+    wanted -= denied
     resources = [
         Resource(
             id=Resource.id_of(catalog, place[0], origins[place].id),
@@ -206,6 +210,9 @@ async def _with_resources(acts: Acts, items: Sequence[_Item], cause: Cause) -> l
         if missing := _missing(item.kept, origins):
             item.refuse(*missing)
             continue
+        if any((item.kept.catalog_id, _place(role)) in denied for role in item.kept.roles):
+            item.refuse(NOT_OWNER, "The caller is not the owner of every resource that it brings.", "roles")
+            continue
         roles = tuple(
             role.model_copy(update={"origin_id": origins[_place(role)].id, "display_name": origins[_place(role)].name})
             for role in item.kept.roles
@@ -213,6 +220,20 @@ async def _with_resources(acts: Acts, items: Sequence[_Item], cause: Cause) -> l
         item.kept = item.kept.model_copy(update={"roles": roles}).as_made()
         known.append(item)
     return known
+
+
+async def _out_of_reach(acts: Acts, wanted: Sequence[tuple[str, Place]], standing: Standing) -> set[tuple[str, Place]]:
+    """Those of the resources that the caller may not add to their catalogs, and that are not there already."""
+    denied: dict[str, tuple[str, Place]] = {}
+    for catalog, place in wanted:
+        if has_power_over(standing, place):
+            continue
+        if place[0] != "AadGroup" or not has_power_over(
+            standing, place, unified=await acts.shelves.groups.is_unified(place[1])
+        ):
+            denied[Resource.id_of(catalog, *place)] = (catalog, place)
+    there = await acts.shelves.resources.lives(denied)
+    return {one for id, one in denied.items() if there.get(id) is not Life.ACTIVE}
 
 
 def _place(role: ResourceRole) -> Place:

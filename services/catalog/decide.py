@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Generic
 
-from services.catalog.model import Catalog, Deletion, K, Kept, Resource
+from services.catalog.model import Catalog, Deletion, K, Kept, Resource, RoleAssignment
 from shared.contracts.assignment import UseAnswer
 from shared.contracts.base import Refusal, Transition
 from shared.contracts.catalog import Changed, Created, Deleted, DeletionAsked, DeletionRefused, Life
@@ -222,4 +222,6 @@ def _no(state: K | None, code: str, message: str) -> Decision[K]:
 def _taken(new: Kept) -> str:
     article = "An" if new.noun[0] in "aeiou" else "A"
     where = {"access package": " in this catalog", "policy": " in this package", "resource": " in this catalog"}
+    if isinstance(new, RoleAssignment):
+        return f"The principal has the role {new.display_name!r} there already."
     return f"{article} {new.noun} named {new.display_name!r} exists already{where.get(new.noun, '')}."

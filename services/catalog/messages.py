@@ -12,7 +12,7 @@ from services.catalog.model import K
 from services.catalog.store import LIVING, Shelf
 from shared.contracts.assignment import UseAnswer
 from shared.contracts.base import Cause, Fact
-from shared.contracts.catalog import CatalogFact, DeletionAsked, Life, PackageFact, PopulationFact
+from shared.contracts.catalog import CatalogFact, Created, DeletionAsked, Life, PackageFact, PopulationFact
 from shared.contracts.topics import (
     APPLICATION_FACTS,
     CATALOG_FACTS,
@@ -55,6 +55,9 @@ def subscriptions(platform: Platform, acts: Acts) -> list[Subscription]:
     lying_in = _insides(acts)
 
     async def insides(facts: Sequence[Fact]) -> None:
+        for fact in facts:
+            if isinstance(fact, CatalogFact) and any(isinstance(one, Created) for one in fact.transitions):
+                await acts.make_first_owner(fact.state, _caused_by(fact))
         gone = {fact.subject: fact for fact in facts if fact.state.life is Life.DELETED}
         if gone:
             for inside in lying_in[type(facts[0])]:
@@ -72,7 +75,7 @@ def subscriptions(platform: Platform, acts: Acts) -> list[Subscription]:
 def timers(acts: Acts) -> list[Timer]:
     """A deletion that nobody has answered is asked about again; one that was left half-way is settled."""
     asked: list[Shelf[Any]] = [acts.shelves.packages, acts.shelves.policies]
-    settled: list[Shelf[Any]] = [acts.shelves.catalogs, acts.shelves.resources, acts.shelves.populations]
+    settled = [shelf for shelf in acts.shelves.all() if shelf not in asked]
     return [
         *(Timer(acts.loops[shelf], Handler(_asking_again(shelf), by(lambda due: due.id))) for shelf in asked),
         *(Timer(acts.loops[shelf], acts.settling) for shelf in settled),
@@ -116,6 +119,7 @@ def _insides(acts: Acts) -> dict[type[Fact], tuple[_Inside, ...]]:
         CatalogFact: (
             _Inside(shelves.packages, "state.catalog_id", asks=True),
             _Inside(shelves.resources, "state.catalog_id", asks=False),
+            _Inside(shelves.role_assignments, "state.catalog_id", asks=False),
         ),
         # Assignment has said that nobody holds the package, so nobody holds it under one of its policies.
         PackageFact: (_Inside(shelves.policies, "state.package_id", asks=False),),

@@ -18,6 +18,7 @@ from shared.contracts.catalog import (
     PopulationState,
     ResourceRole,
     ResourceState,
+    RoleAssignmentState,
     resource_id,
 )
 from shared.contracts.policy import (
@@ -29,6 +30,7 @@ from shared.contracts.policy import (
     TargetScope,
 )
 from shared.ids import derived_id
+from shared.security.roles import DEFINITIONS, CatalogRole, scope_of
 
 Seconds = Annotated[timedelta, PlainSerializer(timedelta.total_seconds)]
 """A duration, kept as a number of seconds."""
@@ -107,6 +109,8 @@ class Catalog(Kept):
     is_externally_visible: bool = True
     """A new catalog is open to external people (CAT-2)."""
     is_built_in: bool = False
+    first_owner: str | None = None
+    """Who made it without being an administrator (CAT-5)."""
 
     def public(self) -> CatalogState:
         return CatalogState.model_construct(**_said(self, CatalogState))
@@ -202,6 +206,60 @@ class Population(Kept):
 
     def public(self) -> PopulationState:
         return PopulationState.model_construct(**_said(self, PopulationState))
+
+
+class RoleAssignment(Kept):
+    """A role of entitlement management that somebody has, for one catalog or for all. Made and ended, never changed."""
+
+    noun = "role assignment"
+
+    role: CatalogRole
+    principal_id: str
+    principal_kind: Literal["user", "group", "servicePrincipal"]
+    catalog_id: str | None = None
+    """None: for all catalogs."""
+    scope: str
+    """The same as Graph says it, for lists."""
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        return () if self.catalog_id is None else (self.catalog_id,)
+
+    def public(self) -> RoleAssignmentState:
+        return RoleAssignmentState.model_construct(
+            id=self.id,
+            role_definition_id=self.role.value,
+            principal_id=self.principal_id,
+            principal_kind=self.principal_kind,
+            catalog_id=self.catalog_id,
+            life=self.life,
+            created_at=self.created_at,
+        )
+
+
+def role_assignment(
+    id: str, role: CatalogRole, principal_id: str, kind: Any, catalog_id: str | None, now: datetime
+) -> RoleAssignment:
+    """One that is new."""
+    return RoleAssignment(
+        id=id,
+        display_name=DEFINITIONS[role].display_name,
+        role=role,
+        principal_id=principal_id,
+        principal_kind=kind,
+        catalog_id=catalog_id,
+        scope=scope_of(catalog_id),
+        created_at=now,
+        modified_at=now,
+    )
+
+
+def first_ownership(catalog: CatalogState) -> RoleAssignment | None:
+    """What makes whoever made the catalog its owner; the same however often it is asked for."""
+    if catalog.first_owner is None:
+        return None
+    id = derived_id("role-assignment", catalog.id, "first-owner")
+    return role_assignment(id, CatalogRole.OWNER, catalog.first_owner, "user", catalog.id, catalog.created_at).as_made()
 
 
 def _said(kept: Kept, contract: type[BaseModel]) -> dict[str, Any]:

@@ -5,15 +5,22 @@ from __future__ import annotations
 import asyncio
 
 from services.catalog.acts import Acts
-from services.catalog.api import router
+from services.catalog.api import Edge, routes_of
+from services.catalog.delegation import Delegates
 from services.catalog.messages import subscriptions, timers
+from services.catalog.roles_api import role_routes
 from services.catalog.store import Shelves
 from shared.messaging.service import Platform, Service
+from shared.web.guard import Guard
 
 
 def assemble(platform: Platform) -> Service:
     shelves = Shelves(platform.database)
     acts = Acts(platform, shelves)
+    delegates = Delegates(platform.database, shelves)
+    edge, guard = Edge(acts), Guard(delegates.callers)
+    routes = routes_of(edge, guard)
+    role_routes(routes, edge, delegates)
 
     async def built_in_catalog() -> None:
         await acts.make_general()
@@ -21,10 +28,16 @@ def assemble(platform: Platform) -> Service:
 
     return Service(
         platform.service,
-        stores=[*(shelf.store for shelf in shelves.all()), shelves.groups.replica, *acts.origins.replicas],
-        subscriptions=subscriptions(platform, acts),
+        stores=[
+            *(shelf.store for shelf in shelves.all()),
+            shelves.groups.replica,
+            *acts.origins.replicas,
+            *delegates.stores,
+        ],
+        subscriptions=[*subscriptions(platform, acts), *delegates.subscriptions(platform)],
         timers=timers(acts),
         loops=list(acts.loops.values()),
-        routers=[router(acts)],
+        routers=[routes],
+        guard=guard,
         background=[built_in_catalog],
     )

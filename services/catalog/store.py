@@ -7,9 +7,17 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic
 
-from services.catalog.model import Catalog, K, Kept, Package, Policy, Population, Resource
+from services.catalog.model import Catalog, K, Kept, Package, Policy, Population, Resource, RoleAssignment
 from shared.contracts.base import Fact
-from shared.contracts.catalog import CatalogFact, Life, PackageFact, PolicyFact, PopulationFact, ResourceFact
+from shared.contracts.catalog import (
+    CatalogFact,
+    Life,
+    PackageFact,
+    PolicyFact,
+    PopulationFact,
+    ResourceFact,
+    RoleAssignmentFact,
+)
 from shared.contracts.directory import GroupFact
 from shared.contracts.topics import (
     CATALOG_FACTS,
@@ -17,6 +25,7 @@ from shared.contracts.topics import (
     POLICY_FACTS,
     POPULATION_FACTS,
     RESOURCE_FACTS,
+    ROLE_ASSIGNMENT_FACTS,
     Topic,
 )
 from shared.messaging.decision import AggregateKind
@@ -133,10 +142,26 @@ class Shelves:
             (Index("state.folded"), Index("state.population_id")),
         )
         self.populations = Shelf(database, "populations", Population, POPULATION_FACTS, PopulationFact, ())
+        self.role_assignments = Shelf(
+            database,
+            "role_assignments",
+            RoleAssignment,
+            ROLE_ASSIGNMENT_FACTS,
+            RoleAssignmentFact,
+            ("principal_id", "scope"),
+            (Index("state.catalog_id"),),
+        )
         self.groups = Groups(database)
 
     def all(self) -> tuple[Shelf[Any], ...]:
-        return (self.catalogs, self.resources, self.packages, self.policies, self.populations)
+        return (
+            self.catalogs,
+            self.resources,
+            self.packages,
+            self.policies,
+            self.populations,
+            self.role_assignments,
+        )
 
     async def parents_of(self, items: Iterable[Kept]) -> dict[str, Life]:
         """How things are with everything that these lie in or refer to."""
@@ -162,6 +187,15 @@ class Shelves:
                 used[item.id] = f"The {item.noun} {item.display_name!r} is needed by {count} {by}: delete them first."
         return used
 
+    async def catalog_of_package(self, id: str) -> str | None:
+        """Where a package lies; None for one that is not there."""
+        found = await self.packages.get(id)
+        return found.item.catalog_id if found else None
+
+    async def packages_in(self, catalogs: Iterable[str]) -> list[str]:
+        """Ids of the packages of these catalogs."""
+        return await self.packages.store.ids({"state.catalog_id": {"$in": sorted(catalogs)}, **LIVING})
+
     async def names_of(self, ids: Collection[str], shelf: Shelf[Any]) -> dict[str, Versioned[Any]]:
         """Those of `ids` that are there, by id."""
         found = await shelf.find({"_id": {"$in": list(ids)}, **LIVING})
@@ -183,6 +217,10 @@ class Groups:
         """Names of those that are there."""
         return {id: group["name"] for id, group in (await self.there(ids)).items()}
 
+    async def is_unified(self, id: str) -> bool:
+        """Whether it is a Microsoft 365 group."""
+        return bool((await self.replica.get([id])).get(id, {}).get("unified"))
+
     async def names_once_heard(self, ids: Collection[str], within_s: float) -> dict[str, str]:
         """The same, waiting for groups that were just made and not heard of yet."""
         loop = asyncio.get_running_loop()
@@ -201,4 +239,5 @@ def _kept_of_group(fact: GroupFact) -> dict[str, Any]:
         "deleted": state.deleted_at is not None,
         "by_rule": state.is_dynamic,
         "only_mail": state.mail_enabled and not state.security_enabled and "Unified" not in state.group_types,
+        "unified": "Unified" in state.group_types,
     }

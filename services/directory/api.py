@@ -37,14 +37,16 @@ from services.directory.store import JOINED, Document, GroupStore, MembershipSto
 from shared.contracts.base import Cause, Lane, Refusal
 from shared.contracts.directory import DYNAMIC, GroupState
 from shared.contracts.hr import ChangeKind, HrChange
+from shared.contracts.resources import RoleSystem
 from shared.messaging.decision import Handler
 from shared.messaging.loop import Loop
 from shared.messaging.service import Platform
-from shared.security.caller import Caller
 from shared.storage import Answers
-from shared.web.caller import Asking, cause_of
+from shared.web.caller import cause_of
 from shared.web.conditional import IfMatch, etag, version_named
 from shared.web.errors import BadRequest, Conflict, Forbidden, GraphError, NotFound, PreconditionFailed
+from shared.web.guard import Admission, Admitted, Guard
+from shared.web.guard import refuse as refuse_caller
 from shared.web.idempotency import IdempotencyKey, answering_once, made_id
 from shared.web.odata import Expand, ListQuery, Shape
 from shared.web.paging import answer_list, context_url, list_query
@@ -153,8 +155,31 @@ def refuse(refusal: Refusal | None) -> None:
         raise kind(refusal.message, code=code)
 
 
-def routes(rooms: Rooms, answers: Answers) -> list[APIRouter]:
-    routers = [APIRouter(tags=[tag], route_class=answering_once(answers)) for tag in ("users", "groups", "people")]
+async def own_only(request: Request, admitted: Admitted) -> None:
+    """Who may see nobody but themself sees nobody else; of paths that lead to people. Raises Forbidden."""
+    if not request.scope["path"].startswith(("/v1.0/users", "/v1.0/tenure/")):
+        return
+    caller = admitted.standing.caller
+    named = str(request.path_params.get("id", "")).casefold()
+    is_own = named in {caller.person_id, (caller.user_principal_name or "").casefold()}
+    if not is_own and not await admitted.stands(lambda one: one.everywhere):
+        refuse_caller(request.scope["path"])
+
+
+async def may_write_group(admitted: Admission, id: str) -> None:
+    """Who administers groups may, and who owns this one. Raises Forbidden."""
+    owned = f"{RoleSystem.GROUP.value}/{id.lower()}"
+    if not await admitted.stands(lambda one: one.everywhere or owned in one.held.owns):
+        refuse_caller("/groups")
+
+
+def routes(rooms: Rooms, answers: Answers, guard: Guard) -> list[APIRouter]:
+    routers = [
+        APIRouter(
+            tags=[tag], route_class=answering_once(answers), dependencies=[Depends(guard), *map(Depends, further)]
+        )
+        for tag, further in (("users", [own_only]), ("groups", []), ("people", [own_only]))
+    ]
     _users(routers[0], rooms)
     _groups(routers[1], rooms)
     _people(routers[2], rooms)
@@ -189,11 +214,13 @@ async def related(
     return shown
 
 
-async def with_activity(rooms: Rooms, caller: Caller, query: Shape, users: list[Document]) -> list[Document]:
+async def with_activity(rooms: Rooms, admitted: Admission, query: Shape, users: list[Document]) -> list[Document]:
     """The users, with when they last signed in if that is selected. Raises Forbidden: it says what people do."""
     if query.select is None or SIGN_IN_ACTIVITY not in query.select:
         return users
-    if not caller.permits("AuditLog.Read.All") or (caller.is_person and not caller.has_role(*MAY_SEE_ACTIVITY)):
+    standing = await admitted.full()
+    caller = standing.caller
+    if not caller.permits("AuditLog.Read.All") or (caller.is_person and not standing.has_role(*MAY_SEE_ACTIVITY)):
         raise Forbidden("Insufficient privileges to complete the operation.", code="Authorization_RequestDenied")
     last = await rooms.sign_ins.last_of([user["id"] for user in users])
     return [{**user, SIGN_IN_ACTIVITY: graph.sign_in_activity(last.get(user["id"]))} for user in users]
@@ -211,13 +238,13 @@ MAY_SEE_ACTIVITY = (
 def _users(router: APIRouter, rooms: Rooms) -> None:
     @router.get("/v1.0/users")
     async def users(
-        request: Request, caller: Asking, query: Annotated[ListQuery, Depends(list_query(USERS_RELATED))]
+        request: Request, admitted: Admitted, query: Annotated[ListQuery, Depends(list_query(USERS_RELATED))]
     ) -> dict[str, Any]:
         """Everyone who has ever joined, those who left too."""
 
         async def find(q: ListQuery) -> list[Document]:
             found = await page_of(rooms.people, q.mongo_filter(JOINED), sort=q.sort, skip=q.skip, limit=q.limit)
-            shown = await with_activity(rooms, caller, q, await related(rooms.people, found, q.expand))
+            shown = await with_activity(rooms, admitted, q, await related(rooms.people, found, q.expand))
             return [{**one, "shown": user} for one, user in zip(found, shown, strict=True)]
 
         return await answer_list(
@@ -235,11 +262,11 @@ def _users(router: APIRouter, rooms: Rooms) -> None:
 
     @router.get("/v1.0/users/{id}")
     async def user(
-        request: Request, id: str, caller: Asking, query: Annotated[ListQuery, Depends(list_query(USERS_RELATED))]
+        request: Request, id: str, admitted: Admitted, query: Annotated[ListQuery, Depends(list_query(USERS_RELATED))]
     ) -> dict[str, Any]:
         """By id or userPrincipalName."""
         shown = await related(rooms.people, [await rooms.user(id)], query.expand)
-        (found,) = await with_activity(rooms, caller, query, shown)
+        (found,) = await with_activity(rooms, admitted, query, shown)
         return {"@odata.context": context_url(request, "users/$entity", query.select), **query.selected(found)}
 
     @router.get("/v1.0/users/{id}/manager")
@@ -300,7 +327,10 @@ def _groups(router: APIRouter, rooms: Rooms) -> None:
         return {"@odata.context": context, "id": found["_id"], **query.selected(shown)}
 
     @router.patch("/v1.0/groups/{id}", status_code=204)
-    async def patch(request: Request, id: str, body: GroupPatch, if_match: IfMatch = None) -> Response:
+    async def patch(
+        request: Request, id: str, body: GroupPatch, admitted: Admitted, if_match: IfMatch = None
+    ) -> Response:
+        await may_write_group(admitted, id)
         found = await rooms.group(id)
         members = [await rooms.person_or_group(one) for one in body.people]
         # Decided even with nothing to change: that is where the version is compared.
@@ -310,7 +340,8 @@ def _groups(router: APIRouter, rooms: Rooms) -> None:
         return Response(status_code=204)
 
     @router.delete("/v1.0/groups/{id}", status_code=204)
-    async def delete(request: Request, id: str, if_match: IfMatch = None) -> Response:
+    async def delete(request: Request, id: str, admitted: Admitted, if_match: IfMatch = None) -> Response:
+        await may_write_group(admitted, id)
         found = await rooms.group(id)
         await rooms.change_group(request, DeleteGroup(found["_id"]), version_named(if_match))
         return Response(status_code=204)

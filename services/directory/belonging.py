@@ -13,12 +13,13 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request, Response
 
 from services.directory import graph
-from services.directory.api import LIVING, Rooms
+from services.directory.api import LIVING, Rooms, may_write_group, own_only
 from services.directory.decide.groups import Nest
 from services.directory.graph import GROUPS, MEMBERS, USERS, Reference
 from services.directory.lists import Kind, answer_objects, kept_in
 from services.directory.store import Document, members_of, page_of
 from shared.storage import Answers
+from shared.web.guard import Admitted, Guard
 from shared.web.idempotency import answering_once
 from shared.web.odata import ListQuery
 from shared.web.paging import list_options
@@ -28,9 +29,11 @@ _ABOUT_PEOPLE = frozenset({"filter", "search", "orderby"})
 CASTS = ("", "/microsoft.graph.user", "/microsoft.graph.group")
 
 
-def belonging_routes(rooms: Rooms, answers: Answers) -> APIRouter:
+def belonging_routes(rooms: Rooms, answers: Answers, guard: Guard) -> APIRouter:
     """These routes."""
-    router = APIRouter(tags=["groups"], route_class=answering_once(answers))
+    router = APIRouter(
+        tags=["groups"], route_class=answering_once(answers), dependencies=[Depends(guard), Depends(own_only)]
+    )
     _members(router, rooms)
     _references(router, rooms)
     _member_of(router, rooms)
@@ -113,13 +116,15 @@ def _members(router: APIRouter, rooms: Rooms) -> None:
 
 def _references(router: APIRouter, rooms: Rooms) -> None:
     @router.post("/v1.0/groups/{id}/members/$ref", status_code=204)
-    async def add(request: Request, id: str, body: Reference) -> Response:
+    async def add(request: Request, id: str, body: Reference, admitted: Admitted) -> Response:
         """By hand: Tenure's own bookkeeping never removes who was added so. Who is a member already stays one."""
+        await may_write_group(admitted, id)
         await rooms.add_member(request, await rooms.group(id), await rooms.person_or_group(body.id))
         return Response(status_code=204)
 
     @router.delete("/v1.0/groups/{id}/members/{person_id}/$ref", status_code=204)
-    async def remove(request: Request, id: str, person_id: str) -> Response:
+    async def remove(request: Request, id: str, person_id: str, admitted: Admitted) -> Response:
+        await may_write_group(admitted, id)
         group, member = await rooms.group(id), person_id.lower()
         if await rooms.groups.there([member]):
             await rooms.change_group(request, Nest(member, group["_id"], member=False))

@@ -146,7 +146,7 @@ def assemble(platform: Platform) -> Service:
     )
     answers = Answers(platform.database)
     resources = assemble_resources(platform, rooms, answering_once(answers))
-    organizations = assemble_organizations(platform, rooms, answering_once(answers))
+    organizations = assemble_organizations(platform, rooms, answering_once(answers), resources.guard)
     reports = Reports(platform, sign_in_loop, sign_ins_handler(sign_ins))
     return Service(
         name="directory",
@@ -161,11 +161,12 @@ def assemble(platform: Platform) -> Service:
         timers=[Timer(person_loop, messages.dates(people))],
         loops=[person_loop, group_loop, membership_loop, sign_in_loop, *resources.loops, *organizations.loops],
         routers=[
-            *routes(rooms, answers),
-            belonging_routes(rooms, answers),
-            users_written(rooms, answers),
-            sign_in_routes(reports, answering_once(answers)),
+            *routes(rooms, answers, resources.guard),
+            belonging_routes(rooms, answers, resources.guard),
+            users_written(rooms, answers, resources.guard),
+            sign_in_routes(reports, answering_once(answers), resources.guard),
             *resources.routers,
             *organizations.routers,
         ],
+        guard=resources.guard,
     )

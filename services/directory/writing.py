@@ -22,28 +22,24 @@ from services.directory.sources import API
 from services.directory.store import Document, page_of
 from shared.contracts.base import Refusal
 from shared.contracts.hr import ChangeKind, HrChange
-from shared.security.caller import Caller
 from shared.storage import Answers
-from shared.web.caller import Asking, cause_of
-from shared.web.errors import BadRequest, Conflict, Forbidden, NotFound
+from shared.web.caller import cause_of
+from shared.web.errors import BadRequest, Conflict, NotFound
+from shared.web.guard import Guard
 from shared.web.idempotency import IdempotencyKey, answering_once, made_id
 from shared.web.odata import ListQuery
 from shared.web.paging import context_url, list_query
 
 DELETED: Document = {"state.deleted": True}
-_NO_RIGHT = "Insufficient privileges to complete the operation."
 
 
-def users_written(rooms: Rooms, answers: Answers) -> APIRouter:
+def users_written(rooms: Rooms, answers: Answers, guard: Guard) -> APIRouter:
     """These routes."""
-    router = APIRouter(tags=["users"], route_class=answering_once(answers))
+    router = APIRouter(tags=["users"], route_class=answering_once(answers), dependencies=[Depends(guard)])
 
     @router.post("/v1.0/users", status_code=201)
-    async def create(
-        request: Request, response: Response, body: UserIn, caller: Asking, key: IdempotencyKey = None
-    ) -> dict[str, Any]:
+    async def create(request: Request, response: Response, body: UserIn, key: IdempotencyKey = None) -> dict[str, Any]:
         """Members and, with `userType`, guests. Joined at once; the password is not kept."""
-        may_write(caller)
         id = made_id(request, "person")
         await _state(rooms, request, id, ChangeKind.JOINED, body.stated())
         response.headers["Location"] = f"{str(request.base_url).rstrip('/')}/v1.0/users/{id}"
@@ -51,41 +47,34 @@ def users_written(rooms: Rooms, answers: Answers) -> APIRouter:
         return {"@odata.context": context_url(request, "users/$entity"), **made}
 
     @router.patch("/v1.0/users/{id}", status_code=204)
-    async def patch(request: Request, id: str, body: UserPatch, caller: Asking, key: IdempotencyKey = None) -> Response:
+    async def patch(request: Request, id: str, body: UserPatch, key: IdempotencyKey = None) -> Response:
         """By id or userPrincipalName. A property that another source sets, and has authority over, is a 400."""
-        may_write(caller)
         found = await rooms.user(id)
         if stated := body.stated():
             await _state(rooms, request, found["_id"], ChangeKind.CHANGED, stated)
         return Response(status_code=204)
 
     @router.delete("/v1.0/users/{id}", status_code=204)
-    async def delete(request: Request, id: str, caller: Asking) -> Response:
+    async def delete(request: Request, id: str) -> Response:
         """Of whom no source knows: they leave, their name is free, and they can be restored."""
-        may_write(caller)
         found = await rooms.user(id)
         await _state(rooms, request, found["_id"], ChangeKind.LEFT, {})
         return Response(status_code=204)
 
     @router.get("/v1.0/directory/deletedItems/microsoft.graph.user")
-    async def deleted(
-        request: Request, caller: Asking, query: Annotated[ListQuery, Depends(list_query(USERS))]
-    ) -> dict[str, Any]:
+    async def deleted(request: Request, query: Annotated[ListQuery, Depends(list_query(USERS))]) -> dict[str, Any]:
         """Users that were deleted. They stay until they are erased."""
-        may_write(caller)
         return await answer_page(request, query, rooms.people, render=graph.user, context="users", scope=DELETED)
 
     @router.get("/v1.0/directory/deletedItems/{id}")
-    async def one_deleted(request: Request, id: str, caller: Asking) -> dict[str, Any]:
-        may_write(caller)
+    async def one_deleted(request: Request, id: str) -> dict[str, Any]:
         found = await deleted_user(id)
         said = graph.typed(graph.user(found), "user")
         return {"@odata.context": context_url(request, "directoryObjects/$entity"), **said}
 
     @router.post("/v1.0/directory/deletedItems/{id}/restore")
-    async def restore(request: Request, id: str, caller: Asking) -> dict[str, Any]:
+    async def restore(request: Request, id: str) -> dict[str, Any]:
         """As they were. Refused while somebody else has the name."""
-        may_write(caller)
         found = await deleted_user(id)
         await _state(rooms, request, found["_id"], ChangeKind.JOINED, found["state"]["attributes"])
         said = graph.typed(graph.user(await rooms.user(found["_id"])), "user")
@@ -103,41 +92,30 @@ def users_written(rooms: Rooms, answers: Answers) -> APIRouter:
 
 def _relations(router: APIRouter, rooms: Rooms) -> None:
     @router.put("/v1.0/users/{id}/manager/$ref", status_code=204)
-    async def set_manager(request: Request, id: str, body: Reference, caller: Asking) -> Response:
+    async def set_manager(request: Request, id: str, body: Reference) -> Response:
         """Whose reports this person is one of, from now on."""
-        may_write(caller)
         found, manager = await rooms.user(id), await rooms.user(body.id)
         await _state(rooms, request, found["_id"], ChangeKind.CHANGED, {MANAGER: manager["_id"]})
         return Response(status_code=204)
 
     @router.delete("/v1.0/users/{id}/manager/$ref", status_code=204)
-    async def without_manager(request: Request, id: str, caller: Asking) -> Response:
+    async def without_manager(request: Request, id: str) -> Response:
         """Nobody's report any more."""
-        may_write(caller)
         found = await rooms.user(id)
         await _state(rooms, request, found["_id"], ChangeKind.CHANGED, {MANAGER: None})
         return Response(status_code=204)
 
     @router.post("/v1.0/users/{id}/sponsors/$ref", status_code=204)
-    async def add_sponsor(request: Request, id: str, body: Reference, caller: Asking) -> Response:
+    async def add_sponsor(request: Request, id: str, body: Reference) -> Response:
         """A person or a group who answers for this person."""
-        may_write(caller)
         found, sponsor = await rooms.user(id), await rooms.person_or_group(body.id)
         await _set_sponsor(rooms, request, SetSponsor(found["_id"], sponsor["_id"], True))
         return Response(status_code=204)
 
     @router.delete("/v1.0/users/{id}/sponsors/{sponsor}/$ref", status_code=204)
-    async def remove_sponsor(request: Request, id: str, sponsor: str, caller: Asking) -> Response:
-        may_write(caller)
+    async def remove_sponsor(request: Request, id: str, sponsor: str) -> Response:
         await _set_sponsor(rooms, request, SetSponsor((await rooms.user(id))["_id"], sponsor.lower(), False))
         return Response(status_code=204)
-
-
-def may_write(caller: Caller) -> None:
-    """Raises Forbidden for who may not say what is true of people."""
-    allowed = caller.permits("User.ReadWrite.All")
-    if not allowed or (caller.is_person and not caller.has_role("User Administrator")):
-        raise Forbidden(_NO_RIGHT, code="Authorization_RequestDenied")
 
 
 async def _state(rooms: Rooms, request: Request, person_id: str, kind: ChangeKind, attributes: Document) -> None:

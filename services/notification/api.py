@@ -11,6 +11,7 @@ from services.notification.model import Channel, Event, Status
 from services.notification.store import Messages
 from shared.messaging.service import Platform
 from shared.web.graph_model import graph_time
+from shared.web.guard import Admitted, Guard
 from shared.web.odata.fields import DATETIME, GUID, EntitySet, Enumeration, Field
 from shared.web.odata.options import ListQuery
 from shared.web.paging import answer_list, list_query
@@ -30,17 +31,20 @@ NOTIFICATIONS = EntitySet(
 )
 
 
-def router(platform: Platform, messages: Messages) -> APIRouter:
+def router(platform: Platform, messages: Messages, guard: Guard) -> APIRouter:
     """The routes of notification."""
-    routes = APIRouter(tags=["notification"])
+    routes = APIRouter(tags=["notification"], dependencies=[Depends(guard)])
 
     @routes.get("/v1.0/tenure/notifications")
     async def notifications(
         request: Request,
         query: Annotated[ListQuery, Depends(list_query(NOTIFICATIONS, also=frozenset({"recipient"})))],
+        admitted: Admitted,
         recipient: Annotated[str | None, Query(description="A person's id: only theirs.")] = None,
     ) -> dict[str, Any]:
         """What people were told, the newest first: one entry an event, recipient and channel."""
+        if recipient is None or recipient != admitted.standing.caller.person_id:
+            await admitted.at(None)
         scope = {"recipient": recipient} if recipient else {}
 
         async def find(asked: ListQuery) -> Sequence[Mapping[str, Any]]:

@@ -13,7 +13,9 @@ from services.notification.model import Channel
 from services.notification.render import Renderer
 from services.notification.store import Messages, Names
 from services.notification.worker import Worker
+from shared.messaging.callers import Callers
 from shared.messaging.service import Platform, Service
+from shared.web.guard import Guard
 
 FORGET_EVERY_S = 3600.0
 
@@ -51,17 +53,29 @@ def assemble(platform: Platform) -> Service:
             platform.health.well("forget")
             await asyncio.sleep(FORGET_EVERY_S)
 
+    callers = Callers(platform.database)
+    guard = Guard(callers)
     return Service(
         name="notification",
-        stores=[records.documents, names.people, names.packages, names.policies, names.reasons, names.endings],
+        stores=[
+            records.documents,
+            names.people,
+            names.packages,
+            names.policies,
+            names.reasons,
+            names.endings,
+            *callers.stores,
+        ],
         subscriptions=[
             *messages.holdings(platform, records, names, wake),
             *messages.requests(platform, records, wake),
             *messages.people(platform, names),
             *messages.catalog(platform, names),
+            callers.subscription(platform),
         ],
         background=[*(_named(worker.name, worker.run) for worker in workers), forget],
-        routers=[api.router(platform, records)],
+        routers=[api.router(platform, records, guard)],
+        guard=guard,
         under_way=[records.under_way],
     )
 

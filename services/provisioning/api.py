@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query, Request
 
 from services.provisioning import decide
 from services.provisioning.model import Deliveries, Repair, shown
@@ -17,6 +17,8 @@ from shared.contracts.provisioning import DeliveryState
 from shared.messaging.decision import Handler, by
 from shared.messaging.loop import Loop, Work
 from shared.messaging.service import ANSWER_S, Platform
+from shared.web.caller import cause_of
+from shared.web.guard import Admitted, Guard
 
 AT_ONCE = 200
 """People whose drift is repaired with one write."""
@@ -61,14 +63,16 @@ class ReconciliationOut(Contract):
     """The first of them, at most `foundTop`."""
 
 
-def router(platform: Platform, store: DeliveryStore, loop: Loop[Deliveries]) -> APIRouter:
+def router(platform: Platform, store: DeliveryStore, loop: Loop[Deliveries], guard: Guard) -> APIRouter:
     """The routes of provisioning."""
-    routes = APIRouter(tags=["provisioning"])
+    routes = APIRouter(tags=["provisioning"], dependencies=[Depends(guard)])
     handler = Handler[Deliveries, Repair, None](decide.repair, by(lambda ask: ask.person_id))
 
     @routes.get("/v1.0/tenure/people/{person_id}/deliveries")
-    async def deliveries(person_id: str) -> DeliveriesOut:
+    async def deliveries(person_id: str, admitted: Admitted) -> DeliveriesOut:
         """How far each resource role has come for one person; empty for whoever never had any."""
+        if person_id != admitted.standing.caller.person_id:
+            await admitted.at(None)
         state = await store.of(person_id)
         return DeliveriesOut(value=[shown(one) for one in state.deliveries.values()] if state else [])
 
@@ -80,11 +84,13 @@ def router(platform: Platform, store: DeliveryStore, loop: Loop[Deliveries]) -> 
         return await _compared(platform, store, found_top)
 
     @routes.post("/v1.0/tenure/reconciliation/repair")
-    async def repair(found_top: Annotated[int, Query(alias="foundTop", ge=0, le=10_000)] = 1000) -> ReconciliationOut:
+    async def repair(
+        request: Request, found_top: Annotated[int, Query(alias="foundTop", ge=0, le=10_000)] = 1000
+    ) -> ReconciliationOut:
         """Compare, and command again whatever is missing or there by a grant that is no more. Found access stays."""
         report = await _compared(platform, store, found_top)
         people = sorted({one.person_id for one in report.drift})
-        await _repair(platform, loop, handler, people)
+        await _repair(platform, loop, handler, people, cause_of(request).actor)
         return report.model_copy(update={"repaired": len(people)})
 
     return routes
@@ -124,11 +130,15 @@ async def _compared(platform: Platform, store: DeliveryStore, found_top: int) ->
 
 
 async def _repair(
-    platform: Platform, loop: Loop[Deliveries], handler: Handler[Deliveries, Repair, None], people: Sequence[str]
+    platform: Platform,
+    loop: Loop[Deliveries],
+    handler: Handler[Deliveries, Repair, None],
+    people: Sequence[str],
+    actor: str,
 ) -> None:
     # An operator's act is its own first cause.
     run = f"reconciliation:{uuid.uuid4()}"
-    cause = Cause(id=run, correlation=run, actor="system:reconciliation")
+    cause = Cause(id=run, correlation=run, actor=actor)
     attempts = platform.patience("http.reconciliation", ANSWER_S)
     for start in range(0, len(people), AT_ONCE):
         works = [Work(Repair(person), cause) for person in people[start : start + AT_ONCE]]

@@ -7,8 +7,10 @@ from services.provisioning.model import Deliveries, dump, load, public
 from services.provisioning.store import DeliveryStore, ResourceStore
 from shared.contracts import topics
 from shared.contracts.provisioning import DeliveriesFact
+from shared.messaging.callers import Callers
 from shared.messaging.decision import AggregateKind
 from shared.messaging.service import Platform, Service
+from shared.web.guard import Guard
 
 DELIVERIES = AggregateKind[Deliveries](
     name="deliveries",
@@ -28,16 +30,20 @@ def assemble(platform: Platform) -> Service:
     deliveries = DeliveryStore(platform.database)
     resources = ResourceStore(platform.database)
     loop = platform.loop(DELIVERIES, deliveries.aggregates)
+    callers = Callers(platform.database)
+    guard = Guard(callers)
     return Service(
         name="provisioning",
-        stores=[deliveries.aggregates, *resources.by_topic.values()],
+        stores=[deliveries.aggregates, *resources.by_topic.values(), *callers.stores],
         subscriptions=[
             *messages.memberships(platform, loop),
             *messages.holdings(platform, loop),
             *messages.held_roles(platform, loop),
             *messages.resources(platform, resources, deliveries),
+            callers.subscription(platform),
         ],
         timers=[messages.timer(loop, resources)],
         loops=[loop],
-        routers=[api.router(platform, deliveries, loop)],
+        routers=[api.router(platform, deliveries, loop, guard)],
+        guard=guard,
     )

@@ -4,7 +4,8 @@ Owns: requests; its own copy of what one may ask for and be refused for: package
 catalogs, people, memberships, and who holds which package.
 Hears: PACKAGE_FACTS, RESOURCE_FACTS, POLICY_FACTS, POPULATION_FACTS, CATALOG_FACTS, PERSON_FACTS, MEMBERSHIP_FACTS
 (what it decides by), APPLICATION_FACTS, SITE_FACTS, SETTINGS_FACTS (what people are shown of it), HOLDING_FACTS (who
-holds what, and how far assignment is with what was asked of it), APPROVAL_FACTS (who is asked, and what they said).
+holds what, and how far assignment is with what was asked of it), APPROVAL_FACTS (who is asked, and what they said),
+HELD_ROLE_FACTS and ROLE_ASSIGNMENT_FACTS (what callers may do).
 Says: REQUEST_FACTS; APPROVAL_COMMANDS and ASSIGNMENT_COMMANDS, each resent under its id until it is answered.
 Answers: `/v1.0/identityGovernance/entitlementManagement/assignmentRequests` and `…/availableAccessPackages`.
 

@@ -24,12 +24,12 @@ from shared.messaging.decision import Handler, by
 from shared.messaging.loop import Loop
 from shared.messaging.service import Platform
 from shared.security.caller import Caller
-from shared.security.entitlement import may_administer, may_read
 from shared.storage import Answers, MongoAggregates
 from shared.web.caller import Asking, cause_of
 from shared.web.errors import BadRequest, Conflict, Forbidden, GraphError, NoRight, NotFound
+from shared.web.guard import Admission, Admitted, Guard
 from shared.web.idempotency import IdempotencyKey, answering_once, made_id
-from shared.web.odata import Expand, ListQuery, read_query
+from shared.web.odata import Expand, ListQuery, only_value, read_query
 from shared.web.paging import answer_list, context_url, list_query
 
 EM = "/v1.0/identityGovernance/entitlementManagement"
@@ -160,6 +160,19 @@ class Desk:
             raise NotFound("The resource was not found.")
         return found[0]
 
+    async def within(self, package_id: str | None, admitted: Admission) -> None:
+        """Raises NoRight unless the package lies in a catalog within the caller's bounds."""
+        if not admitted.standing.everywhere:
+            await admitted.at(await self._catalog_of(package_id))
+
+    async def is_within(self, package_id: str, admitted: Admission) -> bool:
+        """Whether it does, without waiting for roles on their way."""
+        return (await admitted.full()).at(await self._catalog_of(package_id))
+
+    async def _catalog_of(self, package_id: str | None) -> str | None:
+        found = await self.around.packages.get([package_id]) if package_id else {}
+        return found[package_id]["catalog_id"] if package_id in found else None
+
     async def act(self, request: HttpRequest, handler: Any, message: Any) -> None:
         decide = Handler[Request, Any, Any](handler, by(lambda one: one.id))
         outcome = await self.platform.run_one(self.loop, decide, message, cause_of(request))
@@ -204,10 +217,15 @@ class Desk:
 
 
 def router(
-    platform: Platform, loop: Loop[Request], store: MongoAggregates, around: Surroundings, answers: Answers
+    platform: Platform,
+    loop: Loop[Request],
+    store: MongoAggregates,
+    around: Surroundings,
+    answers: Answers,
+    guard: Guard,
 ) -> APIRouter:
     """Every route of this service."""
-    routes = APIRouter(tags=["request"], route_class=answering_once(answers))
+    routes = APIRouter(tags=["request"], route_class=answering_once(answers), dependencies=[Depends(guard)])
     desk = Desk(platform, loop, store, around)
     _asking(routes, desk)
     _reading(routes, desk)
@@ -219,12 +237,14 @@ def router(
 def _asking(routes: APIRouter, desk: Desk) -> None:
     @routes.post(REQUESTS_AT, status_code=201)
     async def create(
-        request: HttpRequest, body: graph.RequestIn, caller: Asking, key: IdempotencyKey = None
+        request: HttpRequest, body: graph.RequestIn, caller: Asking, admitted: Admitted, key: IdempotencyKey = None
     ) -> Rendered:
         """Ask to add, extend, change or remove an assignment. What follows is asynchronous: read it again."""
-        if body.request_type in BY_ADMINS and not may_administer(caller):
+        if body.request_type in BY_ADMINS and not await admitted.stands(lambda one: not one.only_own):
             raise NoRight
         ask = await desk.ask_of(body, caller, made_id(request, "request"))
+        if body.request_type in BY_ADMINS:
+            await desk.within(ask.package_id, admitted)
         outcome = await desk.platform.run_one(desk.loop, desk.submitting, ask, cause_of(request))
         assert outcome.decision is not None
         if outcome.decision.refusal:
@@ -237,10 +257,10 @@ def _asking(routes: APIRouter, desk: Desk) -> None:
 
 def _reading(routes: APIRouter, desk: Desk) -> None:
     @routes.get(REQUESTS_AT)
-    async def requests(request: HttpRequest, query: Query, caller: Asking) -> Rendered:
-        """Everybody's requests."""
-        if not may_read(caller):
-            raise NoRight
+    async def requests(request: HttpRequest, query: Query, admitted: Admitted) -> Rendered:
+        """Everybody's requests; for those with roles in catalogs alone, those of the package that they filter by."""
+        if not admitted.standing.everywhere:
+            await desk.within(only_value(query.where, "state.package_id"), admitted)
         return await desk.many(request, query, {})
 
     @routes.get(f"{REQUESTS_AT}/filterByCurrentUser(on='{{on}}')")
@@ -263,12 +283,12 @@ def _reading(routes: APIRouter, desk: Desk) -> None:
         return await desk.many(request, query, scope())
 
     @routes.get(f"{REQUESTS_AT}/{{id}}")
-    async def one(request: HttpRequest, id: str, caller: Asking) -> Rendered:
+    async def one(request: HttpRequest, id: str, caller: Asking, admitted: Admitted) -> Rendered:
         """One request: any for those who may read them, their own for everyone."""
         query = read_query(REQUESTS, request.query_params.multi_items())
         found = await desk.there(id)
-        if not may_read(caller) and not visible(Request.model_validate(found), caller.person_id or ""):
-            raise NoRight
+        if not visible(Request.model_validate(found), caller.person_id or ""):
+            await desk.within(found["package_id"], admitted)
         (said,) = await desk.said([found], query.expand)
         context = context_url(request, f"{CONTEXT}/$entity", query.select)
         return {"@odata.context": context, **query.selected(said)}
@@ -276,43 +296,37 @@ def _reading(routes: APIRouter, desk: Desk) -> None:
 
 def _acting(routes: APIRouter, desk: Desk) -> None:
     @routes.post(f"{REQUESTS_AT}/{{id}}/cancel")
-    async def cancel(request: HttpRequest, id: str, caller: Asking) -> Response:
+    async def cancel(request: HttpRequest, id: str, caller: Asking, admitted: Admitted) -> Response:
         """Take it back, one's own or (administrators) another's, while it is not being delivered."""
         found = await desk.there(id)
         own = caller.person_id is not None and caller.person_id in {found["requestor_id"], found["person_id"]}
-        administrator = may_administer(caller)
+        administrator = await desk.is_within(found["package_id"], admitted)
         if not own and not administrator:
             raise NoRight
         await desk.act(request, acts.cancel, acts.Cancel(id.lower(), administrator))
         return Response(status_code=200)
 
     @routes.post(f"{REQUESTS_AT}/{{id}}/reprocess", status_code=202)
-    async def reprocess(request: HttpRequest, id: str, caller: Asking) -> Response:
+    async def reprocess(request: HttpRequest, id: str, admitted: Admitted) -> Response:
         """Try its delivery once more, within 14 days."""
         try:
             uuid.UUID(id)
         except ValueError:
             raise BadRequest(f"'{id[:64]}' is no id of a request.", target="id") from None
-        await desk.there(id)
-        if not may_administer(caller):
-            raise NoRight
+        await desk.within((await desk.there(id))["package_id"], admitted)
         await desk.act(request, acts.reprocess, acts.Reprocess(id.lower()))
         return Response(status_code=202)
 
     @routes.post(f"{REQUESTS_AT}/{{id}}/resume", status_code=204)
-    async def resume(id: str, _body: graph.ResumeIn, caller: Asking) -> Response:
+    async def resume(id: str, _body: graph.ResumeIn, admitted: Admitted) -> Response:
         """Go on with what waits for an extension's answer: none does yet, for extensions are not called."""
-        await desk.there(id)
-        if not may_administer(caller):
-            raise NoRight
+        await desk.within((await desk.there(id))["package_id"], admitted)
         raise Conflict("The request is not waiting for a callback.", code="InvalidRequestState")
 
     @routes.delete(f"{REQUESTS_AT}/{{id}}", status_code=204)
-    async def delete(request: HttpRequest, id: str, caller: Asking) -> Response:
+    async def delete(request: HttpRequest, id: str, admitted: Admitted) -> Response:
         """List it no longer, once it is denied or completed."""
-        await desk.there(id)
-        if not may_administer(caller):
-            raise NoRight
+        await desk.within((await desk.there(id))["package_id"], admitted)
         await desk.act(request, acts.delete, acts.Delete(id.lower()))
         return Response(status_code=204)
 

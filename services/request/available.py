@@ -17,6 +17,7 @@ from shared.messaging.service import Platform
 from shared.security.caller import Caller
 from shared.web.caller import Asking
 from shared.web.errors import Forbidden, NotFound
+from shared.web.guard import Guard
 from shared.web.odata import EntitySet, ListQuery, read_query
 from shared.web.paging import answer_list, context_url, list_query
 from shared.web.role_scopes import role_scope_said
@@ -28,9 +29,9 @@ Query = Annotated[ListQuery, Depends(list_query(AVAILABLE))]
 Rendered = dict[str, Any]
 
 
-def router(platform: Platform, around: Surroundings) -> APIRouter:
+def router(platform: Platform, around: Surroundings, guard: Guard) -> APIRouter:
     """All of them: for people, of whom the directory knows."""
-    routes = APIRouter(tags=["request"])
+    routes = APIRouter(tags=["request"], dependencies=[Depends(guard)])
     now = platform.clock.now
 
     async def looking(caller: Caller) -> Person:

@@ -7,9 +7,11 @@ from services.request.model import Request, dump, load, public
 from services.request.store import Surroundings, requests
 from shared.contracts import topics
 from shared.contracts.request import RequestFact
+from shared.messaging.callers import Callers
 from shared.messaging.decision import AggregateKind
 from shared.messaging.service import Platform, Service
 from shared.storage import Answers
+from shared.web.guard import Guard
 
 REQUEST = AggregateKind[Request](
     name="request",
@@ -30,15 +32,19 @@ def assemble(platform: Platform) -> Service:
     answers = Answers(platform.database)
     around = Surroundings(platform.database)
     loop = platform.loop(REQUEST, store)
+    callers = Callers(platform.database, groups_of=around.memberships.groups_of_one)
+    guard = Guard(callers)
     return Service(
         name="request",
-        stores=[store, answers, *around.replicas],
+        stores=[store, answers, *around.replicas, *callers.stores],
         subscriptions=[
             *messages.replicas(platform, around),
             messages.holdings(platform, loop, store, around),
             messages.approvals(platform, loop),
+            callers.subscription(platform),
         ],
         timers=[messages.timer(loop)],
         loops=[loop],
-        routers=[api.router(platform, loop, store, around, answers), available.router(platform, around)],
+        routers=[api.router(platform, loop, store, around, answers, guard), available.router(platform, around, guard)],
+        guard=guard,
     )

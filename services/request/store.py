@@ -71,6 +71,9 @@ class Memberships:
         """Person -> ids of the groups they are in."""
         return {person: frozenset(row["groups"]) for person, row in (await self.replica.get(people)).items()}
 
+    async def groups_of_one(self, person: str) -> frozenset[str]:
+        return (await self.groups_of([person])).get(person, frozenset())
+
 
 class Surroundings:
     """Replicas of what others say, and the scene for a decision made of them."""

@@ -69,6 +69,7 @@ class CatalogState(Contract):
     state: Literal["published", "unpublished"] = "published"
     is_externally_visible: bool = False
     is_built_in: bool = Field(False, description="General: there from the start, never deleted.")
+    first_owner: str | None = Field(None, description="Who made it without being an administrator, and so owns it.")
     life: Life = Life.ACTIVE
     managed_by: str | None = None
     created_at: datetime
@@ -213,3 +214,23 @@ class PopulationFact(Fact):
     ce_type: ClassVar[str] = "tenure.catalog.population.v1"
     transitions: tuple[CatalogTransition, ...]
     state: PopulationState
+
+
+class RoleAssignmentState(Contract):
+    """A role of entitlement management that somebody has, for one catalog or for all. Never changed, only ended."""
+
+    id: str
+    role_definition_id: str = Field(description="One of `shared.security.roles`.")
+    principal_id: str
+    principal_kind: Literal["user", "group", "servicePrincipal"]
+    catalog_id: str | None = Field(None, description="None: for all catalogs.")
+    life: Life = Life.ACTIVE
+    created_at: datetime
+
+
+class RoleAssignmentFact(Fact):
+    """Key: the assignment's id."""
+
+    ce_type: ClassVar[str] = "tenure.catalog.role-assignment.v1"
+    transitions: tuple[CatalogTransition, ...]
+    state: RoleAssignmentState

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from shared.contracts.base import Command, Contract, Fact, Refusal, Transition
 from shared.contracts.directory import MOST_WISHES
+from shared.ids import derived_id
 
 OWNER = "Owner"
 """The role of whoever owns a group or an application."""
@@ -21,6 +22,11 @@ TENANT = "/"
 """The resource at which directory roles are held."""
 NO_ROLE = "00000000-0000-0000-0000-000000000000"
 """Graph's id of access to an application that declares no roles for people."""
+
+
+def principal_id_of(app_id: str) -> str:
+    """Id of an application's service principal, also while there is none."""
+    return derived_id("service-principal", app_id.lower())
 
 
 class RoleSystem(StrEnum):

@@ -13,7 +13,14 @@ from shared.contracts.approval import ApprovalCommand, ApprovalFact
 from shared.contracts.assignment import AssignmentCommand, HoldingFact, RuleJobFact, UseAnswer
 from shared.contracts.audit import Checkpoint
 from shared.contracts.base import Contract, Lane
-from shared.contracts.catalog import CatalogFact, PackageFact, PolicyFact, PopulationFact, ResourceFact
+from shared.contracts.catalog import (
+    CatalogFact,
+    PackageFact,
+    PolicyFact,
+    PopulationFact,
+    ResourceFact,
+    RoleAssignmentFact,
+)
 from shared.contracts.directory import GroupFact, MembershipsFact, PersonFact, SetMemberships
 from shared.contracts.hr import HrChange, HrRejection
 from shared.contracts.notification import Notification
@@ -115,6 +122,10 @@ POLICY_FACTS = Topic("catalog.policies", "catalog", "policy id", PolicyFact, "Po
 POPULATION_FACTS = Topic(
     "catalog.populations", "catalog", "population id", PopulationFact, "Populations.", partitions=1
 )
+ROLE_ASSIGNMENT_FACTS = Topic(
+    "catalog.role-assignments", "catalog", "role assignment id", RoleAssignmentFact,
+    "Who may administer catalogs, and which.", partitions=1,
+)  # fmt: skip
 
 REQUEST_FACTS = Topic(
     "request.requests", "request", "person id", RequestFact, "Somebody asked for access; how far it is."
@@ -186,6 +197,7 @@ TABLE: tuple[Topic, ...] = (
     PACKAGE_FACTS,
     POLICY_FACTS,
     POPULATION_FACTS,
+    ROLE_ASSIGNMENT_FACTS,
     REQUEST_FACTS,
     APPROVAL_COMMANDS,
     APPROVAL_FACTS,

@@ -38,6 +38,7 @@ from shared.settings import Settings
 from shared.storage.aggregates import MongoAggregates
 from shared.storage.database import Database
 from shared.telemetry.metrics import BATCH_MESSAGES, BATCH_SECONDS, BATCHES, DEAD_LETTERS, MESSAGES
+from shared.web.guard import Guard
 
 S = TypeVar("S")
 log = structlog.get_logger(__name__)
@@ -97,6 +98,8 @@ class Service:
     timers: Sequence[Timer] = ()
     loops: Sequence[Loop[Any]] = ()
     routers: Sequence[APIRouter] = ()
+    guard: Guard | None = None
+    """Of its routes; also of what the process itself answers."""
     background: Sequence[Callable[[], Awaitable[None]]] = ()
     """Further loops, each running until cancelled and restarted with a pause if it fails."""
     under_way: Sequence[Callable[[], Awaitable[int]]] = ()

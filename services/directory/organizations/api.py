@@ -34,9 +34,10 @@ from services.directory.store import page_of
 from shared.contracts.organizations import OrganizationState, SettingsState, Side
 from shared.messaging.decision import Handler
 from shared.messaging.loop import Loop
-from shared.web.caller import Asking, cause_of
+from shared.web.caller import cause_of
 from shared.web.conditional import IfMatch, etag, version_named
-from shared.web.errors import NoRight, NotFound
+from shared.web.errors import NotFound
+from shared.web.guard import Guard
 from shared.web.idempotency import IdempotencyKey, made_id
 from shared.web.odata import Expand, ListQuery, Shape
 from shared.web.paging import answer_list, context_url, list_options, list_query, shape_query
@@ -93,35 +94,20 @@ def _sponsors_of(document: Document, side: Side) -> list[str]:
     return ids
 
 
-def organization_routes(rooms: OrganizationRooms, route_class: type[Any]) -> APIRouter:
+def organization_routes(rooms: OrganizationRooms, route_class: type[Any], guard: Guard) -> APIRouter:
     """These routes. `route_class` answers repeated requests once."""
-    router = APIRouter(tags=["connectedOrganizations"], route_class=route_class, dependencies=[Depends(_may)])
+    router = APIRouter(tags=["connectedOrganizations"], route_class=route_class, dependencies=[Depends(guard)])
     _organizations(router, rooms)
     for side in Side:
         _sponsors(router, rooms, side)
     return router
 
 
-def settings_routes(rooms: OrganizationRooms, route_class: type[Any]) -> APIRouter:
+def settings_routes(rooms: OrganizationRooms, route_class: type[Any], guard: Guard) -> APIRouter:
     """Those of what holds for the whole tenant."""
-    router = APIRouter(tags=["settings"], route_class=route_class, dependencies=[Depends(_may_set)])
+    router = APIRouter(tags=["settings"], route_class=route_class, dependencies=[Depends(guard)])
     _settings(router, rooms)
     return router
-
-
-def _may(request: Request, caller: Asking) -> None:
-    """Connected organisations are for the Identity Governance Administrator, reading them too."""
-    needed = f"EntitlementManagement.{'Read' if request.method == 'GET' else 'ReadWrite'}.All"
-    if not caller.permits(needed) or (caller.is_person and not caller.has_role("Identity Governance Administrator")):
-        raise NoRight
-
-
-def _may_set(request: Request, caller: Asking) -> None:
-    """Settings are read by whoever may read the directory's entitlement management, and written as above."""
-    if request.method != "GET":
-        _may(request, caller)
-    elif not caller.permits("EntitlementManagement.Read.All"):
-        raise NoRight
 
 
 def _organizations(router: APIRouter, rooms: OrganizationRooms) -> None:

@@ -27,6 +27,7 @@ from shared.contracts.organizations import (
 )
 from shared.messaging.decision import AggregateKind, Handler, by
 from shared.messaging.service import Platform
+from shared.web.guard import Guard
 
 ORGANIZATION = AggregateKind[OrganizationState](
     name="organization",
@@ -48,7 +49,7 @@ SETTINGS = AggregateKind[SettingsState](
 )
 
 
-def assemble_organizations(platform: Platform, directory: Rooms, route_class: type[Any]) -> Part:
+def assemble_organizations(platform: Platform, directory: Rooms, route_class: type[Any], guard: Guard) -> Part:
     """Connects nothing and starts nothing."""
     store, settings = Organizations(platform.database), SettingsStore(platform.database)
     rooms = OrganizationRooms(
@@ -64,5 +65,6 @@ def assemble_organizations(platform: Platform, directory: Rooms, route_class: ty
         stores=[store, settings],
         subscriptions=[],
         loops=[rooms.organization_loop, rooms.settings_loop],
-        routers=[organization_routes(rooms, route_class), settings_routes(rooms, route_class)],
+        routers=[organization_routes(rooms, route_class, guard), settings_routes(rooms, route_class, guard)],
+        guard=guard,
     )

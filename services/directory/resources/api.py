@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from services.directory.api import Rooms
+from services.directory.api import Rooms, may_write_group
 from services.directory.decide.applications import (
     ApplicationCommand,
     ChangeApplication,
@@ -52,7 +52,6 @@ from services.directory.resources.store import (
     Sites,
     held_at,
     held_by,
-    principal_id_of,
     principals_of,
     site_id_of,
 )
@@ -66,12 +65,14 @@ from shared.contracts.resources import (
     RoleAt,
     RoleSystem,
     SiteState,
+    principal_id_of,
 )
 from shared.messaging.decision import Handler
 from shared.messaging.loop import Loop
-from shared.web.caller import Asking, cause_of
+from shared.web.caller import cause_of
 from shared.web.conditional import IfMatch, etag, require_match
-from shared.web.errors import BadRequest, Conflict, Forbidden, NotFound
+from shared.web.errors import BadRequest, Conflict, NotFound
+from shared.web.guard import Admission, Admitted, Guard
 from shared.web.idempotency import IdempotencyKey, made_id
 from shared.web.odata import Expand, ListQuery, Shape
 from shared.web.paging import answer_list, context_url, list_query, shape_query
@@ -188,19 +189,11 @@ def _refuse(refusal: Refusal | None) -> None:
     raise BadRequest(refusal.message, code="Request_BadRequest")
 
 
-def routes(rooms: ResourceRooms, route_class: type[Any]) -> list[APIRouter]:
+def routes(rooms: ResourceRooms, route_class: type[Any], guard: Guard) -> list[APIRouter]:
     """`route_class` answers repeated requests once."""
-    applications = guarded("Application.Read.All", "Application Administrator", "Cloud Application Administrator")
-    guards = {
-        "applications": applications,
-        "servicePrincipals": applications,
-        "sites": guarded("Directory.Read.All", "SharePoint Administrator"),
-        "groups": guarded("Group.Read.All", "Groups Administrator", "User Administrator"),
-        "roleManagement": guarded("RoleManagement.Read.Directory", "Privileged Role Administrator"),
-    }
     routers = {
         tag: APIRouter(tags=[tag], route_class=route_class, dependencies=[Depends(guard)])
-        for tag, guard in guards.items()
+        for tag in ("applications", "servicePrincipals", "sites", "groups", "roleManagement")
     }
     _applications(routers["applications"], rooms)
     _service_principals(routers["servicePrincipals"], rooms)
@@ -223,19 +216,6 @@ def routes(rooms: ResourceRooms, route_class: type[Any]) -> list[APIRouter]:
     for path, owner_of in (("groups", group), ("applications", application), ("servicePrincipals", principal)):
         _owners(routers[path], rooms, path, owner_of)
     return list(routers.values())
-
-
-def guarded(permission: str, *roles: str) -> Callable[..., None]:
-    """A dependency of routes: whoever reads needs `permission`, whoever writes its stronger twin, and a person who
-    writes one of these directory roles besides. Raises Forbidden."""
-
-    def guard(request: Request, caller: Asking) -> None:
-        reads = request.method == "GET"
-        needed = permission if reads else permission.replace(".Read.", ".ReadWrite.")
-        if not caller.permits(needed) or (caller.is_person and not reads and not caller.has_role(*roles)):
-            raise Forbidden("Insufficient privileges to complete the operation.")
-
-    return guard
 
 
 def _owner_of_application(document: Document) -> RoleAt:
@@ -590,6 +570,10 @@ def _owners(router: APIRouter, rooms: ResourceRooms, path: str, owner_of: Callab
     """Owners of one kind of thing are people who hold the role Owner there."""
     people = rooms.directory.people
 
+    async def write_allowed(id: str, admitted: Admission) -> None:
+        if path == "groups":
+            await may_write_group(admitted, id)
+
     @router.get(f"/v1.0/{path}/{{id}}/owners", name=f"{path} owners")
     async def owners(
         request: Request, id: str, query: Annotated[ListQuery, Depends(list_query(USERS))]
@@ -605,14 +589,16 @@ def _owners(router: APIRouter, rooms: ResourceRooms, path: str, owner_of: Callab
         )
 
     @router.post(f"/v1.0/{path}/{{id}}/owners/$ref", status_code=204, name=f"add owner of {path}")
-    async def add(request: Request, id: str, body: Reference) -> Response:
+    async def add(request: Request, id: str, body: Reference, admitted: Admitted) -> Response:
         """By hand: Tenure's own bookkeeping never removes who was added so."""
+        await write_allowed(id, admitted)
         role, person = await owner_of(id), await rooms.directory.user(body.id)
         await rooms.give(request, person["_id"], role)
         return Response(status_code=204)
 
     @router.delete(f"/v1.0/{path}/{{id}}/owners/{{person_id}}/$ref", status_code=204, name=f"remove owner of {path}")
-    async def remove(request: Request, id: str, person_id: str) -> Response:
+    async def remove(request: Request, id: str, person_id: str, admitted: Admitted) -> Response:
+        await write_allowed(id, admitted)
         await rooms.take(request, person_id.lower(), await owner_of(id))
         return Response(status_code=204)
 

@@ -11,18 +11,19 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field as Described
 
+from services.directory.api import may_write_group, own_only
 from services.directory.decide.groups import DeleteGroup
 from services.directory.graph import USERS, typed
 from services.directory.graph import group as group_shown
 from services.directory.graph import user as user_shown
 from services.directory.resources import graph
-from services.directory.resources.api import ResourceRooms, first, guarded
+from services.directory.resources.api import ResourceRooms, first
 from services.directory.resources.store import LIVING, Document
 from services.directory.store import JOINED, page_of
 from shared.contracts.resources import OWNER, TENANT, RoleSystem
-from shared.web.caller import Asking
 from shared.web.errors import Forbidden
 from shared.web.graph_model import GraphBody
+from shared.web.guard import Admitted, Guard
 from shared.web.odata import EntitySet, Shape
 from shared.web.paging import context_url, shape_query
 
@@ -58,9 +59,11 @@ class CheckedObjects(GraphBody):
     ids: Annotated[tuple[str, ...], Described(max_length=MOST_GROUPS)]
 
 
-def object_routes(rooms: ResourceRooms, route_class: type[Any]) -> APIRouter:
-    """These routes, for whoever may read the directory."""
-    router = APIRouter(tags=["directoryObjects"], route_class=route_class, dependencies=[Depends(_reads)])
+def object_routes(rooms: ResourceRooms, route_class: type[Any], guard: Guard) -> APIRouter:
+    """These routes."""
+    router = APIRouter(
+        tags=["directoryObjects"], route_class=route_class, dependencies=[Depends(guard), Depends(own_only)]
+    )
     directory = rooms.directory
 
     @router.get("/v1.0/directoryObjects/{id}")
@@ -95,9 +98,10 @@ def object_routes(rooms: ResourceRooms, route_class: type[Any]) -> APIRouter:
     for path in ("users", "groups", "servicePrincipals", "directoryObjects"):
         _belonging(router, rooms, path)
 
-    @router.delete("/v1.0/directoryObjects/{id}", status_code=204, dependencies=[Depends(_writes_groups)])
-    async def delete(request: Request, id: str) -> Response:
+    @router.delete("/v1.0/directoryObjects/{id}", status_code=204)
+    async def delete(request: Request, id: str, admitted: Admitted) -> Response:
         """A group. People leave by what their source says; applications are deleted where they are registered."""
+        await may_write_group(admitted, id)
         found = first(list((await _objects(rooms, [id], KINDS)).values()), id)
         if found["@odata.type"] != "#microsoft.graph.group":
             raise Forbidden("Only groups are deleted here.", target="id")
@@ -134,14 +138,6 @@ def _belonging(router: APIRouter, rooms: ResourceRooms, path: str) -> None:
         asked = {one.lower() for one in body.ids}
         person, groups = await _groups_around(rooms, id)
         return _ids(request, [one for one in (*groups, *await _roles_of(rooms, person)) if one in asked])
-
-
-_writes_groups = guarded("Group.Read.All", "Groups Administrator", "User Administrator")
-
-
-def _reads(caller: Asking) -> None:
-    if not caller.permits("Directory.Read.All"):
-        raise Forbidden("Insufficient privileges to complete the operation.")
 
 
 def _ids(request: Request, ids: list[str]) -> dict[str, Any]:

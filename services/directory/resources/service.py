@@ -14,6 +14,7 @@ from services.directory.resources.objects import object_routes
 from services.directory.resources.store import (
     Applications,
     HeldRoles,
+    OwnHolders,
     RoleDefinitions,
     Sites,
     dump_application,
@@ -36,6 +37,7 @@ from shared.contracts.resources import (
 from shared.messaging.decision import AggregateKind, Handler, by
 from shared.messaging.loop import Loop
 from shared.messaging.service import Platform, Store, Subscription
+from shared.web.guard import Guard
 
 APPLICATION = AggregateKind[ApplicationState](
     name="application",
@@ -74,6 +76,7 @@ class Part:
     subscriptions: list[Subscription]
     loops: list[Loop[Any]]
     routers: list[APIRouter]
+    guard: Guard
 
 
 def assemble_resources(platform: Platform, directory: Rooms, route_class: type[Any]) -> Part:
@@ -83,6 +86,7 @@ def assemble_resources(platform: Platform, directory: Rooms, route_class: type[A
     held_store = HeldRoles(platform.database, directory.groups, application_store, site_store)
     definitions = RoleDefinitions(platform.database)
     held_loop = platform.loop(HELD_ROLES, held_store)
+    guard = Guard(OwnHolders(held_store))
     rooms = ResourceRooms(
         directory,
         application_store,
@@ -106,5 +110,6 @@ def assemble_resources(platform: Platform, directory: Rooms, route_class: type[A
             platform.hears(topic, held_loop, obeying) for topic in topics.lanes_of(topics.HELD_ROLE_COMMANDS)
         ],
         loops=[rooms.application_loop, rooms.site_loop, held_loop],
-        routers=[*routes(rooms, route_class), object_routes(rooms, route_class)],
+        routers=[*routes(rooms, route_class, guard), object_routes(rooms, route_class, guard)],
+        guard=guard,
     )

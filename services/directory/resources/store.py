@@ -18,8 +18,12 @@ from shared.contracts.resources import (
     RoleSystem,
     SetHeldRoles,
     SiteState,
+    principal_id_of,
 )
 from shared.ids import derived_id
+from shared.messaging.callers import held_of
+from shared.security.authority import Held
+from shared.security.caller import Caller
 from shared.security.permissions import DIRECTORY_ROLES
 from shared.storage import Database, Documents, Index, MongoAggregates
 from shared.web.odata import ListQuery
@@ -27,11 +31,6 @@ from shared.web.odata import ListQuery
 Document = dict[str, Any]
 
 LIVING: Document = {"state.deleted_at": None}
-
-
-def principal_id_of(app_id: str) -> str:
-    """The service principal's id, also while there is none."""
-    return derived_id("service-principal", app_id.lower())
 
 
 def site_id_of(web_url: str) -> str:
@@ -82,6 +81,23 @@ class Sites(MongoAggregates):
         by_id = {site_id_of(url): url for url in urls}
         found = await self.states({"_id": {"$in": list(by_id)}, **LIVING}) if by_id else ()
         return {(RoleSystem.SITE, by_id[one["_id"]]): {role["id"] for role in one["roles"]} for one in found}
+
+
+class OwnHolders:
+    """Who holds which directory roles and owns what, from where it is decided. Implements `shared.web.guard.Holders`.
+
+    Roles for catalogs open nothing here."""
+
+    lags = False
+
+    def __init__(self, held: HeldRoles) -> None:
+        self._held = held
+
+    async def held(self, caller: Caller) -> Held:
+        principal = caller.person_id or (principal_id_of(caller.app_id) if caller.app_id else None)
+        found = await self._held.state(principal) if principal else None
+        own = held_of(load_held(found).roles) if found else {}
+        return Held(directory=frozenset(own.get("directory", ())), owns=frozenset(own.get("owns", ())))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,20 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from pydantic import ConfigDict, model_validator
 from pydantic import Field as Described
 
 from services.directory.decide.sign_ins import HeardSignIn
-from services.directory.writing import may_write
 from shared.contracts.base import Refusal
 from shared.contracts.signins import SignIn, SignInsState
 from shared.messaging.decision import Handler
 from shared.messaging.loop import Loop
 from shared.messaging.service import Platform
-from shared.web.caller import Asking, cause_of
+from shared.web.caller import cause_of
 from shared.web.errors import BadRequest
 from shared.web.graph_model import GraphInput
+from shared.web.guard import Guard
 
 MOST_AT_ONCE = 1000
 
@@ -49,17 +49,16 @@ class Reports:
     handler: Handler[SignInsState, HeardSignIn, None]
 
 
-def sign_in_routes(reports: Reports, route_class: type[Any]) -> APIRouter:
+def sign_in_routes(reports: Reports, route_class: type[Any], guard: Guard) -> APIRouter:
     """`route_class` answers repeated requests once."""
-    router = APIRouter(tags=["people"], route_class=route_class)
+    router = APIRouter(tags=["people"], route_class=route_class, dependencies=[Depends(guard)])
 
     @router.post("/v1.0/tenure/signIns")
-    async def report(request: Request, body: SignInsIn, caller: Asking) -> dict[str, Any]:
+    async def report(request: Request, body: SignInsIn) -> dict[str, Any]:
         """Report sign-ins, one or up to 1,000; a repeat is harmless.
 
         Each is taken or refused by itself: `refused` names those that were not by their place. One that is sent alone
         and refused is a 400."""
-        may_write(caller)
         heard = [HeardSignIn(one) for one in body.value]
         outcomes = await reports.platform.run_all(reports.loop, reports.handler, heard, cause_of(request))
         refused = [

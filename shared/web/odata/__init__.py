@@ -23,7 +23,7 @@ from shared.web.odata.fields import (
     Kind,
     Many,
 )
-from shared.web.odata.mongo import mongo_filter
+from shared.web.odata.mongo import mongo_filter, only_value
 from shared.web.odata.options import Expand, ListQuery, Shape, read_query, read_shape
 from shared.web.odata.parse import parse_filter
 
@@ -43,6 +43,7 @@ __all__ = [
     "Many",
     "Shape",
     "mongo_filter",
+    "only_value",
     "parse_filter",
     "read_query",
     "read_shape",

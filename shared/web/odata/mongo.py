@@ -325,6 +325,15 @@ def _stored(field: Field, value: Value, name: str) -> Any:  # noqa: PLR0911 - on
     raise UnsupportedQuery(f"'{name}' is of type {said}, and the value is not.", target=name)
 
 
+def only_value(where: Mapping[str, Any], path: str) -> str | None:
+    """The one text that the field must have for a document to be found; None if the filter leaves it open."""
+    match where.get(path):
+        case {"$eq": str(found)} | {"$in": [str(found)]}:
+            return found
+    inner = (only_value(one, path) for one in where.get("$and", ()))
+    return next((one for one in inner if one is not None), None)
+
+
 def both(*filters: Mapping[str, Any]) -> MongoFilter:
     """Documents that all of the filters find; an empty one restricts nothing."""
     some = [dict(one) for one in filters if one]

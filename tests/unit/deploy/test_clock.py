@@ -8,12 +8,14 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import APIRouter, Depends
 
 from deploy.cli.endpoints import CannotStart
 from deploy.run.clock import FILE, LOOK_EVERY_S, MOST_STEPS, PATH, RunClock, Traveller, clock_router, unrest
 from shared.clock import SystemClock
 from shared.web.app import make_app
 from shared.web.graph_model import graph_time
+from shared.web.guard import Guard
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 SOON = timedelta(seconds=5)
@@ -86,7 +88,8 @@ def test_what_is_under_way_is_said(service: dict[str, Any], words: str | None) -
 
 
 def app(clock: RunClock, own: RunClock | None) -> httpx.AsyncClient:
-    routes = clock_router(clock, World(clock).look, own)
+    routes = APIRouter(dependencies=[Depends(Guard())])
+    routes.include_router(clock_router(clock, World(clock).look, own))
     transport = httpx.ASGITransport(make_app("t", [routes]), client=("127.0.0.1", 5))
     return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000")
 

@@ -1,0 +1,139 @@
+"""Who holds which roles, as far as a service has heard: the directory's roles, catalog's, and membership in groups.
+
+Read by key or index, and only for callers whose token does not answer the question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import Any
+
+from shared.contracts import topics
+from shared.contracts.catalog import Life, RoleAssignmentFact
+from shared.contracts.resources import OWNER, HeldRolesFact, HeldRoleState, RoleSystem, principal_id_of
+from shared.messaging.envelope import Incoming
+from shared.messaging.service import Platform, Store, Subscription, contract_of
+from shared.security.authority import Held
+from shared.security.caller import Caller
+from shared.security.permissions import NAMES_OF_ROLES
+from shared.security.roles import CatalogRole
+from shared.storage import Database, Index, Replica
+
+GroupsOf = Callable[[str], Awaitable[Collection[str]]]
+"""Ids of the groups that a person is in."""
+Assigned = tuple[str, str | None]
+"""(role definition, catalog; None for all)."""
+AssignedTo = Callable[[Collection[str]], Awaitable[Sequence[Assigned]]]
+"""What is assigned to these principals."""
+
+_SAYS_SOMETHING = (b'"Directory"', b'"Owner"')
+"""Most held roles are those of applications and sites, which give nobody a right here."""
+
+
+class Callers:
+    """Implements `shared.web.guard.Holders`."""
+
+    lags = True
+
+    def __init__(
+        self, database: Database, *, groups_of: GroupsOf | None = None, assigned_to: AssignedTo | None = None
+    ) -> None:
+        """`groups_of`: given where roles for catalogs count. `assigned_to`: by catalog itself, which keeps them."""
+        self._held: Replica[HeldRolesFact] = Replica(database, "caller_roles", _kept_of_held)
+        self._assigned: Replica[RoleAssignmentFact] | None = None
+        self._groups_of = groups_of
+        self._assigned_to = assigned_to
+        if groups_of is not None and assigned_to is None:
+            self._assigned = Replica(database, "role_assignments", _kept_of_assignment, (Index("principal_id"),))
+            self._assigned_to = self._find_assigned
+
+    @property
+    def stores(self) -> list[Store]:
+        return [self._held, *([self._assigned] if self._assigned else [])]
+
+    def subscription(self, platform: Platform) -> Subscription:
+        """What feeds it, in one consumer group."""
+        read = {topic.name: contract_of(topic) for topic in (*topics.lanes_of(topics.HELD_ROLE_FACTS),)}
+        heard = [*topics.lanes_of(topics.HELD_ROLE_FACTS)]
+        if self._assigned is not None:
+            heard.append(topics.ROLE_ASSIGNMENT_FACTS)
+            read[topics.ROLE_ASSIGNMENT_FACTS.name] = contract_of(topics.ROLE_ASSIGNMENT_FACTS)
+
+        def decode(record: Incoming) -> Any:
+            topic = record.position.topic
+            if topic != topics.ROLE_ASSIGNMENT_FACTS.name and not any(
+                word in (record.value or b"") for word in _SAYS_SOMETHING
+            ):
+                return None
+            return read[topic](record)
+
+        async def keep(facts: Sequence[Any]) -> None:
+            if held := [fact for fact in facts if isinstance(fact, HeldRolesFact)]:
+                await self._held.apply(held)
+            if self._assigned and (assigned := [fact for fact in facts if isinstance(fact, RoleAssignmentFact)]):
+                await self._assigned.apply(assigned)
+
+        return platform.takes(tuple(reversed(heard)), keep, name="callers", decode=decode)
+
+    async def held(self, caller: Caller) -> Held:
+        """What a person or, by its service principal, an application holds."""
+        principal = caller.person_id or (principal_id_of(caller.app_id) if caller.app_id else None)
+        if principal is None:
+            return Held()
+        own = (await self._held.get([principal])).get(principal, {})
+        everywhere: set[CatalogRole] = set()
+        at: dict[CatalogRole, set[str]] = {}
+        for definition, catalog in await self._roles_of(principal, is_person=caller.is_person):
+            role = CatalogRole(definition)
+            if catalog is None:
+                everywhere.add(role)
+            else:
+                at.setdefault(role, set()).add(catalog)
+        return Held(
+            directory=frozenset(own.get("directory", ())),
+            everywhere=frozenset(everywhere),
+            at={role: frozenset(catalogs) for role, catalogs in at.items()},
+            owns=frozenset(own.get("owns", ())),
+        )
+
+    async def _roles_of(self, principal: str, *, is_person: bool) -> Sequence[Assigned]:
+        if self._groups_of is None or self._assigned_to is None:
+            return ()
+        groups = await self._groups_of(principal) if is_person else ()
+        return await self._assigned_to([principal, *groups])
+
+    async def _find_assigned(self, principals: Collection[str]) -> list[Assigned]:
+        assert self._assigned is not None
+        found = await self._assigned.find({"principal_id": {"$in": list(principals)}, "active": True})
+        return [(one["role"], one["catalog_id"]) for one in found]
+
+
+def held_of(roles: Sequence[HeldRoleState]) -> dict[str, list[str]]:
+    """`directory`: names of directory roles; `owns`: what is owned."""
+    held = [one for one in roles if one.held]
+    return {
+        "directory": [
+            NAMES_OF_ROLES[one.role]
+            for one in held
+            if one.origin_system is RoleSystem.DIRECTORY and one.role in NAMES_OF_ROLES
+        ],
+        "owns": [
+            f"{one.origin_system.value}/{one.origin_id}"
+            for one in held
+            if one.role == OWNER and one.origin_system is not RoleSystem.SITE
+        ],
+    }
+
+
+def _kept_of_held(fact: HeldRolesFact) -> dict[str, Any]:
+    return dict(held_of(fact.state.roles))
+
+
+def _kept_of_assignment(fact: RoleAssignmentFact) -> dict[str, Any]:
+    state = fact.state
+    return {
+        "role": state.role_definition_id,
+        "principal_id": state.principal_id,
+        "catalog_id": state.catalog_id,
+        "active": state.life is not Life.DELETED,
+    }

@@ -1,0 +1,387 @@
+"""The table of operations and their rules. An operation that does not stand here is open to Global Administrators only,
+and a test says so. Source: reference/graph-api-operations.md, the columns of permissions and role sets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from shared.security.authority import Rule
+from shared.security.roles import CatalogRole
+
+EM = "/v1.0/identityGovernance/entitlementManagement"
+RM = "/v1.0/roleManagement"
+TENURE = "/v1.0/tenure"
+
+IGA = "Identity Governance Administrator"
+_READERS = frozenset({IGA, "Global Reader", "Security Reader", "Security Administrator", "Compliance Administrator"})
+_IGA = frozenset({IGA})
+_USERS = frozenset({"User Administrator"})
+_GROUPS = frozenset({"Groups Administrator", "User Administrator"})
+_APPLICATIONS = frozenset({"Application Administrator", "Cloud Application Administrator"})
+_SITES = frozenset({"SharePoint Administrator"})
+_EM_READ, _EM_WRITE = ("EntitlementManagement.Read.All",), ("EntitlementManagement.ReadWrite.All",)
+_SELF = ("EntitlementMgmt-SubjectAccess.ReadWrite",)
+_ROLES = ("RoleManagement.ReadWrite.Directory",)
+
+_OWNERS = frozenset({CatalogRole.OWNER})
+_MANAGERS = _OWNERS | {CatalogRole.PACKAGE_MANAGER}
+_ASSIGNERS = _MANAGERS | {CatalogRole.ASSIGNMENT_MANAGER}
+_VIEWERS = _ASSIGNERS | {CatalogRole.READER}
+_CREATORS = frozenset({CatalogRole.CREATOR})
+
+# Entitlement management: the role sets of the reference
+READ = Rule(_EM_READ, _READERS, _VIEWERS, lets_in=_CREATORS)
+PACKAGES = Rule(_EM_WRITE, _IGA, _MANAGERS)
+ASSIGNMENTS = Rule(_EM_WRITE, _IGA, _ASSIGNERS)
+OWNERS = Rule(_EM_WRITE, _IGA, _OWNERS)
+ADMINISTER = Rule(_EM_WRITE, _IGA)
+"""Of the whole tenant: automatic policies, too (AUT-1)."""
+ORGANIZATIONS_READ = Rule(_EM_READ, _IGA | {"Global Reader"})
+"""The documents name the administrator alone; a Global Reader reads everything."""
+CREATE_CATALOGS = Rule(_EM_WRITE, _IGA, _CREATORS)
+READ_ALL = Rule(_EM_READ, _READERS)
+MINE = Rule(roles=frozenset(), own=_SELF)
+"""Of a person who is signed in, whatever their roles."""
+MINE_OR_READ = Rule(_EM_READ, _READERS, _VIEWERS, own=_SELF)
+MINE_OR_READ_ALL = Rule(_EM_READ, _READERS, own=_SELF)
+MINE_OR_ASSIGN = Rule(_EM_WRITE, _IGA, _ASSIGNERS, own=_SELF)
+ROLES_READ = Rule((*_EM_READ, "RoleManagement.Read.Directory"), _READERS, _VIEWERS, lets_in=_CREATORS)
+ROLES_GIVE = Rule((*_EM_WRITE, *_ROLES), _IGA, _OWNERS)
+ROLES_GIVE_ALL = Rule((*_EM_WRITE, *_ROLES), _IGA)
+
+# The directory, which everybody who is signed in may read
+USERS_READ = Rule(("User.ReadBasic.All", "User.Read.All"), None, own=("User.Read",))
+USERS_RELATED = Rule(("User.Read.All", "Directory.Read.All"), None, own=("User.Read",))
+USERS_WRITE = Rule(("User.ReadWrite.All",), _USERS)
+USERS_DELETE = Rule(("User.ReadWrite.All", "User.DeleteRestore.All"), _USERS)
+USERS_DELETED = Rule(("User.Read.All",), _USERS | _READERS)
+PEOPLE_READ = Rule(("User.Read.All",), _USERS | _READERS, own=("User.Read",))
+PEOPLE_HOLD = Rule(("User.ReadWrite.All",), _USERS | _IGA)
+GROUPS_READ = Rule(("Group.ReadBasic.All", "GroupMember.Read.All", "Group.Read.All"), None)
+MEMBERS_READ = Rule(("GroupMember.ReadBasic.All", "GroupMember.Read.All", "Group.Read.All"), None)
+GROUPS_MAKE = Rule(("Group.ReadWrite.All", "Group.Create"), _GROUPS)
+GROUPS_WRITE = Rule(("Group.ReadWrite.All",), _GROUPS, own=())
+"""Owners of a group write it, too."""
+MEMBERS_WRITE = Rule(("GroupMember.ReadWrite.All", "Group.ReadWrite.All"), _GROUPS, own=())
+OBJECTS_READ = Rule(("Directory.Read.All",), None)
+APPLICATIONS_READ = Rule(("Application.Read.All",), None)
+APPLICATIONS_WRITE = Rule(("Application.ReadWrite.All",), _APPLICATIONS)
+SITES_READ = Rule(("Directory.Read.All",), None)
+SITES_WRITE = Rule(("Directory.ReadWrite.All",), _SITES)
+DIRECTORY_ROLES_READ = Rule(("RoleManagement.Read.Directory",), None)
+DIRECTORY_ROLES_WRITE = Rule(_ROLES, frozenset({"Privileged Role Administrator"}))
+
+# Tenure's own
+RUN_READ = Rule(_EM_READ, _READERS)
+RUN_WRITE = Rule(_EM_WRITE, _IGA)
+GLOBAL_ONLY = Rule()
+ANYBODY = Rule(roles=None)
+
+
+def _stands_for(path: str, table: Iterable[tuple[Rule, str]]) -> Iterable[tuple[str, Rule]]:
+    for rule, lines in table:
+        for line in filter(None, map(str.strip, lines.splitlines())):
+            methods, _, rest = line.partition(" ")
+            for method in methods.split(","):
+                yield f"{method} {path}{rest.strip()}", rule
+
+
+_ENTITLEMENT = (
+    (
+        READ,
+        """
+        GET /catalogs
+        GET /catalogs/{id}
+        GET /catalogs/{id}/accessPackages
+        GET /catalogs/{id}/resources
+        GET /accessPackages
+        GET /accessPackages/{id}
+        GET /accessPackages/{id}/resourceRoleScopes
+        GET /accessPackages/{id}/incompatibleAccessPackages
+        GET /accessPackages/{id}/accessPackagesIncompatibleWith
+        GET /accessPackages/{id}/incompatibleGroups
+        GET /assignmentPolicies
+        GET /assignmentPolicies/{id}
+        GET /assignmentRequests
+        GET /assignments
+        GET /assignments/{id}
+        GET /settings
+        GET /controlConfigurations
+        GET /controlConfigurations/{id}
+        GET /assignments/additionalAccess(accessPackageId='{a}',incompatibleAccessPackageId='{b}')
+        """,
+    ),
+    (CREATE_CATALOGS, "POST /catalogs"),
+    (
+        ORGANIZATIONS_READ,
+        """
+        GET /connectedOrganizations
+        GET /connectedOrganizations/{id}
+        GET /connectedOrganizations/{id}/internalSponsors
+        GET /connectedOrganizations/{id}/externalSponsors
+        """,
+    ),
+    (
+        ADMINISTER,
+        """
+        PATCH /settings
+        PATCH /controlConfigurations/{id}
+        POST /connectedOrganizations
+        PATCH,DELETE /connectedOrganizations/{id}
+        POST /connectedOrganizations/{id}/internalSponsors/$ref
+        POST /connectedOrganizations/{id}/externalSponsors/$ref
+        DELETE /connectedOrganizations/{id}/internalSponsors/{sponsor}/$ref
+        DELETE /connectedOrganizations/{id}/externalSponsors/{sponsor}/$ref
+        """,
+    ),
+    (OWNERS, "PATCH,DELETE /catalogs/{id}\nPOST /resourceRequests"),
+    (
+        PACKAGES,
+        """
+        POST /accessPackages
+        PATCH,DELETE /accessPackages/{id}
+        POST /accessPackages/{id}/resourceRoleScopes
+        DELETE /accessPackages/{id}/resourceRoleScopes/{role_scope}
+        POST /accessPackages/{id}/incompatibleAccessPackages/$ref
+        DELETE /accessPackages/{id}/incompatibleAccessPackages/{other}/$ref
+        POST /accessPackages/{id}/incompatibleGroups/$ref
+        DELETE /accessPackages/{id}/incompatibleGroups/{group}/$ref
+        POST /assignmentPolicies
+        PUT,DELETE /assignmentPolicies/{id}
+        """,
+    ),
+    (MINE_OR_READ, "GET /assignmentRequests/{id}"),
+    (MINE_OR_ASSIGN, "POST /assignmentRequests\nPOST /assignmentRequests/{id}/cancel"),
+    (
+        ASSIGNMENTS,
+        """
+        DELETE /assignmentRequests/{id}
+        POST /assignmentRequests/{id}/reprocess
+        POST /assignmentRequests/{id}/resume
+        POST /assignments/{id}/reprocess
+        """,
+    ),
+    (
+        MINE,
+        """
+        GET /assignmentRequests/filterByCurrentUser(on='{on}')
+        GET /accessPackages/filterByCurrentUser(on='{on}')
+        GET /availableAccessPackages
+        GET /availableAccessPackages/{id}
+        GET /availableAccessPackages/{id}/resourceRoleScopes
+        POST /accessPackages/{id}/getApplicablePolicyRequirements
+        GET /assignments/filterByCurrentUser(on='{on}')
+        GET /accessPackageAssignmentApprovals/filterByCurrentUser(on='{on}')
+        PATCH /accessPackageAssignmentApprovals/{id}/stages/{stage_id}
+        """,
+    ),
+    (
+        MINE_OR_READ_ALL,
+        """
+        GET /accessPackageAssignmentApprovals/{id}
+        GET /accessPackageAssignmentApprovals/{id}/stages
+        GET /accessPackageAssignmentApprovals/{id}/stages/{stage_id}
+        """,
+    ),
+)
+
+_DIRECTORY = (
+    (USERS_READ, "GET /users\nGET /users/$count\nGET /users/{id}"),
+    (
+        USERS_RELATED,
+        """
+        GET /users/{id}/manager
+        GET /users/{id}/directReports
+        GET /users/{id}/sponsors
+        GET /users/{id}/memberOf
+        GET /users/{id}/memberOf/microsoft.graph.group
+        GET /users/{id}/transitiveMemberOf
+        GET /users/{id}/transitiveMemberOf/microsoft.graph.group
+        GET /users/{id}/ownedObjects
+        POST /users/{id}/getMemberGroups
+        POST /users/{id}/getMemberObjects
+        POST /users/{id}/checkMemberGroups
+        POST /users/{id}/checkMemberObjects
+        """,
+    ),
+    (
+        USERS_WRITE,
+        "POST /users\nPATCH /users/{id}\nPUT,DELETE /users/{id}/manager/$ref\n"
+        "POST /users/{id}/sponsors/$ref\nDELETE /users/{id}/sponsors/{sponsor}/$ref",
+    ),
+    (USERS_DELETE, "DELETE /users/{id}\nPOST /directory/deletedItems/{id}/restore"),
+    (USERS_DELETED, "GET /directory/deletedItems/microsoft.graph.user\nGET /directory/deletedItems/{id}"),
+    (GROUPS_READ, "GET /groups\nGET /groups/{id}\nGET /groups/{id}/owners"),
+    (
+        MEMBERS_READ,
+        """
+        GET /groups/{id}/members
+        GET /groups/{id}/members/$count
+        GET /groups/{id}/members/microsoft.graph.user
+        GET /groups/{id}/members/microsoft.graph.group
+        GET /groups/{id}/memberOf
+        GET /groups/{id}/memberOf/microsoft.graph.group
+        GET /groups/{id}/transitiveMemberOf
+        GET /groups/{id}/transitiveMemberOf/microsoft.graph.group
+        GET /groups/{id}/transitiveMembers/microsoft.graph.group
+        POST /groups/{id}/getMemberGroups
+        POST /groups/{id}/getMemberObjects
+        POST /groups/{id}/checkMemberGroups
+        POST /groups/{id}/checkMemberObjects
+        GET /groups/{id}/transitiveMembers
+        GET /groups/{id}/transitiveMembers/microsoft.graph.user
+        """,
+    ),
+    (GROUPS_MAKE, "POST /groups"),
+    (
+        GROUPS_WRITE,
+        """
+        PATCH,DELETE /groups/{id}
+        POST /groups/{id}/owners/$ref
+        DELETE /groups/{id}/owners/{person_id}/$ref
+        DELETE /directoryObjects/{id}
+        """,
+    ),
+    (MEMBERS_WRITE, "POST /groups/{id}/members/$ref\nDELETE /groups/{id}/members/{person_id}/$ref"),
+    (
+        OBJECTS_READ,
+        """
+        GET /directoryObjects/{id}
+        POST /directoryObjects/getByIds
+        POST /directoryObjects/{id}/getMemberGroups
+        POST /directoryObjects/{id}/getMemberObjects
+        POST /directoryObjects/{id}/checkMemberGroups
+        POST /directoryObjects/{id}/checkMemberObjects
+        POST /servicePrincipals/{id}/getMemberGroups
+        POST /servicePrincipals/{id}/getMemberObjects
+        POST /servicePrincipals/{id}/checkMemberGroups
+        POST /servicePrincipals/{id}/checkMemberObjects
+        """,
+    ),
+    (
+        APPLICATIONS_READ,
+        """
+        GET /applications
+        GET /applications/{id}
+        GET /applications/{id}/owners
+        GET /servicePrincipals
+        GET /servicePrincipals/{id}
+        GET /servicePrincipals/{id}/owners
+        GET /servicePrincipals/{id}/appRoleAssignedTo
+        GET /servicePrincipals/{id}/appRoleAssignedTo/{assignment}
+        GET /users/{id}/appRoleAssignments
+        GET /users/{id}/appRoleAssignments/{assignment}
+        """,
+    ),
+    (
+        APPLICATIONS_WRITE,
+        """
+        POST /applications
+        PATCH,DELETE /applications/{id}
+        POST /applications/{id}/owners/$ref
+        DELETE /applications/{id}/owners/{person_id}/$ref
+        POST /servicePrincipals
+        PATCH,DELETE /servicePrincipals/{id}
+        POST /servicePrincipals/{id}/owners/$ref
+        DELETE /servicePrincipals/{id}/owners/{person_id}/$ref
+        POST /servicePrincipals/{id}/appRoleAssignedTo
+        DELETE /servicePrincipals/{id}/appRoleAssignedTo/{assignment}
+        POST /users/{id}/appRoleAssignments
+        DELETE /users/{id}/appRoleAssignments/{assignment}
+        """,
+    ),
+    (SITES_READ, "GET /sites\nGET /sites/{id}\nGET /tenure/sites/{id}/roles\nGET /tenure/sites/{id}/assignments"),
+    (
+        SITES_WRITE,
+        """
+        POST /tenure/sites
+        PATCH,DELETE /tenure/sites/{id}
+        POST /tenure/sites/{id}/assignments
+        DELETE /tenure/sites/{id}/assignments/{assignment}
+        """,
+    ),
+    (
+        DIRECTORY_ROLES_READ,
+        """
+        GET /roleManagement/directory/roleDefinitions
+        GET /roleManagement/directory/roleDefinitions/{id}
+        GET /roleManagement/directory/roleAssignments
+        GET /roleManagement/directory/roleAssignments/{id}
+        """,
+    ),
+    (
+        DIRECTORY_ROLES_WRITE,
+        """
+        POST /roleManagement/directory/roleAssignments
+        DELETE /roleManagement/directory/roleAssignments/{id}
+        """,
+    ),
+    (
+        ROLES_READ,
+        """
+        GET /roleManagement/entitlementManagement/roleDefinitions
+        GET /roleManagement/entitlementManagement/roleDefinitions/{id}
+        GET /roleManagement/entitlementManagement/roleAssignments
+        GET /roleManagement/entitlementManagement/roleAssignments/{id}
+        """,
+    ),
+    (
+        ROLES_GIVE,
+        """
+        POST /roleManagement/entitlementManagement/roleAssignments
+        DELETE /roleManagement/entitlementManagement/roleAssignments/{id}
+        """,
+    ),
+)
+
+_OWN = (
+    (PEOPLE_READ, "GET /people\nGET /people/{id}\nGET /identities\nGET /sources"),
+    (
+        PEOPLE_HOLD,
+        """
+        POST /people/{id}/suspend
+        POST /people/{id}/return
+        POST /identities:link
+        POST /identities:keepApart
+        """,
+    ),
+    (USERS_WRITE, "POST /signIns"),
+    (READ, "GET /populations\nGET /populations/{id}\nGET /packages/{id}/holders"),
+    (ADMINISTER, "POST /populations\nPATCH,DELETE /populations/{id}\nPOST /catalog:apply"),
+    (ASSIGNMENTS, "POST /assignments\nDELETE /assignments/{id}"),
+    (
+        MINE_OR_READ_ALL,
+        "GET /people/{id}/access\nGET /people/{person_id}/deliveries\nGET /notifications",
+    ),
+    (
+        RUN_READ,
+        """
+        GET /status
+        GET /ruleJobs
+        GET /reconciliation
+        GET /notifications/summary
+        GET /audit/verify
+        GET /audit/export
+        GET /audit/key
+        GET /explain
+        GET /access
+        """,
+    ),
+    (RUN_WRITE, "POST /reconciliation/repair\nPOST /audit/seal"),
+    (GLOBAL_ONLY, "POST /audit/people/{person_id}/erase\nPOST /clock"),
+    (ANYBODY, "GET /clock"),
+)
+
+RULES: dict[str, Rule] = {
+    **dict(_stands_for(EM, _ENTITLEMENT)),
+    **dict(_stands_for("/v1.0", _DIRECTORY)),
+    **dict(_stands_for(TENURE, _OWN)),
+    "POST /v1.0/$batch": ANYBODY,  # each part is asked for itself
+}
+"""'<METHOD> <path as declared>' -> rule."""
+
+
+def rule_of(method: str, path: str) -> Rule:
+    """The rule of a declared route; without one, nobody but a Global Administrator gets in."""
+    return RULES.get(f"{method} {path}", GLOBAL_ONLY)
