@@ -16,6 +16,8 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "TENURE_"
+NO_SETTINGS = frozenset({"TENURE_TOKEN"})
+"""Variables that the commands read by themselves."""
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Positive = Annotated[int, Field(gt=0)]
@@ -244,7 +246,7 @@ def variable(setting: str) -> str:
 
 def unknown_variables(environment: Mapping[str, str] = os.environ) -> list[str]:
     """`TENURE_…` variables that no setting reads, sorted: mostly misspelt ones, which would be ignored in silence."""
-    known = {variable(name) for name in Settings.model_fields}
+    known = NO_SETTINGS | {variable(name) for name in Settings.model_fields}
     return sorted(name for name in environment if name.upper().startswith(PREFIX) and name.upper() not in known)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from deploy.cli.common import take_token
 from deploy.cli.endpoints import CommandFailed
 
 
@@ -68,6 +69,7 @@ class Commands(TyperGroup):
             made = only
         command = typer.main.get_command(made)
         command.name = cmd_name
+        take_token(command)
         return command
 
 

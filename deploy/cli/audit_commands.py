@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from deploy.cli.common import credentials
 from deploy.cli.endpoints import CommandFailed, api_url
 from services.audit.decide.verify import Verification
 from services.audit.model import Verdict
@@ -80,7 +81,7 @@ def export(
     """The whole trail as lines of JSON: keys, checkpoints, records. Holds personal data."""
     url = f"{api_url(data_dir, api)}/v1.0/tenure/audit/export"
     try:
-        with httpx.stream("GET", url, timeout=LONG_S) as answer:
+        with httpx.stream("GET", url, timeout=LONG_S, headers=credentials(data_dir, api)) as answer:
             if answer.status_code != httpx.codes.OK:
                 answer.read()
                 raise CommandFailed(_refusal(answer))
@@ -297,7 +298,9 @@ def _get(data_dir: Path, api: str | None, path: str, params: dict[str, str] | No
 def _ask(method: str, data_dir: Path, api: str | None, path: str, **how: Any) -> dict[str, Any]:
     base = api_url(data_dir, api)
     try:
-        answer = httpx.request(method, f"{base}/v1.0/tenure/{path}", timeout=LONG_S, **how)
+        answer = httpx.request(
+            method, f"{base}/v1.0/tenure/{path}", timeout=LONG_S, headers=credentials(data_dir, api), **how
+        )
     except httpx.HTTPError as problem:
         raise CommandFailed(f"{base} does not answer: {problem}") from None
     if answer.status_code != httpx.codes.OK:

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 import deploy.cli.plan as planning
+from deploy.cli.common import credentials
 from deploy.cli.endpoints import CommandFailed, api_url
 
 app = typer.Typer(help="Catalogs by file.", no_args_is_help=True)
@@ -54,12 +55,12 @@ def export_command(
     ] = None,
 ) -> None:
     """Write catalogs, packages, policies and populations as they are, as the YAML that `tenure apply` reads."""
-    typer.echo(_run(planning.export(api_url(data_dir, api), name)), nl=False)
+    typer.echo(_run(planning.export(api_url(data_dir, api), name, headers=credentials(data_dir, api))), nl=False)
 
 
 async def _planned(file: Path, data_dir: Path, api: str | None, as_json: bool) -> None:
     document = planning.read_file(file)
-    found = await planning.plan(api_url(data_dir, api), document)
+    found = await planning.plan(api_url(data_dir, api), document, headers=credentials(data_dir, api))
     if as_json:
         _print_json(planning.plan_as_json(found))
     else:
@@ -68,8 +69,8 @@ async def _planned(file: Path, data_dir: Path, api: str | None, as_json: bool) -
 
 async def _applied(file: Path, data_dir: Path, api: str | None, *, as_json: bool, yes: bool) -> planning.Result | None:
     document = planning.read_file(file)
-    url = api_url(data_dir, api)
-    found = await planning.plan(url, document)
+    url, headers = api_url(data_dir, api), credentials(data_dir, api)
+    found = await planning.plan(url, document, headers=headers)
     if not as_json:
         _show(planning.render(found))
     if not found.is_empty and not yes:
@@ -79,7 +80,7 @@ async def _applied(file: Path, data_dir: Path, api: str | None, *, as_json: bool
         if not await asyncio.to_thread(typer.confirm, "Apply these changes?"):
             _show("Nothing was changed.")
             raise typer.Exit(1)
-    result = planning.Result() if found.is_empty else await planning.apply(url, found)
+    result = planning.Result() if found.is_empty else await planning.apply(url, found, headers=headers)
     if as_json:
         _print_json({"plan": planning.plan_as_json(found), "result": planning.result_as_json(result)})
     elif not found.is_empty:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -40,22 +41,62 @@ def print_json(value: Any) -> None:
 
 
 def client(data_dir: Path, api: str | None, timeout_s: float = 30.0) -> httpx.Client:
-    """An HTTP client on that run's API, with a token of the run's own issuer if it wants one. Raises NothingRunning."""
+    """An HTTP client on that run's API that says who asks. Raises NothingRunning."""
     import httpx  # noqa: PLC0415
 
-    headers = {} if api else _token_for(data_dir)
-    return httpx.Client(base_url=api_url(data_dir, api), timeout=timeout_s, trust_env=False, headers=headers)
+    return httpx.Client(
+        base_url=api_url(data_dir, api), timeout=timeout_s, trust_env=False, headers=credentials(data_dir, api)
+    )
 
 
-def _token_for(data_dir: Path) -> dict[str, str]:
-    run = endpoints(data_dir)
-    if run.auth != "on" or run.issuer is None:
+def credentials(data_dir: Path, api: str | None = None) -> dict[str, str]:
+    """Headers that say who asks: the token that was given, else one of the run's own issuer if the run wants one.
+
+    Raises NothingRunning, where a run has to be found."""
+    if given := _token.get():
+        return {"Authorization": f"Bearer {given}"}
+    run = None if api else endpoints(data_dir)
+    if run is None or run.auth != "on" or run.issuer is None:
         return {}
     from shared.security.development import DevelopmentIssuer  # noqa: PLC0415
     from shared.security.permissions import GLOBAL_ADMINISTRATOR  # noqa: PLC0415
 
-    token = DevelopmentIssuer.of(data_dir).for_app(run.audience or "tenure", [GLOBAL_ADMINISTRATOR])
-    return {"Authorization": f"Bearer {token}"}
+    made = DevelopmentIssuer.of(data_dir).for_app(run.audience or "tenure", [GLOBAL_ADMINISTRATOR])
+    return {"Authorization": f"Bearer {made}"}
+
+
+_token: ContextVar[str | None] = ContextVar("token", default=None)
+
+
+def _remember(said: str | None) -> None:
+    if said:
+        _token.set(said)
+
+
+def _carries_token(
+    token: Annotated[
+        str | None,
+        typer.Option(
+            "--token",
+            envvar="TENURE_TOKEN",
+            callback=_remember,
+            help="Bearer token to ask with. An embedded run that wants one is asked with one of its own.",
+        ),
+    ] = None,
+) -> None:
+    """Never called: its option is what others take."""
+
+
+def take_token(command: Any) -> None:
+    """Give `--token` to a command, and to those within it, that have `--api`."""
+    for inner in getattr(command, "commands", {}).values():
+        take_token(inner)
+    if any(one.name == "api" for one in command.params):
+        carrier = typer.Typer(add_completion=False)
+        carrier.command()(_carries_token)
+        option = next(one for one in typer.main.get_command(carrier).params if one.name == "token")
+        option.expose_value = False
+        command.params.append(option)
 
 
 def asked(http: httpx.Client, method: str, path: str, **options: Any) -> Any:

@@ -18,30 +18,36 @@ from deploy.cli.applying.showing import plan_as_json, render, render_result, res
 ANSWER_S = 120.0
 
 
-async def plan(api_url: str, document: Document | Mapping[str, Any], *, file: str = "catalog.yaml") -> Plan:
+Headers = Mapping[str, str] | None
+"""That say who asks; None: whoever sits at this machine."""
+
+
+async def plan(
+    api_url: str, document: Document | Mapping[str, Any], *, file: str = "catalog.yaml", headers: Headers = None
+) -> Plan:
     """Compare `document` with what is at `api_url`. Plain values are checked first, under the name `file`.
 
     Raises DocumentWrong (with every problem, its line and path) and ApiFailed."""
     wanted = document if isinstance(document, Document) else document_of(document, file)
-    async with client(api_url) as api:
+    async with client(api_url, headers) as api:
         return difference(wanted, await read_present(api, users_of(wanted.contents)), lambda: str(uuid.uuid4()))
 
 
-async def export(api_url: str, name: str | None = None) -> str:
+async def export(api_url: str, name: str | None = None, *, headers: Headers = None) -> str:
     """What is at `api_url`, as a file (YAML) of that name. Raises ApiFailed."""
-    async with client(api_url) as api:
+    async with client(api_url, headers) as api:
         return as_yaml(exported(await read_present(api), name))
 
 
-async def apply(api_url: str, plan: Plan) -> Result:
+async def apply(api_url: str, plan: Plan, *, headers: Headers = None) -> Result:
     """Make it so. The same plan twice is harmless. Raises ApiFailed."""
-    async with client(api_url) as api:
+    async with client(api_url, headers) as api:
         return await make(api, plan)
 
 
-def client(api_url: str) -> httpx.AsyncClient:
+def client(api_url: str, headers: Headers = None) -> httpx.AsyncClient:
     """The API at `api_url`; never by way of a proxy, for it is this machine that answers."""
-    return httpx.AsyncClient(base_url=api_url, timeout=ANSWER_S, trust_env=False)
+    return httpx.AsyncClient(base_url=api_url, timeout=ANSWER_S, trust_env=False, headers=dict(headers or {}))
 
 
 __all__ = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,9 +26,9 @@ class Outcome:
     """Ids of holders or members that are nobody's employee."""
 
 
-async def read_outcome(api: str) -> Outcome:
+async def read_outcome(api: str, headers: Mapping[str, str] | None = None) -> Outcome:
     """Everything, page by page. Raises CommandFailed with the API's own words."""
-    async with httpx.AsyncClient(base_url=api, timeout=60, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=api, timeout=60, trust_env=False, headers=headers) as client:
         numbers = {
             one["id"]: int(one["employeeId"])
             async for one in listed(client, "/v1.0/users", {"$select": "id,employeeId"})

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deploy.cli.common import DEFAULT_DIR, DataDir, complain, console, read_settings, set_up_logs
+from deploy.cli.common import DEFAULT_DIR, DataDir, complain, console, credentials, read_settings, set_up_logs
 from deploy.cli.endpoints import CannotStart, CommandFailed
 
 if TYPE_CHECKING:
@@ -180,11 +180,12 @@ class _Demo:
         from deploy.cli import plan as planning  # noqa: PLC0415
 
         api = self._up.endpoints.api
-        found = await planning.plan(api, document)
+        headers = credentials(self._asked.data_dir)
+        found = await planning.plan(api, document, headers=headers)
         if found.is_empty:
             complain("The catalog is as it should be.")
             return
-        result = await planning.apply(api, found)
+        result = await planning.apply(api, found, headers=headers)
         if not result.is_complete:
             raise CommandFailed(planning.render_result(result))
         complain(f"Catalog: {_summary(found)}")
@@ -195,7 +196,7 @@ class _Demo:
 
         progress = settling.Progress()
         async with AsyncExitStack() as stack:
-            client = await stack.enter_async_context(_client(self._up.endpoints.api))
+            client = await stack.enter_async_context(_client(self._up.endpoints.api, self._asked.data_dir))
             while True:  # what a killed run left to do may keep the services busy
                 with contextlib.suppress(settling.NoAnswer):
                     await settling.look(client, self._up.endpoints.mail, progress, 0)
@@ -207,7 +208,7 @@ class _Demo:
             settled = await self._watch(client, progress, before, feed, stack)
             seconds = settled - began
         changes = feed.result()
-        outcome = await reading.read_outcome(self._up.endpoints.api)
+        outcome = await reading.read_outcome(self._up.endpoints.api, credentials(self._asked.data_dir))
         packages = await asyncio.to_thread(packages_of, folder)
         expected = await asyncio.to_thread(truth.holders_on, folder, packages, until)
         judged = checking.judged(made, given)
@@ -335,10 +336,10 @@ async def _count_now_and_then(client: httpx.AsyncClient, progress: Progress) -> 
         await asyncio.sleep(_COUNT_EVERY_S)
 
 
-def _client(api: str) -> httpx.AsyncClient:
+def _client(api: str, data_dir: Path) -> httpx.AsyncClient:
     import httpx  # noqa: PLC0415
 
-    return httpx.AsyncClient(base_url=api, timeout=60, trust_env=False)
+    return httpx.AsyncClient(base_url=api, timeout=60, trust_env=False, headers=credentials(data_dir))
 
 
 def _documents(folder: Path, catalog: Path | None) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
