@@ -53,7 +53,9 @@ def test_a_run_that_requires_tokens(tmp_path: Path) -> None:
             wait_for(lambda: get(f"{api}{SUMMARY}", application).status_code == 200, apart, apart_log)
             own = json.loads((data_dir / "services" / f"{APART}.json").read_text())["url"]
             assert get(f"{own}{SUMMARY}").status_code == 401
-            assert get(f"{own}{SUMMARY}", ana).status_code == 200
+            assert get(f"{own}{SUMMARY}", ana).status_code == 403
+            reader = token(data_dir, "--as", "ana@example.com", "--role", "Global Reader")
+            assert get(f"{own}{SUMMARY}", reader).status_code == 200
             # The commands bring a token of their own, and the front passes it on.
             status = json.loads(tenure("status", "--json", "--data-dir", str(data_dir)).stdout)
             assert status["services"][APART]["running"]

@@ -393,7 +393,7 @@ async def test_a_resource_says_what_it_wants_to_know_of_whoever_asks_for_it(worl
 
 async def test_the_trail_names_who_edited(world: Any) -> None:
     name = f"Traced {uuid.uuid4()}"
-    headers = {"Tenure-Actor": "person:8a1f"}
+    headers = {"Tenure-Actor": "person:8a1f", "Tenure-Roles": "Identity Governance Administrator"}
     catalog = (await made(world.client, f"{EM}/catalogs", {"displayName": name}, **headers))["id"]
     (fact,) = [fact for fact in await world.facts("catalog.catalogs") if fact["subject"] == catalog]
     assert fact["cause"]["actor"] == "person:8a1f"

@@ -1,0 +1,356 @@
+"""Delegated administration over HTTP: every operation within a catalog, by every role, in a catalog of theirs and in
+another; and who becomes what."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from deploy.embedded import Servers
+from shared.security import operations
+from shared.security.operations import EM, RM, RULES, TENURE
+from shared.security.permissions import DIRECTORY_ROLES
+from shared.security.roles import CatalogRole, scope_of
+from tests.conformance.ground import running
+from tests.conformance.making import Asks, Makes
+
+ROLES_AT = f"{RM}/entitlementManagement/roleAssignments"
+GROUPS_OF_RULES = {
+    operations.READ,
+    operations.PACKAGES,
+    operations.ASSIGNMENTS,
+    operations.OWNERS,
+    operations.MINE_OR_READ,
+    operations.MINE_OR_ASSIGN,
+    operations.ROLES_READ,
+    operations.ROLES_GIVE,
+}
+TENANT_WIDE = {
+    f"GET {EM}/catalogs",
+    f"GET {EM}/accessPackages",
+    f"GET {EM}/assignmentPolicies",
+    f"GET {TENURE}/populations",
+    f"GET {TENURE}/populations/{{id}}",
+    f"GET {ROLES_AT}",
+    f"GET {RM}/entitlementManagement/roleDefinitions",
+    f"GET {RM}/entitlementManagement/roleDefinitions/{{id}}",
+}
+"""What is in no catalog, or lists several: trimmed, not refused."""
+STALE = {"If-Match": 'W/"0"'}
+
+
+@dataclass
+class Site:
+    """A catalog with one of everything in it."""
+
+    catalog: str = ""
+    package: str = ""
+    policy: str = ""
+    request: str = ""
+    """Delivered."""
+    assignment: str = ""
+    ended: str = ""
+    pending: str = ""
+    ownership: str = ""
+    spare: str = ""
+
+
+@dataclass
+class World:
+    asks: Asks
+    makes: Makes
+    people: dict[str, str] = field(default_factory=dict)
+    mine: Site = field(default_factory=Site)
+    other: Site = field(default_factory=Site)
+    holder: str = ""
+    boss: str = ""
+
+    async def send(self, who: str | None, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
+        said = {"Tenure-Actor": f"person:{who}"} if who else {}
+        client: httpx.AsyncClient = self.asks.client
+        return await client.request(method, path, json=body, headers={**said, **headers})
+
+    async def made(self, who: str | None, path: str, body: Any) -> str:
+        answer = await self.send(who, "POST", path, body)
+        assert answer.is_success, answer.text
+        return str(answer.json()["id"])
+
+    async def give(self, role: CatalogRole, principal: str, catalog: str | None) -> str:
+        body = {"principalId": principal, "roleDefinitionId": role.value, "appScopeId": scope_of(catalog)}
+        return await self.made(None, ROLES_AT, body)
+
+    async def site(self) -> Site:
+        makes, one = self.makes, Site()
+        one.catalog = await makes.catalog({})
+        one.package = await makes.package({}, one.catalog)
+        one.policy = await makes.policy({}, one.package)
+        asked = await makes.policy({"displayName": "asked", **makes.approved_by(self.boss)}, one.package)
+        wanted = {"targetId": self.holder, "assignmentPolicyId": one.policy, "accessPackageId": one.package}
+        one.request = await makes.request({"requestType": "adminAdd", "assignment": wanted})
+        said = await makes.request_is(one.request, "delivered")
+        one.assignment = said["assignment"]["id"]
+        one.ended = await makes.assignment(await makes.user({}), one.package, one.policy)
+        someone = await makes.user({})
+        wanted = {"assignmentPolicyId": asked, "accessPackageId": one.package}
+        one.pending = await makes.request({"requestType": "userAdd", "assignment": wanted}, by=someone)
+        await makes.request_is(one.pending, "pendingApproval")
+        one.ownership = await self.give(CatalogRole.OWNER, self.boss, one.catalog)
+        one.spare = await self.give(CatalogRole.READER, self.boss, one.catalog)
+        return one
+
+
+ROLES = {
+    "owner": CatalogRole.OWNER,
+    "packages": CatalogRole.PACKAGE_MANAGER,
+    "assignments": CatalogRole.ASSIGNMENT_MANAGER,
+    "reader": CatalogRole.READER,
+}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def world(servers: Servers) -> AsyncIterator[World]:
+    async with running(servers.endpoints) as client:
+        asks = Asks(client)
+        makes = Makes(asks)
+        asks.admin = await makes.user({})
+        here = World(asks, makes)
+        here.holder, here.boss = await makes.user({}), await makes.user({})
+        for name in (*ROLES, "creator", "member", "nobody"):
+            here.people[name] = await makes.user({})
+        here.mine, here.other = await here.site(), await here.site()
+        for name, role in ROLES.items():
+            await here.give(role, here.people[name], here.mine.catalog)
+        await here.give(CatalogRole.CREATOR, here.people["creator"], None)
+        yield here
+
+
+def body_of(operation: str, at: Site, world: World) -> Any:
+    """A body that is understood; what it asks for need not be possible."""
+    package = {"accessPackage": {"id": at.package}, "displayName": uuid.uuid4().hex}
+    target = {"targetId": world.holder, "assignmentPolicyId": at.policy, "accessPackageId": at.package}
+    itself = {"@odata.id": f"https://tenure.example{EM}/accessPackages/{at.package}"}
+    group = {"@odata.id": f"https://tenure.example/v1.0/groups/{uuid.uuid4()}"}
+    owner = {"principalId": world.boss, "roleDefinitionId": CatalogRole.OWNER.value, "appScopeId": scope_of(at.catalog)}
+    removed = {"requestType": "adminRemove", "catalog": {"id": at.catalog}, "resource": {"id": str(uuid.uuid4())}}
+    bodies = {
+        f"PATCH {EM}/catalogs/{{id}}": {"description": uuid.uuid4().hex},
+        f"POST {EM}/accessPackages": {"displayName": uuid.uuid4().hex, "catalog": {"id": at.catalog}},
+        f"PATCH {EM}/accessPackages/{{id}}": {"description": uuid.uuid4().hex},
+        f"POST {EM}/accessPackages/{{id}}/resourceRoleScopes": {"role": {"originId": "Member_none"}},
+        f"POST {EM}/accessPackages/{{id}}/incompatibleAccessPackages/$ref": itself,
+        f"POST {EM}/accessPackages/{{id}}/incompatibleGroups/$ref": group,
+        f"POST {EM}/assignmentPolicies": package,
+        f"PUT {EM}/assignmentPolicies/{{id}}": package,
+        f"POST {EM}/resourceRequests": removed,
+        f"POST {EM}/assignmentRequests": {"requestType": "adminAdd", "assignment": target},
+        f"POST {EM}/assignmentRequests/{{id}}/resume": {},
+        f"POST {TENURE}/assignments": {"personId": world.holder, "packageId": at.package, "policyId": at.policy},
+        f"POST {ROLES_AT}": owner,
+    }
+    return bodies.get(operation)
+
+
+def path_of(operation: str, at: Site) -> str:
+    """The declared path with ids of that catalog's things."""
+    path = operation.partition(" ")[2]
+    if path in {f"{EM}/assignmentRequests", f"{EM}/assignments"} and operation.startswith("GET "):
+        return f"{path}?$filter=accessPackage/id eq '{at.package}'"
+    ids = {
+        f"{EM}/catalogs/": at.catalog,
+        f"{EM}/accessPackages/": at.package,
+        f"{EM}/assignmentPolicies/": at.policy,
+        f"{EM}/assignmentRequests/": at.request if operation.endswith("/cancel") else at.pending,
+        f"{EM}/assignments/": at.assignment,
+        f"{TENURE}/assignments/": at.ended,
+        f"{TENURE}/packages/": at.package,
+        f"{ROLES_AT}/": at.spare if operation.startswith("DELETE ") else at.ownership,
+    }
+    for start, id in ids.items():
+        if path.startswith(start):
+            path = path.replace("{id}", id)
+    for name in ("{role_scope}", "{other}", "{group}", "{b}"):
+        path = path.replace(name, str(uuid.uuid4()))
+    path = path.replace("{a}", at.package)
+    assert "{" not in path, f"{operation}: say with which ids it is tried"
+    return path
+
+
+@pytest.mark.spec("ROL-1", "ROL-2", "ROL-3")
+@pytest.mark.parametrize(
+    "operation", [name for name, rule in RULES.items() if rule in GROUPS_OF_RULES and name not in TENANT_WIDE]
+)
+async def test_every_operation_by_every_role_in_ones_own_catalog_and_in_another(world: World, operation: str) -> None:
+    rule, method = RULES[operation], operation.partition(" ")[0]
+    may = {name for name, role in ROLES.items() if role in rule.catalog}
+
+    async def tried(name: str, at: Site) -> httpx.Response:
+        headers = STALE if method == "DELETE" else {}
+        body = body_of(operation, at, world)
+        assert body is not None or method in {"GET", "DELETE"} or operation.endswith(("/cancel", "/reprocess"))
+        return await world.send(world.people[name], method, path_of(operation, at), body, **headers)
+
+    strangers = [(name, at) for name in (*ROLES, "creator", "nobody") for at in (world.mine, world.other)]
+    strangers = [(name, at) for name, at in strangers if name not in may or at is world.other]
+    refused = await asyncio.gather(*(tried(name, at) for name, at in strangers))
+    wrong = [
+        (name, "mine" if at is world.mine else "other", one.status_code, one.text[:200])
+        for (name, at), one in zip(strangers, refused, strict=True)
+        if one.status_code != 403
+    ]
+    assert wrong == []
+    for name in sorted(may):
+        allowed = await tried(name, world.mine)
+        assert allowed.status_code != 403, (name, allowed.text)
+        assert allowed.status_code < 500, (name, allowed.text)
+
+
+@pytest.mark.spec("ROL-2")
+async def test_lists_show_what_one_may_see(world: World) -> None:
+    async def seen(name: str, path: str) -> set[str]:
+        answer = await world.send(world.people[name], "GET", path)
+        assert answer.status_code == 200, answer.text
+        return {one["id"] for one in answer.json()["value"]}
+
+    for name in ROLES:
+        assert await seen(name, f"{EM}/catalogs") == {world.mine.catalog}
+        assert world.mine.package in await seen(name, f"{EM}/accessPackages")
+        assert world.other.package not in await seen(name, f"{EM}/accessPackages?$top=999")
+        assert world.mine.policy in await seen(name, f"{EM}/assignmentPolicies")
+        assert world.other.policy not in await seen(name, f"{EM}/assignmentPolicies?$top=999")
+        assert world.other.ownership not in await seen(name, ROLES_AT)
+    assert await seen("creator", f"{EM}/catalogs") == set()
+    assert (await world.send(world.people["nobody"], "GET", f"{EM}/catalogs")).status_code == 403
+
+
+@pytest.mark.spec("ROL-3")
+async def test_lists_of_requests_and_assignments_are_asked_by_one_package(world: World) -> None:
+    for path in (f"{EM}/assignmentRequests", f"{EM}/assignments"):
+        for given in ("", f"?$filter=accessPackage/id ne '{world.other.package}'", "?$filter=state eq 'delivered'"):
+            assert (await world.send(world.people["owner"], "GET", path + given)).status_code == 403, path + given
+        two = f"?$filter=accessPackage/id eq '{world.mine.package}' or accessPackage/id eq '{world.other.package}'"
+        assert (await world.send(world.people["owner"], "GET", path + two)).status_code == 403
+        one = await world.send(
+            world.people["reader"], "GET", f"{path}?$filter=accessPackage/id eq '{world.mine.package}'"
+        )
+        assert len(one.json()["value"]) >= 1
+
+
+@pytest.mark.spec("CAT-5", "ROL-2")
+async def test_who_makes_a_catalog_owns_it_and_says_who_else_does(world: World) -> None:
+    creator, member = world.people["creator"], world.people["member"]
+    catalog = await world.made(creator, f"{EM}/catalogs", {"displayName": f"Mine {uuid.uuid4()}"})
+    assert [one["id"] for one in (await world.send(creator, "GET", f"{EM}/catalogs")).json()["value"]] == [catalog]
+    owned = await world.send(creator, "GET", f"{ROLES_AT}?$filter=principalId eq '{creator}'&$expand=principal")
+    (owner,) = owned.json()["value"]
+    assert owner["roleDefinitionId"] == CatalogRole.OWNER
+    assert owner["appScopeId"] == f"/AccessPackageCatalog/{catalog}"
+    assert owner["principal"]["@odata.type"] == "#microsoft.graph.user"
+    package = await world.made(creator, f"{EM}/accessPackages", {"displayName": "P", "catalog": {"id": catalog}})
+    assert (await world.send(member, "GET", f"{EM}/accessPackages/{package}")).status_code == 403
+    # The members of a group have the roles of the group.
+    group = await world.makes.group({})
+    body = {"principalId": group, "roleDefinitionId": CatalogRole.READER, "appScopeId": scope_of(catalog)}
+    await world.made(creator, ROLES_AT, body)
+    await world.makes.refer(f"/v1.0/groups/{group}/members", f"/v1.0/directoryObjects/{member}")
+
+    async def readable() -> bool:
+        return (await world.send(member, "GET", f"{EM}/accessPackages/{package}")).status_code == 200
+
+    await world.asks.until("a member of the group reads", readable)
+    assert (await world.send(member, "PATCH", f"{EM}/accessPackages/{package}", {"isHidden": True})).status_code == 403
+    # Nobody gives what counts for all catalogs but administrators.
+    tenant = {"principalId": member, "roleDefinitionId": CatalogRole.CREATOR, "appScopeId": "/"}
+    assert (await world.send(creator, "POST", ROLES_AT, tenant)).status_code == 403
+    assert (await world.send(creator, "DELETE", f"{ROLES_AT}/{owner['id']}")).status_code == 204
+    assert (await world.send(creator, "GET", f"{EM}/catalogs/{catalog}")).status_code == 403
+    # An administrator who makes one owns none.
+    admin = {"Tenure-Roles": "Identity Governance Administrator"}
+    answer = await world.send(creator, "POST", f"{EM}/catalogs", {"displayName": f"A {uuid.uuid4()}"}, **admin)
+    scope = scope_of(answer.json()["id"])
+    found = await world.send(None, "GET", f"{ROLES_AT}?$filter=appScopeId eq '{scope}'")
+    assert found.json()["value"] == []
+
+
+@pytest.mark.spec("RES-4", "RES-5")
+async def test_only_who_has_power_over_a_resource_brings_it_into_a_catalog(world: World) -> None:
+    group = await world.makes.group({})
+    asked = {"catalog": {"id": world.mine.catalog}, "resource": {"originId": group, "originSystem": "AadGroup"}}
+
+    async def brought(who: str, kind: str = "adminAdd", **headers: str) -> tuple[int, str]:
+        body = {"requestType": kind, **asked}
+        answer = await world.send(world.people[who], "POST", f"{EM}/resourceRequests", body, **headers)
+        return answer.status_code, answer.json().get("error", {}).get("code", "")
+
+    assert await brought("owner") == (400, "CallerNotResourceOwner")
+    assert (await brought("packages"))[0] == 403
+    await world.makes.refer(f"/v1.0/groups/{group}/owners", f"/v1.0/users/{world.people['packages']}")
+    assert (await brought("packages"))[0] == 403, "not even a group of their own"
+    iga = {"Tenure-Roles": "Identity Governance Administrator"}
+    assert await brought("nobody", **iga) == (400, "CallerNotResourceOwner")
+    assert await brought("nobody", **{"Tenure-Roles": "Groups Administrator"}) == (403, "UnAuthorized")
+    assert (await brought("owner", **{"Tenure-Roles": "Groups Administrator"}))[0] == 201
+    assert await brought("owner", "adminRemove") == (400, "CallerNotResourceOwner")
+    await world.makes.refer(f"/v1.0/groups/{group}/owners", f"/v1.0/users/{world.people['owner']}")
+    assert (await brought("owner", "adminRemove"))[0] == 201
+    application = await world.makes.service_principal({})
+    asked["resource"] = {"originId": application, "originSystem": "AadApplication"}
+    assert await brought("owner") == (400, "CallerNotResourceOwner")
+    assert (await brought("nobody", **iga))[0] == 201
+
+
+@pytest.mark.spec("AUT-1")
+async def test_only_administrators_have_access_given_by_rules(world: World) -> None:
+    rule = {"@odata.type": "#microsoft.graph.attributeRuleMembers", "membershipRule": '(user.department -eq "Nowhere")'}
+    body = {
+        "displayName": uuid.uuid4().hex,
+        "accessPackage": {"id": world.mine.package},
+        "allowedTargetScope": "specificDirectoryUsers",
+        "specificAllowedTargets": [rule],
+        "automaticRequestSettings": {"requestAccessForAllowedTargets": True},
+    }
+    path = f"{EM}/assignmentPolicies"
+    for who in ("owner", "packages"):
+        assert (await world.send(world.people[who], "POST", path, body)).status_code == 403
+    iga = {"Tenure-Roles": "Identity Governance Administrator"}
+    made = await world.send(world.people["nobody"], "POST", path, body, **iga)
+    assert made.status_code == 201, made.text
+    policy = f"{path}/{made.json()['id']}"
+    assert (await world.send(world.people["owner"], "PUT", policy, body)).status_code == 403
+    assert (await world.send(world.people["owner"], "PUT", f"{path}/{world.mine.policy}", body)).status_code == 403
+    assert (await world.send(world.people["owner"], "GET", policy)).status_code == 200
+
+
+async def test_held_directory_roles_count_and_end(world: World) -> None:
+    reader = await world.makes.user({})
+    assert (await world.send(reader, "GET", f"{EM}/accessPackages")).status_code == 403
+    role = DIRECTORY_ROLES["Global Reader"]
+    body = {"principalId": reader, "roleDefinitionId": role, "directoryScopeId": "/"}
+    held = await world.made(None, f"{RM}/directory/roleAssignments", body)
+    for path in ("accessPackages", "assignmentRequests", "assignments"):
+        assert (await world.send(reader, "GET", f"{EM}/{path}")).status_code == 200
+    assert (await world.send(reader, "POST", f"{EM}/catalogs", {"displayName": "x"})).status_code == 403
+    await world.send(None, "DELETE", f"{RM}/directory/roleAssignments/{held}")
+
+    async def over() -> bool:
+        return (await world.send(reader, "GET", f"{EM}/accessPackages")).status_code == 403
+
+    await world.asks.until("the role has ended", over)
+
+
+async def test_who_owns_a_group_writes_it_and_no_other(world: World) -> None:
+    mine, other = await world.makes.group({}), await world.makes.group({})
+    owner, someone = await world.makes.user({}), await world.makes.user({})
+    await world.makes.refer(f"/v1.0/groups/{mine}/owners", f"/v1.0/users/{owner}")
+    link = {"@odata.id": world.asks.url(f"/v1.0/directoryObjects/{someone}")}
+    for group, status in ((mine, 204), (other, 403)):
+        assert (await world.send(owner, "POST", f"/v1.0/groups/{group}/members/$ref", link)).status_code == status
+        assert (await world.send(owner, "PATCH", f"/v1.0/groups/{group}", {"description": "x"})).status_code == status
+    assert (await world.send(owner, "POST", "/v1.0/groups", {"displayName": "x"})).status_code == 403
+    assert (await world.send(owner, "PATCH", f"/v1.0/users/{owner}", {"department": "IT"})).status_code == 403
