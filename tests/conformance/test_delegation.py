@@ -33,6 +33,9 @@ GROUPS_OF_RULES = {
     operations.ROLES_GIVE,
 }
 TENANT_WIDE = {
+    f"GET {EM}/settings",
+    f"GET {EM}/controlConfigurations",
+    f"GET {EM}/controlConfigurations/{{id}}",
     f"GET {EM}/catalogs",
     f"GET {EM}/accessPackages",
     f"GET {EM}/assignmentPolicies",
