@@ -18,6 +18,7 @@ NAMES: tuple[str, ...] = (
     "catalog",
     "assignment",
     "provisioning",
+    "review",
     "notification",
     "audit",
 )

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import AwareDatetime, Field, model_validator
 
 from services.assignment.askings import Askings
-from services.assignment.decide import direct, person, reprocess
+from services.assignment.decide import direct, exclusion, person, reprocess
 from services.assignment.decide.separation import separated
 from services.assignment.decide.settle import REMIND_BEFORE, reminders_past
 from services.assignment.history import History
@@ -64,6 +64,7 @@ _REFUSED: dict[str, type[GraphError]] = {
     "assignedByRule": Conflict,
     "assignmentNotDelivered": Conflict,
     "requestsNotAccepted": Forbidden,
+    "exclusionNotFound": NotFound,
 }
 
 
@@ -145,6 +146,9 @@ class Desk:
         )
         self.ending = Handler(
             direct.end_assignment, by(lambda asked: asked.person_id), looks.look, looks.look_again, person.second_look
+        )
+        self.lifting = Handler(
+            exclusion.lift, by(lambda asked: asked.person_id), looks.look, looks.look_again, person.second_look
         )
         self.reprocessing = Handler(
             reprocess.reprocess, by(lambda asked: asked.person_id), looks.look, looks.look_again, person.second_look
@@ -444,6 +448,8 @@ def _insight(router: APIRouter, desk: Desk, jobs: MongoAggregates, askings: Aski
         asked = await askings.of(holding.assignments.keys())
         return access_of(holding, found["version"], await desk.looks.rules.present(), asked)
 
+    _exclusions(router, desk)
+
     @router.get(TENURE + "/ruleJobs")
     async def rule_jobs(
         running: Annotated[bool, Query(description="Only those not done.")] = False,
@@ -461,6 +467,54 @@ def _insight(router: APIRouter, desk: Desk, jobs: MongoAggregates, askings: Aski
             ],
             "running": await jobs.count({"state.done": False}),
         }
+
+
+def _exclusions(router: APIRouter, desk: Desk) -> None:
+    @router.get(TENURE + "/exclusions")
+    async def exclusions(
+        caller: Asking,
+        package_id: Annotated[str | None, Query(alias="packageId", description="Only of this access package.")] = None,
+        skiptoken: Annotated[str | None, Query(alias="$skiptoken", description="A person's id: those beyond.")] = None,
+        top: Annotated[int, Query(alias="$top", ge=1, le=999)] = 100,
+    ) -> Rendered:
+        """Packages that no rule gives to somebody for a time, because a review took them; by person."""
+        if not may_read(caller):
+            raise NoRight
+        query: dict[str, Any] = {"state.exclusions.package_id": package_id or {"$exists": True}}
+        if skiptoken is not None:
+            query["_id"] = {"$gt": skiptoken}
+        found = await desk.holdings.states(query, limit=top + 1)
+        book = await desk.looks.rules.present()
+        value = [
+            said
+            for one in found[:top]
+            for said in exclusions_of(HOLDING.load(one), book)
+            if package_id in {None, said["packageId"]}
+        ]
+        return {"value": value, **({"@tenure.next": found[top - 1]["_id"]} if len(found) > top else {})}
+
+    @router.delete(TENURE + "/exclusions/{person_id}/{package_id}", status_code=204)
+    async def lift(request: Request, person_id: str, package_id: str, caller: Asking) -> Response:
+        """Take a review's denial back: rules give the package again, if they match."""
+        if not may_administer(caller):
+            raise NoRight
+        asked = exclusion.LiftExclusion(person_id.lower(), package_id.lower())
+        outcome = await desk.platform.run_one(desk.loop, desk.lifting, asked, cause_of(request))
+        if outcome.decision and outcome.decision.refusal:
+            refuse(outcome.decision.refusal)
+        return Response(status_code=204)
+
+
+def exclusions_of(holding: Holding, book: Rulebook) -> list[Rendered]:
+    """What no rule gives to this person, until when and why."""
+    return [
+        {
+            "personId": holding.id,
+            **one.model_dump(mode="json", by_alias=True),
+            "package": book.packages[one.package_id].name if one.package_id in book.packages else None,
+        }
+        for one in holding.exclusions.values()
+    ]
 
 
 _KIT = ("_id", "version", "revision")
@@ -494,6 +548,7 @@ def access_of(
             for grant in holding.grants.values()
         ],
         "withheld": [_withheld(holding, book.packages[id], book) for id in holding.withheld if id in book.packages],
+        "exclusions": exclusions_of(holding, book),
         "nextDate": graph_time(holding.due_at) if holding.due_at else None,
     }
 

@@ -14,6 +14,7 @@ from shared.contracts.assignment import (
     AssignmentKind,
     AssignmentState,
     AssignmentStatus,
+    ExclusionState,
     GrantState,
     HoldingFact,
     HoldingState,
@@ -100,6 +101,8 @@ class Holding:
     due_at: datetime | None = None
     withheld: tuple[str, ...] = ()
     """Packages that a rule would give, were it not for separation of duties; said once, when it began."""
+    exclusions: dict[str, ExclusionState] = field(default_factory=dict)
+    """By package: what no rule gives to this person for a time."""
 
     def having(self, **changes: Any) -> Holding:
         return replace(self, **changes)
@@ -159,6 +162,8 @@ def dump(holding: Holding) -> dict[str, Any]:
     }
     if holding.withheld:
         document["withheld"] = list(holding.withheld)
+    if holding.exclusions:
+        document["exclusions"] = [one.model_dump(by_alias=False) for one in holding.exclusions.values()]
     return document
 
 
@@ -214,6 +219,7 @@ def load(document: dict[str, Any]) -> Holding:
         tuple(document["ended"]),
         document["due_at"],
         tuple(document.get("withheld", ())),
+        {one["package_id"]: ExclusionState.model_validate(one) for one in document.get("exclusions", ())},
     )
 
 
@@ -278,6 +284,7 @@ def public(holding: Holding) -> HoldingState:
             made(GrantState, role=g.role, assignments=g.assignments, deliver=g.deliver, version=g.version)
             for g in holding.grants.values()
         ),
+        exclusions=tuple(holding.exclusions.values()),
         suspended=holding.status is PersonStatus.SUSPENDED,
     )
 

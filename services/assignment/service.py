@@ -9,9 +9,11 @@ from services.assignment.api import routes
 from services.assignment.askings import Askings
 from services.assignment.history import History, KeepingHistory
 from services.assignment.model import HOLDING, RULE_JOB
-from services.assignment.store import Looks, MembershipStore, RuleStore, holdings, rule_jobs
+from services.assignment.store import Looks, MembershipStore, RuleStore, holdings, roster_reader, rule_jobs
+from shared.contracts import topics
 from shared.messaging.callers import Callers
 from shared.messaging.service import Platform, Service, Timer, ring
+from shared.rosters import telling
 from shared.web.guard import Guard
 
 JOBS_AT_ONCE = 20
@@ -29,6 +31,8 @@ def assemble(platform: Platform) -> Service:
     holding_loop = platform.loop(HOLDING, people, KeepingHistory(platform.bus, history))
     job_loop = platform.loop(RULE_JOB, jobs)
     steps = Timer(job_loop, messages.job_steps(platform, holding_loop, people, looks), limit=JOBS_AT_ONCE)
+
+    rosters = telling(platform, topics.ASSIGNMENT_ROSTER_QUESTIONS, topics.ASSIGNMENT_ROSTERS, roster_reader(people))
 
     async def rule_job_steps() -> None:
         # A timer of its own kind: while there is work it takes step after step, without the timers' pause.
@@ -48,6 +52,7 @@ def assemble(platform: Platform) -> Service:
             askings.requests,
             askings.approvals,
             *callers.stores,
+            rosters.store,
         ],
         subscriptions=[
             *messages.person_facts(platform, holding_loop, looks),
@@ -57,10 +62,11 @@ def assemble(platform: Platform) -> Service:
             *messages.catalog_facts(platform, job_loop, people, rules),
             *messages.askings(platform, askings),
             callers.subscription(platform),
+            rosters.subscription,
         ],
         timers=[Timer(holding_loop, messages.dates(looks))],
-        loops=[holding_loop, job_loop],
+        loops=[holding_loop, job_loop, rosters.loop],
         routers=[routes(platform, holding_loop, people, jobs, history, looks, askings, guard)],
         guard=guard,
-        background=[rule_job_steps],
+        background=[rule_job_steps, rosters.background],
     )

@@ -9,7 +9,7 @@ its write it reads the epoch again, and decides again if it moved.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -28,9 +28,12 @@ from services.assignment.rulebook import (
 )
 from shared.clock import Clock
 from shared.contracts.assignment import AssignmentStatus
+from shared.contracts.base import Refusal
 from shared.contracts.catalog import PackageFact, PolicyFact, PopulationFact
 from shared.contracts.directory import MembershipsFact
 from shared.contracts.policy import TargetScope
+from shared.contracts.roster import RosterAbout, RosterEntry, RosterKind
+from shared.rosters import Read, Reader
 from shared.rules import to_mongo
 from shared.rules.properties import HIRE_DATE
 from shared.storage import Database, Documents, Index, MongoAggregates, Replica
@@ -61,6 +64,7 @@ def holdings(database: Database) -> MongoAggregates:
             Index("state.facets.manager", "_id", partial={"state.facets.manager": {"$exists": True}}),
             Index("state.facets.memberOf", "_id", partial={"state.facets.memberOf": {"$exists": True}}),
             Index("state.facets.userPrincipalName"),
+            Index("state.exclusions.package_id", "_id", partial={"state.exclusions": {"$exists": True}}),
         ),
     )
 
@@ -68,6 +72,46 @@ def holdings(database: Database) -> MongoAggregates:
 def rule_jobs(database: Database) -> MongoAggregates:
     """One document a policy, package or population that has changed."""
     return MongoAggregates(database, "rule_jobs", (Index("-state.started_at", "_id"),))
+
+
+def roster_reader(people: MongoAggregates) -> Reader:
+    """Who holds an access package: what a review asks."""
+
+    async def read(about: RosterAbout, after: str | None, limit: int) -> Read:
+        if about.kind is not RosterKind.PACKAGE:
+            reason = Refusal(code="notKept", message=f"Assignment does not know who has: {about.kind.value}.")
+            return Read((), None, True, reason)
+        held: dict[str, Any] = {"package_id": about.id, "status": {"$ne": "scheduled"}}
+        if about.policy_id is not None:
+            held["policy_id"] = about.policy_id
+        query: dict[str, Any] = {"state.assignments": {"$elemMatch": held}}
+        if after is not None:
+            query["_id"] = {"$gt": after}
+        found = await people.states(query, limit=limit)
+        entries = [entry for one in found for entry in _entries(one, about)]
+        return Read(entries, found[-1]["_id"] if found else None, len(found) < limit)
+
+    return read
+
+
+def _entries(holding: Mapping[str, Any], about: RosterAbout) -> Iterator[RosterEntry]:
+    facets = holding["facets"]
+    guest = facets.get("userType") == "guest"
+    if about.guests_only and not guest:
+        return
+    for one in holding["assignments"]:
+        wanted = one["package_id"] == about.id and about.policy_id in {None, one["policy_id"]}
+        if wanted and one["status"] != "scheduled":
+            yield RosterEntry(
+                person_id=holding["_id"],
+                user_type="Guest" if guest else "Member",
+                manager_id=facets.get("manager"),
+                role="",
+                assignment_id=one["id"],
+                policy_id=one["policy_id"],
+                since=one["assigned_at"],
+                by_rule=one["kind"] == "automatic",
+            )
 
 
 class MembershipStore:

@@ -5,10 +5,10 @@ Owns: `people` (a person with the timeline of all that sources said of them), `g
 person: the last one, and the last use of each application), `organizations` (connected ones, with their sponsors) and
 `settings` (one document).
 Hears: HR_URGENT, HR_CHANGES and SIGN_INS (public, in three shapes), MEMBERSHIP_COMMANDS, HELD_ROLE_COMMANDS; its own
-PERSON_FACTS, GROUP_FACTS and MEMBERSHIP_FACTS, for groups that a rule fills.
+PERSON_FACTS, GROUP_FACTS and MEMBERSHIP_FACTS, for groups that a rule fills; DIRECTORY_ROSTER_QUESTIONS, of reviews.
 Says: PERSON_FACTS, GROUP_FACTS, MEMBERSHIP_FACTS, APPLICATION_FACTS, SITE_FACTS, HELD_ROLE_FACTS, SIGN_IN_FACTS,
-ORGANIZATION_FACTS, SETTINGS_FACTS; HR_REJECTED for whatever it could not take, or not yet; HR_CHANGES and HR_URGENT
-once more, for an identity that a human has linked to another person.
+ORGANIZATION_FACTS, SETTINGS_FACTS, DIRECTORY_ROSTERS; HR_REJECTED for whatever it could not take, or not yet;
+HR_CHANGES and HR_URGENT once more, for an identity that a human has linked to another person.
 Answers: `/v1.0/users`, `/v1.0/groups`, `/v1.0/applications`, `/v1.0/servicePrincipals`, `/v1.0/sites`,
 `/v1.0/directoryObjects`, `/v1.0/directory/deletedItems`, `/v1.0/roleManagement/directory`, and under `/v1.0/tenure`
 sites, people with their sources, suspension and return, sign-ins, and identities of which a human has to say who they

@@ -160,6 +160,7 @@ def assemble(platform: Platform) -> Service:
         ],
         timers=[Timer(person_loop, messages.dates(people))],
         loops=[person_loop, group_loop, membership_loop, sign_in_loop, *resources.loops, *organizations.loops],
+        background=resources.background,
         routers=[
             *routes(rooms, answers, resources.guard),
             belonging_routes(rooms, answers, resources.guard),

@@ -300,3 +300,9 @@ class MembershipStore(MongoAggregates):
 def members_of(*group_ids: str) -> Document:
     """Who is in one of these groups: a filter on memberships, which are found in the order of person ids by index."""
     return {"state.member_of": {"$in": list(group_ids)} if len(group_ids) > 1 else group_ids[0]}
+
+
+async def people_shown(people: People, ids: Collection[str]) -> dict[str, tuple[str, str | None]]:
+    """User type and manager, of those who have ever joined."""
+    found = await people.states({"_id": {"$in": list(ids)}, "state.joined": True})
+    return {one["_id"]: (one["attributes"].get("userType") or "Member", one["manager_id"]) for one in found}

@@ -67,12 +67,24 @@ class GrantState(Contract):
     version: int = Field(description="Version of the holding in which `deliver`, or the grant itself, last changed.")
 
 
+class ExclusionState(Contract):
+    """A package that no rule gives to a person for a time, because a review took it from them."""
+
+    package_id: str
+    until: datetime = Field(description="UTC, exclusive.")
+    since: datetime
+    assignment_id: str = Field(description="The assignment that was taken.")
+    cause: Cause = Field(description="The decision that led to it.")
+    detail: str = ""
+
+
 class HoldingState(Contract):
     """All access of one person: live assignments, and for each resource role the assignments that need it."""
 
     person_id: str
     assignments: tuple[AssignmentState, ...] = ()
     grants: tuple[GrantState, ...] = ()
+    exclusions: tuple[ExclusionState, ...] = ()
     suspended: bool = False
 
 
@@ -116,6 +128,21 @@ class AssignmentProgressed(Transition):
 class AssignmentEndsSoon(Transition):
     type: Literal["AssignmentEndsSoon"] = "AssignmentEndsSoon"
     assignment: AssignmentState
+
+
+class PackageExcluded(Transition):
+    """No rule gives the package to this person before `until`."""
+
+    type: Literal["PackageExcluded"] = "PackageExcluded"
+    exclusion: ExclusionState
+
+
+class ExclusionLifted(Transition):
+    """Its time is over, or somebody took it back: rules count again."""
+
+    type: Literal["ExclusionLifted"] = "ExclusionLifted"
+    exclusion: ExclusionState
+    by_hand: bool = False
 
 
 class AssignmentRefused(Transition):
@@ -171,6 +198,8 @@ HoldingTransition = Annotated[
     | AssignmentBegan
     | AssignmentProgressed
     | AssignmentEndsSoon
+    | PackageExcluded
+    | ExclusionLifted
     | AssignmentRefused
     | CommandObeyed
     | CommandRefused
@@ -218,6 +247,10 @@ class EndAssignment(Contract):
     type: Literal["EndAssignment"] = "EndAssignment"
     assignment_id: str
     detail: str = Field("", description="In words, for the history.")
+    not_before: datetime | None = Field(
+        None,
+        description="Of what a rule gives: it is taken all the same, and no rule gives the package again before then.",
+    )
 
 
 class DeliverAgain(Contract):

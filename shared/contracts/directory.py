@@ -274,6 +274,15 @@ class MembershipWish(Contract):
     )
 
 
+class MembershipRemoval(Contract):
+    """Take the person out of the group, whoever put them there by hand: a review has denied it.
+
+    What a rule or an access package gives is refused, for it would come back."""
+
+    id: str = Field(description="Named by the answer, `MembershipObeyed` or `MembershipRefused`.")
+    group_id: str
+
+
 MOST_WISHES = 500
 """In one command, of memberships or of held roles: its answers stay far below the largest fact."""
 
@@ -283,6 +292,5 @@ class SetMemberships(Command):
 
     ce_type: ClassVar[str] = "tenure.directory.set-memberships.v1"
     person_id: str
-    wishes: tuple[MembershipWish, ...] = Field(
-        min_length=1, max_length=MOST_WISHES, description="At most one for a group."
-    )
+    wishes: tuple[MembershipWish, ...] = Field((), max_length=MOST_WISHES, description="At most one for a group.")
+    removals: tuple[MembershipRemoval, ...] = Field((), max_length=MOST_WISHES)

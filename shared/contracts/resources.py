@@ -239,11 +239,16 @@ class HeldRoleWish(RoleAt):
     )
 
 
+class HeldRoleRemoval(RoleAt):
+    """Take the role, whoever gave it by hand: a review has denied it. What an access package gives is refused."""
+
+    id: str = Field(description="Named by the answer, `RoleObeyed` or `RoleRefused`.")
+
+
 class SetHeldRoles(Command):
     """Give a person roles, or take them. One fact answers every wish. Key: the person's id."""
 
     ce_type: ClassVar[str] = "tenure.directory.set-held-roles.v1"
     person_id: str
-    wishes: tuple[HeldRoleWish, ...] = Field(
-        min_length=1, max_length=MOST_WISHES, description="At most one for a role."
-    )
+    wishes: tuple[HeldRoleWish, ...] = Field((), max_length=MOST_WISHES, description="At most one for a role.")
+    removals: tuple[HeldRoleRemoval, ...] = Field((), max_length=MOST_WISHES)

@@ -28,6 +28,8 @@ from shared.contracts.organizations import OrganizationFact, SettingsFact
 from shared.contracts.provisioning import DeliveriesFact
 from shared.contracts.request import RequestFact
 from shared.contracts.resources import ApplicationFact, HeldRolesFact, SetHeldRoles, SiteFact
+from shared.contracts.review import DefinitionFact, InstanceFact, ItemFact, ReviewCommand
+from shared.contracts.roster import AskRoster, RosterFact
 from shared.contracts.signins import SignIn, SignInsFact
 
 FORTNIGHT = timedelta(days=14)
@@ -111,6 +113,14 @@ SIGN_IN_FACTS = Topic(
     "directory.sign-ins", "directory", "person id", SignInsFact, "Who last signed in when, and to which applications."
 )
 
+DIRECTORY_ROSTER_QUESTIONS = Topic(
+    "directory.roster-questions", "directory", "roster id", AskRoster,
+    "A review asks who is in a group, or has a role of an application or of the directory.", partitions=1,
+)  # fmt: skip
+DIRECTORY_ROSTERS = Topic(
+    "directory.rosters", "directory", "roster id", RosterFact, "Who that is, in numbered pages.", partitions=1
+)
+
 CATALOG_FACTS = Topic("catalog.catalogs", "catalog", "catalog id", CatalogFact, "Catalogs.", partitions=1)
 RESOURCE_FACTS = Topic(
     "catalog.resources", "catalog", "resource id", ResourceFact, "Resources of catalogs.", partitions=1
@@ -152,6 +162,29 @@ RULE_JOB_FACTS = Topic(
     partitions=1,
 )  # fmt: skip
 
+ASSIGNMENT_ROSTER_QUESTIONS = Topic(
+    "assignment.roster-questions", "assignment", "roster id", AskRoster, "A review asks who holds an access package.",
+    partitions=1,
+)  # fmt: skip
+ASSIGNMENT_ROSTERS = Topic(
+    "assignment.rosters", "assignment", "roster id", RosterFact, "Who that is, in numbered pages.", partitions=1
+)
+
+REVIEW_COMMANDS = Topic(
+    "review.commands", "review", "instance id", ReviewCommand, "A definition begins an instance, or closes one.",
+    partitions=1,
+)  # fmt: skip
+REVIEW_DEFINITION_FACTS = Topic(
+    "review.definitions", "review", "definition id", DefinitionFact, "Review campaigns.", partitions=1
+)
+REVIEW_INSTANCE_FACTS = Topic(
+    "review.instances", "review", "instance id", InstanceFact, "How far each run of a review is, and who is asked.",
+    partitions=1,
+)  # fmt: skip
+REVIEW_ITEM_FACTS = Topic(
+    "review.decisions", "review", "person id", ItemFact, "What was decided about somebody's access, and carried out."
+)
+
 DELIVERY_FACTS = Topic(
     "provisioning.deliveries", "provisioning", "person id", DeliveriesFact, "How far each grant has come."
 )
@@ -192,6 +225,8 @@ TABLE: tuple[Topic, ...] = (
     HELD_ROLE_FACTS,
     HELD_ROLE_COMMANDS,
     SIGN_IN_FACTS,
+    DIRECTORY_ROSTER_QUESTIONS,
+    DIRECTORY_ROSTERS,
     CATALOG_FACTS,
     RESOURCE_FACTS,
     PACKAGE_FACTS,
@@ -205,6 +240,12 @@ TABLE: tuple[Topic, ...] = (
     HOLDING_FACTS,
     USE_ANSWERS,
     RULE_JOB_FACTS,
+    ASSIGNMENT_ROSTER_QUESTIONS,
+    ASSIGNMENT_ROSTERS,
+    REVIEW_COMMANDS,
+    REVIEW_DEFINITION_FACTS,
+    REVIEW_INSTANCE_FACTS,
+    REVIEW_ITEM_FACTS,
     DELIVERY_FACTS,
     NOTIFICATIONS,
     TRAIL_HEADS,

@@ -201,6 +201,24 @@ class MongoAggregates:
             found = await self._collection.find(query, {field: 1}).to_list(None)
         return [(document["_id"], _at(document, field)) for document in found]
 
+    async def tally(self, query: dict[str, Any], field: str) -> dict[str, int]:
+        """How many documents that match have each value of the dotted `field`."""
+        stages: list[dict[str, Any]] = [{"$match": query}, {"$group": {"_id": f"${field}", "n": {"$sum": 1}}}]
+        with telling_errors():
+            found = await self._collection.aggregate(stages).to_list(None)
+        return {str(one["_id"]): int(one["n"]) for one in found}
+
+    async def distinct(
+        self, query: dict[str, Any], field: str, *, after: str | None = None, limit: int = 0
+    ) -> list[str]:
+        """Values of the dotted `field`, a text or a list of them, in order, beyond `after`."""
+        stages: list[dict[str, Any]] = [{"$match": query}, {"$unwind": f"${field}"}, {"$group": {"_id": f"${field}"}}]
+        stages += [{"$match": {"_id": {"$gt": after}}}] * (after is not None)
+        stages += [{"$sort": {"_id": 1}}, *([{"$limit": limit}] if limit else [])]
+        with telling_errors():
+            found = await self._collection.aggregate(stages).to_list(None)
+        return [str(one["_id"]) for one in found]
+
     async def count(self, query: dict[str, Any] | None = None) -> int:
         with telling_errors():
             if not query:

@@ -10,9 +10,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 from services.assignment.decide.direct import AssignDirectly, by_rule, why_not
+from services.assignment.decide.exclusion import excluded
 from services.assignment.decide.look import Look
 from services.assignment.decide.reprocess import given_anew
-from services.assignment.decide.settle import Said, add, called_for, end, make_way, reminders_past, settle
+from services.assignment.decide.settle import (
+    Said,
+    add,
+    called_for,
+    end,
+    make_way,
+    reminders_past,
+    settle,
+    would_be_given,
+)
 from services.assignment.model import Assignment, Holding, public_assignment
 from shared.contracts.assignment import (
     AddAssignment,
@@ -104,12 +114,17 @@ def _end(holding: Holding, command: AssignmentCommand, order: EndAssignment, at:
     one = holding.assignments.get(order.assignment_id)
     if one is None:
         return _obeyed(holding, command, at, already=True)  # whatever ended it: nothing is left to be taken away
-    if one.automatic and called_for(holding, one, at):
+    by_a_rule = called_for(holding, one, at) if one.automatic else would_be_given(holding, one.package_id, at)
+    excludes = by_a_rule and order.not_before is not None and order.not_before > at.now
+    if one.automatic and by_a_rule and not excludes:
         return _refused(holding, command, by_rule(one))
     said: Said = [_answer(command)]
     assignments = dict(holding.assignments)
     end(assignments, one, EndReason.REMOVED, said, order.detail)
-    return settle(holding.having(assignments=assignments), at, said, known=holding)
+    after = holding.having(assignments=assignments)
+    if excludes:
+        after = excluded(after, one, order, at, said)
+    return settle(after, at, said, known=holding)
 
 
 def _deliver_again(holding: Holding, command: AssignmentCommand, order: DeliverAgain, at: At) -> Decision[Holding]:

@@ -39,6 +39,7 @@ def person_changed(holding: Holding | None, fact: PersonFact, at: Circumstances[
         before.ended,
         before.due_at,
         before.withheld,
+        before.exclusions,
     )
     return settle(now, at, known=before)
 

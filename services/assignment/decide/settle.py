@@ -4,13 +4,15 @@ Every act ends here, so one holding is always the outcome of the same rules, wha
 
 1. who has left keeps nothing; what has run out ends, what has begun is held;
 2. rules give and take, the latter after the policy's grace period or never: a package is held once; a direct
-   assignment wins, and a rule takes over when it ends; no rule gives against separation of duties;
+   assignment wins, and a rule takes over when it ends; no rule gives against separation of duties, nor what a review
+   keeps from this person for a time;
 3. a grant exists exactly while an assignment needs it, and is delivered exactly while the person is active;
 4. an assignment is as far as the deliveries of its grants are.
 """
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -29,6 +31,8 @@ from shared.contracts.assignment import (
     AssignmentRefused,
     AssignmentStatus,
     EndReason,
+    ExclusionLifted,
+    ExclusionState,
     GrantGiven,
     GrantTaken,
 )
@@ -55,6 +59,7 @@ def settle(holding: Holding, at: Circumstances[Look], said: Said | None = None, 
     said = [] if said is None else said
     rules = at.context.rules
     assignments = dict(holding.assignments)
+    exclusions = _in_force(holding.exclusions, at.now, said) if holding.exclusions else holding.exclusions
     held_back, withheld = False, holding.withheld
     if holding.status is PersonStatus.LEFT:
         withheld = ()
@@ -62,10 +67,10 @@ def settle(holding: Holding, at: Circumstances[Look], said: Said | None = None, 
             end(assignments, one, EndReason.LEFT, said)
     else:
         _by_date(assignments, at.now, said)
-        held_back, withheld = _by_rules(holding, assignments, at, said)
+        held_back, withheld = _by_rules(holding, assignments, exclusions, at, said)
     grants = _grants(holding, assignments, rules, at.version, said)
     _progress(holding, assignments, grants, rules, said)
-    due_at = _next_date(holding, assignments, rules, at.now)
+    due_at = _next_date(holding, assignments, exclusions, rules, at.now)
     if held_back:
         retry = at.now + LOOK_AGAIN_AFTER
         due_at = min(due_at, retry) if due_at else retry
@@ -75,6 +80,7 @@ def settle(holding: Holding, at: Circumstances[Look], said: Said | None = None, 
         and assignments == known.assignments
         and grants == known.grants
         and withheld == known.withheld
+        and exclusions == known.exclusions
         and due_at == known.due_at
     ):
         return Decision(known)
@@ -95,8 +101,16 @@ def settle(holding: Holding, at: Circumstances[Look], said: Said | None = None, 
         ended,
         due_at,
         withheld,
+        exclusions,
     )
     return Decision(settled, tuple(said))
+
+
+def _in_force(exclusions: dict[str, ExclusionState], now: datetime, said: Said) -> dict[str, ExclusionState]:
+    """Those whose time is not over."""
+    over = [one for one in exclusions.values() if one.until <= now]
+    said += [ExclusionLifted(exclusion=one) for one in over]
+    return {id: one for id, one in exclusions.items() if one not in over} if over else exclusions
 
 
 def _was_by_hand(ended: Transition) -> bool:
@@ -161,8 +175,14 @@ def reminders_past(ends_at: datetime | None, now: datetime) -> int:
     return 0 if ends_at is None else sum(ends_at - before <= now for before in REMIND_BEFORE)
 
 
-def _next_date(holding: Holding, assignments: dict[str, Assignment], rules: Rulebook, now: datetime) -> datetime | None:
-    dates: list[datetime] = []
+def _next_date(
+    holding: Holding,
+    assignments: dict[str, Assignment],
+    exclusions: dict[str, ExclusionState],
+    rules: Rulebook,
+    now: datetime,
+) -> datetime | None:
+    dates = [one.until for one in exclusions.values()]
     for one in assignments.values():
         if one.scheduled:
             dates.append(one.starts_at)
@@ -181,7 +201,11 @@ def _next_date(holding: Holding, assignments: dict[str, Assignment], rules: Rule
 
 
 def _by_rules(  # noqa: PLR0912 (one a case, in the order in which they win)
-    holding: Holding, assignments: dict[str, Assignment], at: Circumstances[Look], said: Said
+    holding: Holding,
+    assignments: dict[str, Assignment],
+    excluded: Container[str],
+    at: Circumstances[Look],
+    said: Said,
 ) -> tuple[bool, tuple[str, ...]]:
     """Give and take by rule. Returns whether something was not taken because a dead letter may speak against it, and
     the packages not given for separation of duties."""
@@ -217,7 +241,7 @@ def _by_rules(  # noqa: PLR0912 (one a case, in the order in which they win)
     withheld: tuple[str, ...] = ()
     for policy_id in sorted(matching, key=rules.order) if len(matching) > 1 else matching:
         package_id = rules.policies[policy_id].package_id
-        if package_id in held or not rules.may_add(policy_id):
+        if package_id in held or package_id in excluded or not rules.may_add(policy_id):
             continue
         held.add(package_id)
         reason = separated(holding.id, assignments, holding.groups, rules.packages[package_id], rules)
@@ -246,6 +270,12 @@ def called_for(holding: Holding, one: Assignment, at: Circumstances[Look]) -> bo
     return (
         one.policy_id in matching or one.policy_id in undecided or _first(matching, one.package_id, rules) is not None
     )
+
+
+def would_be_given(holding: Holding, package_id: str, at: Circumstances[Look]) -> bool:
+    """Whether a rule gives this package to the person now, were it not held."""
+    matching, _ = _matching(holding, at.context.rules, at.now)
+    return _first(matching, package_id, at.context.rules) is not None
 
 
 def _first(matching: set[str], package_id: str, rules: Rulebook) -> str | None:

@@ -88,13 +88,17 @@ def shown(state: HeldRolesState) -> HeldRolesState:
 
 
 def command(state: HeldRolesState | None, asked: SetHeldRoles, at: Circumstances[Offered]) -> Decision[HeldRolesState]:
-    """Provisioning asks. Every wish is answered, a repeat too: it asks again until it has heard an answer."""
+    """Provisioning or a review asks. Everything is answered, a repeat too: they ask again until they have heard an
+    answer."""
     before = state or HeldRolesState(person_id=asked.person_id)
     by_key = {one.key: one for one in before.roles}
     said: list[Transition] = []
     for wish in asked.wishes:
         role = _plain(wish)
         by_key[role.key] = _follow(by_key.get(role.key) or _not_held(asked.person_id, role), role, wish, at, said)
+    for removal in asked.removals:
+        role = _plain(removal)
+        by_key[role.key] = _removed(by_key.get(role.key) or _not_held(asked.person_id, role), role, removal.id, said)
     kept = (one for one in by_key.values() if one.obeyed or one.held)
     # A new object even if nothing moved: the answers are a version of their own.
     return Decision(HeldRolesState(person_id=before.person_id, roles=tuple(kept)), tuple(said))
@@ -123,6 +127,20 @@ def _follow(
             "repairs": wish.repair,
         }
     )
+
+
+def _removed(before: HeldRoleState, role: RoleAt, id: str, said: list[Transition]) -> HeldRoleState:
+    """The role without what was given by hand. What a package gives would come back: refused, saying so."""
+    if before.held and before.by_grant:
+        text = f"An access package gives the role {role.key}: review that."
+        reason = Refusal(code="givenByPackage", message=text)
+        said.append(RoleRefused(role=role, command_id=id, grant_version=0, reason=reason))
+        return before
+    said.append(RoleObeyed(role=role, command_id=id, grant_version=0, already=not before.held))
+    if not before.held:
+        return before
+    said.append(RoleTaken(role=role))
+    return before.model_copy(update={"held": False, "by_hand": False, "since": None})
 
 
 def give(state: HeldRolesState | None, asked: GiveByHand, at: Circumstances[Offered]) -> Decision[HeldRolesState]:

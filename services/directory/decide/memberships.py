@@ -16,6 +16,7 @@ from shared.contracts.directory import (
     MemberRemoved,
     MembershipObeyed,
     MembershipRefused,
+    MembershipRemoval,
     MembershipState,
     MembershipWish,
     SetMemberships,
@@ -54,11 +55,12 @@ def named_by(asked: SetMemberships | SetByHand) -> set[str]:
     fault."""
     if isinstance(asked, SetByHand):
         return {asked.group_id}
-    return {wish.group_id for wish in asked.wishes if wish.member}
+    return {wish.group_id for wish in asked.wishes if wish.member} | {one.group_id for one in asked.removals}
 
 
 def command(state: Memberships | None, asked: SetMemberships, at: Circumstances[Groups]) -> Decision[Memberships]:
-    """Provisioning asks. Every wish is answered, a repeat too: it asks again until it has heard an answer."""
+    """Provisioning or a review asks. Everything is answered, a repeat too: they ask again until they have heard an
+    answer."""
     person = state or Memberships(asked.person_id)
     by_group = dict(person.by_group)
     said: list[Transition] = []
@@ -67,6 +69,10 @@ def command(state: Memberships | None, asked: SetMemberships, at: Circumstances[
         after = _follow(before, wish, at, said)
         if after is not before:
             by_group[wish.group_id] = after
+    for removal in asked.removals:
+        by_group[removal.group_id] = _removed(
+            by_group.get(removal.group_id) or _no_member(removal.group_id), removal, at, said
+        )
     # A new object even if nothing moved: the answers are a version of their own.
     return Decision(Memberships(person.person_id, by_group), tuple(said))
 
@@ -95,6 +101,31 @@ def _follow(
         obeyed=wish.grant_version,
         repairs=wish.repair,
     )
+
+
+def _removed(
+    before: MembershipState, removal: MembershipRemoval, at: Circumstances[Groups], said: list[Transition]
+) -> MembershipState:
+    """The membership without what was added by hand. What would come back by itself is refused, saying why."""
+    if before.member and (reason := _comes_back(before, at)):
+        said.append(MembershipRefused(group_id=before.group_id, command_id=removal.id, grant_version=0, reason=reason))
+        return before
+    said.append(
+        MembershipObeyed(group_id=before.group_id, command_id=removal.id, grant_version=0, already=not before.member)
+    )
+    if not before.member:
+        return before
+    said.append(_moved(before.group_id, False))
+    return before.model_copy(update={"member": False, "by_hand": False, "since": None})
+
+
+def _comes_back(before: MembershipState, at: Circumstances[Groups]) -> Refusal | None:
+    if before.group_id in at.context.dynamic:
+        return at.context.refusal(before.group_id)
+    if before.by_grant:
+        text = f"An access package gives the membership of the group {before.group_id}: review that."
+        return Refusal(code="givenByPackage", message=text)
+    return None
 
 
 def by_hand(state: Memberships | None, asked: SetByHand, at: Circumstances[Groups]) -> Decision[Memberships]:

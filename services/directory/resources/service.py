@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import APIRouter
@@ -11,6 +12,7 @@ from services.directory.api import Rooms
 from services.directory.decide import applications, held_roles, sites
 from services.directory.resources.api import ResourceRooms, routes
 from services.directory.resources.objects import object_routes
+from services.directory.resources.rosters import roster_reader
 from services.directory.resources.store import (
     Applications,
     HeldRoles,
@@ -38,6 +40,7 @@ from shared.messaging.decision import AggregateKind, Handler, by
 from shared.messaging.loop import Loop
 from shared.messaging.service import Platform, Store, Subscription
 from shared.web.guard import Guard
+from shared.rosters import telling
 
 APPLICATION = AggregateKind[ApplicationState](
     name="application",
@@ -77,6 +80,7 @@ class Part:
     loops: list[Loop[Any]]
     routers: list[APIRouter]
     guard: Guard
+    background: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
 
 def assemble_resources(platform: Platform, directory: Rooms, route_class: type[Any]) -> Part:
@@ -104,12 +108,16 @@ def assemble_resources(platform: Platform, directory: Rooms, route_class: type[A
     obeying = Handler[HeldRolesState, SetHeldRoles, held_roles.Offered](
         held_roles.command, by(lambda asked: asked.person_id), held_store.look
     )
+    reader = roster_reader(directory.people, directory.groups, directory.memberships, application_store, held_store)
+    rosters = telling(platform, topics.DIRECTORY_ROSTER_QUESTIONS, topics.DIRECTORY_ROSTERS, reader)
     return Part(
-        stores=[application_store, site_store, held_store, definitions],
+        stores=[application_store, site_store, held_store, definitions, rosters.store],
         subscriptions=[
-            platform.hears(topic, held_loop, obeying) for topic in topics.lanes_of(topics.HELD_ROLE_COMMANDS)
+            *(platform.hears(topic, held_loop, obeying) for topic in topics.lanes_of(topics.HELD_ROLE_COMMANDS)),
+            rosters.subscription,
         ],
-        loops=[rooms.application_loop, rooms.site_loop, held_loop],
+        loops=[rooms.application_loop, rooms.site_loop, held_loop, rosters.loop],
+        background=[rosters.background],
         routers=[*routes(rooms, route_class, guard), object_routes(rooms, route_class, guard)],
         guard=guard,
     )

@@ -1,0 +1,653 @@
+"""What review answers over HTTP: `/identityGovernance/accessReviews`, as Graph has it.
+
+Source: reference/graph-api-operations.md 4.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import Annotated, Any, Literal, NoReturn
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from services.review import graph
+from services.review.decide import definitions, instances, items
+from services.review.messages import STEP, Desk
+from services.review.model import (
+    Definition,
+    Instance,
+    Item,
+    Stage,
+    load_definition,
+    load_instance,
+    load_item,
+)
+from services.review.store import DEFINITIONS, INSTANCES, ITEMS, REVIEWERS, STAGES, THERE, mine
+from shared.contracts.base import Refusal
+from shared.contracts.review import Verdict
+from shared.messaging.loop import Loop
+from shared.security.caller import Caller
+from shared.storage import Answers, MongoAggregates
+from shared.web.caller import Asking, cause_of
+from shared.web.errors import BadRequest, Conflict, Forbidden, GraphError, NoRight, NotFound
+from shared.web.graph_model import graph_time
+from shared.web.idempotency import IdempotencyKey, answering_once, made_id
+from shared.web.odata import ListQuery, read_query
+from shared.web.odata.options import read_shape
+from shared.web.paging import answer_list, context_url, list_query
+
+AR = "/v1.0/identityGovernance/accessReviews"
+DEFINITIONS_AT = f"{AR}/definitions"
+ONE = f"{DEFINITIONS_AT}/{{id}}"
+RUNS_AT = f"{ONE}/instances"
+RUN = f"{RUNS_AT}/{{instance_id}}"
+CONTEXT = "identityGovernance/accessReviews/definitions"
+
+WRITERS = ("Identity Governance Administrator", "User Administrator", "Privileged Role Administrator")
+READERS = (*WRITERS, "Global Reader", "Security Reader", "Security Administrator")
+
+Query = Annotated[ListQuery, Depends(list_query(DEFINITIONS))]
+RunQuery = Annotated[ListQuery, Depends(list_query(INSTANCES))]
+ItemQuery = Annotated[ListQuery, Depends(list_query(ITEMS))]
+Rendered = dict[str, Any]
+
+_REFUSED: dict[str, type[GraphError]] = {
+    "notFound": NotFound,
+    "notReviewer": Forbidden,
+    "fallbackReviewersRemoved": Conflict,
+}
+
+
+def refuse(refusal: Refusal) -> NoReturn:
+    """The refusal of a decision, as Graph says it."""
+    kind = _REFUSED.get(refusal.code, BadRequest)
+    raise kind(refusal.message, code="ResourceNotFound" if kind is NotFound else refusal.code)
+
+
+def may_write(caller: Caller) -> bool:
+    """Whether the caller may make, change, stop and apply reviews."""
+    return caller.permits("AccessReview.ReadWrite.All") and (not caller.is_person or caller.has_role(*WRITERS))
+
+
+def may_read(caller: Caller) -> bool:
+    """Whether the caller may see every review."""
+    return caller.permits("AccessReview.Read.All") and (not caller.is_person or caller.has_role(*READERS))
+
+
+def signed_in(caller: Caller) -> str:
+    """Raises Forbidden for applications and the operator, who review nothing."""
+    if caller.person_id is None:
+        raise Forbidden("Only a person who is signed in can do this.")
+    return caller.person_id
+
+
+def as_reviewer(on: str) -> None:
+    """Raises BadRequest for anything but the one option there is."""
+    if on.lower() != "reviewer":
+        raise BadRequest(f"'{on[:64]}' is not one that reviews can be filtered by: reviewer.", target="on")
+
+
+class Counter:
+    """Reception: finds what a request is about, and who may see it."""
+
+    def __init__(self, desk: Desk, campaigns: MongoAggregates) -> None:
+        self.desk = desk
+        self.campaigns = campaigns
+        self.runs = desk.runs
+        self.around = desk.around
+
+    async def waiting(self, find: Callable[[], Awaitable[Any]]) -> Any:
+        """What `find` finds, looked for until what is on its way has had the time to arrive."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self.desk.platform.settings.read_wait_s
+        while (found := await find()) is None and loop.time() < until:  # noqa: ASYNC110 (another step brings it)
+            await asyncio.sleep(0.03)
+        return found
+
+    async def definition(self, id: str, caller: Caller) -> Definition:
+        """Raises NotFound, NoRight."""
+        found = await self.campaigns.states({"_id": id.lower(), **THERE}, limit=1)
+        if not found:
+            raise NotFound("The resource was not found.")
+        one = load_definition(found[0])
+        if not may_read(caller) and caller.person_id != one.state.created_by and not await self.reviews(one.id, caller):
+            raise NoRight
+        return one
+
+    async def reviews(self, definition_id: str, caller: Caller) -> bool:
+        if caller.person_id is None:
+            return False
+        scope = {"$and": [{"state.definition_id": definition_id}, await self.runs.reviewed_by(caller.person_id)]}
+        return bool(await self.runs.instances.ids(scope, limit=1))
+
+    async def run(self, definition_id: str, id: str, caller: Caller) -> Instance:
+        """Raises NotFound, NoRight."""
+        await self.definition(definition_id, caller)
+
+        async def find() -> Instance | None:
+            found = (await self.runs.of([id.lower()])).get(id.lower())
+            return found if found is not None and found.definition.id == definition_id.lower() else None
+
+        one: Instance | None = await self.waiting(find)
+        if one is None:
+            raise NotFound("The resource was not found.")
+        return one
+
+    async def item(self, instance: Instance, id: str) -> Item:
+        """Raises NotFound."""
+        found = await self.runs.items.states({"_id": id.lower(), "state.instance_id": instance.id}, limit=1)
+        if not found:
+            raise NotFound("The resource was not found.")
+        return load_item(found[0])
+
+    async def names(
+        self, request: Request, people: Sequence[str | None], instance: Instance | None = None
+    ) -> graph.Names:
+        known = await self.around.people.get({one for one in people if one})
+        applications = await self.around.applications.get([instance.resource.id] if instance else [])
+        base = str(request.base_url).rstrip("/")
+        return graph.Names(known, base, {id: one["app_id"] for id, one in applications.items()})
+
+    async def act(self, request: Request, loop: Loop[Any], handler: Any, message: Any) -> Any:
+        outcome = await self.desk.platform.run_one(loop, handler, message, cause_of(request))
+        assert outcome.decision is not None
+        if outcome.decision.refusal:
+            refuse(outcome.decision.refusal)
+        return outcome.decision.state
+
+    async def list_runs(self, request: Request, query: ListQuery, scope: dict[str, Any], context: str) -> Rendered:
+        async def find(q: ListQuery) -> list[Rendered]:
+            found = await self.runs.instances.states(q.mongo_filter(scope), sort=q.sort, skip=q.skip, limit=q.limit)
+            return [{"_id": one["_id"], "state": one, "said": graph.instance_said(load_instance(one))} for one in found]
+
+        return await answer_list(
+            request,
+            replace(query, count=True),  # these lists are counted unasked, as Graph's are
+            find=find,
+            render=lambda one: one["said"],
+            context=context,
+            total=lambda q: self.runs.instances.count(q.total_filter(scope)),
+        )
+
+    async def list_items(
+        self, request: Request, query: ListQuery, instance: Instance, scope: dict[str, Any], *, mine: bool
+    ) -> Rendered:
+        hidden = mine and not instance.definition.settings.decision_histories_for_reviewers_enabled
+
+        async def find(q: ListQuery) -> list[Rendered]:
+            found = await self.runs.items.states(q.mongo_filter(scope), sort=q.sort, skip=q.skip, limit=q.limit)
+            people = [id for one in found for id in (one["person_id"], one["decided_by"])]
+            names = await self.names(request, people, instance)
+            return [
+                {
+                    "_id": one["_id"],
+                    "state": one,
+                    "said": {
+                        **graph.item_said(load_item(one), instance, names, earlier_hidden=hidden),
+                        **({"insights": []} if any(e.name == "insights" for e in q.expand) else {}),
+                    },
+                }
+                for one in found
+            ]
+
+        return await answer_list(
+            request,
+            replace(query, count=True),
+            find=find,
+            render=lambda one: one["said"],
+            context="Collection(accessReviewInstanceDecisionItem)",
+            total=lambda q: self.runs.items.count(q.total_filter(scope)),
+        )
+
+
+def router(desk: Desk, campaigns: MongoAggregates, answers: Answers) -> APIRouter:
+    """Every route of this service."""
+    routes = APIRouter(tags=["review"], route_class=answering_once(answers))
+    counter = Counter(desk, campaigns)
+    _definitions(routes, counter)
+    _instances(routes, counter)
+    _acts(routes, counter)
+    _decisions(routes, counter)
+    _stages(routes, counter)
+    _decisions_of_stages(routes, counter)
+    return routes
+
+
+def _definitions(routes: APIRouter, counter: Counter) -> None:
+    desk = counter.desk
+    writing = desk.about_definitions(definitions.write)
+    deleting = desk.about_definitions(definitions.delete)
+
+    async def listed(request: Request, query: ListQuery, scope: dict[str, Any], context: str) -> Rendered:
+        scoped = {"$and": [THERE, scope]} if scope else THERE
+
+        async def find(q: ListQuery) -> list[Rendered]:
+            found = await counter.campaigns.states(q.mongo_filter(scoped), sort=q.sort, skip=q.skip, limit=q.limit)
+            ones = [load_definition(one) for one in found]
+            names = await counter.names(request, [one.state.created_by for one in ones])
+            return [
+                {"_id": raw["_id"], "state": raw, "said": graph.definition_said(one, names)}
+                for raw, one in zip(found, ones, strict=True)
+            ]
+
+        return await answer_list(
+            request,
+            replace(query, count=True),
+            find=find,
+            render=lambda one: one["said"],
+            context=context,
+            total=lambda q: counter.campaigns.count(q.total_filter(scoped)),
+        )
+
+    @routes.post(DEFINITIONS_AT, status_code=201)
+    async def create(
+        request: Request, body: graph.DefinitionIn, caller: Asking, key: IdempotencyKey = None
+    ) -> Rendered:
+        """Define a review. Its instances come by themselves, when their time has come."""
+        if not may_write(caller):
+            raise NoRight
+        id = made_id(request, "review-definition")
+        state = graph.definition_of(body, id, caller.person_id, desk.platform.clock.now())
+        made = await counter.act(request, desk.definitions, writing, definitions.Write(id, state, new=True))
+        said = graph.definition_said(made, await counter.names(request, [caller.person_id]))
+        return {"@odata.context": context_url(request, f"{CONTEXT}/$entity"), **said}
+
+    @routes.get(DEFINITIONS_AT)
+    async def all_definitions(request: Request, query: Query, caller: Asking) -> Rendered:
+        """Every review; those of their own making for those who may not see all."""
+        if may_read(caller):
+            return await listed(request, query, {}, CONTEXT)
+        return await listed(request, query, {"state.state.created_by": signed_in(caller)}, CONTEXT)
+
+    @routes.get(f"{DEFINITIONS_AT}/filterByCurrentUser(on='{{on}}')")
+    async def my_definitions(request: Request, on: str, query: Query, caller: Asking) -> Rendered:
+        """Reviews in which the person who asks reviews something."""
+        as_reviewer(on)
+        found = await counter.runs.instances.distinct(
+            await counter.runs.reviewed_by(signed_in(caller)), "state.definition_id"
+        )
+        return await listed(request, query, {"_id": {"$in": found}}, "Collection(accessReviewScheduleDefinition)")
+
+    @routes.get(ONE)
+    async def one_definition(request: Request, id: str, caller: Asking) -> Rendered:
+        """One review."""
+        shape = read_shape(DEFINITIONS, request.query_params.multi_items())
+        one = await counter.definition(id, caller)
+        said = graph.definition_said(one, await counter.names(request, [one.state.created_by]))
+        return {
+            "@odata.context": context_url(request, f"{CONTEXT}/$entity", shape.select),
+            **shape.selected(said),
+        }
+
+    @routes.put(ONE, status_code=204)
+    async def put(request: Request, id: str, body: graph.DefinitionIn, caller: Asking) -> Response:
+        """Replace it: coming instances follow, running ones stay as they are."""
+        if not may_write(caller):
+            raise NoRight
+        one = await counter.definition(id, caller)
+        state = graph.definition_of(body, one.id, one.state.created_by, desk.platform.clock.now())
+        await counter.act(request, desk.definitions, writing, definitions.Write(one.id, state, new=False))
+        return Response(status_code=204)
+
+    @routes.delete(ONE, status_code=204)
+    async def delete(request: Request, id: str, caller: Asking) -> Response:
+        """Nothing begins any more, and what runs is ended undecided. Access is not touched."""
+        if not may_write(caller):
+            raise NoRight
+        one = await counter.definition(id, caller)
+        await counter.act(request, desk.definitions, deleting, definitions.Delete(one.id))
+        return Response(status_code=204)
+
+    @routes.post(f"{ONE}/stop", status_code=204)
+    async def stop(request: Request, id: str, caller: Asking) -> Response:
+        """Stop every instance that runs; later ones come all the same."""
+        if not may_write(caller):
+            raise NoRight
+        one = await counter.definition(id, caller)
+        for running in await counter.runs.running(one.id):
+            stopping = instances.Act(running, "stop")
+            await counter.act(request, desk.instances, desk.about_instances(instances.act), stopping)
+        return Response(status_code=204)
+
+
+def _instances(routes: APIRouter, counter: Counter) -> None:
+    @routes.get(RUNS_AT)
+    async def all_instances(request: Request, id: str, query: RunQuery, caller: Asking) -> Rendered:
+        """Its runs, one a resource and occurrence."""
+        one = await counter.definition(id, caller)
+        return await counter.list_runs(
+            request, query, {"state.definition_id": one.id}, f"{CONTEXT}('{one.id}')/instances"
+        )
+
+    @routes.get(f"{RUNS_AT}/filterByCurrentUser(on='{{on}}')")
+    async def my_instances(request: Request, id: str, on: str, query: RunQuery, caller: Asking) -> Rendered:
+        """Runs in which the person who asks reviews something."""
+        as_reviewer(on)
+        own = await counter.runs.reviewed_by(signed_in(caller))
+        scope = {"$and": [{"state.definition_id": id.lower()}, own]}
+        return await counter.list_runs(request, query, scope, "Collection(accessReviewInstance)")
+
+    @routes.get(RUN)
+    async def one_instance(request: Request, id: str, instance_id: str, caller: Asking) -> Rendered:
+        """One run."""
+        shape = read_shape(INSTANCES, request.query_params.multi_items())
+        one = await counter.run(id, instance_id, caller)
+        context = context_url(request, f"{CONTEXT}('{one.definition.id}')/instances/$entity", shape.select)
+        return {"@odata.context": context, **shape.selected(graph.instance_said(one))}
+
+    @routes.patch(RUN)
+    @routes.put(RUN, name="replace a run's reviewers")
+    async def update(request: Request, id: str, instance_id: str, body: graph.ReviewersIn, caller: Asking) -> Rendered:
+        """Name other reviewers, for this run alone. Fallback reviewers may be added, not removed."""
+        one = await _with_other_reviewers(request, counter, (id, instance_id, None), body, caller)
+        context = context_url(request, f"{CONTEXT}('{one.definition.id}')/instances/$entity")
+        return {"@odata.context": context, **graph.instance_said(one)}
+
+    @routes.get(f"{RUN}/contactedReviewers")
+    async def contacted(request: Request, id: str, instance_id: str, caller: Asking) -> Rendered:
+        """Who reviews it, whether or not a mail went out."""
+        query = read_query(REVIEWERS, request.query_params.multi_items())
+        one = await counter.run(id, instance_id, caller)
+        own = await counter.runs.items.distinct(
+            {"state.instance_id": one.id, "state.reviewers": {"$exists": True}}, "state.reviewers"
+        )
+        started = [stage for stage in one.stages if stage.starts_at]
+        people = sorted({*own, *(id for stage in started for id in stage.reviewers)})
+        page = people[query.skip : query.skip + query.top]
+        names = await counter.names(request, page)
+        at = graph_time(started[0].starts_at) if started and started[0].starts_at else None
+        context = f"{CONTEXT}('{one.definition.id}')/instances('{one.id}')/contactedReviewers"
+        return {
+            "@odata.context": context_url(request, context, query.select),
+            "@odata.count": len(people),
+            "value": [query.selected({**names.person(person), "createdDateTime": at}) for person in page],
+        }
+
+
+async def _with_other_reviewers(
+    request: Request, counter: Counter, where: tuple[str, str, str | None], body: graph.ReviewersIn, caller: Caller
+) -> Instance:
+    """The run after the change; its items follow."""
+    if not may_write(caller):
+        raise NoRight
+    id, instance_id, stage_id = where
+    one = await counter.run(id, instance_id, caller)
+    asked = instances.ChangeReviewers(
+        one.id,
+        stage_id,
+        graph.reviewers_of(body.reviewers, "reviewers"),
+        graph.reviewers_of(body.fallback_reviewers, "fallbackReviewers"),
+    )
+    desk = counter.desk
+    changed: Instance = await counter.act(
+        request, desk.instances, desk.about_instances(instances.change_reviewers), asked
+    )
+    await _every_item(request, counter, changed, items.Advance, items.advance)
+    return changed
+
+
+async def _every_item(request: Request, counter: Counter, instance: Instance, message: Any, decide: Any) -> None:
+    after: str | None = None
+    while ids := await counter.runs.next_items(instance.id, after, STEP):
+        await counter.desk.through([message(id) for id in ids], decide, cause_of(request))
+        after = ids[-1]
+
+
+def _acts(routes: APIRouter, counter: Counter) -> None:
+    desk = counter.desk
+    acting = desk.about_instances(instances.act)
+
+    async def act(
+        request: Request, id: str, instance_id: str, caller: Caller, what: Literal["stop", "remind", "reset", "apply"]
+    ) -> Instance:
+        if not may_write(caller):
+            raise NoRight
+        one = await counter.run(id, instance_id, caller)
+        done: Instance = await counter.act(request, desk.instances, acting, instances.Act(one.id, what))
+        return done
+
+    @routes.post(f"{RUN}/stop", status_code=204)
+    async def stop(request: Request, id: str, instance_id: str, caller: Asking) -> Response:
+        """End it now: nobody decides any more, and what follows its end follows."""
+        await act(request, id, instance_id, caller, "stop")
+        return Response(status_code=204)
+
+    @routes.post(f"{RUN}/sendReminder", status_code=204)
+    async def remind(request: Request, id: str, instance_id: str, caller: Asking) -> Response:
+        """Tell its reviewers once more."""
+        await act(request, id, instance_id, caller, "remind")
+        return Response(status_code=204)
+
+    @routes.post(f"{RUN}/resetDecisions", status_code=204)
+    async def reset(request: Request, id: str, instance_id: str, caller: Asking) -> Response:
+        """Every item is NotReviewed again; what was decided stays on record."""
+        one = await act(request, id, instance_id, caller, "reset")
+        await _every_item(request, counter, one, lambda id: items.Reset(id, caller.person_id), items.reset)
+        return Response(status_code=204)
+
+    @routes.post(f"{RUN}/applyDecisions", status_code=204)
+    async def apply(request: Request, id: str, instance_id: str, caller: Asking) -> Response:
+        """Carry out what was decided, once it is completed."""
+        await act(request, id, instance_id, caller, "apply")
+        return Response(status_code=204)
+
+
+def _decisions(routes: APIRouter, counter: Counter) -> None:
+    desk = counter.desk
+
+    @routes.get(f"{RUN}/decisions")
+    async def all_items(request: Request, id: str, instance_id: str, query: ItemQuery, caller: Asking) -> Rendered:
+        """Every item: one a person and thing."""
+        one = await counter.run(id, instance_id, caller)
+        if not may_read(caller) and caller.person_id != one.definition.created_by:
+            return await counter.list_items(request, query, one, mine(one, signed_in(caller)), mine=True)
+        return await counter.list_items(request, query, one, {"state.instance_id": one.id}, mine=False)
+
+    @routes.get(f"{RUN}/decisions/filterByCurrentUser(on='{{on}}')")
+    async def my_items(
+        request: Request, id: str, instance_id: str, on: str, query: ItemQuery, caller: Asking
+    ) -> Rendered:
+        """Those that the person who asks decides."""
+        as_reviewer(on)
+        person = signed_in(caller)
+        one = await counter.run(id, instance_id, caller)
+        return await counter.list_items(request, query, one, mine(one, person), mine=True)
+
+    @routes.get(f"{RUN}/decisions/{{item_id}}")
+    async def one_item(request: Request, id: str, instance_id: str, item_id: str, caller: Asking) -> Rendered:
+        """One item."""
+        shape = read_shape(ITEMS, request.query_params.multi_items())
+        one = await counter.run(id, instance_id, caller)
+        item = await counter.item(one, item_id)
+        names = await counter.names(request, [item.person_id, item.decided_by], one)
+        context = f"{CONTEXT}('{one.definition.id}')/instances('{one.id}')/decisions/$entity"
+        return {
+            "@odata.context": context_url(request, context, shape.select),
+            **shape.selected(graph.item_said(item, one, names)),
+        }
+
+    @routes.patch(f"{RUN}/decisions/{{item_id}}", status_code=204)
+    async def decide(
+        request: Request, id: str, instance_id: str, item_id: str, body: graph.DecisionIn, caller: Asking
+    ) -> Response:
+        """Approve, deny, or say that one does not know; changed until the end, and the last one counts."""
+        person = signed_in(caller)
+        one = await counter.run(id, instance_id, caller)
+        judgement = items.Judge((await counter.item(one, item_id)).id, person, body.decision, body.justification)
+        await counter.act(request, desk.items, desk.about_items(items.judge), judgement)
+        return Response(status_code=204)
+
+    @routes.post(f"{RUN}/batchRecordDecisions", status_code=204)
+    async def batch(request: Request, id: str, instance_id: str, body: graph.BatchIn, caller: Asking) -> Response:
+        """Decide all one's own items alike, or those of one principal or resource."""
+        person = signed_in(caller)
+        one = await counter.run(id, instance_id, caller)
+        if body.resource_id is not None and body.resource_id.lower() not in {one.resource.id, one.resource.policy_id}:
+            raise BadRequest("resourceId: this review is about another resource.", target="resourceId")
+        only = {"state.person_id": body.principal_id.lower()} if body.principal_id else {}
+        said = {"by": person, "decision": body.decision, "justification": body.justification}
+        await _of_mine(request, counter, one, only, said)
+        return Response(status_code=204)
+
+    @routes.post(f"{RUN}/acceptRecommendations", status_code=204)
+    async def accept(request: Request, id: str, instance_id: str, caller: Asking) -> Response:
+        """Decide those of one's own items that nobody has decided as is recommended."""
+        person = signed_in(caller)
+        one = await counter.run(id, instance_id, caller)
+        said = {"by": person, "decision": Verdict.NOT_REVIEWED, "only_open": True, "advised": True}
+        await _of_mine(request, counter, one, {"state.decision": Verdict.NOT_REVIEWED.value}, said)
+        return Response(status_code=204)
+
+
+async def _of_mine(
+    request: Request, counter: Counter, instance: Instance, only: dict[str, Any], said: dict[str, Any]
+) -> None:
+    """Decide a reviewer's items, some hundreds at a time. Raises if the first of them is refused."""
+    if not instance.is_open:
+        raise BadRequest(f"This review takes no decisions now: it is {instance.status.value}.", code="notOpen")
+    scope = {"$and": [mine(instance, said["by"]), only]} if only else mine(instance, said["by"])
+    after: str | None = None
+    found = False
+    while ids := await counter.runs.items.ids(scope, after=after, limit=STEP):
+        found, after = True, ids[-1]
+        judgements = [items.Judge(id, **said) for id in ids]
+        refusals = await counter.desk.through(judgements, items.judge, cause_of(request))
+        if refusal := next((one for one in refusals if one is not None), None):
+            refuse(refusal)
+    if not found and not only and said["by"] not in instance.stage.reviewers:
+        raise Forbidden("Only a reviewer of this review decides in it.", code="notReviewer")
+
+
+def there(one: Instance) -> list[Stage]:
+    """Stages that have begun, of a review that has stages at all (REV-14)."""
+    return [stage for stage in one.stages[: one.current + 1] if one.definition.staged]
+
+
+def stage_of(one: Instance, stage_id: str) -> int:
+    """Its number, from 0. Raises NotFound."""
+    numbers = [n for n, stage in enumerate(there(one)) if stage.id == stage_id.lower()]
+    if not numbers:
+        raise NotFound("The resource was not found.")
+    return numbers[0]
+
+
+def _stages(routes: APIRouter, counter: Counter) -> None:
+    desk = counter.desk
+    at = f"{RUN}/stages"
+
+    def listed(request: Request, one: Instance, found: list[Stage]) -> Rendered:
+        query = read_query(STAGES, request.query_params.multi_items())
+        context = f"{CONTEXT}('{one.definition.id}')/instances('{one.id}')/stages"
+        return {
+            "@odata.context": context_url(request, context, query.select),
+            "@odata.count": len(found),
+            "value": [query.selected(graph.stage_said(stage)) for stage in found],
+        }
+
+    @routes.get(at)
+    async def all_stages(request: Request, id: str, instance_id: str, caller: Asking) -> Rendered:
+        """Its stages, as far as they have begun."""
+        one = await counter.run(id, instance_id, caller)
+        return listed(request, one, there(one))
+
+    @routes.get(f"{at}/filterByCurrentUser(on='{{on}}')")
+    async def my_stages(request: Request, id: str, instance_id: str, on: str, caller: Asking) -> Rendered:
+        """The stage in progress, if the person who asks decides something in it."""
+        as_reviewer(on)
+        person = signed_in(caller)
+        one = await counter.run(id, instance_id, caller)
+        any_ = await counter.runs.items.ids(mine(one, person), limit=1)
+        return listed(request, one, [stage for stage in there(one) if any_ and stage.id == one.stage.id])
+
+    @routes.get(f"{at}/{{stage_id}}")
+    async def one_stage(request: Request, id: str, instance_id: str, stage_id: str, caller: Asking) -> Rendered:
+        """One stage."""
+        shape = read_shape(STAGES, request.query_params.multi_items())
+        one = await counter.run(id, instance_id, caller)
+        said = graph.stage_said(one.stages[stage_of(one, stage_id)])
+        context = f"{CONTEXT}('{one.definition.id}')/instances('{one.id}')/stages/$entity"
+        return {"@odata.context": context_url(request, context, shape.select), **shape.selected(said)}
+
+    @routes.patch(f"{at}/{{stage_id}}")
+    async def update(
+        request: Request, id: str, instance_id: str, stage_id: str, body: graph.ReviewersIn, caller: Asking
+    ) -> Rendered:
+        """Name other reviewers of this stage."""
+        one = await _with_other_reviewers(request, counter, (id, instance_id, stage_id.lower()), body, caller)
+        stage = next(stage for stage in one.stages if stage.id == stage_id.lower())
+        context = f"{CONTEXT}('{one.definition.id}')/instances('{one.id}')/stages/$entity"
+        return {"@odata.context": context_url(request, context), **graph.stage_said(stage)}
+
+    @routes.post(f"{at}/{{stage_id}}/stop", status_code=204)
+    async def stop(request: Request, id: str, instance_id: str, stage_id: str, caller: Asking) -> Response:
+        """End it now; the next one begins."""
+        if not may_write(caller):
+            raise NoRight
+        one = await counter.run(id, instance_id, caller)
+        number = stage_of(one, stage_id)
+        asked = instances.Act(one.id, "stopStage", one.stages[number].id)
+        await counter.act(request, desk.instances, desk.about_instances(instances.act), asked)
+        return Response(status_code=204)
+
+
+def _decisions_of_stages(routes: APIRouter, counter: Counter) -> None:
+    desk = counter.desk
+    at = f"{RUN}/stages"
+
+    @routes.get(f"{at}/{{stage_id}}/decisions")
+    async def its_items(
+        request: Request, id: str, instance_id: str, stage_id: str, query: ItemQuery, caller: Asking
+    ) -> Rendered:
+        """Items that have come to this stage, each with the last decision of all."""
+        one = await counter.run(id, instance_id, caller)
+        number = stage_of(one, stage_id)
+        if not may_read(caller) and caller.person_id != one.definition.created_by:
+            return await counter.list_items(request, query, one, mine(one, signed_in(caller)), mine=True)
+        return await counter.list_items(
+            request, query, one, {"state.instance_id": one.id, "state.stage": {"$gte": number}}, mine=False
+        )
+
+    @routes.get(f"{at}/{{stage_id}}/decisions/filterByCurrentUser(on='{{on}}')")
+    async def my_items(
+        request: Request, id: str, instance_id: str, stage_id: str, on: str, query: ItemQuery, caller: Asking
+    ) -> Rendered:
+        """Those that the person who asks decides in this stage."""
+        as_reviewer(on)
+        person = signed_in(caller)
+        one = await counter.run(id, instance_id, caller)
+        number = stage_of(one, stage_id)
+        scope = mine(one, person) if number == one.current else {"_id": {"$in": []}}
+        return await counter.list_items(request, query, one, scope, mine=True)
+
+    @routes.get(f"{at}/{{stage_id}}/decisions/{{item_id}}")
+    async def one_item(
+        request: Request, id: str, instance_id: str, stage_id: str, item_id: str, caller: Asking
+    ) -> Rendered:
+        """One item."""
+        shape = read_shape(ITEMS, request.query_params.multi_items())
+        one = await counter.run(id, instance_id, caller)
+        stage_of(one, stage_id)
+        item = await counter.item(one, item_id)
+        names = await counter.names(request, [item.person_id, item.decided_by], one)
+        return shape.selected(graph.item_said(item, one, names))
+
+    @routes.patch(f"{at}/{{stage_id}}/decisions/{{item_id}}", status_code=204)
+    async def decide(
+        request: Request,
+        id: str,
+        instance_id: str,
+        stage_id: str,
+        item_id: str,
+        body: graph.DecisionIn,
+        caller: Asking,
+    ) -> Response:
+        """Decide in this stage, while it is in progress."""
+        person = signed_in(caller)
+        one = await counter.run(id, instance_id, caller)
+        number = stage_of(one, stage_id)
+        item = await counter.item(one, item_id)
+        judgement = items.Judge(item.id, person, body.decision, body.justification, one.stages[number].id)
+        await counter.act(request, desk.items, desk.about_items(items.judge), judgement)
+        return Response(status_code=204)

@@ -1,0 +1,102 @@
+"""How a denial is carried out: which command goes to the owner of the access, and what its answer means."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from services.review import recurrence
+from services.review.model import Instance, Item
+from shared.contracts import topics
+from shared.contracts.assignment import AssignmentCommand, CommandObeyed, CommandRefused, EndAssignment
+from shared.contracts.base import Cause, Fact, Refusal
+from shared.contracts.directory import MembershipObeyed, MembershipRefused, MembershipRemoval, SetMemberships
+from shared.contracts.resources import (
+    TENANT,
+    HeldRoleRemoval,
+    RoleObeyed,
+    RoleRefused,
+    RoleSystem,
+    SetHeldRoles,
+)
+from shared.contracts.review import EXCLUDED_FOR, ApplyResult, Verdict
+from shared.contracts.roster import RosterKind
+from shared.messaging.envelope import Outgoing, outgoing
+
+PREFIX = "review-item:"
+"""Of the ids of all that is commanded here: an answer to one is known without a look."""
+
+NOT_NEEDED = {
+    Verdict.APPROVE: "Not needed: approved.",
+    Verdict.DONT_KNOW: "Not needed: nobody knows, so the access stays.",
+    Verdict.NOT_REVIEWED: "Not needed: nobody decided, and the review has no default decision.",
+}
+_GONE = frozenset({"personNotFound", "unknownGroup", "notFound", "assignmentNotFound", "unknownResource"})
+_NOT_OURS_TO_TAKE = frozenset({"dynamicGroup", "givenByPackage", "assignedByRule", "lastOwner"})
+
+
+def command_id(item: Item) -> str:
+    return f"{PREFIX}{item.id}"
+
+
+def command(item: Item, instance: Instance, at: datetime) -> Outgoing:
+    """Take away what was denied: this assignment and no newer one, this membership, this role."""
+    id = command_id(item)
+    actor = f"person:{item.decided_by}" if item.decided_by else "system:review"
+    cause = Cause(id=f"review-item:{item.id}", correlation=instance.cause.correlation, actor=actor)
+    why = f'Denied in the review "{instance.definition.display_name}"'
+    detail = f"{why}: {item.justification}" if item.justification else f"{why}."
+    match instance.resource.kind:
+        case RosterKind.PACKAGE:
+            order = EndAssignment(
+                assignment_id=item.assignment_id or "", detail=detail, not_before=excluded_until(instance, at)
+            )
+            taking = AssignmentCommand(id=id, cause=cause, person_id=item.person_id, request_id=item.id, order=order)
+            return outgoing(topics.ASSIGNMENT_COMMANDS, item.person_id, taking, source="review", at=at)
+        case RosterKind.GROUP:
+            removal = MembershipRemoval(id=id, group_id=instance.resource.id)
+            leaving = SetMemberships(id=id, cause=cause, person_id=item.person_id, removals=(removal,))
+            return outgoing(topics.MEMBERSHIP_COMMANDS, item.person_id, leaving, source="review", at=at)
+        case RosterKind.APPLICATION:
+            system, origin = RoleSystem.APPLICATION, instance.resource.id
+        case RosterKind.DIRECTORY_ROLE:
+            system, origin = RoleSystem.DIRECTORY, TENANT
+    role = HeldRoleRemoval(id=id, origin_system=system, origin_id=origin, role=item.role)
+    losing = SetHeldRoles(id=id, cause=cause, person_id=item.person_id, removals=(role,))
+    return outgoing(topics.HELD_ROLE_COMMANDS, item.person_id, losing, source="review", at=at)
+
+
+def excluded_until(instance: Instance, now: datetime) -> datetime:
+    """How long a rule does not give it again: until the next occurrence asks anew, else half a year."""
+    series = instance.definition.settings.recurrence
+    following = recurrence.span(series, instance.number + 1, 0) if series is not None else None
+    return following[0] if following is not None and following[0] > now else now + EXCLUDED_FOR
+
+
+def answers_in(fact: Fact) -> list[tuple[str, ApplyResult, str]]:
+    """Which of our commands this fact answers: (command id, result, in words)."""
+    found: list[tuple[str, ApplyResult, str]] = []
+    for one in fact.transitions:
+        id = getattr(one, "command_id", "")
+        if isinstance(id, str) and id.startswith(PREFIX):
+            found.append((id, *_meaning(one)))
+    return found
+
+
+def _meaning(one: Any) -> tuple[ApplyResult, str]:
+    match one:
+        case CommandObeyed() | MembershipObeyed() | RoleObeyed():
+            if one.already:
+                return ApplyResult.NOT_FOUND, "It was gone already when the review was applied."
+            return ApplyResult.APPLIED, "Taken away."
+        case CommandRefused() | MembershipRefused() | RoleRefused():
+            return _refused(one.reason)
+    return ApplyResult.FAILED, f"Answered by {type(one).__name__}."
+
+
+def _refused(reason: Refusal) -> tuple[ApplyResult, str]:
+    if reason.code in _GONE:
+        return ApplyResult.NOT_FOUND, reason.message
+    if reason.code in _NOT_OURS_TO_TAKE:
+        return ApplyResult.NOT_SUPPORTED, reason.message
+    return ApplyResult.FAILED, reason.message

@@ -1,0 +1,202 @@
+"""A campaign: written, changed, deleted; and its series, which begins instances when their time has come."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from services.review import recurrence
+from services.review.decide.instances import resource_key
+from services.review.model import OVER, Beginning, Definition
+from services.review.scope import read_scope, resolved
+from shared.contracts import topics
+from shared.contracts.base import Cause, Refusal, Transition
+from shared.contracts.review import (
+    CloseInstance,
+    DefinitionState,
+    InstanceFact,
+    ReviewBegan,
+    ReviewChanged,
+    ReviewCommand,
+    ReviewDefined,
+    ReviewDeleted,
+    ReviewedResource,
+    ReviewOver,
+    ReviewStatus,
+    StartInstance,
+)
+from shared.contracts.roster import RosterKind
+from shared.ids import derived_id
+from shared.messaging.decision import Circumstances, Decision, Due
+from shared.messaging.envelope import Outgoing, outgoing
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """Groups that get an instance now, of a review over every group."""
+
+    groups: tuple[str, ...] = ()
+    over: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a decision about definitions may look at."""
+
+    targets: Mapping[str, Targets] = field(default_factory=dict)
+    """By definition."""
+    running: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Its instances that are not over, of one to be deleted."""
+
+
+At = Circumstances[Look]
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A definition as it is to be, checked already."""
+
+    id: str
+    state: DefinitionState
+    new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    id: str
+
+
+def write(definition: Definition | None, asked: Write, at: At) -> Decision[Definition]:
+    """Made, or replaced: what changes holds for later instances."""
+    if asked.new:
+        if definition is not None:
+            return Decision(definition)  # sent again under its key
+        made = Definition(state=asked.state, cause=at.cause)
+        return Decision(_scheduled(made, at.now), (ReviewDefined(),))
+    if definition is None or definition.deleted:
+        return Decision(definition, refusal=Refusal(code="notFound", message="The resource was not found."))
+    before = definition.state
+    state = asked.state.model_copy(
+        update={
+            "created_at": before.created_at, "created_by": before.created_by, "status": before.status,
+            "policy_id": before.policy_id, "modified_at": at.now,
+        }
+    )  # fmt: skip
+    changed = tuple(
+        name
+        for name in type(state).model_fields
+        if name != "modified_at" and getattr(state, name) != getattr(before, name)
+    )
+    if not changed:
+        return Decision(definition)
+    return Decision(_scheduled(definition.having(state=state), at.now), (ReviewChanged(properties=changed),))
+
+
+def duration_days(state: DefinitionState) -> int:
+    """How long an instance lasts: with stages the sum of theirs."""
+    return (
+        sum(one.duration_in_days for one in state.stages) if state.staged else state.settings.instance_duration_in_days
+    )
+
+
+def _scheduled(definition: Definition, now: datetime) -> Definition:
+    """With the date of its next occurrence; None if there is none."""
+    series = definition.state.settings.recurrence
+    if series is None:
+        first = definition.number == 0 and definition.beginning is None
+        return definition.having(next_at=now if first else None, next_number=1)
+    begun = definition.beginning.number if definition.beginning else definition.number
+    days = duration_days(definition.state)
+    number = recurrence.first_to_run(series, now, days, begun)
+    span = recurrence.span(series, number, days) if number is not None else None
+    return definition.having(next_at=span[0] if span else None, next_number=number or 0)
+
+
+def delete(definition: Definition | None, asked: Delete, at: At) -> Decision[Definition]:
+    """Nothing begins any more, and what runs is ended undecided."""
+    if definition is None or definition.deleted:
+        return Decision(definition, refusal=Refusal(code="notFound", message="The resource was not found."))
+    gone = definition.having(deleted=True, next_at=None, beginning=None)
+    orders = tuple(
+        _command(definition, instance_id, CloseInstance(), at) for instance_id in at.context.running.get(asked.id, ())
+    )
+    return Decision(gone, (ReviewDeleted(),), orders)
+
+
+def date_has_come(definition: Definition | None, _due: Due, at: At) -> Decision[Definition]:
+    """The next occurrence begins, some hundred groups a step."""
+    if definition is None or definition.deleted:
+        return Decision(definition)
+    said: list[Transition] = []
+    if definition.beginning is None:
+        if definition.next_at is None or definition.next_at > at.now:
+            return Decision(definition)
+        definition = _begin(definition, said)
+    beginning = definition.beginning
+    assert beginning is not None
+    state = definition.state
+    scope = read_scope(state.scope, state.enumeration)
+    targets = at.context.targets.get(definition.id, Targets())
+    resources = list(scope.resources) if beginning.after is None else []
+    resources += [ReviewedResource(kind=RosterKind.GROUP, id=group, direct=scope.direct) for group in targets.groups]
+    orders = tuple(
+        _command(
+            definition,
+            derived_id("review-instance", definition.id, beginning.number, resource_key(one)),
+            StartInstance(
+                definition=state,
+                number=beginning.number,
+                resource=one,
+                scope=resolved(state.scope, one, scope.every_group),
+                guests_only=scope.guests_only,
+                inactive_for=scope.inactive_for,
+                starts_at=beginning.starts_at,
+                ends_at=beginning.ends_at,
+            ),
+            at,
+        )
+        for one in resources
+    )
+    if scope.every_group and not targets.over:
+        further = beginning.model_copy(update={"after": targets.groups[-1] if targets.groups else beginning.after})
+        return Decision(definition.having(beginning=further), tuple(said), orders)
+    begun = _scheduled(definition.having(beginning=None, number=beginning.number), at.now)
+    if begun.next_at is None:
+        said.append(ReviewOver())
+    return Decision(begun, tuple(said), orders)
+
+
+def _begin(definition: Definition, said: list[Transition]) -> Definition:
+    assert definition.next_at is not None
+    days, series = duration_days(definition.state), definition.state.settings.recurrence
+    starts_at = definition.next_at
+    span = recurrence.span(series, definition.next_number, days) if series is not None else None
+    ends_at = span[1] if span is not None else starts_at + timedelta(days=days)
+    beginning = Beginning(number=definition.next_number, starts_at=starts_at, ends_at=ends_at)
+    said.append(ReviewBegan(number=beginning.number, starts_at=starts_at))
+    state = definition.state.model_copy(update={"status": ReviewStatus.INITIALIZING})
+    return definition.having(beginning=beginning, next_at=None, state=state)
+
+
+def _command(definition: Definition, instance_id: str, order: StartInstance | CloseInstance, at: At) -> Outgoing:
+    # A review is its own first cause; who made it is behind all that it does.
+    cause = Cause(
+        id=f"review-definition:{definition.id}", correlation=f"review:{instance_id}", actor=definition.cause.actor
+    )
+    command = ReviewCommand(
+        id=derived_id("review-command", instance_id, order.type), cause=cause, instance_id=instance_id, order=order
+    )
+    return outgoing(topics.REVIEW_COMMANDS, instance_id, command, source="review", at=at.now)
+
+
+def instance_told(definition: Definition | None, fact: InstanceFact, at: At) -> Decision[Definition]:
+    """It is as far as the instance of its last occurrence that spoke last; over, once it is and none comes any more."""
+    if definition is None or definition.deleted or fact.state.number < definition.number:
+        return Decision(definition)
+    status = fact.state.status
+    if status in OVER and definition.next_at is not None:
+        status = ReviewStatus.IN_PROGRESS
+    if definition.state.status is status:
+        return Decision(definition)
+    return Decision(definition.having(state=definition.state.model_copy(update={"status": status})))

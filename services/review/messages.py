@@ -1,0 +1,322 @@
+"""What review hears, and which decision each message leads to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import structlog
+
+from services.review.decide import applying, definitions, instances, items
+from services.review.decide.reviewers import named
+from services.review.model import OVER, Definition, Instance, Item
+from services.review.scope import NotUnderstood, read_scope
+from services.review.store import Runs, Surroundings
+from shared.contracts import topics
+from shared.contracts.base import Cause, Fact, Transition
+from shared.contracts.directory import PersonFact, PersonLeft
+from shared.contracts.review import ReviewCommand, ReviewerScope, ReviewStatus, StartInstance, Verdict
+from shared.contracts.roster import RosterFact, RosterPage
+from shared.messaging.decision import Due, Handler, by
+from shared.messaging.envelope import Incoming
+from shared.messaging.errors import WillNotPass
+from shared.messaging.loop import Loop, Work
+from shared.messaging.service import Platform, Subscription, Timer
+from shared.storage import Replica
+
+log = structlog.get_logger(__name__)
+
+STEP = 1000
+"""Items that one step of an instance goes through."""
+AT_ONCE = 8
+"""Instances that are worked on side by side in one process."""
+TOLD = 500
+"""Reviewers that one fact names."""
+GROUPS = 100
+"""Instances that one step of a definition begins."""
+
+
+class Desk:
+    """What subscriptions, timers and routes have in common: the three loops, and what their decisions look at."""
+
+    def __init__(
+        self,
+        platform: Platform,
+        definition_loop: Loop[Definition],
+        instance_loop: Loop[Instance],
+        item_loop: Loop[Item],
+        runs: Runs,
+        around: Surroundings,
+    ) -> None:
+        self.platform = platform
+        self.definitions = definition_loop
+        self.instances = instance_loop
+        self.items = item_loop
+        self.runs = runs
+        self.around = around
+
+    # Items
+
+    def about_items(self, decide: Any) -> Handler[Item, Any, items.Look]:
+        """A decision about items, with their instances to look at."""
+        return Handler(decide, by(lambda one: one.id), self.look_at_items)
+
+    async def look_at_items(self, messages: Sequence[Any], states: Mapping[str, Item | None]) -> items.Look:
+        wanted = {one.instance_id for one in states.values() if one is not None}
+        wanted |= {one.instance_id for one in messages if isinstance(one, items.Enter)}
+        found = await self.runs.of(wanted)
+        asked = {one.manager_id for one in states.values() if one is not None and one.manager_id}
+        asked |= {one.entry.manager_id for one in messages if isinstance(one, items.Enter) and one.entry.manager_id}
+        asked |= {id for one in found.values() for id in one.stage.fallback}
+        return items.Look(found, await self.around.gone(asked))
+
+    async def through(self, messages: Sequence[Any], decide: Any, cause: Cause) -> list[Any]:
+        """Decide about these items, `STEP` at a time. Returns the decisions' refusals, None for what went well."""
+        handler = self.about_items(decide)
+        refusals: list[Any] = []
+        for begin in range(0, len(messages), STEP):
+            works = [Work(one, cause) for one in messages[begin : begin + STEP]]
+            for outcome in await self.items.run(works, handler, self.platform.patience("review.items")):
+                if outcome.error is not None:
+                    log.error("an item could not be decided", item=outcome.subject, exc_info=outcome.error)
+                refusals.append(outcome.decision.refusal if outcome.decision else None)
+        return refusals
+
+    # Instances
+
+    def about_instances(self, decide: Any) -> Handler[Instance, Any, instances.Look]:
+        """A decision about instances, with the reviewers of their stages to look at."""
+        return Handler(decide, by(lambda one: one.id), self.look_at_instances)
+
+    async def look_at_instances(self, messages: Sequence[Any], states: Mapping[str, Instance | None]) -> instances.Look:
+        """Whom the reviewer scopes lead to of those that change reviewers or begin a stage."""
+        wanted: dict[str, tuple[Any, list[ReviewerScope]]] = {}
+        for one in messages:
+            state = states.get(one.id) if not isinstance(one, ReviewCommand) else None
+            if isinstance(one, ReviewCommand) and isinstance(order := one.order, StartInstance):
+                first = order.definition.stages[0]
+                wanted[one.instance_id] = (order.resource, [*first.reviewers, *first.fallback_reviewers])
+            elif state is not None:
+                scopes = [
+                    scope for stage in state.stages[state.current : state.current + 2]
+                    for scope in (*stage.settings.reviewers, *stage.settings.fallback_reviewers)
+                ]  # fmt: skip
+                if isinstance(one, instances.ChangeReviewers):
+                    scopes += [*(one.reviewers or ()), *(one.fallback_reviewers or ())]
+                wanted[one.id] = (state.resource, scopes)
+        resolved = {id: await self.around.resolved(named(s), resource) for id, (resource, s) in wanted.items()}
+        names = await self.around.names([resource for resource, _ in wanted.values()])
+        return instances.Look(resolved, names)
+
+    async def steps(self, dues: Sequence[Due], states: Mapping[str, Instance | None]) -> instances.Look:
+        """Do the next step of each instance that is due, then let it be moved on."""
+        going = [one for one in states.values() if one is not None]
+        done = await asyncio.gather(*(self._step(one) for one in going))
+        ends = [
+            due for due in dues if (one := states.get(due.id)) is not None
+            and one.status is ReviewStatus.IN_PROGRESS and one.current + 1 < len(one.stages)
+        ]  # fmt: skip
+        look = await self.look_at_instances(ends, states)
+        return instances.Look(
+            look.resolved, look.names, {one.id: step for one, step in zip(going, done, strict=True) if step}
+        )
+
+    async def _step(self, one: Instance) -> instances.Step | None:  # noqa: PLR0911 (one a kind)
+        match one.status:
+            case ReviewStatus.IN_PROGRESS if one.moving:
+                return await self._each(one, items.Advance, items.advance)
+            case ReviewStatus.IN_PROGRESS if one.asking is not None:
+                return await self._asked(one, one.asking.after)
+            case ReviewStatus.COMPLETING:
+                return instances.Step(figures=await self._tally(one, "decision"))
+            case ReviewStatus.AUTO_REVIEWING:
+                step = await self._each(one, items.Settle, items.settle, decision=Verdict.NOT_REVIEWED.value)
+                figures = await self._tally(one, "decision") if step.over else {}
+                return instances.Step(step.last, step.over, figures=figures)
+            case ReviewStatus.APPLYING if one.moving:
+                return await self._each(one, items.Apply, items.apply)
+            case ReviewStatus.APPLYING:
+                if await self.runs.next_items(one.id, None, 1, waits=True):
+                    return instances.Step(waiting=True)
+                return instances.Step(results=await self._tally(one, "result"))
+        return None
+
+    async def _each(self, one: Instance, message: Any, decide: Any, **only: Any) -> instances.Step:
+        ids = await self.runs.next_items(one.id, one.after, STEP, **only)
+        await self.through([message(id) for id in ids], decide, caused_by(one))
+        return instances.Step(ids[-1] if ids else one.after, len(ids) < STEP)
+
+    async def _asked(self, one: Instance, after: str | None) -> instances.Step:
+        found = await self.runs.reviewers_of(one, after, TOLD)
+        common = one.stage.reviewers if after is None else ()
+        everybody = tuple(dict.fromkeys((*common, *found)))
+        return instances.Step(found[-1] if found else after, len(found) < TOLD, people=everybody)
+
+    async def _tally(self, one: Instance, field: str) -> dict[str, int]:
+        return await self.runs.items.tally({"state.instance_id": one.id}, f"state.{field}")
+
+    # Definitions
+
+    def about_definitions(self, decide: Any) -> Handler[Definition, Any, definitions.Look]:
+        return Handler(decide, by(lambda one: one.id), self.look_at_definitions)
+
+    async def look_at_definitions(
+        self, messages: Sequence[Any], states: Mapping[str, Definition | None]
+    ) -> definitions.Look:
+        """Groups that the next step is about; what runs of those that are deleted."""
+        targets = {one.id: await self._targets(one) for one in states.values() if one is not None}
+        deleted = [one.id for one in messages if isinstance(one, definitions.Delete)]
+        return definitions.Look(targets, {id: await self.runs.running(id) for id in deleted})
+
+    async def _targets(self, one: Definition) -> definitions.Targets:
+        try:
+            if one.deleted or not read_scope(one.state.scope, one.state.enumeration).every_group:
+                return definitions.Targets()
+        except NotUnderstood:
+            return definitions.Targets()
+        groups = await self.around.groups_after(one.beginning.after if one.beginning else None, GROUPS)
+        return definitions.Targets(tuple(groups), len(groups) < GROUPS)
+
+
+def caused_by(one: Instance) -> Cause:
+    """What an instance does by itself."""
+    return Cause(id=f"review-instance:{one.id}", correlation=one.cause.correlation, actor="system:review")
+
+
+def commands(desk: Desk) -> Subscription:
+    """A definition begins or closes an instance."""
+    handler = Handler[Instance, ReviewCommand, instances.Look](
+        instances.obey, by(lambda one: one.instance_id), desk.look_at_instances
+    )
+    return desk.platform.hears(topics.REVIEW_COMMANDS, desk.instances, handler)
+
+
+def rosters(desk: Desk) -> list[Subscription]:
+    """Each page becomes items; then the instance hears of it. A crash in between repeats harmlessly."""
+    telling = Handler[Instance, instances.RosterTold, Any](instances.roster_told, by(lambda told: told.fact.subject))
+
+    async def handle(facts: Sequence[RosterFact]) -> None:
+        known = await desk.runs.of({fact.subject for fact in facts})
+        entered: list[items.Enter] = []
+        told: list[Work] = []
+        for fact in facts:
+            instance = known.get(fact.subject)
+            if instance is None or instance.status is not ReviewStatus.INITIALIZING:
+                continue
+            pages = [one for one in fact.transitions if isinstance(one, RosterPage)]
+            entries = [entry for page in pages for entry in page.entries]
+            entered += [items.Enter(items.item_id(instance.id, entry), instance.id, entry) for entry in entries]
+            told.append(Work(instances.RosterTold(fact, len(entries)), _follows(fact)))
+        await desk.through(entered, items.enter, Cause(id="roster", correlation="roster", actor="system:review"))
+        await _run(desk, desk.instances, told, telling, "review.rosters")
+
+    return [desk.platform.takes((topic,), handle) for topic in (topics.DIRECTORY_ROSTERS, topics.ASSIGNMENT_ROSTERS)]
+
+
+async def _run(desk: Desk, loop: Loop[Any], works: Sequence[Work], handler: Any, where: str) -> None:
+    for outcome in await loop.run(works, handler, desk.platform.patience(where)) if works else ():
+        if outcome.error is not None:
+            log.error("a review could not follow", subject=outcome.subject, where=where, exc_info=outcome.error)
+
+
+def _follows(fact: Fact) -> Cause:
+    return fact.cause.model_copy(update={"id": fact.id})
+
+
+def answers(desk: Desk) -> list[Subscription]:
+    """Who is in and who owns what, where that has moved; and what became of what was commanded."""
+    around = desk.around
+    return [
+        _answering(desk, topics.HOLDING_FACTS, None, ()),
+        _answering(desk, topics.MEMBERSHIP_FACTS, around.memberships, (b'"MemberAdded"', b'"MemberRemoved"')),
+        _answering(desk, topics.HELD_ROLE_FACTS, around.owners, (b'"RoleGiven"', b'"RoleTaken"')),
+    ]
+
+
+def _answering(desk: Desk, topic: topics.Topic, replica: Replica[Any] | None, telling: Sequence[bytes]) -> Subscription:
+    words = (applying.PREFIX.encode(), *telling)
+    contract: Any = topic.contract
+
+    def decode(record: Incoming) -> Any:
+        if record.value is None:
+            raise WillNotPass("empty", "The record has no body.")
+        if not any(word in record.value for word in words):
+            return None
+        return contract.model_validate_json(record.value)
+
+    async def handle(heard: Sequence[Any]) -> None:
+        facts = [fact for fact in heard if fact is not None]
+        if replica is not None:
+            await replica.apply(facts)
+        works = [
+            Work(items.Answered(id.removeprefix(applying.PREFIX), id, result, detail), _follows(fact))
+            for fact in facts
+            for id, result, detail in applying.answers_in(fact)
+        ]
+        if not works:
+            return
+        await _run(desk, desk.items, works, desk.about_items(items.answered), "review.answers")
+        said = await desk.runs.items.states({"_id": {"$in": [work.message.id for work in works]}})
+        waiting = {"_id": {"$in": list({one["instance_id"] for one in said})}, "state.status": "Applying"}
+        await desk.runs.instances.poke(waiting, desk.platform.clock.now())
+
+    return desk.platform.takes(tuple(topics.lanes_of(topic)), handle, decode=decode, patient=True)
+
+
+def people(desk: Desk) -> Subscription:
+    """Names and managers; and whoever leaves is replaced where they review."""
+
+    async def handle(facts: Sequence[PersonFact]) -> None:
+        await desk.around.people.apply(facts)
+        for fact in facts:
+            if any(isinstance(one, PersonLeft) for one in fact.transitions):
+                await _left(desk, fact)
+
+    return desk.platform.takes(tuple(topics.lanes_of(topics.PERSON_FACTS)), handle, patient=True)
+
+
+async def _left(desk: Desk, fact: PersonFact) -> None:
+    over = [status.value for status in OVER]
+    reviewing = await desk.runs.instances.ids({"state.reviewers": fact.subject, "state.status": {"$nin": over}})
+    works = [Work(instances.ReviewerLeft(id, fact.subject), _follows(fact)) for id in reviewing]
+    await _run(desk, desk.instances, works, Handler(instances.reviewer_left, by(lambda one: one.id)), "review.people")
+    after: str | None = None
+    while ids := await desk.runs.items.ids({"state.reviewers": fact.subject}, after=after, limit=STEP):
+        await desk.through([items.HandOver(id, fact.subject) for id in ids], items.hand_over, _follows(fact))
+        after = ids[-1]
+
+
+def replicas(desk: Desk) -> list[Subscription]:
+    """Names of what is reviewed."""
+
+    def kept(topic: topics.Topic, replica: Replica[Any], only: Collection[type[Transition]] = ()) -> Subscription:
+        async def keep(facts: Sequence[Any]) -> None:
+            await replica.apply(facts)
+
+        return desk.platform.takes((topic,), keep, patient=True, only=only)
+
+    return [
+        kept(topics.GROUP_FACTS, desk.around.groups),
+        kept(topics.APPLICATION_FACTS, desk.around.applications),
+        kept(topics.PACKAGE_FACTS, desk.around.packages),
+    ]
+
+
+def own(desk: Desk) -> Subscription:
+    """How far a definition is follows from its instances."""
+    handler = Handler(definitions.instance_told, by(lambda fact: fact.state.definition_id))
+    return desk.platform.hears(topics.REVIEW_INSTANCE_FACTS, desk.definitions, handler)
+
+
+def timers(desk: Desk) -> list[Timer]:
+    """Occurrences that begin, and commands that nobody has answered."""
+    return [
+        Timer(desk.definitions, desk.about_definitions(definitions.date_has_come), limit=AT_ONCE),
+        Timer(desk.items, desk.about_items(items.send_again)),
+    ]
+
+
+def steps(desk: Desk) -> Timer:
+    """Instances that something is to be done about: rung without the timers' pause while there are any."""
+    return Timer(desk.instances, Handler(instances.date_has_come, by(lambda due: due.id), desk.steps), limit=AT_ONCE)

@@ -1,0 +1,260 @@
+"""What a review is about, and who reviews: Graph's query scopes read into what Tenure can ask for.
+
+Pure. A scope that is not understood is refused with a sentence: a review of fewer people than its maker believes would
+be worse than none. Source: reference/graph-api-operations.md 4.6, 4.7.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+from urllib.parse import unquote_plus
+
+from shared import durations
+from shared.contracts.review import ReviewedResource, ReviewerScope
+from shared.contracts.roster import RosterKind
+
+MOST_INACTIVE = timedelta(days=730)
+
+_ID = r"(?P<id>[0-9a-fA-F-]{36})"
+_VERSION = re.compile(r"^/?(v1\.0|beta)(?=/)", re.IGNORECASE)
+_USERS = r"(?:/microsoft\.graph\.user)?/?"
+_GROUP = re.compile(rf"/groups/{_ID}(?:/(?P<members>transitiveMembers|members){_USERS})?", re.IGNORECASE)
+_APPLICATION = re.compile(rf"/servicePrincipals/{_ID}(?:/appRoleAssignedTo)?/?", re.IGNORECASE)
+_ROLE = re.compile(rf"/roleManagement/directory/roleDefinitions/{_ID}/?", re.IGNORECASE)
+_ROLE_INSTANCES = re.compile(r"/roleManagement/directory/roleAssignmentScheduleInstances/?", re.IGNORECASE)
+_PACKAGE = re.compile(
+    r"/identityGovernance/entitlementManagement/(accessPackageAssignments|assignments)/?", re.IGNORECASE
+)
+_RELATIVE = re.compile(rf"\./(?P<members>transitiveMembers|members){_USERS}", re.IGNORECASE)
+_ALL_GROUPS = re.compile(r"/groups/?", re.IGNORECASE)
+_ALL_USERS = re.compile(r"/users/?", re.IGNORECASE)
+_GUESTS = re.compile(r"\(*\s*userType\s+eq\s+'Guest'\s*\)*", re.IGNORECASE)
+_EQUALS = re.compile(r"(?P<name>[A-Za-z/]+)\s+eq\s+'?(?P<value>[0-9a-fA-F-]{36})'?", re.IGNORECASE)
+
+
+class NotUnderstood(ValueError):
+    """The message says which part, and what would be understood."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What to review: these resources, or every group of some kind; and which of the people there."""
+
+    resources: tuple[ReviewedResource, ...] = ()
+    every_group: bool = False
+    """An instance for each Microsoft 365 group, as the groups are when it begins."""
+    guests_only: bool = False
+    inactive_for: timedelta | None = None
+    direct: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A query scope taken apart: its path without version, its filter."""
+
+    path: str
+    filter: str
+    text: str
+
+
+def read_scope(scope: Mapping[str, Any], enumeration: Mapping[str, Any] | None = None) -> Scope:
+    """Raises NotUnderstood."""
+    match _type(scope):
+        case "principalResourceMembershipsScope":
+            return _memberships(scope)
+        case "accessReviewInactiveUsersQueryScope":
+            return _queried(scope, enumeration, _inactive(scope))
+        case "accessReviewQueryScope":
+            return _queried(scope, enumeration, None)
+        case other:
+            raise NotUnderstood(f"There is no scope of the type '{other}'.")
+
+
+def resolved(scope: Mapping[str, Any], resource: ReviewedResource, all_groups: bool) -> dict[str, Any]:
+    """The scope as an instance over this resource shows it: a relative query names the group."""
+    if not all_groups or "query" not in scope:
+        return dict(scope)
+    return {**scope, "query": f"/v1.0/groups/{resource.id}/{str(scope['query']).removeprefix('./')}"}
+
+
+def _queried(scope: Mapping[str, Any], enumeration: Mapping[str, Any] | None, inactive_for: timedelta | None) -> Scope:
+    query = _query(scope)
+    if relative := _RELATIVE.fullmatch(query.path):
+        return _relative(query, relative["members"], enumeration, inactive_for)
+    if (found := _GROUP.fullmatch(query.path)) is not None:
+        direct = (found["members"] or "").lower() == "members"
+        resource = ReviewedResource(kind=RosterKind.GROUP, id=found["id"].lower(), direct=direct)
+        return Scope((resource,), guests_only=_guests(query), inactive_for=inactive_for, direct=direct)
+    if inactive_for is not None:
+        raise NotUnderstood("Only members of groups are reviewed by inactivity: '/groups/{id}/transitiveMembers'.")
+    return Scope((_resource(query),))
+
+
+def _relative(
+    query: Query, members: str, enumeration: Mapping[str, Any] | None, inactive_for: timedelta | None
+) -> Scope:
+    if enumeration is None:
+        raise NotUnderstood(
+            f"'{query.text}' is relative: say in instanceEnumerationScope which groups, such as "
+            "'/groups?$filter=(groupTypes/any(c:c eq 'Unified'))'."
+        )
+    groups = _query(enumeration)
+    direct = members.lower() == "members"
+    if (one := _GROUP.fullmatch(groups.path)) is not None:
+        resource = ReviewedResource(kind=RosterKind.GROUP, id=one["id"].lower(), direct=direct)
+        return Scope((resource,), guests_only=_guests(query), inactive_for=inactive_for, direct=direct)
+    if not _ALL_GROUPS.fullmatch(groups.path) or "unified" not in groups.filter.lower():
+        raise NotUnderstood(f"'{groups.text}' does not say which groups: all those of the type 'Unified', or one.")
+    return Scope(every_group=True, guests_only=_guests(query), inactive_for=inactive_for, direct=direct)
+
+
+def _resource(query: Query) -> ReviewedResource:
+    """The one thing whose holders this query yields."""
+    if found := _APPLICATION.fullmatch(query.path):
+        return ReviewedResource(kind=RosterKind.APPLICATION, id=found["id"].lower())
+    if found := _ROLE.fullmatch(query.path):
+        return ReviewedResource(kind=RosterKind.DIRECTORY_ROLE, id=found["id"].lower())
+    named = {one["name"].lower(): one["value"].lower() for one in _EQUALS.finditer(query.filter)}
+    if _ROLE_INSTANCES.fullmatch(query.path) and "roledefinitionid" in named:
+        if "serviceprincipal" in query.filter.lower():
+            raise NotUnderstood("Directory roles of service principals are not reviewed: only people hold roles here.")
+        return ReviewedResource(kind=RosterKind.DIRECTORY_ROLE, id=named["roledefinitionid"])
+    if _PACKAGE.fullmatch(query.path):
+        package = named.get("accesspackageid") or named.get("accesspackage/id")
+        policy = named.get("assignmentpolicyid") or named.get("assignmentpolicy/id")
+        if package is None:
+            raise NotUnderstood(f"'{query.text}' names no package: filter by accessPackageId eq '…'.")
+        return ReviewedResource(kind=RosterKind.PACKAGE, id=package, policy_id=policy)
+    raise NotUnderstood(
+        f"The query '{query.text[:200]}' is none that can be reviewed: see the scopes of groups, applications, "
+        "directory roles and access package assignments."
+    )
+
+
+def _memberships(scope: Mapping[str, Any]) -> Scope:
+    """Principals of some kind in resources of some kind: an instance for each resource."""
+    guests: list[bool] = []
+    inactive_for: timedelta | None = None
+    for principals in _scopes(scope, "principalScopes"):
+        query = _query(principals)
+        if _ALL_GROUPS.fullmatch(query.path):
+            continue  # groups hold nothing here themselves: their members do
+        if not _ALL_USERS.fullmatch(query.path):
+            raise NotUnderstood(f"principalScopes: '{query.text}' is not '/users' or '/groups'.")
+        guests.append(_guests(query))
+        if _type(principals) == "accessReviewInactiveUsersQueryScope":
+            inactive_for = _inactive(principals)
+    if not guests:
+        raise NotUnderstood("principalScopes names no people: say '/users'.")
+    resources: list[ReviewedResource] = []
+    every_group = False
+    for things in _scopes(scope, "resourceScopes"):
+        query = _query(things)
+        if _ALL_GROUPS.fullmatch(query.path):
+            every_group = True
+        elif (found := _GROUP.fullmatch(query.path)) is not None:
+            resources.append(ReviewedResource(kind=RosterKind.GROUP, id=found["id"].lower()))
+        else:
+            resources.append(_resource(query))
+    return Scope(tuple(resources), every_group, guests_only=all(guests), inactive_for=inactive_for)
+
+
+def _scopes(scope: Mapping[str, Any], name: str) -> Iterable[Mapping[str, Any]]:
+    said = scope.get(name)
+    if not isinstance(said, list) or not said or not all(isinstance(one, Mapping) for one in said):
+        raise NotUnderstood(f"{name} is a list of at least one query scope.")
+    return said
+
+
+def _inactive(scope: Mapping[str, Any]) -> timedelta:
+    try:
+        span = durations.duration(str(scope.get("inactiveDuration") or ""))
+    except ValueError as problem:
+        raise NotUnderstood(f"inactiveDuration: {problem}.") from None
+    if not timedelta() < span <= MOST_INACTIVE:
+        raise NotUnderstood("inactiveDuration is from one day to 730 days.")
+    return span
+
+
+def _guests(query: Query) -> bool:
+    if not query.filter:
+        return False
+    if _GUESTS.fullmatch(query.filter.strip()):
+        return True
+    raise NotUnderstood(
+        f"Of people only guests can be filtered for: $filter=(userType eq 'Guest'), not '{query.filter}'."
+    )
+
+
+def _query(scope: Mapping[str, Any]) -> Query:
+    kind = str(scope.get("queryType") or "MicrosoftGraph")
+    if kind.upper() == "ARM":
+        raise NotUnderstood(
+            "queryType ARM is about roles on Azure resources, which Tenure does not keep: review groups, applications, "
+            "directory roles or access packages, with queryType MicrosoftGraph."
+        )
+    if kind.lower() != "microsoftgraph":
+        raise NotUnderstood(f"queryType '{kind[:64]}' is unknown: say MicrosoftGraph.")
+    text = scope.get("query")
+    if not isinstance(text, str) or not text.strip():
+        raise NotUnderstood("A query scope needs a query.")
+    path, _, options = text.strip().partition("?")
+    filters = [
+        unquote_plus(one.partition("=")[2])
+        for one in options.split("&")
+        if one.partition("=")[0].strip().lower() == "$filter"
+    ]
+    return Query(_VERSION.sub("", path), filters[0] if filters else "", text)
+
+
+def _type(scope: Mapping[str, Any]) -> str:
+    said = str(scope.get("@odata.type") or "accessReviewQueryScope")
+    return said.removeprefix("#").removeprefix("microsoft.graph.")
+
+
+class Who(StrEnum):
+    """How a reviewer scope leads to people."""
+
+    USER = "user"
+    MEMBERS = "members"
+    OWNERS = "owners"
+    """Of a group, an application; of the resource under review without an id."""
+    APPLICATION_OWNERS = "applicationOwners"
+    MANAGER = "manager"
+    SELF = "self"
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewers:
+    """One reviewer scope, read."""
+
+    who: Who
+    id: str | None = None
+
+
+_REVIEWERS: tuple[tuple[Who, re.Pattern[str]], ...] = (
+    (Who.USER, re.compile(rf"/users/{_ID}/?", re.IGNORECASE)),
+    (Who.MEMBERS, re.compile(rf"/groups/{_ID}/(?:transitiveMembers|members){_USERS}", re.IGNORECASE)),
+    (Who.OWNERS, re.compile(rf"(?:/groups/{_ID}/|\./)owners{_USERS}", re.IGNORECASE)),
+    (Who.APPLICATION_OWNERS, re.compile(rf"/servicePrincipals/{_ID}/owners/?", re.IGNORECASE)),
+    (Who.MANAGER, re.compile(r"\./manager/?", re.IGNORECASE)),
+)
+
+
+def read_reviewers(scope: ReviewerScope) -> Reviewers:
+    """Raises NotUnderstood."""
+    query = _query({"query": scope.query, "queryType": scope.query_type})
+    if query.filter:
+        raise NotUnderstood(f"Reviewers are not filtered: '{query.text}'.")
+    for who, pattern in _REVIEWERS:
+        if found := pattern.fullmatch(query.path):
+            return Reviewers(who, (found.groupdict().get("id") or "").lower() or None)
+    raise NotUnderstood(
+        f"'{query.text[:200]}' does not say who reviews: /users/{{id}}, /groups/{{id}}/transitiveMembers, "
+        "/groups/{id}/owners, ./owners, ./manager, /servicePrincipals/{id}/owners, or nothing for a self-review."
+    )

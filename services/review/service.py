@@ -1,0 +1,51 @@
+"""The wiring of review."""
+
+from __future__ import annotations
+
+import asyncio
+
+from services.review import api, messages
+from services.review.messages import Desk
+from services.review.model import DEFINITION, INSTANCE, ITEM
+from services.review.store import Runs, Surroundings, definitions, instances, items
+from shared.messaging.service import Platform, Service, ring
+from shared.storage import Answers
+
+
+def assemble(platform: Platform) -> Service:
+    """Connects nothing and starts nothing."""
+    database = platform.database
+    campaigns, runs = definitions(database), Runs(instances(database), items(database))
+    answers, around = Answers(database), Surroundings(database)
+    desk = Desk(
+        platform,
+        platform.loop(DEFINITION, campaigns),
+        platform.loop(INSTANCE, runs.instances),
+        platform.loop(ITEM, runs.items),
+        runs,
+        around,
+    )
+    steps = messages.steps(desk)
+
+    async def instance_steps() -> None:
+        # Step after step while there is work, without the timers' pause.
+        while True:
+            if not await ring(steps, platform):
+                await asyncio.sleep(platform.settings.timer_poll_s)
+
+    return Service(
+        name="review",
+        stores=[campaigns, runs.instances, runs.items, answers, *around.replicas],
+        subscriptions=[
+            messages.commands(desk),
+            *messages.rosters(desk),
+            *messages.answers(desk),
+            messages.people(desk),
+            *messages.replicas(desk),
+            messages.own(desk),
+        ],
+        timers=messages.timers(desk),
+        loops=[desk.definitions, desk.instances, desk.items],
+        routers=[api.router(desk, campaigns, answers)],
+        background=[instance_steps],
+    )

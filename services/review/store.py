@@ -1,0 +1,291 @@
+"""Review's collections: definitions, instances, items; and its own copies of whom and what these refer to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+from services.review.decide.reviewers import Resolved
+from services.review.model import Instance, load_instance
+from services.review.scope import Reviewers, Who
+from shared.contracts.catalog import Life, PackageFact
+from shared.contracts.directory import GroupFact, MembershipsFact, PersonFact, PersonStatus
+from shared.contracts.resources import OWNER, ApplicationFact, HeldRolesFact, RoleSystem
+from shared.contracts.review import ReviewedResource, ReviewStatus, Verdict
+from shared.contracts.roster import RosterKind
+from shared.security.permissions import DIRECTORY_ROLES
+from shared.storage import Database, Index, MongoAggregates, Replica
+from shared.web.odata import DATETIME, GUID, EntitySet, Enumeration, Field
+
+THERE = {"state.deleted": False}
+"""Deleted definitions stay, for their versions never restart; nobody is shown them."""
+NOBODY: dict[str, Any] = {"_id": {"$in": []}}
+
+
+def definitions(database: Database) -> MongoAggregates:
+    """One document a campaign."""
+    return MongoAggregates(
+        database,
+        "definitions",
+        (Index("-state.state.created_at", "_id"), Index("state.folded", "_id"), Index("state.state.policy_id")),
+    )
+
+
+def instances(database: Database) -> MongoAggregates:
+    """One document a run over one resource."""
+    return MongoAggregates(
+        database,
+        "instances",
+        (
+            Index("state.definition_id", "-state.starts_at", "_id"),
+            Index("state.reviewers", "_id"),
+            Index("-state.starts_at", "_id"),
+        ),
+    )
+
+
+def items(database: Database) -> MongoAggregates:
+    """One document a person and thing. `reviewers`: where they are this item's own. `waits`: until applied."""
+    return MongoAggregates(
+        database,
+        "items",
+        (
+            Index("state.instance_id", "_id"),
+            Index("state.reviewers", "state.instance_id", "_id", partial={"state.reviewers": {"$exists": True}}),
+            Index("state.instance_id", "state.waits", partial={"state.waits": True}),
+        ),
+    )
+
+
+class Runs:
+    """Questions to instances and items."""
+
+    def __init__(self, instances: MongoAggregates, items: MongoAggregates) -> None:
+        self.instances = instances
+        self.items = items
+
+    async def of(self, ids: Collection[str]) -> dict[str, Instance]:
+        """Instances by id."""
+        found = await self.instances.states({"_id": {"$in": list(ids)}}) if ids else []
+        return {one["_id"]: load_instance(one) for one in found}
+
+    async def running(self, definition_id: str) -> list[str]:
+        """Ids of instances of a definition that are not over."""
+        open_ = [ReviewStatus.INITIALIZING.value, ReviewStatus.IN_PROGRESS.value]
+        return await self.instances.ids({"state.definition_id": definition_id, "state.status": {"$in": open_}})
+
+    async def next_items(self, instance_id: str, after: str | None, limit: int, **more: Any) -> list[str]:
+        """Ids of its items beyond `after`, in order."""
+        query: dict[str, Any] = {"state.instance_id": instance_id}
+        query |= {f"state.{name}": value for name, value in more.items()}
+        return await self.items.ids(query, after=after, limit=limit)
+
+    async def reviewed_by(self, person_id: str) -> dict[str, Any]:
+        """A filter on instances: those in which the person reviews something."""
+        own = await self.items.distinct({"state.reviewers": person_id}, "state.instance_id")
+        return {"$or": [{"state.reviewers": person_id}, {"_id": {"$in": own}}]}
+
+    async def reviewers_of(self, instance: Instance, after: str | None, limit: int) -> list[str]:
+        """People who review single items of it, in order of their ids."""
+        query = {
+            "state.instance_id": instance.id,
+            "state.reviewers": {"$exists": True},
+            "state.stage": instance.current,
+        }
+        return await self.items.distinct(query, "state.reviewers", after=after, limit=limit)
+
+
+def mine(instance: Instance, person_id: str) -> dict[str, Any]:
+    """A filter on items: those that the person decides in the stage in progress."""
+    ways: list[dict[str, Any]] = [{"state.reviewers": person_id}]
+    if person_id in instance.stage.reviewers:
+        ways.append({"state.reviewers": {"$exists": False}})
+    query: dict[str, Any] = {"state.instance_id": instance.id, "state.stage": instance.current, "$or": ways}
+    if not instance.stage.self_review:
+        query["state.person_id"] = {"$ne": person_id}
+    return query
+
+
+class Surroundings:
+    """Replicas of people, of who is in or owns what, and of names."""
+
+    def __init__(self, database: Database) -> None:
+        self.people: Replica[PersonFact] = Replica(
+            database,
+            "people",
+            lambda fact: {
+                "status": fact.state.status.value,
+                "manager_id": fact.state.manager_id,
+                "name": fact.state.attributes.get("displayName"),
+                "user_principal_name": fact.state.attributes.get("userPrincipalName"),
+                "department": fact.state.attributes.get("department"),
+                "job_title": fact.state.attributes.get("jobTitle"),
+            },
+        )
+        self.memberships: Replica[MembershipsFact] = Replica(
+            database, "memberships", lambda fact: {"groups": fact.state.member_of}, (Index("groups"),)
+        )
+        self.owners: Replica[HeldRolesFact] = Replica(
+            database,
+            "owners",
+            lambda fact: {"owns": [one.key for one in fact.state.roles if one.held and one.role == OWNER]},
+            (Index("owns"),),
+        )
+        self.groups: Replica[GroupFact] = Replica(
+            database,
+            "groups",
+            lambda fact: {
+                "name": fact.state.display_name,
+                # Rules and roles decide about others (REV-2).
+                "reviewed_together": (
+                    "Unified" in fact.state.group_types
+                    and not fact.state.is_dynamic
+                    and not fact.state.is_assignable_to_role
+                    and fact.state.deleted_at is None
+                ),
+            },
+            (Index("reviewed_together", "_id", partial={"reviewed_together": True}),),
+        )
+        self.applications: Replica[ApplicationFact] = Replica(
+            database, "applications", lambda fact: {"name": fact.state.display_name, "app_id": fact.state.app_id}
+        )
+        self.packages: Replica[PackageFact] = Replica(
+            database,
+            "packages",
+            lambda fact: {"name": fact.state.display_name, "there": fact.state.life is not Life.DELETED},
+        )
+
+    @property
+    def replicas(self) -> Sequence[Replica[Any]]:
+        return (self.people, self.memberships, self.owners, self.groups, self.applications, self.packages)
+
+    async def names(self, resources: Iterable[ReviewedResource]) -> dict[str, str]:
+        """Of these resources, by id, as far as they have been heard of."""
+        by_kind: dict[RosterKind, list[str]] = {}
+        for one in resources:
+            by_kind.setdefault(one.kind, []).append(one.id)
+        found = await asyncio.gather(
+            self.groups.get(by_kind.get(RosterKind.GROUP, ())),
+            self.applications.get(by_kind.get(RosterKind.APPLICATION, ())),
+            self.packages.get(by_kind.get(RosterKind.PACKAGE, ())),
+        )
+        names = {id: str(one["name"]) for those in found for id, one in those.items()}
+        return names | {
+            id: name for name, id in DIRECTORY_ROLES.items() if id in by_kind.get(RosterKind.DIRECTORY_ROLE, ())
+        }
+
+    async def gone(self, people: Collection[str]) -> frozenset[str]:
+        """Those of them who are known to have left."""
+        found = await self.people.get(people) if people else {}
+        return frozenset(id for id, one in found.items() if one["status"] == PersonStatus.LEFT.value)
+
+    async def resolved(self, scopes: Collection[Reviewers], resource: ReviewedResource) -> Resolved:
+        """Whom these scopes lead to now, without those who have left."""
+        found: dict[Reviewers, set[str]] = {one: set(await self._led_to(one, resource)) for one in scopes}
+        gone = await self.gone({id for people in found.values() for id in people})
+        return {one: tuple(sorted(people - gone)) for one, people in found.items()}
+
+    async def _led_to(self, one: Reviewers, resource: ReviewedResource) -> list[str]:
+        match one.who:
+            case Who.USER:
+                return [one.id] if one.id else []
+            case Who.MEMBERS:
+                return [row["_id"] for row in await self.memberships.find({"groups": one.id})]
+            case Who.OWNERS | Who.APPLICATION_OWNERS:
+                of_application = one.who is Who.APPLICATION_OWNERS or (
+                    one.id is None and resource.kind is RosterKind.APPLICATION
+                )
+                system = RoleSystem.APPLICATION if of_application else RoleSystem.GROUP
+                key = f"{system.value}/{one.id or resource.id}/{OWNER}"
+                return [row["_id"] for row in await self.owners.find({"owns": key})]
+        return []
+
+    async def groups_after(self, after: str | None, limit: int) -> list[str]:
+        """Groups that a review over every group is about, by id."""
+        query: dict[str, Any] = {"reviewed_together": True}
+        if after is not None:
+            query["_id"] = {"$gt": after}
+        return [one["_id"] for one in await self.groups.find(query, limit=limit)]
+
+
+# Lists as Graph has them
+
+_STATUSES = Enumeration(tuple(ReviewStatus))
+_QUERIES = ("scope/microsoft.graph.accessReviewQueryScope/query", "scope/query")
+
+DEFINITIONS = EntitySet(
+    "accessReviewScheduleDefinition",
+    {
+        "id": Field("_id", GUID),
+        "displayName": Field("state.state.display_name", sortable=True, folded="state.folded"),
+        "status": Field("state.state.status", _STATUSES),
+        "createdDateTime": Field("state.state.created_at", DATETIME, sortable=True),
+        **{name: Field("state.query") for name in _QUERIES},
+    },
+    selectable=frozenset(
+        {
+            "id", "displayName", "status", "createdDateTime", "lastModifiedDateTime", "createdBy", "scope",
+            "descriptionForAdmins", "descriptionForReviewers", "instanceEnumerationScope", "reviewers",
+            "fallbackReviewers", "backupReviewers", "settings", "stageSettings", "additionalNotificationRecipients",
+        }
+    ),
+    order="createdDateTime",
+)  # fmt: skip
+
+INSTANCES = EntitySet(
+    "accessReviewInstance",
+    {
+        "id": Field("_id", GUID),
+        "status": Field("state.status", _STATUSES),
+        "startDateTime": Field("state.starts_at", DATETIME, sortable=True),
+        "endDateTime": Field("state.ends_at", DATETIME),
+        **{name: Field("state.query") for name in _QUERIES},
+    },
+    selectable=frozenset({"id", "status", "startDateTime", "endDateTime", "scope", "reviewers", "fallbackReviewers"}),
+    order="startDateTime",
+)
+
+ITEMS = EntitySet(
+    "accessReviewInstanceDecisionItem",
+    {
+        "id": Field("_id", GUID),
+        "decision": Field("state.decision", Enumeration(tuple(Verdict)), sortable=True),
+        "recommendation": Field(
+            "state.recommendation", Enumeration(("Approve", "Deny", "NoInfoAvailable")), sortable=True
+        ),
+        "applyResult": Field(
+            "state.result",
+            Enumeration(
+                (
+                    "New",
+                    "AppliedSuccessfully",
+                    "AppliedWithUnknownFailure",
+                    "AppliedSuccessfullyButObjectNotFound",
+                    "ApplyNotSupported",
+                )
+            ),
+            sortable=True,
+        ),
+        "principal/id": Field("state.person_id", GUID),
+    },
+    selectable=frozenset(
+        {
+            "id", "accessReviewId", "reviewedDateTime", "decision", "justification", "appliedDateTime", "applyResult",
+            "recommendation", "principal", "principalLink", "resource", "resourceLink", "reviewedBy", "appliedBy",
+            "target",
+        }
+    ),
+    expandable=frozenset({"insights"}),
+)  # fmt: skip
+
+STAGES = EntitySet(
+    "accessReviewStage",
+    {},
+    selectable=frozenset({"id", "status", "startDateTime", "endDateTime", "reviewers", "fallbackReviewers"}),
+)
+REVIEWERS = EntitySet(
+    "accessReviewReviewer",
+    {},
+    selectable=frozenset({"id", "displayName", "userPrincipalName", "createdDateTime"}),
+)

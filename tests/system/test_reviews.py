@@ -1,0 +1,184 @@
+"""Somebody is asked who still needs what, and what they deny is taken away: all services on real Kafka and MongoDB."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from deploy.embedded import Servers
+from deploy.run.registry import assemblies
+from shared.clock import TurnableClock
+from shared.messaging.admin import create_topics
+from shared.messaging.host import Host, groups_of
+from shared.settings import Settings
+from shared.web.app import make_app
+from shared.web.server import HttpServer
+from tests.system.test_requests import EM, Company, until
+
+AR = "/v1.0/identityGovernance/accessReviews/definitions"
+
+
+class Reviewing(Company):
+    """The same company, with reviews and a clock that can be put forward."""
+
+    def __init__(self, host: Host, client: httpx.AsyncClient, clock: TurnableClock) -> None:
+        super().__init__(host, client)
+        self.clock = clock
+
+    async def group(self, *members: str, owner: str | None = None) -> str:
+        name = f"g{uuid.uuid4().hex[:6]}"
+        group = await self.call(
+            "POST", "/v1.0/groups", displayName=name, mailNickname=name, mailEnabled=False, securityEnabled=True
+        )
+        for member in members:
+            await self.refer(f"/v1.0/groups/{group['id']}/members", member)
+        if owner is not None:
+            await self.refer(f"/v1.0/groups/{group['id']}/owners", owner)
+        return str(group["id"])
+
+    async def refer(self, path: str, person: str) -> None:
+        target = {"@odata.id": f"{self.client.base_url}/v1.0/directoryObjects/{person}"}
+        answer = await self.client.post(f"{path}/$ref", json=target)
+        assert answer.is_success, answer.text
+
+    async def review(self, query: str, reviewers: list[dict[str, str]], **settings: Any) -> str:
+        """A path of the instance, once reviewers may decide."""
+        scope = {"@odata.type": "#microsoft.graph.accessReviewQueryScope", "query": query}
+        more = {name: settings.pop(name) for name in ("fallbackReviewers", "stageSettings") if name in settings}
+        definition = await self.call(
+            "POST",
+            AR,
+            status=201,
+            displayName="A review",
+            scope=scope | {"queryType": "MicrosoftGraph"},
+            reviewers=reviewers,
+            settings={"instanceDurationInDays": 7, **settings},
+            **more,
+        )
+        assert definition["status"] == "NotStarted"
+        return await self.running(definition["id"])
+
+    async def running(self, definition: str) -> str:
+        async def there() -> str | None:
+            found = (await self.call("GET", f"{AR}/{definition}/instances"))["value"]
+            return found[0]["id"] if found and found[0]["status"] == "InProgress" else None
+
+        return f"{AR}/{definition}/instances/{await until(there, 'the review is in progress')}"
+
+    async def is_(self, run: str, status: str) -> dict[str, Any]:
+        async def there() -> dict[str, Any] | None:
+            said: dict[str, Any] = await self.call("GET", run)
+            return said if said["status"] == status else None
+
+        found: dict[str, Any] = await until(there, f"the review is {status}")
+        return found
+
+    async def items(self, run: str, by: str | None = None) -> dict[str, dict[str, Any]]:
+        """By person."""
+        path = f"{run}/decisions" + ("/filterByCurrentUser(on='reviewer')" if by else "")
+        return {one["principal"]["id"]: one for one in (await self.call("GET", path, by))["value"]}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def company(servers: Servers) -> AsyncIterator[Reviewing]:
+    where = servers.endpoints
+    settings = Settings(
+        kafka=where.kafka, mongo=where.mongo, namespace=f"rev{uuid.uuid4().hex[:8]}", timer_poll_s=0.1, partitions=2
+    )
+    clock = TurnableClock(datetime(2026, 3, 1, tzinfo=UTC))
+    host = Host(settings, assemblies(without=("audit",)), clock=clock)
+    await create_topics(settings, groups_of(list(host.services.values())))
+    async with host:
+        routers = [router for service in host.services.values() for router in service.routers]
+        server = HttpServer(make_app("tenure", routers))
+        await server.start()
+        async with httpx.AsyncClient(base_url=server.url, timeout=30) as client:
+            yield Reviewing(host, client, clock)
+        await server.stop()
+        assert host.troubles() == {}
+
+
+@pytest.mark.spec("REV-10", "REV-18", "REV-19")
+async def test_a_member_whom_the_owner_denies_is_taken_out_of_the_group(company: Reviewing) -> None:
+    owner, ana, ben = [await company.person(name) for name in ("r-olga", "r-ana", "r-ben")]
+    group = await company.group(ana, ben, owner, owner=owner)
+    run = await company.review(
+        f"/groups/{group}/transitiveMembers",
+        [{"query": f"/groups/{group}/owners", "queryType": "MicrosoftGraph"}],
+        justificationRequiredOnApproval=True,
+        autoApplyDecisionsEnabled=True,
+    )
+    assert set(await company.items(run)) == {ana, ben, owner}
+    mine = await company.items(run, owner)
+    assert set(mine) == {ana, ben}, "nobody decides about themself"
+
+    at = f"{run}/decisions"
+    await company.call("PATCH", f"{at}/{mine[ana]['id']}", owner, 400, decision="Approve")
+    await company.call("PATCH", f"{at}/{mine[ana]['id']}", owner, 204, decision="Approve", justification="She sells.")
+    await company.call("PATCH", f"{at}/{mine[ben]['id']}", owner, 204, decision="DontKnow")
+    await company.call("PATCH", f"{at}/{mine[ben]['id']}", owner, 204, decision="Deny", justification="He left Sales.")
+    await company.call("PATCH", f"{at}/{mine[ben]['id']}", ana, 403, decision="Approve", justification="No.")
+    assert ben in await company.members(group), "nothing happens before the end"
+    await company.call("POST", f"{run}/applyDecisions", status=400)
+
+    company.clock.turn(timedelta(days=8))
+    applied = await company.is_(run, "Applied")
+    assert applied["@tenure.figures"] == {"Approve": 1, "Deny": 1, "NotReviewed": 1}
+    assert await company.members(group) == {ana, owner}
+    items = await company.items(run)
+    assert {p: i["applyResult"] for p, i in items.items()} == dict.fromkeys((ana, ben, owner), "AppliedSuccessfully")
+    assert items[ben]["@tenure.result"] == "Taken away."
+    assert items[ben]["reviewedBy"]["id"] == owner
+    await company.call("PATCH", f"{at}/{mine[ben]['id']}", owner, 400, decision="Approve", justification="Late.")
+
+
+@pytest.mark.spec("REV-12", "REV-17", "PKR-6")
+async def test_an_assignment_that_the_manager_denies_ends_and_silence_denies(company: Reviewing) -> None:
+    boss = await company.person("r-boss")
+    eve, fay, gil = [await company.person(name, "r-boss") for name in ("r-eve", "r-fay", "r-gil")]
+    package, policy, group = await company.package()
+    for person in (eve, fay, gil):
+        await company.becomes(await company.asked(person, package, policy), "delivered")
+    query = f"{EM.removeprefix('/v1.0')}/accessPackageAssignments?$filter=(accessPackageId eq '{package}' and "
+    run = await company.review(
+        f"{query}assignmentPolicyId eq '{policy}')",
+        [{"query": "./manager", "queryType": "MicrosoftGraph", "queryRoot": "decisions"}],
+        fallbackReviewers=[{"query": f"/users/{eve}", "queryType": "MicrosoftGraph"}],
+        defaultDecisionEnabled=True,
+        defaultDecision="Deny",
+    )
+    mine = await company.items(run, boss)
+    assert set(mine) == {eve, fay, gil}
+    assert (await company.call("GET", f"{run}/contactedReviewers"))["value"][0]["id"] == boss
+    batch = {"decision": "Approve", "principalId": eve}
+    await company.call("POST", f"{run}/batchRecordDecisions", boss, 204, **batch)
+    await company.call("POST", f"{run}/batchRecordDecisions", fay, 403, decision="Approve")
+    await company.call("PATCH", f"{run}/decisions/{mine[fay]['id']}", boss, 204, decision="Deny", justification="No.")
+
+    # He gives it back himself meanwhile: that is settled, and said so.
+    assignment = mine[fay]["@tenure.assignmentId"]
+    leaving = {"requestType": "userRemove", "assignment": {"id": assignment}}
+    removal = await company.call("POST", f"{EM}/assignmentRequests", fay, 201, **leaving)
+    await company.becomes(removal["id"], "delivered")
+
+    await company.call("POST", f"{run}/stop", status=204)
+    await company.is_(run, "AutoReviewed")
+    assert {p: i["decision"] for p, i in (await company.items(run)).items()} == {
+        eve: "Approve", fay: "Deny", gil: "Deny",
+    }  # fmt: skip
+    await company.call("POST", f"{run}/applyDecisions", status=204)
+    await company.is_(run, "Applied")
+    items = await company.items(run)
+    assert items[fay]["applyResult"] == "AppliedSuccessfullyButObjectNotFound"
+    assert items[gil]["applyResult"] == "AppliedSuccessfully"
+
+    async def out() -> bool:
+        return await company.members(group) == {eve}
+
+    await until(out, "only she is in the group")

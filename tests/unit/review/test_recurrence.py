@@ -1,0 +1,99 @@
+"""When reviews run: days that months lack, changes of the clocks, ends."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from itertools import islice, pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.review.recurrence import days, first_to_run, midnight, shortest_distance, span, zone_of
+from shared.contracts.review import Recurrence, RecurrencePattern, RecurrenceRange
+
+pytestmark = pytest.mark.spec("REV-6")
+
+
+def recurring(start: str, every: int = 1, of: str = "absoluteMonthly", day: int = 0, **range_: object) -> Recurrence:
+    return Recurrence(
+        pattern=RecurrencePattern(type=of, interval=every, day_of_month=day),  # type: ignore[arg-type]
+        range=RecurrenceRange(start_date=date.fromisoformat(start), **range_),  # type: ignore[arg-type]
+    )
+
+
+def first(one: Recurrence, many: int = 5) -> list[str]:
+    return [day.isoformat() for day in islice(days(one), many)]
+
+
+@pytest.mark.parametrize(
+    ("one", "expected"),
+    [
+        (recurring("2026-01-05", 2, "weekly"), ["2026-01-05", "2026-01-19", "2026-02-02"]),
+        (recurring("2026-01-31"), ["2026-01-31", "2026-02-28", "2026-03-31", "2026-04-30"]),
+        (recurring("2024-01-31"), ["2024-01-31", "2024-02-29", "2024-03-31"]),
+        (recurring("2026-11-30", 3), ["2026-11-30", "2027-02-28", "2027-05-30"]),
+        (recurring("2026-05-10", 3, day=5), ["2026-06-05", "2026-09-05", "2026-12-05"]),
+        (recurring("2026-05-04", 3, day=5), ["2026-05-05", "2026-08-05"]),
+        (recurring("2024-02-29", of="absoluteYearly"), ["2024-02-29", "2025-02-28", "2026-02-28", "2027-02-28"]),
+        (recurring("2026-01-01", 6), ["2026-01-01", "2026-07-01", "2027-01-01"]),
+    ],
+)
+def test_days_on_which_it_begins(one: Recurrence, expected: list[str]) -> None:
+    assert first(one, len(expected)) == expected
+
+
+@pytest.mark.parametrize(
+    ("range_", "many"),
+    [
+        ({"type": "numbered", "number_of_occurrences": 3}, 3),
+        ({"type": "endDate", "end_date": date(2026, 3, 1)}, 3),
+        ({"type": "endDate", "end_date": date(2026, 2, 28)}, 2),
+        ({"type": "numbered", "end_date": date(2026, 2, 28)}, 2),  # as Graph's own examples have it
+        ({"type": "numbered", "number_of_occurrences": 2, "end_date": date(9999, 12, 31)}, 2),
+    ],
+)
+def test_a_range_ends(range_: dict[str, object], many: int) -> None:
+    assert len(list(days(recurring("2026-01-01", **range_)))) == many
+
+
+def test_days_are_as_long_as_days_are_when_the_clocks_change() -> None:
+    one = recurring("2026-03-28", of="weekly", recurrence_time_zone="Europe/Zurich")
+    assert span(one, 1, 2) == (datetime(2026, 3, 27, 23, tzinfo=UTC), datetime(2026, 3, 29, 22, tzinfo=UTC))
+    autumn = recurring("2026-10-24", of="weekly", recurrence_time_zone="Europe/Zurich")
+    assert span(autumn, 1, 2) == (datetime(2026, 10, 23, 22, tzinfo=UTC), datetime(2026, 10, 25, 23, tzinfo=UTC))
+
+
+def test_where_the_clocks_skip_midnight_a_day_begins_with_what_exists() -> None:
+    zone = zone_of(RecurrenceRange(start_date=date(2022, 9, 11), recurrence_time_zone="America/Santiago"))
+    begins = midnight(date(2022, 9, 11), zone)  # 00:00 became 01:00
+    assert begins == datetime(2022, 9, 11, 4, tzinfo=UTC)
+
+
+def test_what_is_over_is_not_run_and_what_would_be_running_is() -> None:
+    one = recurring("2026-01-01")
+    assert first_to_run(one, datetime(2026, 3, 4, tzinfo=UTC), 3) == 4
+    assert first_to_run(one, datetime(2026, 3, 3, tzinfo=UTC), 3) == 3
+    assert first_to_run(one, datetime(2026, 3, 3, tzinfo=UTC), 3, begun=3) == 4
+    ended = recurring("2026-01-01", type="numbered", number_of_occurrences=2)
+    assert first_to_run(ended, datetime(2026, 3, 3, tzinfo=UTC), 3) is None
+
+
+@given(
+    start=st.dates(date(2000, 1, 1), date(2060, 1, 1)),
+    every=st.integers(1, 24),
+    of=st.sampled_from(["weekly", "absoluteMonthly", "absoluteYearly"]),
+    day=st.integers(0, 31),
+)
+def test_occurrences_are_apart_by_at_least_the_shortest_distance(start: date, every: int, of: str, day: int) -> None:
+    one = recurring(start.isoformat(), every, of, day)
+    found = list(islice(days(one), 12))
+    assert found[0] >= start
+    shortest = shortest_distance(one)
+    assert shortest is not None
+    assert all((after - before).days >= shortest for before, after in pairwise(found))
+    if of == "weekly":
+        assert {(after - before).days for before, after in pairwise(found)} == {7 * every}
+    else:
+        assert len({(one.year, one.month) for one in found}) == len(found)
+        assert all(one.day in {day or start.day} or one.day >= 28 for one in found)

@@ -1,0 +1,137 @@
+"""Graph's scopes read: what is reviewed, by whom, and what is refused with a sentence."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from services.review.scope import NotUnderstood, Reviewers, Scope, Who, read_reviewers, read_scope
+from shared.contracts.review import ReviewedResource, ReviewerScope
+from shared.contracts.roster import RosterKind
+
+G = "a6c2ce2c-0b1c-4a9b-8d3c-1f4f4d6e5b10"
+P = "b6c2ce2c-0b1c-4a9b-8d3c-1f4f4d6e5b10"
+Q = "c6c2ce2c-0b1c-4a9b-8d3c-1f4f4d6e5b10"
+GROUP = ReviewedResource(kind=RosterKind.GROUP, id=G)
+DIRECT = ReviewedResource(kind=RosterKind.GROUP, id=G, direct=True)
+UNIFIED = {"query": "/groups?$filter=(groupTypes/any(c:c+eq+'Unified'))&$count=true"}
+GUESTS = "?$count=true&$filter=(userType eq 'Guest')"
+
+
+def query(text: str, **more: Any) -> dict[str, Any]:
+    return {"@odata.type": "#microsoft.graph.accessReviewQueryScope", "query": text, **more}
+
+
+def memberships(principals: str, *resources: str) -> dict[str, Any]:
+    return {
+        "@odata.type": "#microsoft.graph.principalResourceMembershipsScope",
+        "principalScopes": [query(principals)],
+        "resourceScopes": [query(one) for one in resources],
+    }
+
+
+@pytest.mark.spec("REV-2", "REV-3", "PKR-1")
+@pytest.mark.parametrize(
+    ("scope", "enumeration", "expected"),
+    [
+        (query(f"/groups/{G}/transitiveMembers"), None, Scope((GROUP,))),
+        (query(f"/v1.0/groups/{G}/transitiveMembers/microsoft.graph.user"), None, Scope((GROUP,))),
+        (query(f"/groups/{G}/members"), None, Scope((DIRECT,), direct=True)),
+        (
+            query(f"/groups/{G}/transitiveMembers/microsoft.graph.user/{GUESTS}"),
+            None,
+            Scope((GROUP,), guests_only=True),
+        ),
+        (
+            {
+                "@odata.type": "#microsoft.graph.accessReviewInactiveUsersQueryScope",
+                "query": f"/groups/{G}/transitiveMembers",
+                "inactiveDuration": "P30D",
+            },
+            None,
+            Scope((GROUP,), inactive_for=timedelta(days=30)),
+        ),
+        (
+            query(f"./members/microsoft.graph.user/{GUESTS}"),
+            UNIFIED,
+            Scope(every_group=True, guests_only=True, direct=True),
+        ),
+        (
+            query(
+                "/identityGovernance/entitlementManagement/accessPackageAssignments"
+                f"?$filter=(accessPackageId eq '{P}' and assignmentPolicyId eq '{Q}')"
+            ),
+            None,
+            Scope((ReviewedResource(kind=RosterKind.PACKAGE, id=P, policy_id=Q),)),
+        ),
+        (
+            memberships("/users", f"/servicePrincipals/{P}", f"/groups/{G}/transitiveMembers"),
+            None,
+            Scope((ReviewedResource(kind=RosterKind.APPLICATION, id=P), GROUP)),
+        ),
+        (
+            memberships(f"/users{GUESTS}", f"/beta/roleManagement/directory/roleDefinitions/{P}"),
+            None,
+            Scope((ReviewedResource(kind=RosterKind.DIRECTORY_ROLE, id=P),), guests_only=True),
+        ),
+        (
+            query(
+                "/roleManagement/directory/roleAssignmentScheduleInstances?$expand=principal&$filter="
+                "(assignmentType eq 'Assigned' and isof(principal,'microsoft.graph.user') "
+                f"and roleDefinitionId eq '{P}')"
+            ),
+            None,
+            Scope((ReviewedResource(kind=RosterKind.DIRECTORY_ROLE, id=P),)),
+        ),
+    ],
+)
+def test_scopes(scope: dict[str, Any], enumeration: dict[str, Any] | None, expected: Scope) -> None:
+    assert read_scope(scope, enumeration) == expected
+
+
+@pytest.mark.parametrize(
+    ("scope", "said"),
+    [
+        (query("/subscriptions/1", queryType="ARM"), "roles on Azure resources"),
+        (query("./members"), "instanceEnumerationScope"),
+        (query("/devices"), "none that can be reviewed"),
+        (query(f"/groups/{G}/members?$filter=(department eq 'x')"), "only guests"),
+        (query(""), "needs a query"),
+        (memberships("/devices", f"/groups/{G}"), "principalScopes"),
+        (
+            {
+                "@odata.type": "#microsoft.graph.accessReviewInactiveUsersQueryScope",
+                "query": f"/groups/{G}/members",
+                "inactiveDuration": "P800D",
+            },
+            "730 days",
+        ),
+    ],
+)
+def test_what_is_not_understood_is_refused_saying_what_would_be(scope: dict[str, Any], said: str) -> None:
+    with pytest.raises(NotUnderstood, match=said):
+        read_scope(scope)
+
+
+@pytest.mark.spec("REV-5")
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f"/users/{P}", Reviewers(Who.USER, P)),
+        (f"/v1.0/users/{P}", Reviewers(Who.USER, P)),
+        (f"/groups/{G}/transitiveMembers", Reviewers(Who.MEMBERS, G)),
+        (f"/groups/{G}/owners", Reviewers(Who.OWNERS, G)),
+        ("./owners", Reviewers(Who.OWNERS)),
+        ("./manager", Reviewers(Who.MANAGER)),
+        (f"/servicePrincipals/{P}/owners", Reviewers(Who.APPLICATION_OWNERS, P)),
+    ],
+)
+def test_reviewers(text: str, expected: Reviewers) -> None:
+    assert read_reviewers(ReviewerScope(query=text)) == expected
+
+
+def test_reviewers_that_are_not_understood_are_refused() -> None:
+    with pytest.raises(NotUnderstood, match="self-review"):
+        read_reviewers(ReviewerScope(query="/everybody"))
