@@ -114,6 +114,36 @@ from shared.contracts.resources import (
     SiteRole,
     SiteState,
 )
+from shared.contracts.review import (
+    DefinitionFact,
+    DefinitionState,
+    InstanceFact,
+    InstanceStarted,
+    InstanceState,
+    ItemDecided,
+    ItemFact,
+    ItemState,
+    ReviewCommand,
+    ReviewDefined,
+    ReviewedResource,
+    ReviewerScope,
+    ReviewSettings,
+    ReviewStageState,
+    ReviewStatus,
+    StageSettings,
+    StartInstance,
+    Verdict,
+)
+from shared.contracts.roster import (
+    AskRoster,
+    RosterAbout,
+    RosterEnded,
+    RosterEntry,
+    RosterFact,
+    RosterKind,
+    RosterPage,
+    RosterState,
+)
 from shared.contracts.signins import AppUse, SignedIn, SignIn, SignInsFact, SignInsState
 from shared.contracts.topics import Topic
 from shared.ids import derived_id
@@ -135,12 +165,16 @@ OWNERSHIP = derived_id("example", "role-assignment")
 ASSIGNMENT = derived_id("example", "assignment")
 REQUEST = derived_id("example", "request")
 MANAGER = derived_id("example", "manager")
+REVIEW = derived_id("example", "review-definition")
+RUN = derived_id("example", "review-instance")
+ITEM = derived_id("example", "review-item")
 STAGE = derived_id("approval-stage", REQUEST, 1)
 
 HR = Cause(id="hr-4711", correlation="hr-4711", actor="source:hr", effective_at=AT)
 FILE = Cause(id="apply-12", correlation="apply-12", actor="file:catalog.yaml")
 SEEN = Cause(id=derived_id("example", "sign-in"), correlation=derived_id("example", "sign-in"), actor="source:sign-ins")
 ASKED = Cause(id="http-77", correlation="http-77", actor=f"person:{PERSON}")
+REVIEWED = Cause(id=f"review-definition:{REVIEW}", correlation=f"review:{RUN}", actor=f"person:{MANAGER}")
 ROLE = ResourceRole(origin_id=GROUP, display_name="Sales")
 
 
@@ -204,6 +238,35 @@ _WISH = derived_id("example", "wish")
 _APP_ROLE = AppRole(id=derived_id("example", "app-role"), display_name="Approver", value="expenses.approve")
 _ROLE_THERE = RoleAt(origin_system=RoleSystem.APPLICATION, origin_id=PRINCIPAL, role=_APP_ROLE.id)
 _ROLE_WISH = HeldRoleWish(**_ROLE_THERE.model_dump(by_alias=False), id="grant-7:1", held=True, grant_version=1)
+
+_SCOPE = {"query": f"/groups/{GROUP}/transitiveMembers", "queryType": "MicrosoftGraph"}
+_REVIEWED = ReviewedResource(kind=RosterKind.GROUP, id=GROUP, display_name="Sales")
+_DEFINITION = DefinitionState(
+    id=REVIEW,
+    display_name="Sales: who is still in it",
+    scope=_SCOPE,
+    settings=ReviewSettings(instance_duration_in_days=14),
+    stages=(StageSettings(duration_in_days=14, reviewers=(ReviewerScope(query=f"/groups/{GROUP}/owners"),)),),
+    created_by=MANAGER,
+    created_at=AT,
+    modified_at=AT,
+)
+_ABOUT = RosterAbout(kind=RosterKind.GROUP, id=GROUP)
+_ABOUT_PACKAGE = RosterAbout(kind=RosterKind.PACKAGE, id=PACKAGE, policy_id=POLICY)
+
+
+def _roster(owner: str, about: RosterAbout, role: str, assignment: str | None) -> RosterFact:
+    entry = RosterEntry(person_id=PERSON, manager_id=MANAGER, role=role, assignment_id=assignment, since=AT)
+    return RosterFact(
+        id=f"{owner}-roster:{RUN}:1",
+        cause=REVIEWED,
+        subject=RUN,
+        version=1,
+        at=AT,
+        transitions=(RosterPage(number=1, upto=PERSON, entries=(entry,)), RosterEnded(pages=1, entries=1)),
+        state=RosterState(id=RUN, about=about, pages=1, entries=1, done=True),
+    )
+
 
 _EXAMPLES: dict[str, Callable[[Topic], Outgoing]] = {
     topics.HR_CHANGES.name: _plain("10042", _CHANGE, "hr-4711", HrChange.ce_type),
@@ -384,6 +447,95 @@ _EXAMPLES: dict[str, Callable[[Topic], Outgoing]] = {
     ),
     topics.HELD_ROLE_COMMANDS.name: _sent(
         PERSON, SetHeldRoles(id=f"held-roles:{PERSON}:grant-7:1", cause=HR, person_id=PERSON, wishes=(_ROLE_WISH,))
+    ),
+    topics.DIRECTORY_ROSTER_QUESTIONS.name: _sent(
+        RUN, AskRoster(id=f"roster:{RUN}", cause=REVIEWED, roster_id=RUN, about=_ABOUT)
+    ),
+    topics.DIRECTORY_ROSTERS.name: _sent(RUN, _roster("directory", _ABOUT, "Member", None)),
+    topics.ASSIGNMENT_ROSTER_QUESTIONS.name: _sent(
+        RUN, AskRoster(id=f"roster:{RUN}", cause=REVIEWED, roster_id=RUN, about=_ABOUT_PACKAGE)
+    ),
+    topics.ASSIGNMENT_ROSTERS.name: _sent(RUN, _roster("assignment", _ABOUT_PACKAGE, "", ASSIGNMENT)),
+    topics.REVIEW_COMMANDS.name: _sent(
+        RUN,
+        ReviewCommand(
+            id=derived_id("review-command", RUN, "StartInstance"),
+            cause=REVIEWED,
+            instance_id=RUN,
+            order=StartInstance(
+                definition=_DEFINITION,
+                number=1,
+                resource=_REVIEWED,
+                scope=_SCOPE,
+                starts_at=AT,
+                ends_at=AT + timedelta(days=14),
+            ),
+        ),
+    ),
+    topics.REVIEW_DEFINITION_FACTS.name: _sent(
+        REVIEW,
+        DefinitionFact(
+            id=f"review-definition:{REVIEW}:1",
+            cause=ASKED,
+            subject=REVIEW,
+            version=1,
+            at=AT,
+            transitions=(ReviewDefined(),),
+            state=_DEFINITION,
+        ),
+    ),
+    topics.REVIEW_INSTANCE_FACTS.name: _sent(
+        RUN,
+        InstanceFact(
+            id=f"review-instance:{RUN}:2",
+            cause=REVIEWED,
+            subject=RUN,
+            version=2,
+            at=AT,
+            transitions=(InstanceStarted(items=1),),
+            state=InstanceState(
+                id=RUN,
+                definition_id=REVIEW,
+                definition_name="Sales: who is still in it",
+                number=1,
+                resource=_REVIEWED,
+                status=ReviewStatus.IN_PROGRESS,
+                starts_at=AT,
+                ends_at=AT + timedelta(days=14),
+                stages=(
+                    ReviewStageState(
+                        id=derived_id("review-stage", RUN, 1),
+                        status=ReviewStatus.IN_PROGRESS,
+                        starts_at=AT,
+                        ends_at=AT + timedelta(days=14),
+                        reviewers=(MANAGER,),
+                    ),
+                ),
+                items=1,
+            ),
+        ),
+    ),
+    topics.REVIEW_ITEM_FACTS.name: _sent(
+        PERSON,
+        ItemFact(
+            id=f"review-item:{ITEM}:2",
+            cause=Cause(id="http:7", correlation="http:7", actor=f"person:{MANAGER}"),
+            subject=ITEM,
+            version=2,
+            at=AT,
+            transitions=(ItemDecided(decision=Verdict.DENY, by=MANAGER, stage=1, justification="Has moved on."),),
+            state=ItemState(
+                id=ITEM,
+                instance_id=RUN,
+                definition_id=REVIEW,
+                person_id=PERSON,
+                role="Member",
+                decision=Verdict.DENY,
+                justification="Has moved on.",
+                decided_by=MANAGER,
+                decided_at=AT,
+            ),
+        ),
     ),
     topics.SIGN_INS.name: _plain(
         "10042", SignIn(employee_id="10042", at=AT, app_id=_APP_ID), "sign-in-77", SignIn.ce_type

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from shared.contracts.base import Command, Contract, Fact, Refusal, Transition
 
@@ -294,3 +294,9 @@ class SetMemberships(Command):
     person_id: str
     wishes: tuple[MembershipWish, ...] = Field((), max_length=MOST_WISHES, description="At most one for a group.")
     removals: tuple[MembershipRemoval, ...] = Field((), max_length=MOST_WISHES)
+
+    @model_validator(mode="after")
+    def _asks_for_something(self) -> Self:
+        if not self.wishes and not self.removals:
+            raise ValueError("say at least one wish or removal")
+        return self

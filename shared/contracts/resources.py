@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from shared.contracts.base import Command, Contract, Fact, Refusal, Transition
 from shared.contracts.directory import MOST_WISHES
@@ -252,3 +252,9 @@ class SetHeldRoles(Command):
     person_id: str
     wishes: tuple[HeldRoleWish, ...] = Field((), max_length=MOST_WISHES, description="At most one for a role.")
     removals: tuple[HeldRoleRemoval, ...] = Field((), max_length=MOST_WISHES)
+
+    @model_validator(mode="after")
+    def _asks_for_something(self) -> Self:
+        if not self.wishes and not self.removals:
+            raise ValueError("say at least one wish or removal")
+        return self
