@@ -31,8 +31,9 @@ from shared.messaging.loop import Loop
 from shared.security.caller import Caller
 from shared.storage import Answers, MongoAggregates
 from shared.web.caller import Asking, cause_of
-from shared.web.errors import BadRequest, Conflict, Forbidden, GraphError, NoRight, NotFound
+from shared.web.errors import BadRequest, Conflict, Forbidden, GraphError, NotFound
 from shared.web.graph_model import graph_time
+from shared.web.guard import Admission, Admitted, Guard
 from shared.web.idempotency import IdempotencyKey, answering_once, made_id
 from shared.web.odata import ListQuery, read_query
 from shared.web.odata.options import read_shape
@@ -44,9 +45,6 @@ ONE = f"{DEFINITIONS_AT}/{{id}}"
 RUNS_AT = f"{ONE}/instances"
 RUN = f"{RUNS_AT}/{{instance_id}}"
 CONTEXT = "identityGovernance/accessReviews/definitions"
-
-WRITERS = ("Identity Governance Administrator", "User Administrator", "Privileged Role Administrator")
-READERS = (*WRITERS, "Global Reader", "Security Reader", "Security Administrator")
 
 Query = Annotated[ListQuery, Depends(list_query(DEFINITIONS))]
 RunQuery = Annotated[ListQuery, Depends(list_query(INSTANCES))]
@@ -64,16 +62,6 @@ def refuse(refusal: Refusal) -> NoReturn:
     """The refusal of a decision, as Graph says it."""
     kind = _REFUSED.get(refusal.code, BadRequest)
     raise kind(refusal.message, code="ResourceNotFound" if kind is NotFound else refusal.code)
-
-
-def may_write(caller: Caller) -> bool:
-    """Whether the caller may make, change, stop and apply reviews."""
-    return caller.permits("AccessReview.ReadWrite.All") and (not caller.is_person or caller.has_role(*WRITERS))
-
-
-def may_read(caller: Caller) -> bool:
-    """Whether the caller may see every review."""
-    return caller.permits("AccessReview.Read.All") and (not caller.is_person or caller.has_role(*READERS))
 
 
 def signed_in(caller: Caller) -> str:
@@ -106,14 +94,15 @@ class Counter:
             await asyncio.sleep(0.03)
         return found
 
-    async def definition(self, id: str, caller: Caller) -> Definition:
+    async def definition(self, id: str, admitted: Admission) -> Definition:
         """Raises NotFound, NoRight."""
         found = await self.campaigns.states({"_id": id.lower(), **THERE}, limit=1)
         if not found:
             raise NotFound("The resource was not found.")
         one = load_definition(found[0])
-        if not may_read(caller) and caller.person_id != one.state.created_by and not await self.reviews(one.id, caller):
-            raise NoRight
+        caller = admitted.standing.caller
+        if caller.person_id != one.state.created_by and not await self.reviews(one.id, caller):
+            await admitted.at(None)
         return one
 
     async def reviews(self, definition_id: str, caller: Caller) -> bool:
@@ -122,9 +111,9 @@ class Counter:
         scope = {"$and": [{"state.definition_id": definition_id}, await self.runs.reviewed_by(caller.person_id)]}
         return bool(await self.runs.instances.ids(scope, limit=1))
 
-    async def run(self, definition_id: str, id: str, caller: Caller) -> Instance:
+    async def run(self, definition_id: str, id: str, admitted: Admission) -> Instance:
         """Raises NotFound, NoRight."""
-        await self.definition(definition_id, caller)
+        await self.definition(definition_id, admitted)
 
         async def find() -> Instance | None:
             found = (await self.runs.of([id.lower()])).get(id.lower())
@@ -202,9 +191,9 @@ class Counter:
         )
 
 
-def router(desk: Desk, campaigns: MongoAggregates, answers: Answers) -> APIRouter:
+def router(desk: Desk, campaigns: MongoAggregates, answers: Answers, guard: Guard) -> APIRouter:
     """Every route of this service."""
-    routes = APIRouter(tags=["review"], route_class=answering_once(answers))
+    routes = APIRouter(tags=["review"], route_class=answering_once(answers), dependencies=[Depends(guard)])
     counter = Counter(desk, campaigns)
     _definitions(routes, counter)
     _instances(routes, counter)
@@ -246,8 +235,6 @@ def _definitions(routes: APIRouter, counter: Counter) -> None:
         request: Request, body: graph.DefinitionIn, caller: Asking, key: IdempotencyKey = None
     ) -> Rendered:
         """Define a review. Its instances come by themselves, when their time has come."""
-        if not may_write(caller):
-            raise NoRight
         id = made_id(request, "review-definition")
         state = graph.definition_of(body, id, caller.person_id, desk.platform.clock.now())
         made = await counter.act(request, desk.definitions, writing, definitions.Write(id, state, new=True))
@@ -255,9 +242,9 @@ def _definitions(routes: APIRouter, counter: Counter) -> None:
         return {"@odata.context": context_url(request, f"{CONTEXT}/$entity"), **said}
 
     @routes.get(DEFINITIONS_AT)
-    async def all_definitions(request: Request, query: Query, caller: Asking) -> Rendered:
+    async def all_definitions(request: Request, query: Query, caller: Asking, admitted: Admitted) -> Rendered:
         """Every review; those of their own making for those who may not see all."""
-        if may_read(caller):
+        if await admitted.reaches(None):
             return await listed(request, query, {}, CONTEXT)
         return await listed(request, query, {"state.state.created_by": signed_in(caller)}, CONTEXT)
 
@@ -271,10 +258,10 @@ def _definitions(routes: APIRouter, counter: Counter) -> None:
         return await listed(request, query, {"_id": {"$in": found}}, "Collection(accessReviewScheduleDefinition)")
 
     @routes.get(ONE)
-    async def one_definition(request: Request, id: str, caller: Asking) -> Rendered:
+    async def one_definition(request: Request, id: str, admitted: Admitted) -> Rendered:
         """One review."""
         shape = read_shape(DEFINITIONS, request.query_params.multi_items())
-        one = await counter.definition(id, caller)
+        one = await counter.definition(id, admitted)
         said = graph.definition_said(one, await counter.names(request, [one.state.created_by]))
         return {
             "@odata.context": context_url(request, f"{CONTEXT}/$entity", shape.select),
@@ -282,30 +269,24 @@ def _definitions(routes: APIRouter, counter: Counter) -> None:
         }
 
     @routes.put(ONE, status_code=204)
-    async def put(request: Request, id: str, body: graph.DefinitionIn, caller: Asking) -> Response:
+    async def put(request: Request, id: str, body: graph.DefinitionIn, admitted: Admitted) -> Response:
         """Replace it: coming instances follow, running ones stay as they are."""
-        if not may_write(caller):
-            raise NoRight
-        one = await counter.definition(id, caller)
+        one = await counter.definition(id, admitted)
         state = graph.definition_of(body, one.id, one.state.created_by, desk.platform.clock.now())
         await counter.act(request, desk.definitions, writing, definitions.Write(one.id, state, new=False))
         return Response(status_code=204)
 
     @routes.delete(ONE, status_code=204)
-    async def delete(request: Request, id: str, caller: Asking) -> Response:
+    async def delete(request: Request, id: str, admitted: Admitted) -> Response:
         """Nothing begins any more, and what runs is ended undecided. Access is not touched."""
-        if not may_write(caller):
-            raise NoRight
-        one = await counter.definition(id, caller)
+        one = await counter.definition(id, admitted)
         await counter.act(request, desk.definitions, deleting, definitions.Delete(one.id))
         return Response(status_code=204)
 
     @routes.post(f"{ONE}/stop", status_code=204)
-    async def stop(request: Request, id: str, caller: Asking) -> Response:
+    async def stop(request: Request, id: str, admitted: Admitted) -> Response:
         """Stop every instance that runs; later ones come all the same."""
-        if not may_write(caller):
-            raise NoRight
-        one = await counter.definition(id, caller)
+        one = await counter.definition(id, admitted)
         for running in await counter.runs.running(one.id):
             stopping = instances.Act(running, "stop")
             await counter.act(request, desk.instances, desk.about_instances(instances.act), stopping)
@@ -314,9 +295,9 @@ def _definitions(routes: APIRouter, counter: Counter) -> None:
 
 def _instances(routes: APIRouter, counter: Counter) -> None:
     @routes.get(RUNS_AT)
-    async def all_instances(request: Request, id: str, query: RunQuery, caller: Asking) -> Rendered:
+    async def all_instances(request: Request, id: str, query: RunQuery, admitted: Admitted) -> Rendered:
         """Its runs, one a resource and occurrence."""
-        one = await counter.definition(id, caller)
+        one = await counter.definition(id, admitted)
         return await counter.list_runs(
             request, query, {"state.definition_id": one.id}, f"{CONTEXT}('{one.id}')/instances"
         )
@@ -330,26 +311,28 @@ def _instances(routes: APIRouter, counter: Counter) -> None:
         return await counter.list_runs(request, query, scope, "Collection(accessReviewInstance)")
 
     @routes.get(RUN)
-    async def one_instance(request: Request, id: str, instance_id: str, caller: Asking) -> Rendered:
+    async def one_instance(request: Request, id: str, instance_id: str, admitted: Admitted) -> Rendered:
         """One run."""
         shape = read_shape(INSTANCES, request.query_params.multi_items())
-        one = await counter.run(id, instance_id, caller)
+        one = await counter.run(id, instance_id, admitted)
         context = context_url(request, f"{CONTEXT}('{one.definition.id}')/instances/$entity", shape.select)
         return {"@odata.context": context, **shape.selected(graph.instance_said(one))}
 
     @routes.patch(RUN)
     @routes.put(RUN, name="replace a run's reviewers")
-    async def update(request: Request, id: str, instance_id: str, body: graph.ReviewersIn, caller: Asking) -> Rendered:
+    async def update(
+        request: Request, id: str, instance_id: str, body: graph.ReviewersIn, admitted: Admitted
+    ) -> Rendered:
         """Name other reviewers, for this run alone. Fallback reviewers may be added, not removed."""
-        one = await _with_other_reviewers(request, counter, (id, instance_id, None), body, caller)
+        one = await _with_other_reviewers(request, counter, (id, instance_id, None), body, admitted)
         context = context_url(request, f"{CONTEXT}('{one.definition.id}')/instances/$entity")
         return {"@odata.context": context, **graph.instance_said(one)}
 
     @routes.get(f"{RUN}/contactedReviewers")
-    async def contacted(request: Request, id: str, instance_id: str, caller: Asking) -> Rendered:
+    async def contacted(request: Request, id: str, instance_id: str, admitted: Admitted) -> Rendered:
         """Who reviews it, whether or not a mail went out."""
         query = read_query(REVIEWERS, request.query_params.multi_items())
-        one = await counter.run(id, instance_id, caller)
+        one = await counter.run(id, instance_id, admitted)
         own = await counter.runs.items.distinct(
             {"state.instance_id": one.id, "state.reviewers": {"$exists": True}}, "state.reviewers"
         )
@@ -367,13 +350,11 @@ def _instances(routes: APIRouter, counter: Counter) -> None:
 
 
 async def _with_other_reviewers(
-    request: Request, counter: Counter, where: tuple[str, str, str | None], body: graph.ReviewersIn, caller: Caller
+    request: Request, counter: Counter, where: tuple[str, str, str | None], body: graph.ReviewersIn, admitted: Admission
 ) -> Instance:
     """The run after the change; its items follow."""
-    if not may_write(caller):
-        raise NoRight
     id, instance_id, stage_id = where
-    one = await counter.run(id, instance_id, caller)
+    one = await counter.run(id, instance_id, admitted)
     asked = instances.ChangeReviewers(
         one.id,
         stage_id,
@@ -400,37 +381,39 @@ def _acts(routes: APIRouter, counter: Counter) -> None:
     acting = desk.about_instances(instances.act)
 
     async def act(
-        request: Request, id: str, instance_id: str, caller: Caller, what: Literal["stop", "remind", "reset", "apply"]
+        request: Request,
+        id: str,
+        instance_id: str,
+        admitted: Admission,
+        what: Literal["stop", "remind", "reset", "apply"],
     ) -> Instance:
-        if not may_write(caller):
-            raise NoRight
-        one = await counter.run(id, instance_id, caller)
+        one = await counter.run(id, instance_id, admitted)
         done: Instance = await counter.act(request, desk.instances, acting, instances.Act(one.id, what))
         return done
 
     @routes.post(f"{RUN}/stop", status_code=204)
-    async def stop(request: Request, id: str, instance_id: str, caller: Asking) -> Response:
+    async def stop(request: Request, id: str, instance_id: str, admitted: Admitted) -> Response:
         """End it now: nobody decides any more, and what follows its end follows."""
-        await act(request, id, instance_id, caller, "stop")
+        await act(request, id, instance_id, admitted, "stop")
         return Response(status_code=204)
 
     @routes.post(f"{RUN}/sendReminder", status_code=204)
-    async def remind(request: Request, id: str, instance_id: str, caller: Asking) -> Response:
+    async def remind(request: Request, id: str, instance_id: str, admitted: Admitted) -> Response:
         """Tell its reviewers once more."""
-        await act(request, id, instance_id, caller, "remind")
+        await act(request, id, instance_id, admitted, "remind")
         return Response(status_code=204)
 
     @routes.post(f"{RUN}/resetDecisions", status_code=204)
-    async def reset(request: Request, id: str, instance_id: str, caller: Asking) -> Response:
+    async def reset(request: Request, id: str, instance_id: str, caller: Asking, admitted: Admitted) -> Response:
         """Every item is NotReviewed again; what was decided stays on record."""
-        one = await act(request, id, instance_id, caller, "reset")
+        one = await act(request, id, instance_id, admitted, "reset")
         await _every_item(request, counter, one, lambda id: items.Reset(id, caller.person_id), items.reset)
         return Response(status_code=204)
 
     @routes.post(f"{RUN}/applyDecisions", status_code=204)
-    async def apply(request: Request, id: str, instance_id: str, caller: Asking) -> Response:
+    async def apply(request: Request, id: str, instance_id: str, admitted: Admitted) -> Response:
         """Carry out what was decided, once it is completed."""
-        await act(request, id, instance_id, caller, "apply")
+        await act(request, id, instance_id, admitted, "apply")
         return Response(status_code=204)
 
 
@@ -438,28 +421,30 @@ def _decisions(routes: APIRouter, counter: Counter) -> None:
     desk = counter.desk
 
     @routes.get(f"{RUN}/decisions")
-    async def all_items(request: Request, id: str, instance_id: str, query: ItemQuery, caller: Asking) -> Rendered:
+    async def all_items(
+        request: Request, id: str, instance_id: str, query: ItemQuery, caller: Asking, admitted: Admitted
+    ) -> Rendered:
         """Every item: one a person and thing."""
-        one = await counter.run(id, instance_id, caller)
-        if not may_read(caller) and caller.person_id != one.definition.created_by:
+        one = await counter.run(id, instance_id, admitted)
+        if caller.person_id != one.definition.created_by and not await admitted.reaches(None):
             return await counter.list_items(request, query, one, mine(one, signed_in(caller)), mine=True)
         return await counter.list_items(request, query, one, {"state.instance_id": one.id}, mine=False)
 
     @routes.get(f"{RUN}/decisions/filterByCurrentUser(on='{{on}}')")
     async def my_items(
-        request: Request, id: str, instance_id: str, on: str, query: ItemQuery, caller: Asking
+        request: Request, id: str, instance_id: str, on: str, query: ItemQuery, caller: Asking, admitted: Admitted
     ) -> Rendered:
         """Those that the person who asks decides."""
         as_reviewer(on)
         person = signed_in(caller)
-        one = await counter.run(id, instance_id, caller)
+        one = await counter.run(id, instance_id, admitted)
         return await counter.list_items(request, query, one, mine(one, person), mine=True)
 
     @routes.get(f"{RUN}/decisions/{{item_id}}")
-    async def one_item(request: Request, id: str, instance_id: str, item_id: str, caller: Asking) -> Rendered:
+    async def one_item(request: Request, id: str, instance_id: str, item_id: str, admitted: Admitted) -> Rendered:
         """One item."""
         shape = read_shape(ITEMS, request.query_params.multi_items())
-        one = await counter.run(id, instance_id, caller)
+        one = await counter.run(id, instance_id, admitted)
         item = await counter.item(one, item_id)
         names = await counter.names(request, [item.person_id, item.decided_by], one)
         context = f"{CONTEXT}('{one.definition.id}')/instances('{one.id}')/decisions/$entity"
@@ -470,20 +455,28 @@ def _decisions(routes: APIRouter, counter: Counter) -> None:
 
     @routes.patch(f"{RUN}/decisions/{{item_id}}", status_code=204)
     async def decide(
-        request: Request, id: str, instance_id: str, item_id: str, body: graph.DecisionIn, caller: Asking
+        request: Request,
+        id: str,
+        instance_id: str,
+        item_id: str,
+        body: graph.DecisionIn,
+        caller: Asking,
+        admitted: Admitted,
     ) -> Response:
         """Approve, deny, or say that one does not know; changed until the end, and the last one counts."""
         person = signed_in(caller)
-        one = await counter.run(id, instance_id, caller)
+        one = await counter.run(id, instance_id, admitted)
         judgement = items.Judge((await counter.item(one, item_id)).id, person, body.decision, body.justification)
         await counter.act(request, desk.items, desk.about_items(items.judge), judgement)
         return Response(status_code=204)
 
     @routes.post(f"{RUN}/batchRecordDecisions", status_code=204)
-    async def batch(request: Request, id: str, instance_id: str, body: graph.BatchIn, caller: Asking) -> Response:
+    async def batch(
+        request: Request, id: str, instance_id: str, body: graph.BatchIn, caller: Asking, admitted: Admitted
+    ) -> Response:
         """Decide all one's own items alike, or those of one principal or resource."""
         person = signed_in(caller)
-        one = await counter.run(id, instance_id, caller)
+        one = await counter.run(id, instance_id, admitted)
         if body.resource_id is not None and body.resource_id.lower() not in {one.resource.id, one.resource.policy_id}:
             raise BadRequest("resourceId: this review is about another resource.", target="resourceId")
         only = {"state.person_id": body.principal_id.lower()} if body.principal_id else {}
@@ -492,10 +485,10 @@ def _decisions(routes: APIRouter, counter: Counter) -> None:
         return Response(status_code=204)
 
     @routes.post(f"{RUN}/acceptRecommendations", status_code=204)
-    async def accept(request: Request, id: str, instance_id: str, caller: Asking) -> Response:
+    async def accept(request: Request, id: str, instance_id: str, caller: Asking, admitted: Admitted) -> Response:
         """Decide those of one's own items that nobody has decided as is recommended."""
         person = signed_in(caller)
-        one = await counter.run(id, instance_id, caller)
+        one = await counter.run(id, instance_id, admitted)
         said = {"by": person, "decision": Verdict.NOT_REVIEWED, "only_open": True, "advised": True}
         await _of_mine(request, counter, one, {"state.decision": Verdict.NOT_REVIEWED.value}, said)
         return Response(status_code=204)
@@ -547,45 +540,45 @@ def _stages(routes: APIRouter, counter: Counter) -> None:
         }
 
     @routes.get(at)
-    async def all_stages(request: Request, id: str, instance_id: str, caller: Asking) -> Rendered:
+    async def all_stages(request: Request, id: str, instance_id: str, admitted: Admitted) -> Rendered:
         """Its stages, as far as they have begun."""
-        one = await counter.run(id, instance_id, caller)
+        one = await counter.run(id, instance_id, admitted)
         return listed(request, one, there(one))
 
     @routes.get(f"{at}/filterByCurrentUser(on='{{on}}')")
-    async def my_stages(request: Request, id: str, instance_id: str, on: str, caller: Asking) -> Rendered:
+    async def my_stages(
+        request: Request, id: str, instance_id: str, on: str, caller: Asking, admitted: Admitted
+    ) -> Rendered:
         """The stage in progress, if the person who asks decides something in it."""
         as_reviewer(on)
         person = signed_in(caller)
-        one = await counter.run(id, instance_id, caller)
+        one = await counter.run(id, instance_id, admitted)
         any_ = await counter.runs.items.ids(mine(one, person), limit=1)
         return listed(request, one, [stage for stage in there(one) if any_ and stage.id == one.stage.id])
 
     @routes.get(f"{at}/{{stage_id}}")
-    async def one_stage(request: Request, id: str, instance_id: str, stage_id: str, caller: Asking) -> Rendered:
+    async def one_stage(request: Request, id: str, instance_id: str, stage_id: str, admitted: Admitted) -> Rendered:
         """One stage."""
         shape = read_shape(STAGES, request.query_params.multi_items())
-        one = await counter.run(id, instance_id, caller)
+        one = await counter.run(id, instance_id, admitted)
         said = graph.stage_said(one.stages[stage_of(one, stage_id)])
         context = f"{CONTEXT}('{one.definition.id}')/instances('{one.id}')/stages/$entity"
         return {"@odata.context": context_url(request, context, shape.select), **shape.selected(said)}
 
     @routes.patch(f"{at}/{{stage_id}}")
     async def update(
-        request: Request, id: str, instance_id: str, stage_id: str, body: graph.ReviewersIn, caller: Asking
+        request: Request, id: str, instance_id: str, stage_id: str, body: graph.ReviewersIn, admitted: Admitted
     ) -> Rendered:
         """Name other reviewers of this stage."""
-        one = await _with_other_reviewers(request, counter, (id, instance_id, stage_id.lower()), body, caller)
+        one = await _with_other_reviewers(request, counter, (id, instance_id, stage_id.lower()), body, admitted)
         stage = next(stage for stage in one.stages if stage.id == stage_id.lower())
         context = f"{CONTEXT}('{one.definition.id}')/instances('{one.id}')/stages/$entity"
         return {"@odata.context": context_url(request, context), **graph.stage_said(stage)}
 
     @routes.post(f"{at}/{{stage_id}}/stop", status_code=204)
-    async def stop(request: Request, id: str, instance_id: str, stage_id: str, caller: Asking) -> Response:
+    async def stop(request: Request, id: str, instance_id: str, stage_id: str, admitted: Admitted) -> Response:
         """End it now; the next one begins."""
-        if not may_write(caller):
-            raise NoRight
-        one = await counter.run(id, instance_id, caller)
+        one = await counter.run(id, instance_id, admitted)
         number = stage_of(one, stage_id)
         asked = instances.Act(one.id, "stopStage", one.stages[number].id)
         await counter.act(request, desk.instances, desk.about_instances(instances.act), asked)
@@ -598,12 +591,12 @@ def _decisions_of_stages(routes: APIRouter, counter: Counter) -> None:
 
     @routes.get(f"{at}/{{stage_id}}/decisions")
     async def its_items(
-        request: Request, id: str, instance_id: str, stage_id: str, query: ItemQuery, caller: Asking
+        request: Request, id: str, instance_id: str, stage_id: str, query: ItemQuery, caller: Asking, admitted: Admitted
     ) -> Rendered:
         """Items that have come to this stage, each with the last decision of all."""
-        one = await counter.run(id, instance_id, caller)
+        one = await counter.run(id, instance_id, admitted)
         number = stage_of(one, stage_id)
-        if not may_read(caller) and caller.person_id != one.definition.created_by:
+        if caller.person_id != one.definition.created_by and not await admitted.reaches(None):
             return await counter.list_items(request, query, one, mine(one, signed_in(caller)), mine=True)
         return await counter.list_items(
             request, query, one, {"state.instance_id": one.id, "state.stage": {"$gte": number}}, mine=False
@@ -611,23 +604,30 @@ def _decisions_of_stages(routes: APIRouter, counter: Counter) -> None:
 
     @routes.get(f"{at}/{{stage_id}}/decisions/filterByCurrentUser(on='{{on}}')")
     async def my_items(
-        request: Request, id: str, instance_id: str, stage_id: str, on: str, query: ItemQuery, caller: Asking
+        request: Request,
+        id: str,
+        instance_id: str,
+        stage_id: str,
+        on: str,
+        query: ItemQuery,
+        caller: Asking,
+        admitted: Admitted,
     ) -> Rendered:
         """Those that the person who asks decides in this stage."""
         as_reviewer(on)
         person = signed_in(caller)
-        one = await counter.run(id, instance_id, caller)
+        one = await counter.run(id, instance_id, admitted)
         number = stage_of(one, stage_id)
         scope = mine(one, person) if number == one.current else {"_id": {"$in": []}}
         return await counter.list_items(request, query, one, scope, mine=True)
 
     @routes.get(f"{at}/{{stage_id}}/decisions/{{item_id}}")
     async def one_item(
-        request: Request, id: str, instance_id: str, stage_id: str, item_id: str, caller: Asking
+        request: Request, id: str, instance_id: str, stage_id: str, item_id: str, admitted: Admitted
     ) -> Rendered:
         """One item."""
         shape = read_shape(ITEMS, request.query_params.multi_items())
-        one = await counter.run(id, instance_id, caller)
+        one = await counter.run(id, instance_id, admitted)
         stage_of(one, stage_id)
         item = await counter.item(one, item_id)
         names = await counter.names(request, [item.person_id, item.decided_by], one)
@@ -642,10 +642,11 @@ def _decisions_of_stages(routes: APIRouter, counter: Counter) -> None:
         item_id: str,
         body: graph.DecisionIn,
         caller: Asking,
+        admitted: Admitted,
     ) -> Response:
         """Decide in this stage, while it is in progress."""
         person = signed_in(caller)
-        one = await counter.run(id, instance_id, caller)
+        one = await counter.run(id, instance_id, admitted)
         number = stage_of(one, stage_id)
         item = await counter.item(one, item_id)
         judgement = items.Judge(item.id, person, body.decision, body.justification, one.stages[number].id)

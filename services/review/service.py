@@ -8,8 +8,10 @@ from services.review import api, messages
 from services.review.messages import Desk
 from services.review.model import DEFINITION, INSTANCE, ITEM
 from services.review.store import Runs, Surroundings, definitions, instances, items
+from shared.messaging.callers import Callers
 from shared.messaging.service import Platform, Service, ring
 from shared.storage import Answers
+from shared.web.guard import Guard
 
 
 def assemble(platform: Platform) -> Service:
@@ -26,6 +28,8 @@ def assemble(platform: Platform) -> Service:
         around,
     )
     steps = messages.steps(desk)
+    callers = Callers(database)
+    guard = Guard(callers)
 
     async def instance_steps() -> None:
         # Step after step while there is work, without the timers' pause.
@@ -35,7 +39,7 @@ def assemble(platform: Platform) -> Service:
 
     return Service(
         name="review",
-        stores=[campaigns, runs.instances, runs.items, answers, *around.replicas],
+        stores=[campaigns, runs.instances, runs.items, answers, *around.replicas, *callers.stores],
         subscriptions=[
             messages.commands(desk),
             *messages.rosters(desk),
@@ -43,9 +47,11 @@ def assemble(platform: Platform) -> Service:
             messages.people(desk),
             *messages.replicas(desk),
             messages.own(desk),
+            callers.subscription(platform),
         ],
         timers=messages.timers(desk),
         loops=[desk.definitions, desk.instances, desk.items],
-        routers=[api.router(desk, campaigns, answers)],
+        routers=[api.router(desk, campaigns, answers, guard)],
+        guard=guard,
         background=[instance_steps],
     )

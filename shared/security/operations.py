@@ -10,6 +10,7 @@ from shared.security.authority import Rule
 from shared.security.roles import CatalogRole
 
 EM = "/v1.0/identityGovernance/entitlementManagement"
+AR = "/v1.0/identityGovernance/accessReviews"
 RM = "/v1.0/roleManagement"
 TENURE = "/v1.0/tenure"
 
@@ -71,6 +72,17 @@ SITES_READ = Rule(("Directory.Read.All",), None)
 SITES_WRITE = Rule(("Directory.ReadWrite.All",), _SITES)
 DIRECTORY_ROLES_READ = Rule(("RoleManagement.Read.Directory",), None)
 DIRECTORY_ROLES_WRITE = Rule(_ROLES, frozenset({"Privileged Role Administrator"}))
+
+# Access reviews
+_REVIEW_WRITERS = frozenset({IGA, "User Administrator", "Privileged Role Administrator"})
+_REVIEW_READERS = _REVIEW_WRITERS | {"Global Reader", "Security Reader", "Security Administrator"}
+_AR_READ, _AR_WRITE = ("AccessReview.Read.All",), ("AccessReview.ReadWrite.All",)
+REVIEWS_READ = Rule(_AR_READ, _REVIEW_READERS, own=())
+"""Whoever made a review, or reviews something in it, reads that."""
+REVIEWS_MINE = Rule(roles=frozenset(), own=_AR_READ)
+REVIEWS_WRITE = Rule(_AR_WRITE, _REVIEW_WRITERS)
+REVIEWS_DECIDE = Rule(roles=frozenset(), own=_AR_WRITE)
+"""A reviewer decides, whatever their roles."""
 
 # Tenure's own
 RUN_READ = Rule(_EM_READ, _READERS)
@@ -335,6 +347,59 @@ _DIRECTORY = (
     ),
 )
 
+_REVIEWS = (
+    (
+        REVIEWS_READ,
+        """
+        GET /definitions
+        GET /definitions/{id}
+        GET /definitions/{id}/instances
+        GET /definitions/{id}/instances/{instance_id}
+        GET /definitions/{id}/instances/{instance_id}/contactedReviewers
+        GET /definitions/{id}/instances/{instance_id}/decisions
+        GET /definitions/{id}/instances/{instance_id}/decisions/{item_id}
+        GET /definitions/{id}/instances/{instance_id}/stages
+        GET /definitions/{id}/instances/{instance_id}/stages/{stage_id}
+        GET /definitions/{id}/instances/{instance_id}/stages/{stage_id}/decisions
+        GET /definitions/{id}/instances/{instance_id}/stages/{stage_id}/decisions/{item_id}
+        """,
+    ),
+    (
+        REVIEWS_MINE,
+        """
+        GET /definitions/filterByCurrentUser(on='{on}')
+        GET /definitions/{id}/instances/filterByCurrentUser(on='{on}')
+        GET /definitions/{id}/instances/{instance_id}/decisions/filterByCurrentUser(on='{on}')
+        GET /definitions/{id}/instances/{instance_id}/stages/filterByCurrentUser(on='{on}')
+        GET /definitions/{id}/instances/{instance_id}/stages/{stage_id}/decisions/filterByCurrentUser(on='{on}')
+        """,
+    ),
+    (
+        REVIEWS_WRITE,
+        """
+        POST /definitions
+        PUT,DELETE /definitions/{id}
+        POST /definitions/{id}/stop
+        PATCH,PUT /definitions/{id}/instances/{instance_id}
+        POST /definitions/{id}/instances/{instance_id}/stop
+        POST /definitions/{id}/instances/{instance_id}/sendReminder
+        POST /definitions/{id}/instances/{instance_id}/resetDecisions
+        POST /definitions/{id}/instances/{instance_id}/applyDecisions
+        PATCH /definitions/{id}/instances/{instance_id}/stages/{stage_id}
+        POST /definitions/{id}/instances/{instance_id}/stages/{stage_id}/stop
+        """,
+    ),
+    (
+        REVIEWS_DECIDE,
+        """
+        PATCH /definitions/{id}/instances/{instance_id}/decisions/{item_id}
+        PATCH /definitions/{id}/instances/{instance_id}/stages/{stage_id}/decisions/{item_id}
+        POST /definitions/{id}/instances/{instance_id}/batchRecordDecisions
+        POST /definitions/{id}/instances/{instance_id}/acceptRecommendations
+        """,
+    ),
+)
+
 _OWN = (
     (PEOPLE_READ, "GET /people\nGET /people/{id}\nGET /identities\nGET /sources"),
     (
@@ -350,6 +415,8 @@ _OWN = (
     (READ, "GET /populations\nGET /populations/{id}\nGET /packages/{id}/holders"),
     (ADMINISTER, "POST /populations\nPATCH,DELETE /populations/{id}\nPOST /catalog:apply"),
     (ASSIGNMENTS, "POST /assignments\nDELETE /assignments/{id}"),
+    (READ_ALL, "GET /exclusions"),
+    (ADMINISTER, "DELETE /exclusions/{person_id}/{package_id}"),
     (
         MINE_OR_READ_ALL,
         "GET /people/{id}/access\nGET /people/{person_id}/deliveries\nGET /notifications",
@@ -376,6 +443,7 @@ _OWN = (
 RULES: dict[str, Rule] = {
     **dict(_stands_for(EM, _ENTITLEMENT)),
     **dict(_stands_for("/v1.0", _DIRECTORY)),
+    **dict(_stands_for(AR, _REVIEWS)),
     **dict(_stands_for(TENURE, _OWN)),
     "POST /v1.0/$batch": ANYBODY,  # each part is asked for itself
 }

@@ -39,8 +39,8 @@ from shared.contracts.resources import (
 from shared.messaging.decision import AggregateKind, Handler, by
 from shared.messaging.loop import Loop
 from shared.messaging.service import Platform, Store, Subscription
-from shared.web.guard import Guard
 from shared.rosters import telling
+from shared.web.guard import Guard
 
 APPLICATION = AggregateKind[ApplicationState](
     name="application",
