@@ -261,7 +261,9 @@ def _answering(desk: Desk, topic: topics.Topic, replica: Replica[Any] | None, te
         waiting = {"_id": {"$in": list({one["instance_id"] for one in said})}, "state.status": "Applying"}
         await desk.runs.instances.poke(waiting, desk.platform.clock.now())
 
-    return desk.platform.takes(tuple(topics.lanes_of(topic)), handle, decode=decode, patient=True)
+    # Owners are seldom told of, and are to be known when a review begins; memberships are many.
+    patient = topic is topics.MEMBERSHIP_FACTS
+    return desk.platform.takes(tuple(topics.lanes_of(topic)), handle, decode=decode, patient=patient)
 
 
 def people(desk: Desk) -> Subscription:
