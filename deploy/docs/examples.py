@@ -134,6 +134,7 @@ from shared.contracts.review import (
     StartInstance,
     Verdict,
 )
+from shared.contracts.roles import RoleDefinitionCreated, RoleDefinitionFact, RoleDefinitionState, RolePermission
 from shared.contracts.roster import (
     AskRoster,
     RosterAbout,
@@ -153,6 +154,7 @@ from shared.security.roles import CatalogRole
 AT = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
 PERSON = derived_id("example", "person")
 GROUP = derived_id("example", "group")
+DIRECTORY_ROLE = derived_id("example", "role-definition")
 ORGANIZATION = derived_id("example", "organization")
 PACKAGE = derived_id("example", "package")
 POLICY = derived_id("example", "policy")
@@ -385,6 +387,24 @@ _EXAMPLES: dict[str, Callable[[Topic], Outgoing]] = {
                 internal_sponsors=(PERSON,),
                 created_at=AT,
                 modified_at=AT,
+            ),
+        ),
+    ),
+    topics.ROLE_DEFINITION_FACTS.name: _sent(
+        DIRECTORY_ROLE,
+        RoleDefinitionFact(
+            id=f"role-definition:{DIRECTORY_ROLE}:1",
+            cause=FILE,
+            subject=DIRECTORY_ROLE,
+            version=1,
+            at=AT,
+            transitions=(RoleDefinitionCreated(),),
+            state=RoleDefinitionState(
+                id=DIRECTORY_ROLE,
+                display_name="Group desk",
+                role_permissions=(RolePermission(allowed_resource_actions=("microsoft.directory/groups/create",)),),
+                template_id=DIRECTORY_ROLE,
+                created_at=AT,
             ),
         ),
     ),

@@ -26,11 +26,13 @@ from services.assignment.model import (
     public_assignment,
     public_job,
 )
+from services.assignment.organizations import OrganizationStore, organization_said, sponsors_said
 from services.assignment.rulebook import Package, Rulebook
 from services.assignment.store import ENDED, ITEMS, LIVE, NOBODY, Looks, narrowed
 from shared.clock import milliseconds
 from shared.contracts.assignment import AssignmentStatus, EndReason
 from shared.contracts.base import Refusal
+from shared.contracts.organizations import Side
 from shared.ids import derived_id
 from shared.messaging.decision import Handler, by
 from shared.messaging.loop import Loop
@@ -115,12 +117,14 @@ def routes(
     history: History,
     looks: Looks,
     askings: Askings,
+    organizations: OrganizationStore,
     guard: Guard,
 ) -> APIRouter:
     """All of them."""
     router = APIRouter(tags=["assignment"], dependencies=[Depends(guard)])
     desk = Desk(platform, loop, holdings, history, looks)
     _graph(router, desk)
+    _targets(router, desk, organizations)
     _tenure(router, desk)
     _insight(router, desk, jobs, askings)
     return router
@@ -271,14 +275,7 @@ def rendered(document: dict[str, Any], book: Rulebook, expanded: set[str]) -> Re
         "@tenure.justification": said.get("justification"),
     }
     if "target" in expanded:
-        body["target"] = {
-            "id": person_id,
-            "objectId": person_id,
-            "displayName": about.get("displayName"),
-            "email": about.get("mail"),
-            "principalName": about.get("userPrincipalName"),
-            "subjectType": "user",
-        }
+        body["target"] = subject_said(person_id, about)
     if "accessPackage" in expanded:
         package = book.packages.get(said["packageId"])
         body["accessPackage"] = {"id": said["packageId"], "displayName": package.name if package else None}
@@ -294,6 +291,18 @@ def _step(one: Assignment) -> str:
     if announced and one.status is AssignmentStatus.DELIVERED:
         return "NearExpiry1DayNotificationTriggered"
     return one.status.value[:1].upper() + one.status.value[1:]
+
+
+def subject_said(person_id: str, about: Mapping[str, Any]) -> Rendered:
+    """Graph's accessPackageSubject."""
+    return {
+        "id": person_id,
+        "objectId": person_id,
+        "displayName": about.get("displayName"),
+        "email": about.get("mail"),
+        "principalName": about.get("userPrincipalName"),
+        "subjectType": "user",
+    }
 
 
 def _graph(router: APIRouter, desk: Desk) -> None:
@@ -361,6 +370,52 @@ def _graph(router: APIRouter, desk: Desk) -> None:
         if outcome.decision and outcome.decision.refusal:
             refuse(outcome.decision.refusal)
         return Response(status_code=202)
+
+
+def _targets(router: APIRouter, desk: Desk, organizations: OrganizationStore) -> None:
+    """From an assignment to the organisation that its guest is of."""
+    at = EM + "/assignments/{id}/target"
+
+    async def there(id: str, admitted: Admission) -> tuple[str, Mapping[str, Any]]:
+        found = await desk.waiting(lambda: desk.document(id))
+        if found is None:
+            raise NotFound("The assignment was not found.")
+        await desk.within(_package_of(found), admitted)
+        person = found["_id"] if "state" in found else found["person_id"]
+        return person, await desk.holdings.state(person) or {}
+
+    async def organization_of(id: str, admitted: Admission) -> Rendered:
+        _, holding = await there(id, admitted)
+        is_guest = holding.get("facets", {}).get("userType") == "guest"
+        mail = holding.get("about", {}).get("mail")
+        found = await organizations.of_mail(mail) if is_guest else None
+        if found is None:
+            raise NotFound("The target of this assignment is of no connected organization that is known.")
+        return found
+
+    @router.get(at)
+    async def target(request: Request, id: str, admitted: Admitted) -> Rendered:
+        """Whose assignment it is."""
+        person, holding = await there(id, admitted)
+        return {
+            "@odata.context": context_url(request, "accessPackageSubjects/$entity"),
+            **subject_said(person, holding.get("about", {})),
+        }
+
+    @router.get(f"{at}/connectedOrganization")
+    async def organization(request: Request, id: str, admitted: Admitted) -> Rendered:
+        """That of a guest, by the domain of their mail."""
+        said = organization_said(await organization_of(id, admitted))
+        return {"@odata.context": context_url(request, "connectedOrganizations/$entity"), **said}
+
+    def listed(side: Side) -> None:
+        @router.get(f"{at}/connectedOrganization/{side.value}", name=f"{side.value} of a target's organization")
+        async def sponsors(request: Request, id: str, admitted: Admitted) -> Rendered:
+            said = sponsors_said(await organization_of(id, admitted), side)
+            return {"@odata.context": context_url(request, "directoryObjects"), "value": said}
+
+    for side in Side:
+        listed(side)
 
 
 def _tenure(router: APIRouter, desk: Desk) -> None:

@@ -9,6 +9,7 @@ from services.assignment.api import routes
 from services.assignment.askings import Askings
 from services.assignment.history import History, KeepingHistory
 from services.assignment.model import HOLDING, RULE_JOB
+from services.assignment.organizations import OrganizationStore, organization_facts
 from services.assignment.store import Looks, MembershipStore, RuleStore, holdings, roster_reader, rule_jobs
 from shared.contracts import topics
 from shared.messaging.callers import Callers
@@ -26,6 +27,7 @@ def assemble(platform: Platform) -> Service:
     rules, history, memberships = RuleStore(database), History(database), MembershipStore(database)
     askings = Askings(database)
     looks = Looks(rules, history, memberships)
+    organizations = OrganizationStore(database)
     callers = Callers(database, groups_of=memberships.groups_of)
     guard = Guard(callers)
     holding_loop = platform.loop(HOLDING, people, KeepingHistory(platform.bus, history))
@@ -51,6 +53,7 @@ def assemble(platform: Platform) -> Service:
             history.documents,
             askings.requests,
             askings.approvals,
+            organizations.replica,
             *callers.stores,
             rosters.store,
         ],
@@ -61,12 +64,13 @@ def assemble(platform: Platform) -> Service:
             *messages.membership_facts(platform, holding_loop, looks, memberships),
             *messages.catalog_facts(platform, job_loop, people, rules),
             *messages.askings(platform, askings),
+            organization_facts(platform, organizations),
             callers.subscription(platform),
             rosters.subscription,
         ],
         timers=[Timer(holding_loop, messages.dates(looks))],
         loops=[holding_loop, job_loop, rosters.loop],
-        routers=[routes(platform, holding_loop, people, jobs, history, looks, askings, guard)],
+        routers=[routes(platform, holding_loop, people, jobs, history, looks, askings, organizations, guard)],
         guard=guard,
         background=[rule_job_steps, rosters.background],
     )

@@ -2,17 +2,18 @@
 
 Owns: `people` (a person with the timeline of all that sources said of them), `groups`, `memberships` (by person),
 `applications`, `sites`, `held_roles` (by person: app roles, roles of sites, directory roles, ownership), `sign_ins` (by
-person: the last one, and the last use of each application), `organizations` (connected ones, with their sponsors) and
-`settings` (one document).
+person: the last one, and the last use of each application), `organizations` (connected ones, with their sponsors),
+`settings` (one document) and `role_definitions` (of directory roles, built in and made here).
 Hears: HR_URGENT, HR_CHANGES and SIGN_INS (public, in three shapes), MEMBERSHIP_COMMANDS, HELD_ROLE_COMMANDS; its own
 PERSON_FACTS, GROUP_FACTS and MEMBERSHIP_FACTS, for groups that a rule fills; DIRECTORY_ROSTER_QUESTIONS, of reviews.
 Says: PERSON_FACTS, GROUP_FACTS, MEMBERSHIP_FACTS, APPLICATION_FACTS, SITE_FACTS, HELD_ROLE_FACTS, SIGN_IN_FACTS,
-ORGANIZATION_FACTS, SETTINGS_FACTS, DIRECTORY_ROSTERS; HR_REJECTED for whatever it could not take, or not yet;
-HR_CHANGES and HR_URGENT once more, for an identity that a human has linked to another person.
+ORGANIZATION_FACTS, SETTINGS_FACTS, ROLE_DEFINITION_FACTS, DIRECTORY_ROSTERS; HR_REJECTED for
+whatever it could not take, or not yet; HR_CHANGES and HR_URGENT once more, for an identity that a human has linked to
+another person.
 Answers: `/v1.0/users`, `/v1.0/groups`, `/v1.0/applications`, `/v1.0/servicePrincipals`, `/v1.0/sites`,
-`/v1.0/directoryObjects`, `/v1.0/directory/deletedItems`, `/v1.0/roleManagement/directory`, and under `/v1.0/tenure`
-sites, people with their sources, suspension and return, sign-ins, and identities of which a human has to say who they
-are.
+`/v1.0/directoryObjects`, `/v1.0/directory/deletedItems`, `/v1.0/invitations`, `/v1.0/roleManagement/directory`,
+connected organisations and settings of entitlement management, and under `/v1.0/tenure` sites, people with their
+sources, suspension and return, sign-ins, and identities of which a human has to say who they are.
 
 What is true of a person is never edited: it is folded from statements, so that late, repeated, reordered, future-dated,
 corrected and rescinded changes all end in the right state. Sources and their authority: `sources.py`.

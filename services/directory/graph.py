@@ -42,7 +42,7 @@ _USER_FIELDS: dict[str, Field | Many] = {
 }  # fmt: skip
 _SELECTABLE = frozenset(properties.TYPES) - {properties.MANAGER, properties.SPONSORS}
 
-USERS = EntitySet("user", _USER_FIELDS, selectable=_SELECTABLE, searchable=("displayName",))
+USERS = EntitySet("user", _USER_FIELDS, selectable=_SELECTABLE, also=properties.extension, searchable=("displayName",))
 SIGN_IN_ACTIVITY = "signInActivity"
 """Shown only if selected, as in Graph."""
 USERS_RELATED: EntitySet = replace(
@@ -126,6 +126,7 @@ def sign_in_activity(last_at: datetime | None) -> Document | None:
 
 _ALWAYS_SHOWN: Document = {
     "businessPhones": [],
+    "imAddresses": [],
     "otherMails": [],
     "proxyAddresses": [],
     **dict.fromkeys(

@@ -33,6 +33,7 @@ class Type(Enum):
     REFERENCES = "a list of ids of people and groups"
     PLANS = "a list of objects with servicePlanId, service, capabilityStatus"
     EXTENSION = "a text, a number, true or false"
+    SCHEMA = "an object of texts, numbers, true or false"
 
 
 _TEXTS = (
@@ -63,7 +64,18 @@ TYPES: Mapping[str, Type] = {
 }
 
 _EXTENSION = re.compile(r"extension_[0-9a-fA-F]{32}_[A-Za-z0-9_]{1,128}", re.ASCII)
-_is_extension = lru_cache(maxsize=4096)(_EXTENSION.fullmatch)
+_SCHEMA = re.compile(r"ext[a-z0-9]{8}_[A-Za-z][A-Za-z0-9_]{0,127}", re.ASCII)
+
+
+@lru_cache(maxsize=4096)
+def extension(name: str) -> Type | None:
+    """Of what type a property is that is none of Graph's own: of an application, or a schema extension. Rules read the
+    former only."""
+    if _EXTENSION.fullmatch(name):
+        return Type.EXTENSION
+    return Type.SCHEMA if _SCHEMA.fullmatch(name) else None
+
+
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 _PLAN_FIELDS = frozenset({"servicePlanId", "service", "capabilityStatus"})
 _USER_TYPES = {"member": "Member", "guest": "Guest"}
@@ -81,14 +93,13 @@ def cleaned(stated: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[tuple[str,
     problems: list[tuple[str, str, str]] = []
     for name, value in stated.items():
         kind = TYPES.get(name)
-        if value is None and (kind is not None or _is_extension(name)):
+        if value is None and (kind is not None or extension(name)):
             clean[name] = None
         elif kind is Type.TEXT and value.__class__ is str and len(value) <= LONGEST_TEXT and name != "userType":
             clean[name] = value  # by far the most
-        elif kind is None and not _is_extension(name):
+        elif (kind := kind or extension(name)) is None:
             problems.append((name, "unknownProperty", _unknown(name)))
         else:
-            kind = kind or Type.EXTENSION
             try:
                 clean[name] = _CHECKS[kind](name, value)
             except Unfit as problem:
@@ -191,6 +202,15 @@ def _extension(name: str, value: Any) -> str | bool | int | float:
     raise _unfit(name, Type.EXTENSION)
 
 
+def _schema_extension(name: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict) or len(value) > MOST_ITEMS:
+        raise _unfit(name, Type.SCHEMA)
+    for key in value:
+        if not re.fullmatch(r"\w{1,128}", key, re.ASCII):
+            raise Unfit(f"{name} has a key that is no name: '{key[:64]}'. The rest of the change was taken.")
+    return {key: _extension(f"{name}/{key}", inner) for key, inner in value.items() if inner is not None}
+
+
 _CHECKS: Mapping[Type, Callable[[str, Any], Any]] = {
     Type.TEXT: _text,
     Type.BOOLEAN: _boolean,
@@ -200,4 +220,5 @@ _CHECKS: Mapping[Type, Callable[[str, Any], Any]] = {
     Type.NESTED: _nested,
     Type.PLANS: _plans,
     Type.EXTENSION: _extension,
+    Type.SCHEMA: _schema_extension,
 }

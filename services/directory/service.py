@@ -9,6 +9,7 @@ from services.directory.api import Rooms, routes
 from services.directory.belonging import belonging_routes
 from services.directory.decide.conditional import conditionally
 from services.directory.dynamic import rules_followed
+from services.directory.invitations import invitation_routes
 from services.directory.model import (
     Memberships,
     Person,
@@ -165,6 +166,7 @@ def assemble(platform: Platform) -> Service:
             *routes(rooms, answers, resources.guard),
             belonging_routes(rooms, answers, resources.guard),
             users_written(rooms, answers, resources.guard),
+            invitation_routes(rooms, answers, resources.guard),
             sign_in_routes(reports, answering_once(answers), resources.guard),
             *resources.routers,
             *organizations.routers,

@@ -41,7 +41,7 @@ def users_written(rooms: Rooms, answers: Answers, guard: Guard) -> APIRouter:
     async def create(request: Request, response: Response, body: UserIn, key: IdempotencyKey = None) -> dict[str, Any]:
         """Members and, with `userType`, guests. Joined at once; the password is not kept."""
         id = made_id(request, "person")
-        await _state(rooms, request, id, ChangeKind.JOINED, body.stated())
+        await state(rooms, request, id, ChangeKind.JOINED, body.stated())
         response.headers["Location"] = f"{str(request.base_url).rstrip('/')}/v1.0/users/{id}"
         made = graph.user(await rooms.user(id))
         return {"@odata.context": context_url(request, "users/$entity"), **made}
@@ -51,14 +51,14 @@ def users_written(rooms: Rooms, answers: Answers, guard: Guard) -> APIRouter:
         """By id or userPrincipalName. A property that another source sets, and has authority over, is a 400."""
         found = await rooms.user(id)
         if stated := body.stated():
-            await _state(rooms, request, found["_id"], ChangeKind.CHANGED, stated)
+            await state(rooms, request, found["_id"], ChangeKind.CHANGED, stated)
         return Response(status_code=204)
 
     @router.delete("/v1.0/users/{id}", status_code=204)
     async def delete(request: Request, id: str) -> Response:
         """Of whom no source knows: they leave, their name is free, and they can be restored."""
         found = await rooms.user(id)
-        await _state(rooms, request, found["_id"], ChangeKind.LEFT, {})
+        await state(rooms, request, found["_id"], ChangeKind.LEFT, {})
         return Response(status_code=204)
 
     @router.get("/v1.0/directory/deletedItems/microsoft.graph.user")
@@ -76,7 +76,7 @@ def users_written(rooms: Rooms, answers: Answers, guard: Guard) -> APIRouter:
     async def restore(request: Request, id: str) -> dict[str, Any]:
         """As they were. Refused while somebody else has the name."""
         found = await deleted_user(id)
-        await _state(rooms, request, found["_id"], ChangeKind.JOINED, found["state"]["attributes"])
+        await state(rooms, request, found["_id"], ChangeKind.JOINED, found["state"]["attributes"])
         said = graph.typed(graph.user(await rooms.user(found["_id"])), "user")
         return {"@odata.context": context_url(request, "directoryObjects/$entity"), **said}
 
@@ -95,30 +95,30 @@ def _relations(router: APIRouter, rooms: Rooms) -> None:
     async def set_manager(request: Request, id: str, body: Reference) -> Response:
         """Whose reports this person is one of, from now on."""
         found, manager = await rooms.user(id), await rooms.user(body.id)
-        await _state(rooms, request, found["_id"], ChangeKind.CHANGED, {MANAGER: manager["_id"]})
+        await state(rooms, request, found["_id"], ChangeKind.CHANGED, {MANAGER: manager["_id"]})
         return Response(status_code=204)
 
     @router.delete("/v1.0/users/{id}/manager/$ref", status_code=204)
     async def without_manager(request: Request, id: str) -> Response:
         """Nobody's report any more."""
         found = await rooms.user(id)
-        await _state(rooms, request, found["_id"], ChangeKind.CHANGED, {MANAGER: None})
+        await state(rooms, request, found["_id"], ChangeKind.CHANGED, {MANAGER: None})
         return Response(status_code=204)
 
     @router.post("/v1.0/users/{id}/sponsors/$ref", status_code=204)
     async def add_sponsor(request: Request, id: str, body: Reference) -> Response:
         """A person or a group who answers for this person."""
         found, sponsor = await rooms.user(id), await rooms.person_or_group(body.id)
-        await _set_sponsor(rooms, request, SetSponsor(found["_id"], sponsor["_id"], True))
+        await set_sponsor(rooms, request, SetSponsor(found["_id"], sponsor["_id"], True))
         return Response(status_code=204)
 
     @router.delete("/v1.0/users/{id}/sponsors/{sponsor}/$ref", status_code=204)
     async def remove_sponsor(request: Request, id: str, sponsor: str) -> Response:
-        await _set_sponsor(rooms, request, SetSponsor((await rooms.user(id))["_id"], sponsor.lower(), False))
+        await set_sponsor(rooms, request, SetSponsor((await rooms.user(id))["_id"], sponsor.lower(), False))
         return Response(status_code=204)
 
 
-async def _state(rooms: Rooms, request: Request, person_id: str, kind: ChangeKind, attributes: Document) -> None:
+async def state(rooms: Rooms, request: Request, person_id: str, kind: ChangeKind, attributes: Document) -> None:
     """Raises what refuses it."""
     cause = cause_of(request)
     said = HrChange(
@@ -134,7 +134,7 @@ async def _state(rooms: Rooms, request: Request, person_id: str, kind: ChangeKin
         _refuse(outcome.decision.refusal)
 
 
-async def _set_sponsor(rooms: Rooms, request: Request, asked: SetSponsor) -> None:
+async def set_sponsor(rooms: Rooms, request: Request, asked: SetSponsor) -> None:
     """Raises what refuses it."""
     outcome = await rooms.platform.run_one(rooms.person_loop, rooms.sponsor, asked, cause_of(request))
     if outcome.decision and outcome.decision.refusal:

@@ -29,6 +29,7 @@ from shared.contracts.provisioning import DeliveriesFact
 from shared.contracts.request import RequestFact
 from shared.contracts.resources import ApplicationFact, HeldRolesFact, SetHeldRoles, SiteFact
 from shared.contracts.review import DefinitionFact, InstanceFact, ItemFact, ReviewCommand
+from shared.contracts.roles import RoleDefinitionFact
 from shared.contracts.roster import AskRoster, RosterFact
 from shared.contracts.signins import SignIn, SignInsFact
 
@@ -97,6 +98,10 @@ SITE_FACTS = Topic("directory.sites", "directory", "site id", SiteFact, "Sites a
 ORGANIZATION_FACTS = Topic(
     "directory.organizations", "directory", "organization id", OrganizationFact,
     "Connected organisations and their sponsors.", partitions=1,
+)  # fmt: skip
+ROLE_DEFINITION_FACTS = Topic(
+    "directory.role-definitions", "directory", "role definition id", RoleDefinitionFact,
+    "Directory roles that were defined here.", partitions=1,
 )  # fmt: skip
 SETTINGS_FACTS = Topic(
     "directory.settings", "directory", "'singleton'", SettingsFact, "How entitlement management is set up.",
@@ -222,6 +227,7 @@ TABLE: tuple[Topic, ...] = (
     SITE_FACTS,
     ORGANIZATION_FACTS,
     SETTINGS_FACTS,
+    ROLE_DEFINITION_FACTS,
     HELD_ROLE_FACTS,
     HELD_ROLE_COMMANDS,
     SIGN_IN_FACTS,

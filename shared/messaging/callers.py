@@ -10,7 +10,7 @@ from typing import Any
 
 from shared.contracts import topics
 from shared.contracts.catalog import Life, RoleAssignmentFact
-from shared.contracts.resources import OWNER, HeldRolesFact, HeldRoleState, RoleSystem, principal_id_of
+from shared.contracts.resources import OWNER, TENANT, HeldRolesFact, HeldRoleState, RoleSystem, principal_id_of
 from shared.messaging.envelope import Incoming
 from shared.messaging.service import Platform, Store, Subscription, contract_of
 from shared.security.authority import Held
@@ -109,13 +109,14 @@ class Callers:
 
 
 def held_of(roles: Sequence[HeldRoleState]) -> dict[str, list[str]]:
-    """`directory`: names of directory roles; `owns`: what is owned."""
+    """`directory`: names of directory roles over the whole tenant, for those within a part of it suffice for nothing
+    here; `owns`: what is owned."""
     held = [one for one in roles if one.held]
     return {
         "directory": [
             NAMES_OF_ROLES[one.role]
             for one in held
-            if one.origin_system is RoleSystem.DIRECTORY and one.role in NAMES_OF_ROLES
+            if one.origin_system is RoleSystem.DIRECTORY and one.origin_id == TENANT and one.role in NAMES_OF_ROLES
         ],
         "owns": [
             f"{one.origin_system.value}/{one.origin_id}"

@@ -55,6 +55,7 @@ ROLES_GIVE_ALL = Rule((*_EM_WRITE, *_ROLES), _IGA)
 USERS_READ = Rule(("User.ReadBasic.All", "User.Read.All"), None, own=("User.Read",))
 USERS_RELATED = Rule(("User.Read.All", "Directory.Read.All"), None, own=("User.Read",))
 USERS_WRITE = Rule(("User.ReadWrite.All",), _USERS)
+INVITE = Rule(("User.Invite.All", "User.ReadWrite.All"), _USERS | {"Guest Inviter"})
 USERS_DELETE = Rule(("User.ReadWrite.All", "User.DeleteRestore.All"), _USERS)
 USERS_DELETED = Rule(("User.Read.All",), _USERS | _READERS)
 PEOPLE_READ = Rule(("User.Read.All",), _USERS | _READERS, own=("User.Read",))
@@ -118,6 +119,10 @@ _ENTITLEMENT = (
         GET /assignmentRequests
         GET /assignments
         GET /assignments/{id}
+        GET /assignments/{id}/target
+        GET /assignments/{id}/target/connectedOrganization
+        GET /assignments/{id}/target/connectedOrganization/internalSponsors
+        GET /assignments/{id}/target/connectedOrganization/externalSponsors
         GET /settings
         GET /controlConfigurations
         GET /controlConfigurations/{id}
@@ -222,6 +227,7 @@ _DIRECTORY = (
         "POST /users\nPATCH /users/{id}\nPUT,DELETE /users/{id}/manager/$ref\n"
         "POST /users/{id}/sponsors/$ref\nDELETE /users/{id}/sponsors/{sponsor}/$ref",
     ),
+    (INVITE, "POST /invitations"),
     (USERS_DELETE, "DELETE /users/{id}\nPOST /directory/deletedItems/{id}/restore"),
     (USERS_DELETED, "GET /directory/deletedItems/microsoft.graph.user\nGET /directory/deletedItems/{id}"),
     (GROUPS_READ, "GET /groups\nGET /groups/{id}\nGET /groups/{id}/owners"),
@@ -325,6 +331,8 @@ _DIRECTORY = (
     (
         DIRECTORY_ROLES_WRITE,
         """
+        POST /roleManagement/directory/roleDefinitions
+        PATCH,DELETE /roleManagement/directory/roleDefinitions/{id}
         POST /roleManagement/directory/roleAssignments
         DELETE /roleManagement/directory/roleAssignments/{id}
         """,

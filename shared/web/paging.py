@@ -150,13 +150,13 @@ async def answer_list(
     base_url: str | None = None,
 ) -> dict[str, Any]:
     """One page of a list. `find` returns up to `query.limit` documents; `total` counts all pages, asked only for
-    `$count=true`, on the first page. `render` makes a Graph body (camelCase) of a document. `base_url`: where the
-    public API is found, if not where this request came to.
+    `$count=true` and, as documented answers show it there, for `$search`, on the first page. `render` makes a Graph
+    body (camelCase) of a document. `base_url`: where the public API is found, if not where this request came to.
     """
     documents = await find(query)
     page, more = documents[: query.top], len(documents) > query.top
     body: dict[str, Any] = {"@odata.context": context_url(request, context, query.select, base_url)}
-    if query.count and query.first_page and total is not None:
+    if (query.count or query.searched) and query.first_page and total is not None:
         body["@odata.count"] = await total(query)
     if more:
         body["@odata.nextLink"] = _next_link(request, query, query.token_after(page[-1]), base_url)

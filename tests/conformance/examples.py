@@ -75,8 +75,27 @@ def _example(said: dict[str, Any]) -> Example:
         status=int(said["status"]),
         headers=dict(said.get("headers") or {}),
         body=_mended(said.get("request_body")),
-        answer=_mended(said.get("response_body")),
+        answer=_as_v1(_mended(said.get("response_body"))),
     )
+
+
+_BETA_NAMES = {
+    "requestState": "state",
+    "requestStatus": "status",
+    "completedDate": "completedDateTime",
+    "resourceScope": "directoryScopeId",
+}
+"""Properties that old pages still show under the name they had in beta -> what they are called in v1.0."""
+
+
+def _as_v1(answer: Any) -> Any:
+    if isinstance(answer, list):
+        return [_as_v1(one) for one in answer]
+    if not isinstance(answer, dict):
+        return answer
+    known = {name: _as_v1(value) for name, value in answer.items() if name not in _BETA_NAMES}
+    older = {_BETA_NAMES[name]: _as_v1(value) for name, value in answer.items() if name in _BETA_NAMES}
+    return older | known
 
 
 def _mended(body: Any) -> Any:

@@ -178,7 +178,8 @@ class Makes:
         return str((await self._post("/v1.0/roleManagement/directory/roleDefinitions", body))["id"])
 
     async def administrative_unit(self, _like: Like) -> str:
-        return str((await self._post("/v1.0/administrativeUnits", {"displayName": fresh("unit")}))["id"])
+        """Tenure keeps none: an id is all that a scope needs."""
+        return str(uuid.uuid4())
 
     async def set_manager(self, person: str, manager: str) -> None:
         target = {"@odata.id": self.asks.url(f"/v1.0/users/{manager}")}
@@ -303,12 +304,19 @@ class Makes:
         }  # fmt: skip
         return str((await self._post(f"{EM}/catalogs/{catalog}/customWorkflowExtensions", body))["id"])
 
-    async def organization(self, like: Like) -> str:
-        domain = f"{fresh('partner').replace(' ', '-')}.example"
+    async def organization(self, like: Like, domain: str | None = None) -> str:
+        domain = domain or f"{fresh('partner').replace(' ', '-')}.example"
         source = {"@odata.type": "#microsoft.graph.domainIdentitySource", "domainName": domain, "displayName": domain}
         body = self._body("connectedOrganization", like, displayName=fresh("partner"), state="configured")
         body["identitySources"] = [source]
         return str((await self._post(f"{EM}/connectedOrganizations", body))["id"])
+
+    async def organization_of(self, person: str) -> str:
+        """The organisation of a guest, who becomes one by it."""
+        domain = f"{fresh('partner').replace(' ', '-')}.example"
+        mail = f"{fresh('guest').replace(' ', '.')}@{domain}"
+        await self.asks.call("PATCH", f"/v1.0/users/{person}", {"mail": mail, "userType": "Guest"})
+        return await self.organization({}, domain)
 
     async def role_assignment(self, provider: str, definition: str, principal: str, scope: Body) -> str:
         body = {"roleDefinitionId": definition, "principalId": principal, **scope}

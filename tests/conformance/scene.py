@@ -27,6 +27,8 @@ _MEMBERS = {"members": "members", "transitivemembers": "members", "owners": "own
 _GROUP_ACTIONS = frozenset({"checkmembergroups", "checkmemberobjects", "getmembergroups", "getmemberobjects"})
 _FUTURE = frozenset({"startdatetime", "enddatetime"})
 _DATE_TIME = re.compile(r"(\d{4})(-\d\d-\d\dT.*)")
+_EXPANDED = re.compile(r"[(,](\w+)\(\)")
+"""A relation in an answer's context: `#roleAssignments(principal())`."""
 _SEARCHED = re.compile(r"(?P<property>\w+):(?P<text>[^\"]+)")
 _MOST = 3
 """Items that are made of a documented list: enough to see that it is one."""
@@ -81,12 +83,20 @@ class Scene:
         body = await self._rewritten(self.example.body, "", {})
         await self._acting(body)
         options = [f"{name}={await self._option(name, value)}" for name, value in self.address.options]
+        options += self._lost_with_what_is_cut_off()
         notes = tuple(f"'{option}' is cut off in the example and not sent" for option in self.address.cut_off)
         if self.example.body is not None and isinstance(body, dict):
             self.makes.written |= body.keys()
         headers = {k: v for k, v in self.example.headers.items() if k.lower() not in {"authorization", "content-type"}}
         sent = path + ("?" + "&".join(options) if options else "")
         return Prepared(self.example.method, sent, body, headers, self._by, notes)
+
+    def _lost_with_what_is_cut_off(self) -> list[str]:
+        """Behind an option that is cut off no query is left; the answer's context tells what was expanded."""
+        answer = self.example.answer
+        context = str(answer.get("@odata.context", "")) if isinstance(answer, dict) else ""
+        expanded = _EXPANDED.findall(context) if self.address.cut_off else []
+        return [f"$expand={','.join(expanded)}"] if expanded and not self.address.option("expand") else []
 
     # What the example refers to
 
@@ -448,8 +458,13 @@ class Scene:
             case "sponsors":
                 other = await self._person(like)
                 await makes.refer(f"/v1.0/users/{subject}/sponsors", f"/v1.0/users/{other}")
-            case "internalsponsors" | "externalsponsors" if type == "connectedOrganization":
+            case "internalsponsors" | "externalsponsors" if type in {
+                "connectedOrganization",
+                "accessPackageAssignment",
+            }:
                 other = await self._person(like)
+                if type == "accessPackageAssignment":
+                    subject = await self.makes.organization_of(self._person_of[subject])
                 name = relation.replace("sponsors", "Sponsors")
                 await makes.refer(f"{EM}/connectedOrganizations/{subject}/{name}", f"/v1.0/users/{other}")
             case "incompatibleaccesspackages":

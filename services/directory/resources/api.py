@@ -18,7 +18,9 @@ from services.directory.decide.applications import (
     Register,
     Unregister,
 )
+from services.directory.decide.conditional import STALE, Conditional
 from services.directory.decide.held_roles import GiveByHand, Offered, TakeByHand, held_role_id
+from services.directory.decide.role_definitions import ChangeRole, DefineRole, DeleteRole, RoleCommand
 from services.directory.decide.sites import ChangeSite, CreateSite, DeleteSite, SiteCommand
 from services.directory.graph import USERS, Reference, typed
 from services.directory.graph import user as user_shown
@@ -38,6 +40,8 @@ from services.directory.resources.graph import (
     PrincipalIn,
     PrincipalPatch,
     RoleAssignmentIn,
+    RoleDefinitionIn,
+    RoleDefinitionPatch,
     SiteAssignmentIn,
     SiteIn,
     SitePatch,
@@ -50,6 +54,7 @@ from services.directory.resources.store import (
     RoleDefinitions,
     Scope,
     Sites,
+    held_anywhere,
     held_at,
     held_by,
     principals_of,
@@ -59,7 +64,6 @@ from services.directory.store import page_of
 from shared.contracts.base import Refusal
 from shared.contracts.resources import (
     OWNER,
-    TENANT,
     ApplicationState,
     HeldRolesState,
     RoleAt,
@@ -67,11 +71,12 @@ from shared.contracts.resources import (
     SiteState,
     principal_id_of,
 )
+from shared.contracts.roles import RoleDefinitionState
 from shared.messaging.decision import Handler
 from shared.messaging.loop import Loop
 from shared.web.caller import cause_of
-from shared.web.conditional import IfMatch, etag, require_match
-from shared.web.errors import BadRequest, Conflict, NotFound
+from shared.web.conditional import IfMatch, etag, version_named
+from shared.web.errors import BadRequest, Conflict, NotFound, PreconditionFailed
 from shared.web.guard import Admission, Admitted, Guard
 from shared.web.idempotency import IdempotencyKey, made_id
 from shared.web.odata import Expand, ListQuery, Shape
@@ -95,8 +100,10 @@ class ResourceRooms:
     application_loop: Loop[ApplicationState]
     site_loop: Loop[SiteState]
     held_loop: Loop[HeldRolesState]
-    on_application: Handler[ApplicationState, ApplicationCommand, None]
-    on_site: Handler[SiteState, SiteCommand, None]
+    definition_loop: Loop[RoleDefinitionState]
+    on_application: Handler[ApplicationState, Conditional[ApplicationCommand], None]
+    on_site: Handler[SiteState, Conditional[SiteCommand], None]
+    on_definition: Handler[RoleDefinitionState, Conditional[RoleCommand], None]
     giving: Handler[HeldRolesState, GiveByHand, Offered]
     taking: Handler[HeldRolesState, TakeByHand, Offered]
 
@@ -113,15 +120,31 @@ class ResourceRooms:
         """Raises NotFound."""
         return first(await page_of(self.sites, {"_id": id.lower(), **LIVING}, limit=1), id)
 
-    async def change_application(self, request: Request, command: ApplicationCommand) -> None:
-        outcome = await self.directory.platform.run_one(
-            self.application_loop, self.on_application, command, cause_of(request)
-        )
+    async def change_application(
+        self, request: Request, command: ApplicationCommand, version: int | None = None
+    ) -> None:
+        """`version`, here as below: only if it has this one."""
+        run = self.directory.platform.run_one
+        asked = Conditional(command, version)
+        outcome = await run(self.application_loop, self.on_application, asked, cause_of(request))
         _refuse(outcome.decision.refusal if outcome.decision else None)
 
-    async def change_site(self, request: Request, command: SiteCommand) -> None:
-        outcome = await self.directory.platform.run_one(self.site_loop, self.on_site, command, cause_of(request))
+    async def change_site(self, request: Request, command: SiteCommand, version: int | None = None) -> None:
+        run = self.directory.platform.run_one
+        asked = Conditional(command, version)
+        outcome = await run(self.site_loop, self.on_site, asked, cause_of(request))
         _refuse(outcome.decision.refusal if outcome.decision else None)
+
+    async def change_definition(self, request: Request, command: RoleCommand, version: int | None = None) -> None:
+        run = self.directory.platform.run_one
+        asked = Conditional(command, version)
+        outcome = await run(self.definition_loop, self.on_definition, asked, cause_of(request))
+        _refuse(outcome.decision.refusal if outcome.decision else None)
+
+    async def offers_scope(self, id: str) -> bool:
+        """Whether that is an application or a service principal, to which a directory role can be limited."""
+        either = [{"_id": id.lower()}, {"state.registration_id": id.lower()}]
+        return bool(await self.applications.ids({"$or": either, **LIVING}, limit=1))
 
     async def give(self, request: Request, person_id: str, role: RoleAt) -> None:
         run = self.directory.platform.run_one
@@ -180,6 +203,8 @@ def _refuse(refusal: Refusal | None) -> None:
     if refusal is None:
         return
     match refusal.code:
+        case STALE.code:
+            raise PreconditionFailed(refusal.message, target="If-Match")
         case "ResourceNotFound" | "unknownResource":
             raise NotFound(refusal.message, code="Request_ResourceNotFound")
         case "nameAlreadyExists" | "Request_MultipleObjectsWithSameKeyValue":
@@ -291,16 +316,16 @@ def _applications(router: APIRouter, rooms: ResourceRooms) -> None:
     async def patch(request: Request, id: str, body: ApplicationPatch, if_match: IfMatch = None) -> Response:
         """`appRoles` are replaced as a whole; one that is enabled cannot be left out."""
         found = await rooms.application(id)
-        require_match(if_match, found["version"])
-        await rooms.change_application(request, ChangeApplication(found["_id"], body.properties()))
+        await rooms.change_application(
+            request, ChangeApplication(found["_id"], body.properties()), version_named(if_match)
+        )
         return Response(status_code=204)
 
     @router.delete("/v1.0/applications/{id}", status_code=204)
     async def delete(request: Request, id: str, if_match: IfMatch = None) -> Response:
         """With its service principal, if it has one."""
         found = await rooms.application(id)
-        require_match(if_match, found["version"])
-        await rooms.change_application(request, Unregister(found["_id"]))
+        await rooms.change_application(request, Unregister(found["_id"]), version_named(if_match))
         return Response(status_code=204)
 
 
@@ -357,15 +382,15 @@ def _service_principals(router: APIRouter, rooms: ResourceRooms) -> None:
     @router.patch("/v1.0/servicePrincipals/{id}", status_code=204)
     async def patch(request: Request, id: str, body: PrincipalPatch, if_match: IfMatch = None) -> Response:
         found = await rooms.principal(id)
-        require_match(if_match, found["version"])
-        await rooms.change_application(request, ChangeApplication(found["_id"], body.properties()))
+        await rooms.change_application(
+            request, ChangeApplication(found["_id"], body.properties()), version_named(if_match)
+        )
         return Response(status_code=204)
 
     @router.delete("/v1.0/servicePrincipals/{id}", status_code=204)
     async def delete(request: Request, id: str, if_match: IfMatch = None) -> Response:
         found = await rooms.principal(id)
-        require_match(if_match, found["version"])
-        await rooms.change_application(request, EndPrincipal(found["_id"]))
+        await rooms.change_application(request, EndPrincipal(found["_id"]), version_named(if_match))
         return Response(status_code=204)
 
 
@@ -502,15 +527,13 @@ def _sites(router: APIRouter, rooms: ResourceRooms) -> None:
     @router.patch("/v1.0/tenure/sites/{id}", status_code=204)
     async def patch(request: Request, id: str, body: SitePatch, if_match: IfMatch = None) -> Response:
         found = await rooms.site(id)
-        require_match(if_match, found["version"])
-        await rooms.change_site(request, ChangeSite(found["_id"], body.properties()))
+        await rooms.change_site(request, ChangeSite(found["_id"], body.properties()), version_named(if_match))
         return Response(status_code=204)
 
     @router.delete("/v1.0/tenure/sites/{id}", status_code=204)
     async def delete(request: Request, id: str, if_match: IfMatch = None) -> Response:
         found = await rooms.site(id)
-        require_match(if_match, found["version"])
-        await rooms.change_site(request, DeleteSite(found["_id"]))
+        await rooms.change_site(request, DeleteSite(found["_id"]), version_named(if_match))
         return Response(status_code=204)
 
     @router.get("/v1.0/tenure/sites/{id}/roles")
@@ -607,59 +630,106 @@ DIRECTORY_ROLE = "/v1.0/roleManagement/directory"
 
 
 def _role_definitions(router: APIRouter, rooms: ResourceRooms) -> None:
-    @router.get(f"{DIRECTORY_ROLE}/roleDefinitions")
+    at, living = f"{DIRECTORY_ROLE}/roleDefinitions", dict(LIVING)
+    context = "roleManagement/directory/roleDefinitions"
+
+    async def shown(found: Sequence[Document], expand: tuple[Expand, ...]) -> list[Document]:
+        above = {id for one in found for id in one["state"]["inherits_permissions_from"]} if expand else set()
+        inherited = await rooms.definitions.of(above) if above else None
+        return [graph.role_definition(one, inherited) for one in found]
+
+    async def there(id: str) -> Document:
+        return first(list((await rooms.definitions.of([id.lower()])).values()), id)
+
+    @router.get(at)
     async def definitions(
         request: Request, query: Annotated[ListQuery, Depends(list_query(ROLE_DEFINITIONS))]
     ) -> dict[str, Any]:
-        """The directory roles that mean something here; built in, the same in every tenant."""
+        """Built-in roles, the same in every tenant, and those that were defined here."""
+
+        async def find(q: ListQuery) -> list[Document]:
+            found = await page_of(rooms.definitions, q.mongo_filter(living), sort=q.sort, skip=q.skip, limit=q.limit)
+            return [{**one, "said": body} for one, body in zip(found, await shown(found, q.expand), strict=True)]
+
         return await answer_list(
             request,
             query,
-            find=rooms.definitions.page,
-            total=lambda q: rooms.definitions.count(q.total_filter()),
-            render=lambda one: graph.role_definition(one["_id"]),
-            context="roleManagement/directory/roleDefinitions",
+            find=find,
+            total=lambda q: rooms.definitions.count(q.total_filter(living)),
+            render=lambda one: one["said"],
+            context=context,
         )
 
-    @router.get(f"{DIRECTORY_ROLE}/roleDefinitions/{{id}}")
-    async def definition(
-        request: Request, id: str, shape: Annotated[Shape, Depends(shape_query(ROLE_DEFINITIONS))]
+    @router.post(at, status_code=201)
+    async def define(
+        request: Request, response: Response, body: RoleDefinitionIn, key: IdempotencyKey = None
     ) -> dict[str, Any]:
-        found = first([one] if (one := await rooms.definitions.get(id.lower())) else [], id)
-        context = context_url(request, "roleManagement/directory/roleDefinitions/$entity", shape.select)
-        return {"@odata.context": context, **shape.selected(graph.role_definition(found["_id"]))}
+        """A role of this tenant's own: it is assigned and listed, and permits nothing in Tenure itself."""
+        id = made_id(request, "role-definition")
+        await rooms.change_definition(request, DefineRole(id, body.properties()))
+        made = await there(id)
+        response.headers["ETag"] = etag(made["version"])
+        response.headers["Location"] = _location(request, f"{context}/{id}")
+        return {"@odata.context": context_url(request, f"{context}/$entity"), **graph.role_definition(made)}
+
+    @router.get(f"{at}/{{id}}")
+    async def definition(
+        request: Request, response: Response, id: str, shape: Annotated[Shape, Depends(shape_query(ROLE_DEFINITIONS))]
+    ) -> dict[str, Any]:
+        found = await there(id)
+        response.headers["ETag"] = etag(found["version"])
+        (body,) = await shown([found], shape.expand)
+        return {"@odata.context": context_url(request, f"{context}/$entity", shape.select), **shape.selected(body)}
+
+    @router.patch(f"{at}/{{id}}", status_code=204)
+    async def patch(request: Request, id: str, body: RoleDefinitionPatch, if_match: IfMatch = None) -> Response:
+        await rooms.change_definition(request, ChangeRole(id.lower(), body.properties()), version_named(if_match))
+        return Response(status_code=204)
+
+    @router.delete(f"{at}/{{id}}", status_code=204)
+    async def delete(request: Request, id: str, if_match: IfMatch = None) -> Response:
+        """Refused while anybody has the role."""
+        found = await there(id)
+        held = {"role": found["_id"], "origin_system": RoleSystem.DIRECTORY.value, "held": True}
+        if await rooms.held.ids({"state.roles": {"$elemMatch": held}}, limit=1):
+            raise BadRequest("The role is assigned to somebody: take it from them first.", code="Request_BadRequest")
+        await rooms.change_definition(request, DeleteRole(found["_id"]), version_named(if_match))
+        return Response(status_code=204)
 
 
 def _role_assignments(router: APIRouter, rooms: ResourceRooms) -> None:
-    scope = held_at(RoleSystem.DIRECTORY, TENANT)
+    scope = held_anywhere(RoleSystem.DIRECTORY)
     context = "roleManagement/directory/roleAssignments"
 
-    def shown(expand: tuple[Expand, ...]) -> Callable[[Any], Document]:
+    async def shown(found: Sequence[Document], expand: tuple[Expand, ...]) -> list[Document]:
         wanted = {one.name for one in expand}
-
-        def render(one: Any) -> Document:
-            body = graph.role_assignment(one)
-            if "principal" in wanted:
+        bodies = [graph.role_assignment(one) for one in found]
+        if "principal" in wanted:
+            for body, one in zip(bodies, await rooms.with_people(found), strict=True):
                 body["principal"] = typed(user_shown(one["person"]), "user") if one["person"] else None
-            if "roleDefinition" in wanted:
-                body["roleDefinition"] = graph.role_definition(body["roleDefinitionId"])
-            return body
-
-        return render
+        if "roleDefinition" in wanted:
+            known = await rooms.definitions.of([body["roleDefinitionId"] for body in bodies])
+            for body in bodies:
+                role = known.get(body["roleDefinitionId"])
+                body["roleDefinition"] = graph.role_definition(role) if role else None
+        return bodies
 
     @router.get(f"{DIRECTORY_ROLE}/roleAssignments")
     async def assignments(
         request: Request, query: Annotated[ListQuery, Depends(list_query(ROLE_ASSIGNMENTS))]
     ) -> dict[str, Any]:
+        """Over the whole tenant, and within parts of it."""
+
         async def find(q: ListQuery) -> list[Document]:
-            return await rooms.with_people(await rooms.held.page(q, scope))
+            found = await rooms.held.page(q, scope)
+            return [{**one, "said": body} for one, body in zip(found, await shown(found, q.expand), strict=True)]
 
         return await answer_list(
             request,
             query,
             find=find,
             total=lambda q: rooms.held.total(q, scope),
-            render=shown(query.expand),
+            render=lambda one: one["said"],
             context=context,
         )
 
@@ -667,8 +737,16 @@ def _role_assignments(router: APIRouter, rooms: ResourceRooms) -> None:
     async def assign(
         request: Request, response: Response, body: RoleAssignmentIn, key: IdempotencyKey = None
     ) -> dict[str, Any]:
+        """What is limited to a part of the tenant is kept and listed, and suffices for nothing in Tenure itself."""
         person = await _principal_person(rooms, body.principal_id)
-        role = RoleAt(origin_system=RoleSystem.DIRECTORY, origin_id=TENANT, role=str(body.role_definition_id))
+        if body.object_in_scope and not await rooms.offers_scope(body.object_in_scope):
+            raise NotFound(
+                f"There is no application {body.object_in_scope}.",
+                code="Request_ResourceNotFound",
+                target="directoryScopeId",
+            )
+        definition = str(body.role_definition_id)
+        role = RoleAt(origin_system=RoleSystem.DIRECTORY, origin_id=body.directory_scope_id, role=definition)
         await rooms.give(request, person, role)
         id = held_role_id(person, role)
         found = await rooms.held_role(id, scope)
@@ -679,9 +757,8 @@ def _role_assignments(router: APIRouter, rooms: ResourceRooms) -> None:
     async def assignment(
         request: Request, id: str, shape: Annotated[Shape, Depends(shape_query(ROLE_ASSIGNMENTS))]
     ) -> dict[str, Any]:
-        (one,) = await rooms.with_people([await rooms.held_role(id, scope)])
-        body = shape.selected(shown(shape.expand)(one))
-        return {"@odata.context": context_url(request, f"{context}/$entity", shape.select), **body}
+        (body,) = await shown([await rooms.held_role(id, scope)], shape.expand)
+        return {"@odata.context": context_url(request, f"{context}/$entity", shape.select), **shape.selected(body)}
 
     @router.delete(f"{DIRECTORY_ROLE}/roleAssignments/{{id}}", status_code=204)
     async def unassign(request: Request, id: str) -> Response:

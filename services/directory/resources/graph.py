@@ -16,8 +16,8 @@ from pydantic import Field as Described
 from pydantic import field_validator
 
 from shared.contracts.resources import NO_ROLE, AppRole, SiteRole
+from shared.contracts.roles import RolePermission
 from shared.ids import derived_id
-from shared.security.permissions import NAMES_OF_ROLES
 from shared.web.graph_model import GraphBody, GraphModel, graph_time
 from shared.web.odata import BOOLEAN, DATETIME, GUID, STRING, EntitySet, Field, Many
 
@@ -107,10 +107,15 @@ SITE_ASSIGNMENTS = EntitySet(
 )
 ROLE_DEFINITIONS = EntitySet(
     "unifiedRoleDefinition",
-    {"id": Field("_id", GUID), "displayName": Field("state.display_name", sortable=True, folded="state.label")},
-    selectable=frozenset(
-        {"description", "isBuiltIn", "isEnabled", "resourceScopes", "rolePermissions", "templateId", "version"}
-    ),
+    {
+        "id": Field("_id", GUID),
+        "displayName": Field("state.display_name", sortable=True, folded="state.label"),
+        "isBuiltIn": Field("state.is_built_in", BOOLEAN),
+        "isEnabled": Field("state.is_enabled", BOOLEAN),
+        "templateId": Field("state.template_id", GUID),
+    },
+    selectable=frozenset({"description", "resourceScopes", "rolePermissions", "version"}),
+    expandable=frozenset({"inheritsPermissionsFrom"}),
     searchable=("displayName",),
 )
 ROLE_ASSIGNMENTS = EntitySet(
@@ -230,18 +235,30 @@ def _name_of(person: Mapping[str, Any] | None) -> str | None:
     return name
 
 
-def role_definition(id: str) -> Document:
-    name = NAMES_OF_ROLES[id]
+def role_definition(document: Mapping[str, Any], inherited: Mapping[str, Mapping[str, Any]] | None = None) -> Document:
+    """`inherited`: what it has permissions from, by id, if that was to be expanded; else the ids alone."""
+    state = document["state"]
+    above = list(state["inherits_permissions_from"])
+    shown = [role_definition(inherited[id], {}) for id in above if id in inherited] if inherited else []
     return {
-        "id": id,
-        "description": f"The directory role {name}.",
-        "displayName": name,
-        "isBuiltIn": True,
-        "isEnabled": True,
-        "resourceScopes": ["/"],
-        "templateId": id,
-        "version": "1",
-        "rolePermissions": [],
+        "id": document["_id"],
+        "description": state["description"],
+        "displayName": state["display_name"],
+        "isBuiltIn": state["is_built_in"],
+        "isEnabled": state["is_enabled"],
+        "resourceScopes": list(state["resource_scopes"]),
+        "templateId": state["template_id"],
+        "version": state["stated_version"],
+        "rolePermissions": [_permission(one) for one in state["role_permissions"]],
+        "inheritsPermissionsFrom": shown or [{"id": id} for id in above],
+    }
+
+
+def _permission(one: Mapping[str, Any]) -> Document:
+    return {
+        "allowedResourceActions": list(one["allowed_resource_actions"]),
+        "excludedResourceActions": list(one["excluded_resource_actions"]),
+        "condition": one["condition"],
     }
 
 
@@ -250,6 +267,7 @@ def role_assignment(document: Mapping[str, Any]) -> Document:
     return {
         "id": held["id"],
         "principalId": document["_id"],
+        "principalOrganizationId": None,
         "roleDefinitionId": held["role"],
         "directoryScopeId": held["origin_id"],
         "appScopeId": None,
@@ -426,12 +444,75 @@ class SiteAssignmentIn(GraphBody):
 
 
 class RoleAssignmentIn(GraphBody):
-    """A directory role for a person, over the whole tenant."""
+    """A directory role for a person, over the whole tenant, an administrative unit or an application.
+
+    Tenure keeps no administrative units: their ids are taken as they are."""
 
     principal_id: Annotated[str, Described(min_length=1, max_length=64)]
     role_definition_id: UUID
-    directory_scope_id: Literal["/"] = "/"
+    directory_scope_id: Annotated[str, Described(max_length=128, pattern=r"^/(administrativeUnits/)?[\w.-]*$")] = "/"
     condition: None = None
+
+    @property
+    def object_in_scope(self) -> str | None:
+        """Id of the application that it is limited to."""
+        id = self.directory_scope_id.strip("/")
+        return id if id and "/" not in id else None
+
+
+Action = Annotated[str, Described(min_length=1, max_length=256, pattern=r"^[\w.]+(/[\w.*-]+)+$")]
+
+
+class RolePermissionIn(GraphModel):
+    allowed_resource_actions: Annotated[tuple[Action, ...], Described(min_length=1, max_length=500)]
+    excluded_resource_actions: Annotated[tuple[Action, ...], Described(max_length=500)] | None = None
+    condition: Text | None = None
+
+    def permission(self) -> RolePermission:
+        return RolePermission(
+            allowed_resource_actions=self.allowed_resource_actions,
+            excluded_resource_actions=self.excluded_resource_actions or (),
+            condition=self.condition,
+        )
+
+
+class RoleDefinitionPatch(GraphBody):
+    """What is to change of a role made here; permissions are replaced as a whole."""
+
+    read_only = GraphBody.read_only | {"isBuiltIn", "resourceScopes", "inheritsPermissionsFrom"}
+
+    display_name: Name | None = None
+    description: Text | None = None
+    is_enabled: bool | None = None
+    role_permissions: Annotated[tuple[RolePermissionIn, ...], Described(min_length=1, max_length=50)] | None = None
+    template_id: UUID | None = None
+    version: Annotated[str, Described(max_length=64)] | None = None
+
+    @field_validator("display_name", "is_enabled", "role_permissions", "template_id")
+    @classmethod
+    def _not_null(cls, value: Any) -> Any:
+        if value is None:
+            raise ValueError("cannot be null")
+        return value
+
+    def properties(self) -> Document:
+        """What it sets, by names in `RoleDefinitionState`."""
+        said: Document = {name: getattr(self, name) for name in self.model_fields_set - {"version"}}
+        if "version" in self.model_fields_set:
+            said["stated_version"] = self.version
+        if "role_permissions" in said:
+            said["role_permissions"] = tuple(one.permission() for one in self.role_permissions or ())
+        if "template_id" in said:
+            said["template_id"] = str(self.template_id)
+        return said
+
+
+class RoleDefinitionIn(RoleDefinitionPatch):
+    """A directory role for this tenant. It can be assigned and listed; in Tenure itself it permits nothing."""
+
+    display_name: Name
+    is_enabled: bool
+    role_permissions: Annotated[tuple[RolePermissionIn, ...], Described(min_length=1, max_length=50)]
 
 
 def app_id_made(id: str) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 from fastapi import APIRouter
 
 from services.directory.api import Rooms
-from services.directory.decide import applications, held_roles, sites
+from services.directory.decide import applications, held_roles, role_definitions, sites
+from services.directory.decide.conditional import conditionally
 from services.directory.resources.api import ResourceRooms, routes
 from services.directory.resources.objects import object_routes
 from services.directory.resources.rosters import roster_reader
@@ -21,9 +22,11 @@ from services.directory.resources.store import (
     Sites,
     dump_application,
     dump_held,
+    dump_role,
     dump_site,
     load_application,
     load_held,
+    load_role,
     load_site,
 )
 from shared.contracts import topics
@@ -36,6 +39,7 @@ from shared.contracts.resources import (
     SiteFact,
     SiteState,
 )
+from shared.contracts.roles import RoleDefinitionFact, RoleDefinitionState
 from shared.messaging.decision import AggregateKind, Handler, by
 from shared.messaging.loop import Loop
 from shared.messaging.service import Platform, Store, Subscription
@@ -69,6 +73,15 @@ HELD_ROLES = AggregateKind[HeldRolesState](
     fact=HeldRolesFact,
     public=held_roles.shown,
 )
+ROLE_DEFINITION = AggregateKind[RoleDefinitionState](
+    name="role-definition",
+    owner="directory",
+    dump=dump_role,
+    load=load_role,
+    topic=topics.ROLE_DEFINITION_FACTS,
+    fact=RoleDefinitionFact,
+    public=lambda definition: definition,
+)
 
 
 @dataclass(frozen=True)
@@ -87,8 +100,8 @@ def assemble_resources(platform: Platform, directory: Rooms, route_class: type[A
     """Connects nothing and starts nothing."""
     application_store = Applications(platform.database)
     site_store = Sites(platform.database)
-    held_store = HeldRoles(platform.database, directory.groups, application_store, site_store)
     definitions = RoleDefinitions(platform.database)
+    held_store = HeldRoles(platform.database, directory.groups, application_store, site_store, definitions)
     held_loop = platform.loop(HELD_ROLES, held_store)
     guard = Guard(OwnHolders(held_store))
     rooms = ResourceRooms(
@@ -100,8 +113,10 @@ def assemble_resources(platform: Platform, directory: Rooms, route_class: type[A
         application_loop=platform.loop(APPLICATION, application_store),
         site_loop=platform.loop(SITE, site_store),
         held_loop=held_loop,
-        on_application=Handler(applications.wish, by(lambda command: command.id)),
-        on_site=Handler(sites.wish, by(lambda command: command.id)),
+        definition_loop=platform.loop(ROLE_DEFINITION, definitions),
+        on_application=Handler(conditionally(applications.wish), by(lambda asked: asked.command.id)),
+        on_site=Handler(conditionally(sites.wish), by(lambda asked: asked.command.id)),
+        on_definition=Handler(conditionally(role_definitions.wish), by(lambda asked: asked.command.id)),
         giving=Handler(held_roles.give, by(lambda asked: asked.person_id), held_store.look),
         taking=Handler(held_roles.take, by(lambda asked: asked.person_id), held_store.look),
     )
@@ -116,7 +131,7 @@ def assemble_resources(platform: Platform, directory: Rooms, route_class: type[A
             *(platform.hears(topic, held_loop, obeying) for topic in topics.lanes_of(topics.HELD_ROLE_COMMANDS)),
             rosters.subscription,
         ],
-        loops=[rooms.application_loop, rooms.site_loop, held_loop, rosters.loop],
+        loops=[rooms.application_loop, rooms.site_loop, held_loop, rooms.definition_loop, rosters.loop],
         background=[rosters.background],
         routers=[*routes(rooms, route_class, guard), object_routes(rooms, route_class, guard)],
         guard=guard,

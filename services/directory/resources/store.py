@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from services.directory.decide.held_roles import GiveByHand, Offered, Place, TakeByHand
+from services.directory.resources.builtin import built_in_roles
 from services.directory.store import GroupStore, page_of
 from shared.contracts.resources import (
     NO_ROLE,
     OWNER,
-    TENANT,
     ApplicationState,
     HeldRolesState,
     RoleAt,
@@ -20,11 +21,11 @@ from shared.contracts.resources import (
     SiteState,
     principal_id_of,
 )
+from shared.contracts.roles import RoleDefinitionState
 from shared.ids import derived_id
 from shared.messaging.callers import held_of
 from shared.security.authority import Held
 from shared.security.caller import Caller
-from shared.security.permissions import DIRECTORY_ROLES
 from shared.storage import Database, Documents, Index, MongoAggregates
 from shared.web.odata import ListQuery
 
@@ -113,13 +114,21 @@ class Scope:
 class HeldRoles(MongoAggregates):
     """`held_roles`, by person id. What is over stays as far as a grant spoke of it: `obeyed` must not restart."""
 
-    def __init__(self, database: Database, groups: GroupStore, applications: Applications, sites: Sites) -> None:
+    def __init__(
+        self,
+        database: Database,
+        groups: GroupStore,
+        applications: Applications,
+        sites: Sites,
+        definitions: RoleDefinitions,
+    ) -> None:
         super().__init__(
             database, "held_roles", [Index("state.roles.key"), Index("state.roles.at"), Index("state.roles.id")]
         )
         self._groups = groups
         self._applications = applications
         self._sites = sites
+        self._definitions = definitions
 
     async def look(
         self, messages: Sequence[SetHeldRoles | GiveByHand | TakeByHand], _states: Mapping[str, HeldRolesState | None]
@@ -137,7 +146,10 @@ class HeldRoles(MongoAggregates):
         offered: dict[Place, Collection[str]] = {(RoleSystem.GROUP, id): {OWNER} for id in groups}
         offered |= await self._applications.offered(named[RoleSystem.APPLICATION], named[RoleSystem.REGISTRATION])
         offered |= await self._sites.offered(named[RoleSystem.SITE])
-        offered[RoleSystem.DIRECTORY, TENANT] = frozenset(DIRECTORY_ROLES.values())
+        if scopes := named[RoleSystem.DIRECTORY]:
+            # At the whole tenant or within a part of it: whether there is such a part, the route asks.
+            assignable = await self._definitions.assignable()
+            offered |= {(RoleSystem.DIRECTORY, scope): assignable for scope in scopes}
         return Offered(offered, sole)
 
     async def _others(self, asked: TakeByHand) -> bool:
@@ -186,6 +198,12 @@ def held_at(system: RoleSystem, origin_id: str, *, but: str | None = None) -> Sc
     return Scope(at, {**where, "state.roles.role": {"$ne": but}} if but else where)
 
 
+def held_anywhere(system: RoleSystem) -> Scope:
+    """All that are held at things of one kind."""
+    at = {"state.roles.at": {"$regex": f"^{re.escape(system.value)}/"}}
+    return Scope(at, {"state.roles.held": True, "state.roles.origin_system": system.value})
+
+
 def held_by(person_id: str, system: RoleSystem, origin_ids: Collection[str] | None = None, *, but: str) -> Scope:
     """All that a person holds at things of one kind. `but`: other than this role."""
     where: Document = {
@@ -200,20 +218,28 @@ def place(system: RoleSystem, origin_id: str) -> str:
     return f"{system.value}/{origin_id}"
 
 
-class RoleDefinitions(Documents):
-    """`role_definitions`: the directory roles that mean something here, so that they are listed as all else is."""
+class RoleDefinitions(MongoAggregates):
+    """`role_definitions`: the built-in directory roles, which are put there at the start, and those made here."""
 
     def __init__(self, database: Database) -> None:
-        super().__init__(database, "role_definitions")
+        super().__init__(database, "role_definitions", [Index("state.label", "_id")])
+        self._plain = Documents(database, "role_definitions")
 
     async def ensure_indexes(self) -> None:
         await super().ensure_indexes()
-        await self.set_many(
-            {id: {"state": {"display_name": name, "label": name.casefold()}} for name, id in DIRECTORY_ROLES.items()}
+        # No version: nothing was ever said of them, and nothing changes them.
+        await self._plain.set_many(
+            {one.id: {"revision": 0, "version": 0, "state": dump_role(one)} for one in built_in_roles()}
         )
 
-    async def page(self, query: ListQuery) -> list[Document]:
-        return await self.find(query.mongo_filter(), sort=query.sort, skip=query.skip, limit=query.limit)
+    async def assignable(self) -> frozenset[str]:
+        """Ids of the roles that can be given."""
+        return frozenset(await self.ids({**LIVING, "state.is_enabled": True}))
+
+    async def of(self, ids: Collection[str]) -> dict[str, Document]:
+        """Those of `ids` that are there."""
+        found = await page_of(self, {"_id": {"$in": sorted(set(ids))}, **LIVING})
+        return {one["_id"]: one for one in found}
 
 
 async def principals_of(applications: Applications, ids: Collection[str]) -> dict[str, Document]:
@@ -229,6 +255,15 @@ def dump_application(one: ApplicationState) -> Document:
 
 def load_application(document: Document) -> ApplicationState:
     return ApplicationState.model_validate(document)
+
+
+def dump_role(one: RoleDefinitionState) -> Document:
+    """As a document, with the name folded for finding it."""
+    return {**one.model_dump(by_alias=False), "label": one.display_name.casefold()}
+
+
+def load_role(document: Document) -> RoleDefinitionState:
+    return RoleDefinitionState.model_validate(document)
 
 
 def dump_site(one: SiteState) -> Document:

@@ -69,7 +69,8 @@ class EntitySet:
     """A list and what it may be asked. Names are Graph's; nested ones with a slash (`catalog/id`).
 
     `selectable`: top-level properties of the answer, if more than the first segments of `fields`. `default`: those that
-    are answered unless `$select` says, if not all.
+    are answered unless `$select` says, if not all. `also`: whether a name beyond these may be selected, such as
+    one that the tenant made up.
     `expandable`: relations that `$expand` takes, each with what it leads to, called when it is asked, for two types may
     lead to each other; what is nested is read against that. As a plain set of names: nested names are not checked.
     `levelled`: relations that lead on to the same type, such as a manager's manager, and take `$levels`.
@@ -80,6 +81,7 @@ class EntitySet:
     type_name: str
     fields: Fields
     selectable: frozenset[str] = frozenset()
+    also: Callable[[str], object] | None = None
     default: frozenset[str] | None = None
     expandable: "frozenset[str] | Mapping[str, Callable[[], EntitySet]]" = frozenset()
     levelled: frozenset[str] = frozenset()

@@ -90,6 +90,10 @@ class ListQuery(Shape):
         return self.top + 1
 
     @property
+    def searched(self) -> bool:
+        return any(name == "$search" for name, _ in self.options)
+
+    @property
     def first_page(self) -> bool:
         return not self.after
 
@@ -215,7 +219,10 @@ def _select(text: str, entities: EntitySet | None) -> frozenset[str] | None:
         return frozenset(names)
     chosen = set()
     for name in names:
-        known = entities.selected_names.get(name.split("/")[0].lower())
+        whole = name.split("/")[0]
+        known = entities.selected_names.get(whole.lower())
+        if known is None and entities.also is not None and entities.also(whole):
+            known = whole
         if known is None:
             raise _unknown(name, entities)
         chosen.add(known)

@@ -245,7 +245,8 @@ async def test_directory_roles_are_listed_given_and_taken(world: World) -> None:
     made = await world.ask("POST", f"{at}/roleAssignments", body, status=201)
     await world.ask("POST", f"{at}/roleAssignments", body, status=400)
     await world.ask("POST", f"{at}/roleAssignments", body | {"roleDefinitionId": str(uuid.uuid4())}, status=400)
-    await world.ask("POST", f"{at}/roleAssignments", body | {"directoryScopeId": "/x"}, status=400)
+    await world.ask("POST", f"{at}/roleAssignments", body | {"directoryScopeId": "/x"}, status=404)
+    await world.ask("POST", f"{at}/roleAssignments", body | {"directoryScopeId": "x y"}, status=400)
     options = {"$filter": f"principalId eq '{ANA}'", "$expand": "principal($select=id),roleDefinition"}
     (one,) = (await world.ask("GET", f"{at}/roleAssignments", params=options))["value"]
     assert (one["principal"]["id"], one["roleDefinition"]["displayName"]) == (ANA, "Global Reader")
@@ -320,3 +321,83 @@ async def test_a_user_who_was_made_here_is_deleted_and_restored(world: World) ->
     assert (await world.ask("GET", "/users/eva@x.example"))["id"] == eva
     await world.ask("GET", f"/directory/deletedItems/{eva}", status=404)
     assert (await world.ask("GET", f"/directory/deletedItems/{other}"))["id"] == other
+
+
+DESK: dict[str, Any] = {
+    "displayName": "Application desk",
+    "isEnabled": True,
+    "rolePermissions": [{"allowedResourceActions": ["microsoft.directory/applications/basic/update"]}],
+}
+
+
+async def test_roles_of_our_own_are_defined_assigned_within_an_application_and_deleted(world: World) -> None:
+    at = "/roleManagement/directory/roleDefinitions"
+    made = await world.ask("POST", at, DESK, status=201)
+    assert (made["isBuiltIn"], made["templateId"], made["inheritsPermissionsFrom"]) == (False, made["id"], [])
+    await world.ask("PATCH", f"{at}/{made['id']}", {"description": "Helps with applications."}, status=204)
+    found = await world.ask("GET", f"{at}/{made['id']}")
+    assert found["description"] == "Helps with applications."
+    assert found["rolePermissions"][0]["allowedResourceActions"] == ["microsoft.directory/applications/basic/update"]
+    assert await world.ids(at, filter="isBuiltIn eq false") == [made["id"]]
+    built_in = await world.ask("GET", f"{at}/{READER}", params={"$expand": "inheritsPermissionsFrom"})
+    assert [one["displayName"] for one in built_in["inheritsPermissionsFrom"]] == ["Directory Readers"]
+    await world.ask("PATCH", f"{at}/{READER}", {"isEnabled": False}, status=400)
+    await world.ask("DELETE", f"{at}/{READER}", status=400)
+
+    registered, _ = await application(world)
+    assign = {"principalId": ANA, "roleDefinitionId": made["id"], "directoryScopeId": f"/{registered}"}
+    given = await world.ask("POST", "/roleManagement/directory/roleAssignments", assign, status=201)
+    assert given["directoryScopeId"] == f"/{registered}"
+    nowhere = assign | {"directoryScopeId": f"/{uuid.uuid4()}"}
+    await world.ask("POST", "/roleManagement/directory/roleAssignments", nowhere, status=404)
+    of_ana = {"filter": f"principalId eq '{ANA}'"}
+    assert await world.ids("/roleManagement/directory/roleAssignments", **of_ana) == [given["id"]]
+    # It is no role over the whole tenant.
+    roles = await world.ask("POST", f"/users/{ANA}/checkMemberObjects", {"ids": [made["id"]]})
+    assert roles["value"] == []
+
+    await world.ask("DELETE", f"{at}/{made['id']}", status=400)
+    await world.ask("DELETE", f"/roleManagement/directory/roleAssignments/{given['id']}", status=204)
+    await world.ask("DELETE", f"{at}/{made['id']}", status=204)
+    await world.ask("GET", f"{at}/{made['id']}", status=404)
+    await world.ask("POST", "/roleManagement/directory/roleAssignments", assign, status=400)
+
+
+async def test_who_is_invited_is_a_guest_at_once_and_the_same_one_again(world: World) -> None:
+    body = {"invitedUserEmailAddress": "Zoe@partner.example", "inviteRedirectUrl": "https://apps.company.example"}
+    said = await world.ask("POST", "/invitations", body | {"invitedUserSponsors": [reference(ANA)]}, status=201)
+    guest = said["invitedUser"]["id"]
+    assert said["status"] == "PendingAcceptance"
+    found = await world.ask("GET", f"/users/{guest}")
+    assert (found["userType"], found["externalUserState"]) == ("Guest", "PendingAcceptance")
+    assert await world.ids(f"/users/{guest}/sponsors") == [ANA]
+
+    await world.ask("PATCH", f"/users/{guest}", {"externalUserState": "Accepted"}, status=204)
+    again = await world.ask("POST", "/invitations", body, status=201)
+    assert (again["invitedUser"]["id"], again["status"]) == (guest, "Completed")
+    anew = await world.ask("POST", "/invitations", body | {"resetRedemption": True}, status=201)
+    assert anew["status"] == "PendingAcceptance"
+    await world.ask("POST", "/invitations", body | {"invitedUserEmailAddress": "E1@x.example"}, status=400)
+    ordinary = {"Tenure-Actor": f"person:{BOB}"}
+    await world.ask("POST", "/invitations", body, status=403, headers=ordinary)
+
+
+async def test_of_two_who_read_one_version_of_an_application_only_one_changes_it(world: World) -> None:
+    registered, _ = await application(world)
+    etags = {"If-Match": 'W/"2"'}
+    asked = (world.send("PATCH", f"/applications/{registered}", {"description": str(n)}, etags) for n in range(5))
+    assert sorted(await asyncio.gather(*asked)) == [204, *[412] * 4]
+
+
+async def test_a_schema_extension_of_a_user_is_kept_and_selected(world: World) -> None:
+    name = "ext55gb1l09_courses"
+    await world.ask("PATCH", f"/users/{ANA}", {name: {"level": 2, "kind": "Admin"}}, status=204)
+    found = await world.ask("GET", f"/users/{ANA}", params={"$select": f"id,{name}"})
+    assert found[name] == {"level": 2, "kind": "Admin"}
+    await world.ask("PATCH", f"/users/{ANA}", {name: {"nested": {"no": 1}}}, status=400)
+    said = await world.ask("GET", f"/users/{ANA}", params={"$select": "id,colour"}, status=400)
+    assert said["error"]["target"] == "colour"
+
+
+def reference(id: str) -> dict[str, str]:
+    return {"@odata.id": f"https://graph.example/v1.0/directoryObjects/{id}"}
