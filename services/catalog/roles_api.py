@@ -73,7 +73,10 @@ def definition_said(id: str) -> Rendered:
         "resourceScopes": [],
         "templateId": id,
         "version": "1.0",
-        "rolePermissions": [{"allowedResourceActions": list(one.actions), "condition": None}],
+        "rolePermissions": [
+            {"allowedResourceActions": list(one.actions), "excludedResourceActions": [], "condition": None}
+        ],
+        "inheritsPermissionsFrom": [],
     }
 
 
