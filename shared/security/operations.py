@@ -5,10 +5,8 @@ and a test says so. Source: reference/graph-api-operations.md, the columns of pe
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cache
 
 from shared.security.authority import Rule
-from shared.security.permissions import GLOBAL_ADMINISTRATOR
 from shared.security.roles import CatalogRole
 
 EM = "/v1.0/identityGovernance/entitlementManagement"
@@ -458,34 +456,6 @@ RULES: dict[str, Rule] = {
     "POST /v1.0/$batch": ANYBODY,  # each part is asked for itself
 }
 """'<METHOD> <path as declared>' -> rule."""
-
-
-_ROLES_AT = f"{RM}/entitlementManagement"
-_PARTS: dict[str, str] = {
-    "users": "microsoft.directory/users",
-    "groups": "microsoft.directory/groups",
-    "applications": "microsoft.directory/applications",
-    "servicePrincipals": "microsoft.directory/servicePrincipals",
-    "sites": "microsoft.sharePoint/sites",
-    "roleManagement": "microsoft.directory/roleAssignments",
-    "identityGovernance": "microsoft.entitlementManagement",
-}
-"""First part of a path -> what Graph's names of actions begin with."""
-
-
-@cache
-def actions_of(role: str) -> list[str]:
-    """What a directory role allows by this table, as Graph names actions; what everybody may is left out."""
-    found: dict[str, str] = {}
-    for name, rule in RULES.items():
-        method, _, path = name.partition(" ")
-        part = _PARTS.get("identityGovernance" if path.startswith(_ROLES_AT) else path.split("/")[2])
-        if part and rule.roles is not None and (role in rule.roles or role == GLOBAL_ADMINISTRATOR):
-            task = "allTasks" if method != "GET" else found.get(part, "read")
-            found[part] = task
-    return [f"{part}/allEntities/{task}" for part, task in sorted(found.items())] or [
-        "microsoft.directory/allEntities/standard/read"
-    ]
 
 
 def rule_of(method: str, path: str) -> Rule:
