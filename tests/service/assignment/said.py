@@ -74,7 +74,15 @@ def role(group: str) -> ResourceRole:
     return ResourceRole(origin_id=group, display_name=group)
 
 
-def package(id: str, version: int = 1, *groups: str, life: Life = Life.ACTIVE, asked: bool = False) -> PackageFact:
+def package(
+    id: str,
+    version: int = 1,
+    *groups: str,
+    life: Life = Life.ACTIVE,
+    asked: bool = False,
+    not_for: Sequence[str] = (),
+) -> PackageFact:
+    """`not_for`: groups whose members cannot have it."""
     return PackageFact(
         id=f"package:{id}:{version}",
         cause=_cause(f"{id}:{version}"),
@@ -87,6 +95,7 @@ def package(id: str, version: int = 1, *groups: str, life: Life = Life.ACTIVE, a
             catalog_id="general",
             display_name=f"Package {id}",
             roles=tuple(role(group) for group in groups or (f"g-{id}",)),
+            incompatible_groups=tuple(not_for),
             life=life,
             created_at=NOW,
             modified_at=NOW,

@@ -114,6 +114,37 @@ async def test_a_rule_may_name_a_group_whose_members_were_told_long_before(aroun
     assert around.packages("gil") == {"members"}
 
 
+@pytest.mark.spec("SOD-3")
+async def test_members_of_an_incompatible_group_are_given_nothing_by_rule_or_by_hand_until_they_leave_it(
+    around: Surroundings,
+) -> None:
+    await around.say(topics.PERSON_FACTS, said.person("sam", department="Sod"), said.person("sue"))
+    await around.say(
+        topics.MEMBERSHIP_FACTS, said.memberships("sue", 1, "Barred"), said.memberships("sam", 1, "Barred")
+    )
+    await around.read_all()
+    await around.say(topics.PACKAGE_FACTS, said.package("duty"))
+    rule = said.policy("duty-rule", "duty", 'user.department -eq "Sod"')
+    await around.say(topics.POLICY_FACTS, rule, said.policy("duty-hand", "duty"))
+    await around.holds("sam", "duty")
+    # Of a group named only now: who has the package keeps it, and its members become known, those, too, whom no rule
+    # gives anything yet.
+    await around.say(topics.PACKAGE_FACTS, said.package("duty", 2, not_for=["Barred"]))
+    await around.read_all()
+    assert around.packages("sam") == {"duty"}
+    await around.say(topics.PERSON_FACTS, said.person("sue", 2, department="Sod"))
+    await around.read_all()
+    assert around.packages("sue") == set()
+    async with around.client() as client:
+        body = {"personId": "sue", "packageId": "duty", "policyId": "duty-hand"}
+        refused = await client.post("/v1.0/tenure/assignments", json=body)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (400, "incompatibleGroup")
+        (withheld,) = (await client.get("/v1.0/tenure/people/sue/access")).json()["withheld"]
+        assert (withheld["package"], "barred" in withheld["reason"]) == ("Package duty", True)
+    await around.say(topics.MEMBERSHIP_FACTS, said.memberships("sue", 2, left=["Barred"]))
+    await around.holds("sue", "duty")
+
+
 async def test_a_direct_assignment_wins_and_the_rule_takes_over_when_it_is_removed(around: Surroundings) -> None:
     await around.say(topics.PACKAGE_FACTS, said.package("vpn"))
     rule = said.policy("vpn-rule", "vpn", 'user.department -eq "Travel"')
