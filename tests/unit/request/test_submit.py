@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from services.request.decide.answers import questions
+from services.request.decide.offers import applicable
 from services.request.decide.period import Schedule
 from services.request.decide.progress import approval_told
 from services.request.decide.scene import Held, Package, Person, Policy, Scene
@@ -377,16 +378,26 @@ def test_a_guest_is_no_member() -> None:
 
 
 @pytest.mark.spec("POL-4")
-def test_without_a_policy_named_the_one_of_the_best_class_is_taken() -> None:
-    some = SubjectSet(kind=SubjectKind.SINGLE_USER, id="ana")
-    closer = STATE.model_copy(
-        update={"id": "closer", "target_scope": TargetScope.SPECIFIC_USERS, "targets": (some,), "created_at": NOW}
-    )
-    around = replace(SCENE, policies={**SCENE.policies, "closer": Policy(1, closer)})
-    assert taken(replace(ASK, policy_id=None), around).policy_id == "closer"
+def test_only_policies_of_the_best_class_are_offered_and_without_a_name_the_oldest_of_them_is_taken() -> None:
+    """Specific people before all members before everybody, whichever was made first."""
+    some = (SubjectSet(kind=SubjectKind.SINGLE_USER, id="ana"),)
+    everybody = STATE.model_copy(update={"id": "a-everybody", "target_scope": TargetScope.ALL_USERS})
+    members = STATE.model_copy(update={"id": "b-members", "created_at": NOW + timedelta(days=1)})
+    closest = {"target_scope": TargetScope.SPECIFIC_USERS, "targets": some}
+    newest = STATE.model_copy(update={**closest, "id": "c-newest", "created_at": NOW + timedelta(days=3)})
+    closer = STATE.model_copy(update={**closest, "id": "d-closer", "created_at": NOW + timedelta(days=2)})
+    by_nobody = replace(ASK, policy_id=None)
+    for states, offered in (
+        ((everybody,), ["a-everybody"]),
+        ((everybody, members), ["b-members"]),
+        ((everybody, members, newest, closer), ["d-closer", "c-newest"]),
+    ):
+        around = replace(SCENE, policies={one.id: Policy(1, one) for one in states})
+        assert [one.state.id for one in applicable("sales", ANA, around, NOW)] == offered
+        assert taken(by_nobody, around).policy_id == offered[0]
+    assert taken(replace(ASK, policy_id="c-newest"), around).policy_id == "c-newest", "of several the person picks"
 
 
-@pytest.mark.spec("REQ-7")
 def test_an_administrator_assigns_under_a_direct_policy_whom_they_like() -> None:
     by_admin = replace(ASK, type=RequestType.ADMIN_ADD, requestor_id=None)
     _, order = commanded(by_admin, scene(target_scope=TargetScope.NOT_SPECIFIED))
