@@ -56,7 +56,7 @@ async def test_a_person_is_given_what_rules_say_and_loses_it_on_leaving(around: 
         assert ended["expiredDateTime"]
 
 
-@pytest.mark.spec("AUT-4")
+@pytest.mark.spec("AUT-4", "RES-6")
 async def test_a_new_rule_finds_its_people_and_a_changed_one_lets_them_go(around: Surroundings) -> None:
     people = [said.person(f"it{n}", department="IT", city="Oslo" if n % 2 else "Rome") for n in range(20)]
     await around.say(topics.PERSON_FACTS, *people)
