@@ -1,0 +1,95 @@
+"""The door of operations: when what a caller holds is looked at, how long a role is waited for, what is said of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import APIRouter, Depends
+
+from shared.security.authority import NOTHING, Held
+from shared.security.caller import Caller
+from shared.security.operations import EM
+from shared.security.roles import CatalogRole
+from shared.web.app import make_app
+from shared.web.guard import Admitted, Guard
+
+OWNER = Held(at={CatalogRole.OWNER: frozenset({"mine"})})
+
+
+class Known:
+    """What is known of a caller, from the n-th look on."""
+
+    lags = True
+
+    def __init__(self, held: Held, after: int = 0) -> None:
+        self.looks = 0
+        self._held = held
+        self._after = after
+
+    async def held(self, caller: Caller) -> Held:
+        self.looks += 1
+        return self._held if self.looks > self._after else NOTHING
+
+
+def door(known: Known, patience_s: float = 0.3) -> httpx.AsyncClient:
+    routes = APIRouter(dependencies=[Depends(Guard(known, patience_s))])
+
+    @routes.get(f"{EM}/catalogs/{{id}}")
+    async def catalog(id: str, admitted: Admitted) -> dict[str, Any]:
+        await admitted.at(id)
+        return {"id": id}
+
+    @routes.post(f"{EM}/assignmentRequests")
+    async def request(admitted: Admitted) -> dict[str, Any]:
+        return {"own": admitted.standing.only_own}
+
+    @routes.get("/v1.0/users")
+    async def users() -> dict[str, Any]:
+        return {"value": []}
+
+    @routes.get("/v1.0/whatHasNoRule")
+    async def ruleless() -> dict[str, Any]:
+        return {}
+
+    transport = httpx.ASGITransport(make_app("Test", [routes]), client=("127.0.0.1", 5))
+    return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000")
+
+
+ANA = {"Tenure-Actor": "person:ana"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers"),
+    [
+        ("GET", f"{EM}/catalogs/mine", {}),
+        ("GET", f"{EM}/catalogs/mine", {**ANA, "Tenure-Roles": "Global Reader"}),
+        ("GET", "/v1.0/users", ANA),
+        ("POST", f"{EM}/assignmentRequests", ANA),
+    ],
+)
+async def test_nothing_is_looked_up_where_the_token_answers_or_everybody_may(
+    method: str, path: str, headers: dict[str, str]
+) -> None:
+    known = Known(NOTHING)
+    async with door(known) as client:
+        assert (await client.request(method, path, headers=headers)).status_code == 200
+    assert known.looks == 0
+
+
+async def test_a_role_on_its_way_is_waited_for_and_no_longer_than_that() -> None:
+    async with door(Known(OWNER, after=2)) as client:
+        assert (await client.get(f"{EM}/catalogs/mine", headers=ANA)).status_code == 200
+    async with door(Known(OWNER, after=100)) as client:
+        refused = await client.get(f"{EM}/catalogs/mine", headers=ANA)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "UnAuthorized")
+
+
+async def test_another_catalog_is_refused_in_the_words_of_entitlement_management() -> None:
+    async with door(Known(OWNER), patience_s=0.06) as client:
+        other = await client.get(f"{EM}/catalogs/other", headers=ANA)
+        assert (other.status_code, other.json()["error"]["code"]) == (403, "UnAuthorized")
+        ruleless = await client.get("/v1.0/whatHasNoRule", headers=ANA)
+        assert (ruleless.status_code, ruleless.json()["error"]["code"]) == (403, "Authorization_RequestDenied")
+        assert (await client.get("/v1.0/whatHasNoRule")).status_code == 200
