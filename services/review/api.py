@@ -287,7 +287,7 @@ def _definitions(routes: APIRouter, counter: Counter) -> None:
     async def stop(request: Request, id: str, admitted: Admitted) -> Response:
         """Stop every instance that runs; later ones come all the same."""
         one = await counter.definition(id, admitted)
-        for running in await counter.runs.running(one.id):
+        for running in await counter.runs.running(one.id, in_progress=True):
             stopping = instances.Act(running, "stop")
             await counter.act(request, desk.instances, desk.about_instances(instances.act), stopping)
         return Response(status_code=204)

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Any
 
 import structlog
 
+from services.review.advising import Holder, Measured
 from services.review.decide import applying, definitions, instances, items
 from services.review.decide.reviewers import named
 from services.review.model import OVER, Definition, Instance, Item
+from services.review.recommend import Asked
 from services.review.scope import NotUnderstood, read_scope
 from services.review.store import Runs, Surroundings
 from shared.contracts import topics
 from shared.contracts.base import Cause, Fact, Transition
 from shared.contracts.directory import PersonFact, PersonLeft
-from shared.contracts.review import ReviewCommand, ReviewerScope, ReviewStatus, StartInstance, Verdict
-from shared.contracts.roster import RosterFact, RosterPage
+from shared.contracts.review import Advice, ReviewCommand, ReviewerScope, ReviewStatus, StartInstance, Verdict
+from shared.contracts.roster import RosterFact, RosterKind, RosterPage
 from shared.messaging.decision import Due, Handler, by
 from shared.messaging.envelope import Incoming
 from shared.messaging.errors import WillNotPass
@@ -29,6 +31,7 @@ log = structlog.get_logger(__name__)
 
 STEP = 1000
 """Items that one step of an instance goes through."""
+_ADVICE = {"approve": Advice.APPROVE, "deny": Advice.DENY, "noInfoAvailable": Advice.NO_INFO}
 AT_ONCE = 8
 """Instances that are worked on side by side in one process."""
 TOLD = 500
@@ -55,6 +58,8 @@ class Desk:
         self.items = item_loop
         self.runs = runs
         self.around = around
+        self._measured: dict[str, tuple[Asked, Measured]] = {}
+        """By instance, of those that are being advised."""
 
     # Items
 
@@ -124,6 +129,8 @@ class Desk:
 
     async def _step(self, one: Instance) -> instances.Step | None:  # noqa: PLR0911 (one a kind)
         match one.status:
+            case ReviewStatus.STARTING:
+                return await self._advised(one)
             case ReviewStatus.IN_PROGRESS if one.moving:
                 return await self._each(one, items.Advance, items.advance)
             case ReviewStatus.IN_PROGRESS if one.asking is not None:
@@ -152,6 +159,37 @@ class Desk:
         common = one.stage.reviewers if after is None else ()
         everybody = tuple(dict.fromkeys((*common, *found)))
         return instances.Step(found[-1] if found else after, len(found) < TOLD, people=everybody)
+
+    async def _advised(self, one: Instance) -> instances.Step:
+        """What is recommended about the next items. What they are compared with is measured once a process."""
+        if (known := self._measured.get(one.id)) is None:
+            asked = await self.around.asked(one)
+            known = self._measured[one.id] = asked, await self.around.advisor.measure(asked, self._holders(one))
+        asked, measured = known
+        query = {"state.instance_id": one.id, **({"_id": {"$gt": one.after}} if one.after else {})}
+        found = await self.runs.items.states(query, limit=STEP)
+        holders = [Holder(it["_id"], it["person_id"], it.get("since")) for it in found]
+        advice = await self.around.advisor.advise(asked, measured, one.starts_at, holders)
+        advised = [items.Advise(id, _ADVICE[a.decision], a.words, dict(a.figures)) for id, a in advice.items()]
+        await self.through(advised, items.advise, caused_by(one))
+        over = len(found) < STEP
+        if over:
+            self._measured.pop(one.id, None)
+        return instances.Step(found[-1]["_id"] if found else one.after, over)
+
+    async def _holders(self, one: Instance) -> AsyncIterator[list[str]]:
+        """Ids of all whose access is reviewed, each once, in portions."""
+        query = {"state.instance_id": one.id}
+        after: str | None = None
+        if one.resource.kind in {RosterKind.APPLICATION, RosterKind.DIRECTORY_ROLE}:
+            # Somebody may have several roles.
+            while found := await self.runs.items.distinct(query, "state.person_id", after=after, limit=STEP):
+                yield found
+                after = found[-1]
+            return
+        while rows := await self.runs.items.states({**query, **({"_id": {"$gt": after}} if after else {})}, limit=STEP):
+            yield [row["person_id"] for row in rows]
+            after = rows[-1]["_id"]
 
     async def _tally(self, one: Instance, field: str) -> dict[str, int]:
         return await self.runs.items.tally({"state.instance_id": one.id}, f"state.{field}")
@@ -205,7 +243,7 @@ def rosters(desk: Desk) -> list[Subscription]:
             if instance is None or instance.status is not ReviewStatus.INITIALIZING:
                 continue
             pages = [one for one in fact.transitions if isinstance(one, RosterPage)]
-            entries = [entry for page in pages for entry in page.entries]
+            entries = await desk.around.wanted(instance, [entry for page in pages for entry in page.entries])
             entered += [items.Enter(items.item_id(instance.id, entry), instance.id, entry) for entry in entries]
             told.append(Work(instances.RosterTold(fact, len(entries)), _follows(fact)))
         await desk.through(entered, items.enter, Cause(id="roster", correlation="roster", actor="system:review"))
@@ -302,6 +340,7 @@ def replicas(desk: Desk) -> list[Subscription]:
         kept(topics.GROUP_FACTS, desk.around.groups),
         kept(topics.APPLICATION_FACTS, desk.around.applications),
         kept(topics.PACKAGE_FACTS, desk.around.packages),
+        kept(topics.SIGN_IN_FACTS, desk.around.advisor.sign_ins),
     ]
 
 

@@ -44,7 +44,9 @@ OVER = frozenset(
     }
 )
 """Nobody decides any more."""
-WORKING = frozenset({ReviewStatus.COMPLETING, ReviewStatus.AUTO_REVIEWING, ReviewStatus.APPLYING})
+WORKING = frozenset(
+    {ReviewStatus.STARTING, ReviewStatus.COMPLETING, ReviewStatus.AUTO_REVIEWING, ReviewStatus.APPLYING}
+)
 """The instance goes through its items by itself."""
 
 
@@ -243,6 +245,8 @@ class Item:
     applied_at: datetime | None = None
     awaited: Awaited | None = None
     apply_began: bool = False
+    since: datetime | None = None
+    """When it was given, as the roster has it."""
 
     def having(self, **changes: Any) -> Item:
         return replace(self, **changes)
@@ -316,6 +320,8 @@ def dump_item(one: Item) -> dict[str, Any]:
     }
     if one.reviewers is not None:
         document["reviewers"] = list(one.reviewers)
+    if one.since is not None:
+        document["since"] = one.since
     if one.figures:
         document["figures"] = one.figures
     if one.decisions:
@@ -367,6 +373,7 @@ def load_item(document: dict[str, Any]) -> Item:
         applying["at"] if applying else None,
         Awaited(*awaited) if awaited else None,
         applying is not None,
+        document.get("since"),
     )
 
 

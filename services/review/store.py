@@ -6,14 +6,16 @@ import asyncio
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
+from services.review.advising import Advisor, people_kept
 from services.review.decide.reviewers import Resolved
-from services.review.model import Instance, load_instance
+from services.review.model import OVER, Instance, load_instance
+from services.review.recommend import Asked, asked_of
 from services.review.scope import Reviewers, Who
 from shared.contracts.catalog import Life, PackageFact
 from shared.contracts.directory import GroupFact, MembershipsFact, PersonFact, PersonStatus
 from shared.contracts.resources import OWNER, ApplicationFact, HeldRolesFact, RoleSystem
 from shared.contracts.review import ReviewedResource, ReviewStatus, Verdict
-from shared.contracts.roster import RosterKind
+from shared.contracts.roster import RosterEntry, RosterKind
 from shared.security.permissions import DIRECTORY_ROLES
 from shared.storage import Database, Index, MongoAggregates, Replica
 from shared.web.odata import DATETIME, GUID, EntitySet, Enumeration, Field
@@ -70,10 +72,12 @@ class Runs:
         found = await self.instances.states({"_id": {"$in": list(ids)}}) if ids else []
         return {one["_id"]: load_instance(one) for one in found}
 
-    async def running(self, definition_id: str) -> list[str]:
-        """Ids of instances of a definition that are not over."""
-        open_ = [ReviewStatus.INITIALIZING.value, ReviewStatus.IN_PROGRESS.value]
-        return await self.instances.ids({"state.definition_id": definition_id, "state.status": {"$in": open_}})
+    async def running(self, definition_id: str, *, in_progress: bool = False) -> list[str]:
+        """Ids of instances of a definition that are not over; with `in_progress` those that can be stopped."""
+        status: Any = {"$nin": [one.value for one in OVER]}
+        if in_progress:
+            status = ReviewStatus.IN_PROGRESS.value
+        return await self.instances.ids({"state.definition_id": definition_id, "state.status": status})
 
     async def next_items(self, instance_id: str, after: str | None, limit: int, **more: Any) -> list[str]:
         """Ids of its items beyond `after`, in order."""
@@ -115,12 +119,9 @@ class Surroundings:
             database,
             "people",
             lambda fact: {
-                "status": fact.state.status.value,
-                "manager_id": fact.state.manager_id,
+                **people_kept(fact),
                 "name": fact.state.attributes.get("displayName"),
                 "user_principal_name": fact.state.attributes.get("userPrincipalName"),
-                "department": fact.state.attributes.get("department"),
-                "job_title": fact.state.attributes.get("jobTitle"),
             },
         )
         self.memberships: Replica[MembershipsFact] = Replica(
@@ -137,6 +138,7 @@ class Surroundings:
             "groups",
             lambda fact: {
                 "name": fact.state.display_name,
+                "deleted": fact.state.deleted_at is not None,
                 # Rules and roles decide about others (REV-2).
                 "reviewed_together": (
                     "Unified" in fact.state.group_types
@@ -155,10 +157,12 @@ class Surroundings:
             "packages",
             lambda fact: {"name": fact.state.display_name, "there": fact.state.life is not Life.DELETED},
         )
+        self.advisor = Advisor(database, self.people, self.groups)
 
     @property
     def replicas(self) -> Sequence[Replica[Any]]:
-        return (self.people, self.memberships, self.owners, self.groups, self.applications, self.packages)
+        copies = (self.people, self.memberships, self.owners, self.groups, self.applications, self.packages)
+        return (*copies, self.advisor.sign_ins)
 
     async def names(self, resources: Iterable[ReviewedResource]) -> dict[str, str]:
         """Of these resources, by id, as far as they have been heard of."""
@@ -200,6 +204,28 @@ class Surroundings:
                 key = f"{system.value}/{one.id or resource.id}/{OWNER}"
                 return [row["_id"] for row in await self.owners.find({"owns": key})]
         return []
+
+    async def asked(self, one: Instance) -> Asked:
+        """Which signs its recommendations rest on."""
+        settings = one.definition.settings
+        app_id = None
+        if one.resource.kind is RosterKind.APPLICATION:
+            app_id = (await self.applications.get([one.resource.id])).get(one.resource.id, {}).get("app_id")
+        return asked_of(
+            settings.recommendation_insights,
+            settings.recommendation_look_back,
+            app_id=app_id,
+            of_group=one.resource.kind is RosterKind.GROUP,
+        )
+
+    async def wanted(self, one: Instance, entries: Sequence[RosterEntry]) -> list[RosterEntry]:
+        """Those that the review is about: of a review of inactive people, who has signed in since is left out."""
+        if one.inactive_for is None:
+            return list(entries)
+        since = one.starts_at - one.inactive_for
+        seen = await self.advisor.sign_ins.get({entry.person_id for entry in entries})
+        active = {id for id, row in seen.items() if row["last_at"] > since}
+        return [entry for entry in entries if entry.person_id not in active]
 
     async def groups_after(self, after: str | None, limit: int) -> list[str]:
         """Groups that a review over every group is about, by id."""

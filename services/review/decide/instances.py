@@ -170,8 +170,15 @@ def roster_told(instance: Instance | None, told: RosterTold, at: At) -> Decision
     instance = instance.having(pages=tuple(sorted(pages)), expected_pages=expected, items=items, asked_again_at=None)
     if expected is None or len(pages) < expected:
         return Decision(instance)
-    said: Said = [InstanceStarted(items=items)]
-    return Decision(_open_stage(instance.having(status=ReviewStatus.IN_PROGRESS), at, said), tuple(said))
+    if any(one.settings.recommendations_enabled for one in instance.stages):
+        return Decision(instance.having(status=ReviewStatus.STARTING, after=None, looks_at=at.now))
+    said: Said = []
+    return Decision(_started(instance, at, said), tuple(said))
+
+
+def _started(instance: Instance, at: At, said: Said) -> Instance:
+    said.append(InstanceStarted(items=instance.items))
+    return _open_stage(instance.having(status=ReviewStatus.IN_PROGRESS), at, said)
 
 
 def _open_stage(instance: Instance, at: At, said: Said) -> Instance:
@@ -199,6 +206,9 @@ def date_has_come(instance: Instance | None, due: Due, at: At) -> Decision[Insta
     match instance.status:
         case ReviewStatus.INITIALIZING:
             return _ask_again(instance, at)
+        case ReviewStatus.STARTING:
+            further = instance.having(after=step.last, looks_at=at.now)
+            moved = _started(instance, at, said) if step.over else further
         case ReviewStatus.IN_PROGRESS:
             moved = _in_progress(instance, step, at, said)
         case ReviewStatus.COMPLETING:

@@ -29,15 +29,13 @@ from shared.messaging.decision import Circumstances, Decision, Due
 
 
 @dataclass(frozen=True, slots=True)
-class Advised:
-    """What is recommended, and why."""
+class Advise:
+    """What is recommended as the instance starts, and why."""
 
-    advice: Advice = Advice.NO_INFO
-    reason: str = ""
-    figures: dict[str, Any] | None = None
-
-
-NOT_ADVISED = Advised()
+    id: str
+    advice: Advice
+    reason: str
+    figures: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +45,6 @@ class Look:
     instances: Mapping[str, Instance] = field(default_factory=dict)
     gone: Container[str] = frozenset()
     """People who have left, of those who might review."""
-    advice: Mapping[str, Advised] = field(default_factory=dict)
-    """By item, for those that come onto the list."""
 
 
 At = Circumstances[Look]
@@ -136,7 +132,6 @@ def enter(item: Item | None, said: Enter, at: At) -> Decision[Item]:
     if item is not None:
         return Decision(item)
     instance, entry = at.context.instances[said.instance_id], said.entry
-    advised = at.context.advice.get(said.id, NOT_ADVISED)
     return Decision(
         Item(
             said.id,
@@ -151,11 +146,16 @@ def enter(item: Item | None, said: Enter, at: At) -> Decision[Item]:
             entry.by_grant,
             entry.by_rule,
             reviewers=of_item(entry.person_id, entry.manager_id, instance.stage, at.context.gone),
-            recommendation=advised.advice,
-            reason=advised.reason,
-            figures=advised.figures,
+            since=entry.since,
         )
     )
+
+
+def advise(item: Item | None, said: Advise, _at: At) -> Decision[Item]:
+    """A recommendation is fixed as the instance starts."""
+    if item is None or (item.recommendation, item.reason) == (said.advice, said.reason):
+        return Decision(item)
+    return Decision(item.having(recommendation=said.advice, reason=said.reason, figures=said.figures or None))
 
 
 def judge(item: Item | None, said: Judge, at: At) -> Decision[Item]:

@@ -1,5 +1,6 @@
 """Tenure's bookkeeping takes away only what it gave, and obeys the newest version it has heard."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +13,13 @@ from services.directory.decide.memberships import Groups, SetByHand, by_hand, co
 from services.directory.model import Memberships, dump_memberships, load_memberships
 from services.directory.service import shown_memberships
 from shared.contracts.base import Cause
-from shared.contracts.directory import MOST_WISHES, MembershipState, MembershipWish, SetMemberships
+from shared.contracts.directory import (
+    MOST_WISHES,
+    MembershipRemoval,
+    MembershipState,
+    MembershipWish,
+    SetMemberships,
+)
 from shared.messaging.decision import Circumstances, Decision
 from tests.unit.directory.people import types
 
@@ -122,6 +129,28 @@ def test_by_hand_twice_is_once() -> None:
     refusal = by_hand(None, SetByHand("gone", "ana", True), AT).refusal
     assert refusal is not None
     assert refusal.code == "ResourceNotFound"
+
+
+def removal(group: str = "sales") -> SetMemberships:
+    one = MembershipRemoval(id="review-item:1", group_id=group)
+    return SetMemberships(id="c", cause=asked(wish(1, True)).cause, person_id="ana", removals=(one,))
+
+
+def test_a_review_takes_out_who_was_added_by_hand_and_is_answered() -> None:
+    state, decision = after(ADD, removal())
+    assert not sales(state).member
+    assert (types(decision), last(decision).group_id) == (["MembershipObeyed", "MemberRemoved"], "sales")
+    state, decision = after(ADD, removal(), removal())
+    assert (types(decision), last(decision).already) == (["MembershipObeyed"], True)
+
+
+def test_a_review_does_not_take_what_would_come_back_by_itself() -> None:
+    state, decision = after(ADD, wish(1, True), removal())
+    assert sales(state).member
+    assert (types(decision), last(decision).reason.code) == (["MembershipRefused"], "givenByPackage")
+    by_rule = Memberships("ana", {"sales": MembershipState(group_id="sales", member=True)})
+    refused = command(by_rule, removal(), replace(AT, context=Groups({"sales"}, {"sales"})))
+    assert (types(refused), last(refused).reason.code) == (["MembershipRefused"], "dynamicGroup")
 
 
 def test_a_command_has_a_wish_and_not_too_many() -> None:

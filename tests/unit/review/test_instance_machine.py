@@ -136,13 +136,15 @@ class OneReview(RuleBasedStateMachine):
         )
         for entry in entries:
             id = items.item_id("i", entry)
-            advised = items.Advised(advice.draw(st.sampled_from(list(Advice)), label="recommended"))
+            advised = items.Advise(id, advice.draw(st.sampled_from(list(Advice)), label="recommended"), "Why.", {})
             enter = items.Enter(id, "i", entry)
-            look_at_items = items.Look({"i": self.world.instance}, self.gone, {id: advised})
+            look_at_items = items.Look({"i": self.world.instance}, self.gone)
             entered = items.enter(None, enter, self.at(look_at_items))
             assert entered.state is not None
             assert items.enter(entered.state, enter, self.at(look_at_items)).state is entered.state, "once"
-            self.world.items[id] = entered.state
+            with_advice = items.advise(entered.state, advised, self.at(look_at_items)).state
+            assert with_advice is not None
+            self.world.items[id] = with_advice
         fact = RosterFact(
             id="r",
             cause=CAUSE,
