@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 
 from deploy.cli.endpoints import CommandFailed
+from deploy.demo import onrequest
 
 EM = "/v1.0/identityGovernance/entitlementManagement"
 _AT_ONCE = 4
@@ -18,7 +19,7 @@ _PAGE = 999
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """By name: numbers of the people who hold each package, and who are in each group."""
+    """By name: numbers of the people who hold each package, and who are in each group; without what is on request."""
 
     packages: dict[str, list[int]]
     groups: dict[str, list[int]]
@@ -34,8 +35,11 @@ async def read_outcome(api: str, headers: Mapping[str, str] | None = None) -> Ou
             async for one in listed(client, "/v1.0/users", {"$select": "id,employeeId"})
             if str(one.get("employeeId") or "").isdigit()
         }
-        packages = [one async for one in listed(client, f"{EM}/accessPackages", {"$select": "id,displayName"})]
-        groups = [one async for one in listed(client, "/v1.0/groups", {"$select": "id,displayName"})]
+        options = {"$select": "id,displayName", "$expand": "catalog"}
+        every = [one async for one in listed(client, f"{EM}/accessPackages", options)]
+        packages = [one for one in every if not onrequest.has_package(one)]
+        every = [one async for one in listed(client, "/v1.0/groups", {"$select": "id,displayName"})]
+        groups = [one for one in every if not onrequest.has_group(one)]
         strangers: set[str] = set()
 
         def known(ids: list[str]) -> list[int]:

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     import httpx
     from rich.console import Console
 
+    from deploy.demo.asking import Result
     from deploy.demo.reading import Outcome
+    from deploy.demo.script import Script
     from deploy.demo.settling import Progress
     from deploy.run.process import Run
 
@@ -47,6 +49,7 @@ class Asked:
     once: bool
     people: int
     rough: int | None
+    asking: int
 
 
 @dataclass
@@ -59,6 +62,12 @@ class Played:
     mismatches: list[Any]
     employed: int
     judged: set[str] = field(default_factory=set)
+    asked: Result | None = None
+    """What came of those who asked; None if nobody did."""
+
+    @property
+    def is_right(self) -> bool:
+        return not self.mismatches and (self.asked is None or self.asked.is_right)
 
 
 def demo(
@@ -79,13 +88,17 @@ def demo(
     rough: Annotated[
         int | None, typer.Option("--rough", metavar="SEED", help="Some changes late, twice, corrected or rescinded.")
     ] = None,
+    asking: Annotated[
+        int, typer.Option("--asking", min=0, help="So many people ask for packages afterwards, and time goes by.")
+    ] = 300,
 ) -> None:
     """Play a company's history through Kafka, MongoDB and all services, and check who holds what in the end.
 
-    Exit code 1 if anybody holds anything that the history does not call for, or lacks what it does."""
+    Then people ask for packages, others decide, and the run's clock goes forward by five weeks. Exit code 1 if anybody
+    holds anything that history and requests do not call for, or lacks what they do."""
     settings = read_settings(data_dir)
     set_up_logs(settings)
-    asked = Asked(data_dir, data, until.date() if until else None, catalog, report, once, people, rough)
+    asked = Asked(data_dir, data, until.date() if until else None, catalog, report, once, people, rough, asking)
     from deploy.demo.history import HistoryError  # noqa: PLC0415
     from deploy.run.process import all_in_one, until_told  # noqa: PLC0415
 
@@ -129,20 +142,24 @@ class _Demo:
 
     async def play(self) -> bool:
         """Everything from the company to the check. True if the outcome is as it should be."""
+        from deploy.demo.asking import check_note  # noqa: PLC0415
+
         folder = await self._company()
         until = self._asked.until
         if until is None:
             until = await asyncio.to_thread(_last_day, folder)
+        check_note(self._asked.data_dir, self._asked.asking, until)
         self._same_history_as_before(folder, until)
         made, given = await asyncio.to_thread(_documents, folder, self._asked.catalog)
         await self._apply(given)
         played = await self._play(folder, until, made, given)
         await self._tell(played, folder, until)
+        played.asked = await self._ask(folder, until)
         if self._asked.report:
             _write_report(self._asked.report, played, until)
-        if not played.mismatches:
+        if played.is_right:
             await self._show_why(played)
-        return not played.mismatches
+        return played.is_right
 
     async def _company(self) -> Path:
         """The folder with the history, made if none was named and none is there yet."""
@@ -311,6 +328,35 @@ class _Demo:
             self._out.print(f"[red]{self._progress.dead_letters} dead letters: see `tenure dead-letters list`.[/red]")
         view.verdict(self._out, played.mismatches, names, len(played.judged), played.employed)
 
+    async def _ask(self, folder: Path, until: date) -> Result | None:
+        """People ask and decide and time goes by; what came of it, shown and compared. None if nobody asks."""
+        from deploy.demo import asking, view  # noqa: PLC0415
+        from deploy.demo.callers import Callers  # noqa: PLC0415
+
+        data_dir = self._asked.data_dir
+        if self._asked.asking == 0:
+            return None
+        if self._up.endpoints.issuer is None:
+            complain("Nobody asks for packages: that needs the clock and the tokens of a run with servers of its own.")
+            return None
+        if asking.moved_on(data_dir, until):
+            complain("People have asked before; the history has gone on since, and so it is not looked at again.")
+            return None
+        script = await asyncio.to_thread(_script, folder, until, self._asked.asking)
+        if not script.wishes:
+            return None
+        complain(f"{len(script.wishes):,} wishes: people ask, managers and owners decide, and five weeks go by.")
+        began = time.monotonic()
+        async with AsyncExitStack() as stack:
+            client = await stack.enter_async_context(_client(self._up.endpoints.api))
+            show = view.showing_wishes(stack, self._out, script, complain)
+            note = asking.Note.read(data_dir) or asking.Note(self._asked.asking, until.isoformat(), "")
+            callers = Callers(self._up.endpoints, data_dir)
+            result = await asking.play(client, callers, data_dir, script, note, self._apply, show)
+        names = {} if result.is_right else await asyncio.to_thread(_names, folder)
+        view.wishes(self._out, result, names, time.monotonic() - began)
+        return result
+
     async def _show_why(self, played: Played) -> None:
         """One answer to 'why', and one to 'who had what when', with the command that gives it."""
         held = next(((name, people) for name, people in played.outcome.packages.items() if people), None)
@@ -360,6 +406,13 @@ def _documents(folder: Path, catalog: Path | None) -> tuple[Mapping[str, Any], M
     return made, given
 
 
+def _script(folder: Path, until: date, asking: int) -> Script:
+    from deploy.demo.history import read_company  # noqa: PLC0415
+    from deploy.demo.script import colleagues, script  # noqa: PLC0415
+
+    return script(colleagues(read_company(folder), until), asking)
+
+
 def _last_day(folder: Path) -> date:
     from deploy.demo.history import last_day  # noqa: PLC0415
 
@@ -381,6 +434,7 @@ def _write_report(file: Path, played: Played, until: date) -> None:
         "changes": played.changes,
         "seconds": round(played.seconds, 3),
         "mismatches": [one.as_json() for one in played.mismatches],
+        "requests": played.asked.as_json() if played.asked else None,
     }
     written = file.with_name(f"{file.name}.new")
     written.write_text(json.dumps(report, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")

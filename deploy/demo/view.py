@@ -1,14 +1,18 @@
-"""What the demo shows: a live table while changes flow, the outcome at the end."""
+"""What the demo shows: a live table while changes flow and people ask, the outcomes at the end."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, ExitStack
 
 from rich.console import Console, Group, RenderableType
+from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from deploy.demo.asking import Result
 from deploy.demo.checking import Mismatch
+from deploy.demo.script import Script
 from deploy.demo.settling import Progress
 
 _NAMED = 10
@@ -73,6 +77,53 @@ def verdict(
         missing = _named("missing", one.missing, names)
         surplus = _named("too many", one.surplus, names)
         console.print(Text(f"  {one.kind} {one.name}: " + "; ".join(part for part in (what, missing, surplus) if part)))
+
+
+def showing_wishes(
+    stack: ExitStack | AsyncExitStack, console: Console, script: Script, say: Callable[[str], None]
+) -> Callable[[str, Mapping[str, int]], None]:
+    """What shows, until the stack is left, how many wishes have come to what: a table, or a line a scene where nobody
+    sits at a terminal."""
+    of = len(script.wishes)
+    if not console.is_terminal:
+        said: set[str] = set()
+
+        def line(stage: str, found: Mapping[str, int]) -> None:
+            if stage not in said:
+                said.add(stage)
+                say(f"{stage}: {', '.join(f'{count} {name}' for name, count in found.items())}")
+
+        return line
+    frames = stack.enter_context(Live(console=console, refresh_per_second=4, transient=True))
+
+    def table(stage: str, found: Mapping[str, int]) -> None:
+        rows = Table.grid(padding=(0, 2))
+        for name, count in sorted(found.items()):
+            rows.add_row(name, f"{count:,}")
+        frames.update(Group(Text(f"{stage}: {of:,} wishes", style="bold"), rows))
+
+    return table
+
+
+def wishes(console: Console, result: Result, names: Mapping[int, str], seconds: float) -> None:
+    """What came of those who asked, beside what the script says."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("\nwhoever asked")
+    table.add_column("came\nout", justify="right")
+    table.add_column("should\nhave", justify="right")
+    for name in sorted({*result.wanted, *result.found}):
+        table.add_row(name, f"{result.found[name]:,}", f"{result.wanted[name]:,}")
+    console.print(table)
+    console.print(f"\n{result.asked:,} wishes, five weeks of the run's clock in {seconds:.1f} s.")
+    if result.is_right:
+        console.print("[bold green]Check passed:[/bold green] every wish came out as the script says.")
+        return
+    console.print(f"[bold red]Check failed:[/bold red] {len(result.differences)} wishes came out otherwise.")
+    for one in result.differences:
+        who = f"{names.get(one.person, '?')} ({one.person})"
+        console.print(Text(f"  {who}, {one.package}, {one.story}: should be {one.wanted!r}, is {one.found!r}"))
+    for line in result.surprises:
+        console.print(Text(f"  {line}"))
 
 
 def _named(how: str, people: Sequence[int], names: Mapping[int, str]) -> str:

@@ -103,11 +103,7 @@ def completed(document: Json) -> Json:
 
 def _add_ends(paths: dict[str, Json]) -> None:
     """What `navigation` answers behind lists, and behind one object where its reference can be set."""
-    lists = {
-        path: item["get"]
-        for path, item in paths.items()
-        if "get" in item and _is_list(item["get"]) and not path.endswith("/$count")
-    }
+    lists = {path: item["get"] for path, item in paths.items() if "get" in item and _is_counted(path, item["get"])}
     for path, listed in lists.items():
         counted = paths.setdefault(f"{path}/$count", {})
         counted.setdefault("get", _end(listed, "count", "Length of the list.", {"$filter", "$search"}, _TEXT))
@@ -118,8 +114,17 @@ def _add_ends(paths: dict[str, Json]) -> None:
             item.setdefault("get", _end(whole, "references", "Where it is found.", kept, _JSON))
 
 
+def _is_counted(path: str, operation: Json) -> bool:
+    """Whether it is a list that tells its length: one object may take a list's options, and has none."""
+    return not path.endswith(("/$count", "}")) and _has(operation, "$count")
+
+
 def _is_list(operation: Json) -> bool:
-    return any(one.get("name") == "$top" for one in operation.get("parameters", []))
+    return _has(operation, "$top")
+
+
+def _has(operation: Json, parameter: str) -> bool:
+    return any(one.get("name") == parameter for one in operation.get("parameters", []))
 
 
 def _end(whole: Json, name: str, summary: str, options: set[str], content: Json) -> Json:

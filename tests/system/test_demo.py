@@ -11,9 +11,13 @@ from typing import Any
 import httpx
 import pytest
 
+from deploy.demo.reading import EM
+from deploy.demo.script import Outcome, Package
 from tests.system.commands import TENURE, endpoints, started, tenure, wait_for
 
 PEOPLE = "150"
+ASKING = 16
+PLAYED = ("--people", PEOPLE, "--asking", str(ASKING), "--rough", "3")
 
 
 def demo(data_dir: Path, report: Path, *more: str) -> dict[str, Any]:
@@ -26,19 +30,22 @@ def demo(data_dir: Path, report: Path, *more: str) -> dict[str, Any]:
 
 @pytest.mark.timeout(300)
 def test_a_rough_history_becomes_just_the_access_it_calls_for_and_a_second_run_changes_nothing(tmp_path: Path) -> None:
-    played = ("--people", PEOPLE, "--rough", "3")
-    first = demo(tmp_path / "run", tmp_path / "first.json", *played)
+    first = demo(tmp_path / "run", tmp_path / "first.json", *PLAYED)
 
     assert first["mismatches"] == []
     assert first["until"] == "2002-07-31"
-    assert set(first) == {"until", "people", "packages", "groups", "changes", "seconds", "mismatches"}
+    assert set(first) == {"until", "people", "packages", "groups", "changes", "seconds", "mismatches", "requests"}
     assert first["changes"] > 300
     assert first["packages"] == first["groups"]
     assert sum(map(len, first["packages"].values())) > 100
+    assert not {package.value for package in Package} & first["packages"].keys()
+    assert first["requests"]["asked"] == ASKING + 1, "one of sixteen people asks for two packages"
+    assert first["requests"]["outcomes"].keys() == {outcome.value for outcome in Outcome}
+    assert (first["requests"]["differences"], first["requests"]["surprises"]) == ([], [])
 
     mails = kept_mails(tmp_path / "run")
     assert mails
-    second = demo(tmp_path / "run", tmp_path / "second.json", *played)
+    second = demo(tmp_path / "run", tmp_path / "second.json", *PLAYED)
 
     assert {**second, "seconds": 0} == {**first, "seconds": 0}
     assert kept_mails(tmp_path / "run") == mails
@@ -51,18 +58,21 @@ def kept_mails(run: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.timeout(300)
-def test_killed_in_the_middle_and_run_again_it_ends_the_same(tmp_path: Path) -> None:
+@pytest.mark.parametrize("moment", ["changes", "requests"])
+def test_killed_in_the_middle_and_run_again_it_ends_the_same(moment: str, tmp_path: Path) -> None:
     run, log = tmp_path / "run", tmp_path / "log"
-    played = ("--people", PEOPLE, "--rough", "3", "--data-dir", str(run))
-    with started((*TENURE, "demo", "--once", *played), log) as process:
-        wait_for(lambda: some_changes_taken(run), process, log)
+    reached = some_changes_taken if moment == "changes" else some_requests_made
+    with started((*TENURE, "demo", "--once", *PLAYED, "--data-dir", str(run)), log) as process:
+        wait_for(lambda: reached(run), process, log, within=200)
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
 
-    again = demo(run, tmp_path / "again.json", "--people", PEOPLE, "--rough", "3")
+    again = demo(run, tmp_path / "again.json", *PLAYED)
 
     assert again["mismatches"] == []
     assert sum(map(len, again["packages"].values())) > 100
+    assert again["requests"]["outcomes"].keys() == {outcome.value for outcome in Outcome}
+    assert (again["requests"]["differences"], again["requests"]["surprises"]) == ([], [])
 
 
 def some_changes_taken(run: Path) -> bool:
@@ -73,6 +83,17 @@ def some_changes_taken(run: Path) -> bool:
     except httpx.HTTPError:
         return False
     return bool(said["hrChanges"]["taken"] > 0)
+
+
+def some_requests_made(run: Path) -> bool:
+    """Some, while the others ask: the file with how far they are is there from the first on."""
+    if not (run / "asked.json").exists() or (found := endpoints(run)) is None:
+        return False
+    try:
+        said = httpx.get(f"{found['api']}{EM}/assignmentRequests/$count", timeout=30, trust_env=False)
+    except httpx.HTTPError:
+        return False
+    return said.is_success and int(said.text) > ASKING // 4
 
 
 @pytest.mark.needs_shared

@@ -1,0 +1,293 @@
+"""The API keeps to its OpenAPI document: schemathesis sends what the document allows, and what it does not."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis import APIOperation, Case, GenerationMode
+
+from shared.security.development import DevelopmentIssuer
+from shared.security.permissions import GLOBAL_ADMINISTRATOR
+from tests.system.commands import TENURE, clean_environment, endpoints, started, wait_for
+from tests.system.commands import tenure as command
+from tests.system.inhabited import EM, Body, Inhabited, named
+
+EXAMPLES = {GenerationMode.POSITIVE: 3, GenerationMode.NEGATIVE: 2}
+"""For each operation, beside the calls that have to succeed."""
+TRIES = 12
+ONLY_BESIDE_SUCCESS = {401, 403, 404}
+SETTINGS = {"TENURE_AUTH": "on", "TENURE_TIMER_POLL_S": "0.1", "TENURE_READ_WAIT_S": "0.1"}
+"""Most ids that are made up are unknown to everybody: there is nothing to wait for."""
+SOURCES = "sources: {hr: {}, agency: {employeeIds: false}}\ncorrelate: [mail, userPrincipalName]\n"
+IN_DOUBT = ("A1", "A2")
+ORDER = ["post", "get", "put", "patch", "delete"]
+
+HERE = "the id in the path"
+USES_UP = {
+    f"POST {EM}/assignmentRequests/{{id}}/cancel",
+    f"GET {EM}/accessPackageAssignmentApprovals/{{id}}",
+    f"GET {EM}/accessPackageAssignmentApprovals/{{id}}/stages",
+    f"GET {EM}/accessPackageAssignmentApprovals/{{id}}/stages/{{stage_id}}",
+    f"PATCH {EM}/accessPackageAssignmentApprovals/{{id}}/stages/{{stage_id}}",
+}
+"""Operations that need a request that nobody has decided."""
+NEVER_SUCCEEDS = {
+    f"POST {EM}/assignmentRequests/{{id}}/resume": "nothing waits for the answer of an extension yet",
+    f"POST {EM}/assignmentRequests/{{id}}/reprocess": "a delivery has to fail first",
+}
+"""Operations that nothing here can make succeed: they are asked about what is there alone, and answer 409."""
+
+
+@pytest.fixture(scope="module")
+def tenure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inhabited]:
+    """An embedded run that wants tokens, with something of everything in it."""
+    folder = tmp_path_factory.mktemp("document")
+    log, sources = folder / "log", folder / "sources.yaml"
+    sources.write_text(SOURCES)
+    environment = clean_environment(**SETTINGS, TENURE_SOURCES_FILE=str(sources))
+    with started((*TENURE, "run", "--data-dir", str(folder)), log, environment) as process:
+        found = wait_for(lambda: endpoints(folder), process, log)
+        issuer, audience = DevelopmentIssuer.of(folder), found["audience"]
+        with httpx.Client(base_url=found["api"], timeout=60, trust_env=False) as client:
+            client.headers["Authorization"] = f"Bearer {issuer.for_app(audience, [GLOBAL_ADMINISTRATOR])}"
+
+            def signed(person: str) -> dict[str, str]:
+                return {"Authorization": f"Bearer {issuer.for_person(audience, person, person)}"}
+
+            first = Inhabited(client, "", signed)
+            first.admin = first.made("/v1.0/users", first.user())
+            token = issuer.for_person(audience, first.admin, first.admin, [GLOBAL_ADMINISTRATOR])
+            client.headers["Authorization"] = f"Bearer {token}"
+            first.populate()
+            said_twice(folder, first)
+            yield first
+
+
+def said_twice(folder: Path, tenure: Inhabited) -> None:
+    """Let a second source speak of people whom the first may mean: a human has to say who they are."""
+    both = {"mail": "a@x.example", "userPrincipalName": "b@x.example"}
+    changes = [("hr", "E1", {"mail": both["mail"]}), ("hr", "E2", {"userPrincipalName": both["userPrincipalName"]})]
+    send(folder, changes)
+    tenure.until(lambda: len(tenure.call("GET", "/v1.0/tenure/identities")["value"]) == 2)
+    send(folder, [("agency", id, both) for id in IN_DOUBT])
+    doubted = "/v1.0/tenure/identities?unlinked=true"
+    tenure.until(lambda: len(tenure.call("GET", doubted)["value"]) == len(IN_DOUBT))
+
+
+def send(folder: Path, changes: Sequence[tuple[str, str, dict[str, str]]]) -> None:
+    said = [
+        {
+            "changeId": f"{source}-{id}",
+            "source": source,
+            "employeeId": id,
+            "kind": "joined",
+            "effectiveAt": "2026-01-01",
+        }
+        | {"attributes": {"displayName": id, **attributes}}
+        for source, id, attributes in changes
+    ]
+    (folder / "changes").write_text("".join(json.dumps(one) + "\n" for one in said))
+    done = command("hr", "send", str(folder / "changes"), "--data-dir", str(folder))
+    assert done.returncode == 0, done.stderr
+
+
+def bodies(tenure: Inhabited) -> dict[str, Callable[[], Body]]:
+    """What succeeds, for operations that want to know of something that is there."""
+    reference = {"users": lambda: tenure.refers("users", tenure.made("/v1.0/users", tenure.user()))}
+    groups = lambda: tenure.refers("groups", tenure.made("/v1.0/groups", tenure.of_group()))  # noqa: E731
+    packages = lambda: tenure.refers(  # noqa: E731
+        f"{EM}/accessPackages", tenure.made(f"{EM}/accessPackages", tenure.of_package())
+    )
+    return {
+        "POST /v1.0/tenure/clock": lambda: {"by": "PT1S"},
+        "POST /v1.0/$batch": lambda: {"requests": [{"id": "1", "method": "GET", "url": "/users"}]},
+        "POST /v1.0/users": tenure.user,
+        "PATCH /v1.0/users/{id}": lambda: {"city": "Oslo"},
+        "POST /v1.0/groups": tenure.of_group,
+        "PATCH /v1.0/groups/{id}": lambda: {"description": "A group."},
+        "POST /v1.0/groups/{id}/members/$ref": reference["users"],
+        "POST /v1.0/groups/{id}/owners/$ref": reference["users"],
+        "POST /v1.0/applications/{id}/owners/$ref": reference["users"],
+        "POST /v1.0/servicePrincipals/{id}/owners/$ref": reference["users"],
+        "PUT /v1.0/users/{id}/manager/$ref": reference["users"],
+        "POST /v1.0/tenure/identities:link": lambda: {"source": "agency", "id": "A1", "personId": tenure.person},
+        "POST /v1.0/tenure/identities:keepApart": lambda: {"source": "agency", "id": "A2"},
+        "POST /v1.0/applications": tenure.of_application,
+        "PATCH /v1.0/applications/{id}": lambda: {"description": "An application."},
+        "POST /v1.0/servicePrincipals": tenure.of_principal,
+        "PATCH /v1.0/servicePrincipals/{id}": lambda: {"description": "A principal."},
+        "POST /v1.0/servicePrincipals/{id}/appRoleAssignedTo": tenure.granted,
+        "POST /v1.0/users/{id}/appRoleAssignments": lambda: {"principalId": HERE, **tenure.role_of_principal()},
+        "POST /v1.0/tenure/sites": tenure.of_site,
+        "PATCH /v1.0/tenure/sites/{id}": lambda: {"description": "A site."},
+        "POST /v1.0/tenure/sites/{id}/assignments": tenure.on_site,
+        "POST /v1.0/roleManagement/directory/roleAssignments": lambda: {
+            "principalId": tenure.made("/v1.0/users", tenure.user()),
+            "roleDefinitionId": tenure.call("GET", "/v1.0/roleManagement/directory/roleDefinitions")["value"][0]["id"],
+            "directoryScopeId": "/",
+        },
+        "POST /v1.0/directoryObjects/getByIds": lambda: {"ids": [tenure.person]},
+        "POST /v1.0/directoryObjects/{id}/checkMemberGroups": lambda: {"groupIds": [tenure.group]},
+        "POST /v1.0/directoryObjects/{id}/checkMemberObjects": lambda: {"ids": [tenure.group]},
+        "POST /v1.0/users/{id}/checkMemberGroups": lambda: {"groupIds": [tenure.group]},
+        "POST /v1.0/users/{id}/checkMemberObjects": lambda: {"ids": [tenure.group]},
+        f"POST {EM}/assignmentRequests": lambda: {
+            "requestType": "adminAdd",
+            "assignment": {
+                "accessPackageId": tenure.package,
+                "assignmentPolicyId": tenure.policy,
+                "targetId": tenure.other,
+            },
+        },
+        f"PATCH {EM}/accessPackageAssignmentApprovals/{{id}}/stages/{{stage_id}}": lambda: {"reviewResult": "Approve"},
+        f"POST {EM}/catalogs": lambda: {"displayName": named("Catalog")},
+        f"PATCH {EM}/catalogs/{{id}}": lambda: {"description": "A catalog."},
+        f"POST {EM}/accessPackages": tenure.of_package,
+        f"PATCH {EM}/accessPackages/{{id}}": lambda: {"description": "A package."},
+        f"POST {EM}/accessPackages/{{id}}/resourceRoleScopes": tenure.role_scope,
+        f"POST {EM}/accessPackages/{{id}}/incompatibleAccessPackages/$ref": packages,
+        f"POST {EM}/accessPackages/{{id}}/incompatibleGroups/$ref": groups,
+        f"POST {EM}/assignmentPolicies": lambda: tenure.of_policy(tenure.package),
+        f"PUT {EM}/assignmentPolicies/{{id}}": lambda: tenure.of_policy(tenure.package),
+        f"POST {EM}/resourceRequests": lambda: tenure.resource(tenure.made("/v1.0/groups", tenure.of_group())),
+        "POST /v1.0/tenure/populations": tenure.of_population,
+        "PATCH /v1.0/tenure/populations/{id}": lambda: {"description": "Some people."},
+        "POST /v1.0/tenure/catalog:apply": lambda: {"managedBy": "a file", "changes": []},
+        "POST /v1.0/tenure/assignments": lambda: {
+            "personId": tenure.made("/v1.0/users", tenure.user()),
+            "packageId": tenure.package,
+            "policyId": tenure.policy,
+        },
+    }
+
+
+class Sent:
+    """What was answered to what, by operation."""
+
+    def __init__(self, tenure: Inhabited) -> None:
+        self.tenure = tenure
+        self.valid = bodies(tenure)
+        self.queries: dict[str, dict[str, str]] = {
+            "GET /v1.0/tenure/explain": {"person": tenure.person, "package": tenure.package},
+            "GET /v1.0/tenure/access": {"person": tenure.person},
+        }
+        self.answers: dict[str, Counter[int]] = {}
+        self.wrong: list[str] = []
+
+    def operation(self, operation: APIOperation[Any, Any, Any]) -> None:
+        label = operation.label
+        self.answers[label] = Counter()
+        self._what_succeeds(operation)
+        for mode, examples in EXAMPLES.items():
+            self._generated(operation, mode, examples)
+
+    def _what_succeeds(self, operation: APIOperation[Any, Any, Any]) -> None:
+        """Objects that are there, one after another, until one is taken."""
+        if operation.label in USES_UP:
+            self.tenure.pending()
+        body = self.valid.get(operation.label)
+        query = {"query": self.queries[operation.label]} if operation.label in self.queries else {}
+        for number, path in enumerate(self._paths(operation)):
+            if number == TRIES:
+                return
+            said = body() if body else {}
+            if said.get("principalId") is HERE:
+                said["principalId"] = path["id"]
+            more = {"body": said} if operation.body else {}
+            if self._send(operation.Case(path_parameters=path, **more, **query)) < 300:
+                return
+
+    def _generated(self, operation: APIOperation[Any, Any, Any], mode: GenerationMode, examples: int) -> None:
+        there = list(self._paths(operation))[:3]
+        number = 0
+
+        @seed(1)
+        @settings(
+            max_examples=examples,
+            deadline=None,
+            database=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=operation.as_strategy(generation_mode=mode))
+        def send(case: Case) -> None:
+            nonlocal number
+            if there and (number % 3 or operation.label in NEVER_SUCCEEDS):
+                case.path_parameters = {**(case.path_parameters or {}), **there[number % len(there)]}
+            elif operation.label in NEVER_SUCCEEDS:
+                return
+            number += 1
+            self._send(case)
+
+        try:
+            send()
+        except Unsatisfiable:
+            return  # nothing about it can be wrong
+
+    def _paths(self, operation: APIOperation[Any, Any, Any]) -> Iterator[dict[str, str]]:
+        """Nobody takes the floor from under our feet: neither the administrator nor what later calls need."""
+        kept = {self.tenure.admin} if operation.method != "get" else set()
+        if operation.method == "delete":
+            kept |= {one for one in vars(self.tenure).values() if isinstance(one, str)}
+        for path in self.tenure.paths(operation.path):
+            if operation.path.count("{") > 1 or not kept.intersection(path.values()):
+                yield path
+
+    def _send(self, case: Case) -> int:
+        case.headers = {k: v for k, v in (case.headers or {}).items() if k.lower() != "authorization"}
+        sent = case.as_transport_kwargs(base_url=str(self.tenure.client.base_url))
+        sent.pop("cookies", None)
+        headers = dict(sent.pop("headers", None) or {})
+        content = sent.pop("data", None)
+        answer = self.tenure.client.request(
+            sent["method"],
+            sent["url"],
+            params=sent.get("params"),
+            headers=headers,
+            **({"json": sent["json"]} if "json" in sent else {"content": content} if content is not None else {}),
+        )
+        status = answer.status_code
+        label = case.operation.label
+        self.answers[label][status] += 1
+        documented = {str(one) for one in case.operation.definition.raw["responses"]}
+        if status >= 500 or str(status) not in documented:
+            said = json.dumps(sent.get("json"), ensure_ascii=False)[:300]
+            self.wrong.append(f"{status} {label}: {answer.request.url} {said} -> {answer.text[:300]}")
+        return status
+
+
+@pytest.mark.timeout(600)
+def test_every_operation_succeeds_and_answers_only_what_the_document_says(tenure: Inhabited) -> None:
+    schema = schemathesis.openapi.from_dict(json.loads(document()))
+    operations = [one.ok() for one in schema.get_all_operations()]
+    assert len(operations) > 200
+    sent = Sent(tenure)
+    for one in sorted(operations, key=in_turn):
+        sent.operation(one)
+
+    assert sent.wrong == []
+    without = {
+        label: dict(answers)
+        for label, answers in sent.answers.items()
+        if ONLY_BESIDE_SUCCESS.intersection(answers) and not any(200 <= status < 300 for status in answers)
+    }
+    assert without == {}
+
+
+def in_turn(operation: APIOperation[Any, Any, Any]) -> tuple[int, int]:
+    """What makes something comes first, what takes it away last, and before that what lies in it."""
+    deep, order = operation.path.count("{"), ORDER.index(operation.method)
+    return (9, -deep) if operation.method == "delete" else (min(deep, 1), order)
+
+
+def document() -> str:
+    return (Path(__file__).resolve().parents[2] / "deploy" / "docs" / "openapi.json").read_text()
