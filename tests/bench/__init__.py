@@ -23,6 +23,17 @@ services in one process, one change at a time |
 | | `latency.p50_ms`, `p95_ms`, `p99_ms` | the same at 100 changes/s, from the moment each was due to be sent |
 | | `latency.urgent_p99_ms` | a leaver on `hr.urgent` -> MemberRemoved of the last of their memberships, while 100,000 \
 ordinary changes wait; `urgent_waiting`: how many still did when the last leaver had gone |
+| http_move | `http_move.at_1000_rules_by_8` | `PATCH /users/{id}` with a new department until a read shows the person \
+in the new group and out of the old one, by 1 and 8 clients, at 10 and 1,000 rules: `per_s`, `p50_ms`, `p99_ms`; \
+`ratio`: to motor alone that writes and reads the same documents, durably and one after another |
+| approvals | `approvals.per_s` | requests from asking to delivery, through two approvals, by 16 clients; `ratio` as \
+above, each document written as often as the services do |
+| list | `list.p50_ms`, `p99_ms` | 100 of 100,000 assignments with `$filter` and `$expand`, by one client; `ratio`: \
+time of motor alone for the same documents over ours |
+| known | `known.p99_ms` | from the answer to a write until every service that hears of it has committed it, one at a \
+time; the looks take some milliseconds; `ratio`: time of one record sent, read, written and committed over ours |
+| role_added | `role_added.members_per_s` | a resource role added to a package that everybody holds, until the last of \
+them is a member; `ratio`: to the same documents written by motor in bulk |
 | memory | `memory_mb` | resident memory of the process with all services after 10,000 people joined and moved |
 | start | `start_s` | `tenure run` on an empty folder, from the start of the process to the first HR change taken, \
 told by its person fact; `start_again_s`: on the data of the first |

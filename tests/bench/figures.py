@@ -11,14 +11,23 @@ from rich.table import Table
 
 from deploy.run import registry
 from tests.bench import bare
+from tests.bench.approving import approvals
 from tests.bench.company import Company
 from tests.bench.ground import Ground
+from tests.bench.knowing import known
 from tests.bench.latency import groups_made, latency, settle
+from tests.bench.listing import listing
+from tests.bench.moving import http_move
 from tests.bench.pipeline import all_beside, pipeline
+from tests.bench.roles import role_added
 from tests.bench.rules import rules
 from tests.bench.start import start
 
-NAMES = ("rules", "pipeline", "all", "memory", "latency", "start")
+NAMES = (
+    *("rules", "pipeline", "http_move", "approvals", "list"),
+    *("all", "memory", "latency", "known", "role_added", "start"),
+)
+WITH_ALL = frozenset({"all", "memory", "latency", "known", "role_added"})
 Figures = dict[str, Any]
 
 TARGETS = {
@@ -28,6 +37,7 @@ TARGETS = {
     "latency.quiet_p50_ms": "<= 40",
     "latency.p99_ms": "< 500",
     "latency.urgent_p99_ms": "<= 2000",
+    "known.p99_ms": "<= 1000",
     "memory_mb": "<= 300",
     "start_s": "<= 20",
 }
@@ -41,7 +51,10 @@ async def measure(ground: Ground, names: Collection[str] = NAMES) -> Figures:
         found["rules"] = await rules(ground)
     if "pipeline" in names:
         found["pipeline"] = await pipeline(ground)
-    if {"all", "memory", "latency"}.intersection(names):
+    for name, part in {"http_move": http_move, "approvals": approvals, "list": listing}.items():
+        if name in names:
+            found[name] = await part(ground)
+    if WITH_ALL.intersection(names):
         await _with_all(ground, names, found)
     if "start" in names:
         found |= await start(ground)
@@ -72,6 +85,12 @@ async def _with_all(ground: Ground, names: Collection[str], found: Figures) -> N
         if "latency" in names:
             found["latency"] = await latency(ground, tenure, company, groups)
             found["memory_after_backlog_mb"] = round(tenure.children[0].memory_mb(), 1)
+            await tenure.drained()
+        if "known" in names:
+            found["known"] = await known(ground, tenure)
+        if "role_added" in names:
+            left = ground.sizes.leavers if "latency" in names else 0
+            found["role_added"] = await role_added(ground, tenure, ground.sizes.people - left)
 
 
 def table(found: Figures) -> Table:

@@ -62,17 +62,27 @@ class Sizes:
     backlog: int = 100_000
     leavers: int = 60
     leavers_per_s: float = 5.0
+    move_rules: tuple[int, ...] = (10, 1_000)
+    movers: int = 64
+    moves: int = 400
+    """By several clients; a quarter of them by one."""
+    requests: int = 300
+    listed: int = 100_000
+    lists: int = 300
+    writes: int = 50
+    """Of each kind, looked for in every service."""
 
     def times(self, factor: float) -> Sizes:
         """As much of people and changes as `factor` says; rules, rate and the number of samples stay."""
-        much = ("people", "bare", "changes", "beside", "backlog")
+        much = ("people", "bare", "changes", "beside", "backlog", "listed")
         values: dict[str, Any] = {name: max(100, int(getattr(self, name) * factor)) for name in much}
         return replace(self, **values)
 
 
 SMALLEST = Sizes(
     people=60, rules=24, bare=3000, changes=120, beside=60, rule_counts=(10, 40), decisions=40, quiet=3, rate=10,
-    rate_s=0.5, backlog=300, leavers=3,
+    rate_s=0.5, backlog=300, leavers=3, move_rules=(10, 24), movers=16, moves=8, requests=4, listed=400, lists=3,
+    writes=2,
 )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ import httpx
 from deploy.embedded import Endpoints
 from deploy.embedded import servers as run_servers
 from deploy.run.registry import assemblies
+from shared.clock import Clock
 from shared.messaging.admin import create_topics
 from shared.messaging.host import Host, groups_of
 from shared.settings import Settings
@@ -27,12 +28,12 @@ async def embedded(folder: Path) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @asynccontextmanager
-async def running(where: Endpoints) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of all services on these servers, in a namespace of their own."""
+async def running(where: Endpoints, clock: Clock | None = None) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of all services on these servers, in a namespace of their own; they decide by `clock`."""
     settings = Settings(
         kafka=where.kafka, mongo=where.mongo, namespace=f"conf{uuid.uuid4().hex[:8]}", timer_poll_s=0.1, partitions=2
     )
-    host = Host(settings, assemblies(without=("audit",)))
+    host = Host(settings, assemblies(without=("audit",)), clock)
     await create_topics(settings, groups_of(list(host.services.values())))
     async with host:
         routers = [router for service in host.services.values() for router in service.routers]

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from collections.abc import AsyncIterator
 
-import httpx
 import pytest
 import pytest_asyncio
-from kiota_abstractions.authentication import AuthenticationProvider
 from kiota_abstractions.base_request_configuration import RequestConfiguration
-from kiota_abstractions.request_information import RequestInformation
-from msgraph import GraphRequestAdapter, GraphServiceClient
 from msgraph.generated.models.access_package import AccessPackage
 from msgraph.generated.models.access_package_approval_stage import AccessPackageApprovalStage
 from msgraph.generated.models.access_package_assignment import AccessPackageAssignment
@@ -38,74 +30,15 @@ from msgraph.generated.models.expiration_pattern import ExpirationPattern
 from msgraph.generated.models.expiration_pattern_type import ExpirationPatternType
 from msgraph.generated.models.group import Group
 from msgraph.generated.models.o_data_errors.o_data_error import ODataError
-from msgraph.generated.models.password_profile import PasswordProfile
 from msgraph.generated.models.single_user import SingleUser
 from msgraph.generated.models.user import User
 
 from deploy.embedded import Servers
 from tests.conformance.ground import running
-
-PATIENCE_S = 30.0
+from tests.conformance.sdk import Tenure, listed, made, until
 
 # The client warns of classes that it itself uses.
 pytestmark = pytest.mark.filterwarnings("ignore:This class is deprecated:DeprecationWarning:msgraph")
-
-
-class As(AuthenticationProvider):
-    """Signs every request of one caller: a person, or nobody (the operator)."""
-
-    def __init__(self, person: str | None) -> None:
-        self.person = person
-
-    async def authenticate_request(
-        self, request: RequestInformation, additional_authentication_context: dict[str, Any] | None = None
-    ) -> None:
-        if self.person:
-            request.headers.add("Tenure-Actor", f"person:{self.person}")
-
-
-class Tenure:
-    """Clients of one running Tenure."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-
-    def client(self, person: str | None = None) -> GraphServiceClient:
-        adapter = GraphRequestAdapter(As(person), client=httpx.AsyncClient(timeout=30))
-        adapter.base_url = f"{self.url}/v1.0"
-        return GraphServiceClient(request_adapter=adapter)
-
-    async def person(self, name: str) -> str:
-        body = User(
-            account_enabled=True,
-            display_name=name,
-            mail_nickname=name,
-            user_principal_name=f"{name}.{uuid.uuid4().hex[:6]}@company.example",
-            password_profile=PasswordProfile(password=uuid.uuid4().hex),
-        )
-        made = await self.client().users.post(body)
-        assert made is not None
-        return str(made.id)
-
-
-def made(thing: Any) -> str:
-    """Its id."""
-    assert thing is not None
-    assert thing.id
-    return str(thing.id)
-
-
-def listed(page: Any) -> list[Any]:
-    """What is on the page."""
-    return list(page.value or []) if page is not None else []
-
-
-async def until(find: Callable[[], Awaitable[Any]], what: str) -> Any:
-    end = time.monotonic() + PATIENCE_S
-    while not (found := await find()):
-        assert time.monotonic() < end, f"did not happen: {what}"
-        await asyncio.sleep(0.05)
-    return found
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

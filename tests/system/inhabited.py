@@ -19,6 +19,7 @@ Calls = Callable[[], Body]
 _PARAMETER = re.compile(r"\{(\w+)\}")
 _LISTED_AT = {
     "/v1.0/directoryObjects/{id}": "/v1.0/users",
+    "delete /v1.0/directoryObjects/{id}": "/v1.0/groups",
     "/v1.0/directory/deletedItems/{id}": "/v1.0/directory/deletedItems/microsoft.graph.user",
     "/v1.0/tenure/sites/{id}": "/v1.0/sites",
     "/v1.0/tenure/assignments/{id}": f"{EM}/assignments",
@@ -28,7 +29,7 @@ _LISTED_AT = {
     f"{EM}/accessPackageAssignmentApprovals/{{id}}": f"{EM}/accessPackageAssignmentApprovals"
     "/filterByCurrentUser(on='approver')",
 }
-"""Where the ids of a path are listed, if not at the path before them."""
+"""Where the ids of a path are listed, if not at the path before them; for one method, its name stands before."""
 _ON = {"accessPackages": "allowedRequestor", "assignments": "target"}
 _numbers = itertools.count(1)
 
@@ -61,6 +62,8 @@ class Inhabited:
     def populate(self) -> None:
         """One of everything."""
         self.person, self.other = self.made("/v1.0/users", self.user()), self.made("/v1.0/users", self.user())
+        self.guest = self.made("/v1.0/users", {**self.user(), "userType": "Guest"})
+        self.call("POST", f"/v1.0/users/{self.guest}/sponsors/$ref", self.refers("users", self.person))
         for _ in range(8):
             self.call("DELETE", f"/v1.0/users/{self.made('/v1.0/users', self.user())}")
         self.call("PUT", f"/v1.0/users/{self.person}/manager/$ref", self.refers("users", self.admin))
@@ -126,6 +129,12 @@ class Inhabited:
 
         self.until(open_stage)
         return request
+
+    def granted_anew(self) -> None:
+        """Somebody has an app role."""
+        self.latest = self.made("/v1.0/users", self.user())
+        role = {"principalId": self.latest, **self.role_of_principal()}
+        self.call("POST", f"/v1.0/users/{self.latest}/appRoleAssignments", role)
 
     # Bodies
 
@@ -214,25 +223,27 @@ class Inhabited:
 
     # Ids for the parameters of paths
 
-    def paths(self, template: str) -> Iterator[dict[str, str]]:
-        """Values for the parameters of `template` that name what is there, as lists of the API say it."""
-        yield from self._from(template, {})
+    def paths(self, method: str, template: str) -> Iterator[dict[str, str]]:
+        """Values for the parameters of `template` that name what is there, as lists of the API say it; what was made
+        for others to refer to comes first."""
+        yield from self._from(method, template, {})
 
-    def _from(self, template: str, known: dict[str, str]) -> Iterator[dict[str, str]]:
+    def _from(self, method: str, template: str, known: dict[str, str]) -> Iterator[dict[str, str]]:
         left = [name for name in _PARAMETER.findall(template) if name not in known]
         if not left:
             yield known
             return
-        for id in self._ids(template, left[0], known):
-            yield from self._from(template, {**known, left[0]: id})
+        for id in self._ids(method, template, left[0], known):
+            yield from self._from(method, template, {**known, left[0]: id})
 
-    def _ids(self, template: str, name: str, known: dict[str, str]) -> list[str]:
+    def _ids(self, method: str, template: str, name: str, known: dict[str, str]) -> list[str]:
         before = template[: template.index("{" + name + "}")]
         if name == "on":
             return [_ON.get(before.split("/")[-2], "target")]
         if name in {"a", "b"}:
             return [self.package if name == "a" else self.guarded]
-        at = _LISTED_AT.get(f"{before}{{{name}}}") or before.rstrip("/").removesuffix("/$ref")
+        place = f"{before}{{{name}}}"
+        at = _LISTED_AT.get(f"{method} {place}") or _LISTED_AT.get(place) or before.rstrip("/")
         answer = self.client.get(at.format(**known), params={"$top": "100"})
         found = [str(one["id"]) for one in answer.json()["value"]] if answer.is_success else []
         own = set(map(str, vars(self).values()))

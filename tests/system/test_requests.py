@@ -262,7 +262,7 @@ async def test_whoever_makes_a_policy_and_asks_at_once_is_heard_500_times(compan
 
     async def make_and_ask(person: str, package: str) -> None:
         body = {
-            "displayName": "Made and asked for",
+            "displayName": f"For {person}",
             "allowedTargetScope": "allMemberUsers",
             "expiration": {"type": "noExpiration"},
             "requestorSettings": {"enableTargetsToSelfAddAccess": True},

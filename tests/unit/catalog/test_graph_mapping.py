@@ -89,6 +89,8 @@ def test_what_a_rule_gives_and_takes_is_read_and_written() -> None:
         ("PT36H", timedelta(hours=36), "P1DT12H"),
         ("P1DT0H30M5S", timedelta(days=1, minutes=30, seconds=5), "P1DT30M5S"),
         ("PT0S", timedelta(), "PT0S"),
+        (str(timedelta(days=30)), timedelta(days=30), "P30D"),
+        (str(timedelta(hours=36, minutes=5)), timedelta(hours=36, minutes=5), "P1DT12H5M"),
     ],
 )
 def test_durations_are_read_and_written(text: str, span: timedelta, written: str) -> None:
