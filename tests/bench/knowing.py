@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from motor.motor_asyncio import AsyncIOMotorClient
 
 from shared.contracts import topics
@@ -85,6 +86,10 @@ async def _bare(ground: Ground, count: int) -> list[float]:
     motor: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(ground.mongo)
     into = motor[name].get_collection("facts", write_concern=DURABLE)
     took = []
+    admin = AIOKafkaAdminClient(bootstrap_servers=ground.kafka)
+    await admin.start()
+    await admin.create_topics([NewTopic(name, 1, 1)])
+    await admin.close()
     async with AIOKafkaProducer(bootstrap_servers=ground.kafka) as producer:
         await producer.send_and_wait(name, b"first")
         async with AIOKafkaConsumer(
