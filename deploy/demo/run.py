@@ -348,7 +348,7 @@ class _Demo:
         complain(f"{len(script.wishes):,} wishes: people ask, managers and owners decide, and five weeks go by.")
         began = time.monotonic()
         async with AsyncExitStack() as stack:
-            client = await stack.enter_async_context(_client(self._up.endpoints.api))
+            client = await stack.enter_async_context(_client(self._up.endpoints.api, data_dir))
             show = view.showing_wishes(stack, self._out, script, complain)
             note = asking.Note.read(data_dir) or asking.Note(self._asked.asking, until.isoformat(), "")
             callers = Callers(self._up.endpoints, data_dir)

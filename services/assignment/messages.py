@@ -14,7 +14,7 @@ from services.assignment.rulebook import Rulebook
 from services.assignment.store import Looks, MembershipStore, RuleStore, concerned
 from shared.contracts import topics
 from shared.contracts.approval import ApprovalFact
-from shared.contracts.assignment import AssignmentCommand, UseAnswer
+from shared.contracts.assignment import AddAssignment, AssignmentCommand, UseAnswer
 from shared.contracts.base import Cause
 from shared.contracts.catalog import Life, PackageFact, PolicyFact, PopulationFact
 from shared.contracts.directory import MOVES, MembershipsFact
@@ -26,6 +26,8 @@ from shared.messaging.loop import Loop, Work
 from shared.messaging.service import Platform, Subscription
 from shared.storage import MongoAggregates, Replica
 
+LOOK_S = 0.03
+"""Between two looks for what has just been made elsewhere."""
 STEP = 500
 """People that one step of a rule job decides."""
 
@@ -70,9 +72,20 @@ def membership_facts(
 
 
 def commands(platform: Platform, loop: Loop[Holding], looks: Looks) -> Subscription:
-    """What requests ask for."""
+    """What requests ask for. Request may have heard of a policy before us: what was just made is waited for, in time
+    for nobody to be refused what is there."""
+
+    async def heard_of(orders: Sequence[AddAssignment]) -> None:
+        clock = asyncio.get_running_loop().time
+        until = clock() + platform.settings.read_wait_s
+        while clock() < until:
+            book = await looks.rules.present()
+            if all(one.package_id in book.packages and one.policy_id in book.policies for one in orders):
+                return
+            await asyncio.sleep(LOOK_S)
 
     async def look(asked: Sequence[AssignmentCommand], _states: Mapping[str, Holding | None]) -> Look:
+        await heard_of([one.order for one in asked if isinstance(one.order, AddAssignment)])
         return await looks.look_for_adding([one.order.assignment_id for one in asked], {one.person_id for one in asked})
 
     handler = Handler(command.obey, by(lambda one: one.person_id), look, looks.look_again, person.second_look)
