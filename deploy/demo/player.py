@@ -17,7 +17,7 @@ import httpx
 from deploy.cli.endpoints import CommandFailed
 from deploy.demo.callers import Callers
 from deploy.demo.outcomes import Asked, Key, read_asked
-from deploy.demo.reading import EM
+from deploy.demo.reading import EM, answered
 from deploy.demo.script import Act, Script, What, Wish
 from shared.ids import derived_id
 
@@ -195,10 +195,8 @@ class Player:
     async def _request_once(
         self, method: str, path: str, headers: Mapping[str, str], body: Any, **options: Any
     ) -> httpx.Response:
-        try:
-            return await self.client.request(method, path, json=body, headers=headers, **options)
-        except httpx.HTTPError as problem:
-            raise CommandFailed(f"{path} does not answer: {type(problem).__name__}.") from problem
+        # Harmless twice: asks have a key, a decision said again is the same one, the clock is put to a moment.
+        return await answered(lambda: self.client.request(method, path, json=body, headers=headers, **options), path)
 
 
 def _told(answer: httpx.Response) -> Any:

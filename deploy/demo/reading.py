@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from deploy.demo import onrequest
 EM = "/v1.0/identityGovernance/entitlementManagement"
 _AT_ONCE = 4
 _PAGE = 999
+_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +88,22 @@ async def listed(client: httpx.AsyncClient, path: str, options: dict[str, str]) 
 
 async def get(client: httpx.AsyncClient, path: str, options: dict[str, str] | None = None) -> Any:
     """The JSON answered. Raises CommandFailed."""
-    try:
-        answer = await client.get(path, params=options)
-    except httpx.HTTPError as problem:
-        raise CommandFailed(f"{path} does not answer: {type(problem).__name__}.") from problem
+    answer = await answered(lambda: client.get(path, params=options), path)
     if answer.is_error:
         raise CommandFailed(f"GET {answer.request.url.path}: {answer.status_code}. {answer.text[:300]}")
     return answer.json()
+
+
+async def answered(send: Callable[[], Awaitable[httpx.Response]], path: str) -> httpx.Response:
+    """What `send` is answered, sent again if the connection broke: it has to be harmless twice.
+
+    Raises CommandFailed."""
+    for _ in range(_TRIES - 1):
+        try:
+            return await send()
+        except httpx.TransportError:
+            await asyncio.sleep(0.2)
+    try:
+        return await send()
+    except httpx.HTTPError as problem:
+        raise CommandFailed(f"{path} does not answer: {type(problem).__name__}.") from problem
