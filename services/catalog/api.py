@@ -18,6 +18,7 @@ from services.catalog.decide import Change, Create, Delete
 from services.catalog.delegation import NOT_OWNER, has_power_over
 from services.catalog.model import Catalog, K, Kept, Package, Policy, Resource, RoleAssignment
 from services.catalog.origins import GROUP_ROLES, NOUNS, Place
+from services.catalog.resource_lists import add_resource_lists, request_id
 from services.catalog.store import LIVING, Shelf, Versioned
 from shared.contracts.base import Refusal
 from shared.contracts.catalog import Life, ResourceRole
@@ -298,6 +299,8 @@ def routes_of(edge: Edge, guard: Guard) -> APIRouter:
     _separation_routes(routes, edge)
     _policy_routes(routes, edge)
     _resource_routes(routes, edge)
+    _resource_request_routes(routes, edge)
+    add_resource_lists(routes, edge.acts)
     _population_routes(routes, edge)
 
     @routes.post(f"{TENURE}/catalog:apply")
@@ -531,7 +534,7 @@ def _policy_routes(routes: APIRouter, edge: Edge) -> None:
 
 
 def _resource_routes(routes: APIRouter, edge: Edge) -> None:
-    shelf, now = edge.shelves.resources, edge.acts.platform.clock.now
+    shelf = edge.shelves.resources
 
     @routes.get(f"{EM}/catalogs/{{id}}/resources")
     async def resources(
@@ -543,6 +546,32 @@ def _resource_routes(routes: APIRouter, edge: Edge) -> None:
         await edge.catalog(id, admitted)
         scope = {"state.catalog_id": id}
         return await edge.many(request, query, shelf, edge.resources_said, "accessPackageResources", scope)
+
+    @routes.get(f"{EM}/catalogs/{{id}}/resources/{{resource}}")
+    async def resource_of(request: Request, id: str, resource: str, admitted: Admitted) -> Response:
+        found = await edge.there(shelf, resource)
+        if found.item.catalog_id != id:
+            raise NotFound("The resource was not found.")
+        await admitted.at(id)
+        return await edge.one(request, found, edge.resources_said, graph.RESOURCES)
+
+    @routes.get(f"{EM}/resources")
+    async def all_resources(
+        request: Request, query: Annotated[ListQuery, Depends(list_query(graph.RESOURCES))], admitted: Admitted
+    ) -> Rendered:
+        """Those of every catalog within reach."""
+        scope = admitted.standing.scope("state.catalog_id")
+        return await edge.many(request, query, shelf, edge.resources_said, "accessPackageResources", scope)
+
+    @routes.get(f"{EM}/resources/{{id}}")
+    async def resource(request: Request, id: str, admitted: Admitted) -> Response:
+        found = await edge.there(shelf, id)
+        await admitted.at(found.item.catalog_id)
+        return await edge.one(request, found, edge.resources_said, graph.RESOURCES)
+
+
+def _resource_request_routes(routes: APIRouter, edge: Edge) -> None:
+    shelf, now = edge.shelves.resources, edge.acts.platform.clock.now
 
     @routes.post(f"{EM}/resourceRequests", status_code=201)
     async def resource_request(request: Request, body: graph.ResourceRequestIn, admitted: Admitted) -> Response:
@@ -560,8 +589,8 @@ def _resource_routes(routes: APIRouter, edge: Edge) -> None:
                 await resource_in(catalog, id)
                 await ask_about(request, id, asked)
             case "adminAdd":
-                await add_resource(request, catalog, asked, admitted)
-        said = {"id": str(uuid.uuid4()), "requestType": body.request_type, "state": "delivered"}
+                id = await add_resource(request, catalog, asked, admitted)
+        said = {"id": request_id(id, body.request_type), "requestType": body.request_type, "state": "delivered"}
         return JSONResponse(said, 201)
 
     async def resource_in(catalog: str, id: str) -> Resource:
@@ -571,7 +600,7 @@ def _resource_routes(routes: APIRouter, edge: Edge) -> None:
             raise NotFound("The resource was not found.")
         return found
 
-    async def add_resource(request: Request, catalog: str, asked: graph.ResourceIn, admitted: Admission) -> None:
+    async def add_resource(request: Request, catalog: str, asked: graph.ResourceIn, admitted: Admission) -> str:
         if not asked.origin_id:
             raise BadRequest("The resource has an originId.", target="resource/originId")
         place = (asked.origin_system, asked.origin_id)
@@ -595,6 +624,7 @@ def _resource_routes(routes: APIRouter, edge: Edge) -> None:
         )
         await edge.create(request, shelf, item)
         await ask_about(request, item.id, asked)
+        return item.id
 
     async def ask_about(request: Request, id: str, asked: graph.ResourceIn) -> None:
         """Set what is asked of whoever wants the resource, if anything is said of that."""

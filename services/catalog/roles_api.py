@@ -73,10 +73,7 @@ def definition_said(id: str) -> Rendered:
         "resourceScopes": [],
         "templateId": id,
         "version": "1.0",
-        "rolePermissions": [
-            {"allowedResourceActions": list(one.actions), "excludedResourceActions": [], "condition": None}
-        ],
-        "inheritsPermissionsFrom": [],
+        "rolePermissions": [{"allowedResourceActions": list(one.actions), "condition": None}],
     }
 
 
@@ -123,8 +120,7 @@ def role_routes(routes: APIRouter, edge: Edge, delegates: Delegates) -> None:
 
     async def said(found: Sequence[Versioned[Any]], expand: tuple[Expand, ...]) -> list[Rendered]:
         names = {one.name for one in expand}
-        # Who has it is told by kind and id unasked, as the documents show it, and in full when it is expanded.
-        bodies = [{**assignment_said(one), "principal": _reference(one.item)} for one in found]
+        bodies = [assignment_said(one) for one in found]
         principals = await _principals(edge, delegates, [one.item for one in found]) if "principal" in names else {}
         for body, one in zip(bodies, found, strict=True):
             if "principal" in names:
@@ -217,10 +213,6 @@ async def _kind(edge: Edge, delegates: Delegates, principal: str) -> Kind:
         await asyncio.sleep(0.03)
 
 
-def _reference(item: RoleAssignment) -> Rendered:
-    return {ODATA_TYPE: f"#microsoft.graph.{item.principal_kind}", "id": item.principal_id}
-
-
 async def _principals(edge: Edge, delegates: Delegates, items: Sequence[RoleAssignment]) -> dict[str, Rendered]:
     """Role assignment -> who has it, as a directory object."""
     ids = {one.principal_id for one in items}
@@ -232,7 +224,7 @@ async def _principals(edge: Edge, delegates: Delegates, items: Sequence[RoleAssi
     said: dict[str, Rendered] = {}
     for one in items:
         id = one.principal_id
-        body = _reference(one)
+        body: Rendered = {ODATA_TYPE: f"#microsoft.graph.{one.principal_kind}", "id": id}
         match one.principal_kind:
             case "user":
                 person = people.get(id, {})

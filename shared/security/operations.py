@@ -108,6 +108,18 @@ _ENTITLEMENT = (
         GET /catalogs/{id}
         GET /catalogs/{id}/accessPackages
         GET /catalogs/{id}/resources
+        GET /catalogs/{id}/resources/{resource}
+        GET /catalogs/{id}/resources/{resource}/roles
+        GET /catalogs/{id}/resources/{resource}/scopes
+        GET /catalogs/{id}/resourceRoles
+        GET /catalogs/{id}/resourceScopes
+        GET /resources
+        GET /resources/{id}
+        GET /resources/{resource}/roles
+        GET /resources/{resource}/scopes
+        GET /resourceRequests
+        GET /resourceRequests/{id}
+        GET /resourceEnvironments
         GET /accessPackages
         GET /accessPackages/{id}
         GET /accessPackages/{id}/resourceRoleScopes
@@ -166,6 +178,8 @@ _ENTITLEMENT = (
         DELETE /accessPackages/{id}/incompatibleGroups/{group}/$ref
         POST /assignmentPolicies
         PUT,DELETE /assignmentPolicies/{id}
+        POST /catalogs/{id}/resources/{resource}/refresh
+        POST /accessPackageCatalogs/{id}/accessPackageResources/{resource}/refresh
         """,
     ),
     (MINE_OR_READ, "GET /assignmentRequests/{id}"),

@@ -6,7 +6,7 @@ from the primary. A server that is no replica set is refused, for it cannot give
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC
@@ -112,6 +112,29 @@ class Database:
             read_concern=ReadConcern("majority"),
             write_concern=WriteConcern(w="majority", j=True, wtimeout=30_000),
         )
+
+    async def among(
+        self,
+        documents: Sequence[Mapping[str, Any]],
+        query: Mapping[str, Any],
+        *,
+        sort: Sequence[tuple[str, int]] = (),
+        skip: int = 0,
+        limit: int = 0,
+    ) -> list[dict[str, Any]]:
+        """Those of `documents` that match, as MongoDB reads a query: for short lists that are made and not stored."""
+        steps: list[dict[str, Any]] = [
+            {"$documents": {"$literal": [dict(one) for one in documents]}},
+            {"$match": query},
+        ]
+        if sort:
+            steps.append({"$sort": dict(sort)})
+        if skip:
+            steps.append({"$skip": skip})
+        if limit:
+            steps.append({"$limit": limit})
+        with telling_errors():
+            return [one async for one in self._motor.aggregate(steps)]
 
     async def ensure_indexes(self, name: str, indexes: Sequence[Index]) -> None:
         """Makes what is missing; never drops one. Safe from several replicas at once."""

@@ -39,6 +39,9 @@ TENANT_WIDE = {
     f"GET {EM}/catalogs",
     f"GET {EM}/accessPackages",
     f"GET {EM}/assignmentPolicies",
+    f"GET {EM}/resources",
+    f"GET {EM}/resourceRequests",
+    f"GET {EM}/resourceEnvironments",
     f"GET {TENURE}/populations",
     f"GET {TENURE}/populations/{{id}}",
     f"GET {ROLES_AT}",
@@ -56,6 +59,9 @@ class Site:
     catalog: str = ""
     package: str = ""
     policy: str = ""
+    resource: str = ""
+    brought: str = ""
+    """The request that brought the resource."""
     request: str = ""
     """Delivered."""
     assignment: str = ""
@@ -94,6 +100,10 @@ class World:
         one.catalog = await makes.catalog({})
         one.package = await makes.package({}, one.catalog)
         one.policy = await makes.policy({}, one.package)
+        group = await makes.group({})
+        one.resource = await makes.resource(one.catalog, group, "AadGroup")
+        found = f"{EM}/resourceRequests?$filter=resource/id eq '{one.resource}'"
+        one.brought = (await self.send(None, "GET", found)).json()["value"][0]["id"]
         asked = await makes.policy({"displayName": "asked", **makes.approved_by(self.boss)}, one.package)
         wanted = {"targetId": self.holder, "assignmentPolicyId": one.policy, "accessPackageId": one.package}
         one.request = await makes.request({"requestType": "adminAdd", "assignment": wanted})
@@ -171,6 +181,9 @@ def path_of(operation: str, at: Site) -> str:
         f"{EM}/assignmentPolicies/": at.policy,
         f"{EM}/assignmentRequests/": at.request if operation.endswith("/cancel") else at.pending,
         f"{EM}/assignments/": at.assignment,
+        f"{EM}/resources/": at.resource,
+        f"{EM}/resourceRequests/": at.brought,
+        f"{EM}/accessPackageCatalogs/": at.catalog,
         f"{TENURE}/assignments/": at.ended,
         f"{TENURE}/packages/": at.package,
         f"{ROLES_AT}/": at.spare if operation.startswith("DELETE ") else at.ownership,
@@ -180,7 +193,7 @@ def path_of(operation: str, at: Site) -> str:
             path = path.replace("{id}", id)
     for name in ("{role_scope}", "{other}", "{group}", "{b}"):
         path = path.replace(name, str(uuid.uuid4()))
-    path = path.replace("{a}", at.package)
+    path = path.replace("{a}", at.package).replace("{resource}", at.resource)
     assert "{" not in path, f"{operation}: say with which ids it is tried"
     return path
 
@@ -196,7 +209,7 @@ async def test_every_operation_by_every_role_in_ones_own_catalog_and_in_another(
     async def tried(name: str, at: Site) -> httpx.Response:
         headers = STALE if method == "DELETE" else {}
         body = body_of(operation, at, world)
-        assert body is not None or method in {"GET", "DELETE"} or operation.endswith(("/cancel", "/reprocess"))
+        assert body is not None or method in {"GET", "DELETE"} or operation.endswith(("/cancel", "/reprocess", "/refresh"))
         return await world.send(world.people[name], method, path_of(operation, at), body, **headers)
 
     strangers = [(name, at) for name in (*ROLES, "creator", "nobody") for at in (world.mine, world.other)]

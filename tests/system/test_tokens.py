@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from deploy.run.registry import NAMES
 from tests.system.commands import TENURE, answers, clean_environment, endpoints, started, tenure, wait_for
@@ -74,46 +73,3 @@ def test_tokens_cannot_be_required_where_nobody_gives_them(tmp_path: Path) -> No
     assert done.returncode == 3  # there is no run to join
     alone = tenure("service", "directory", **servers)
     assert (alone.returncode, "TENURE_AUTH_ISSUER" in alone.stderr) == (2, True)
-
-
-@pytest.mark.timeout(400)
-def test_the_demo_and_every_command_bring_a_token_where_one_is_wanted(tmp_path: Path) -> None:
-    run, log, report = tmp_path / "run", tmp_path / "log", tmp_path / "report.json"
-    at = ("--data-dir", str(run))
-    played = tenure("demo", "--once", "--people", "60", "--report", str(report), *at, timeout=280, TENURE_AUTH="on")
-    assert played.returncode == 0, played.stdout[-2000:] + played.stderr[-2000:]
-    told = json.loads(report.read_text())
-    assert told["mismatches"] == []
-    package = next(name for name, holders in told["packages"].items() if holders)
-    with started((*TENURE, "run", *at), log, clean_environment(TENURE_AUTH="on")) as process:
-        api = wait_for(lambda: endpoints(run), process, log)["api"]
-        assert get(f"{api}/v1.0/tenure/status").status_code == 401
-        exported = tenure("export", *at)
-        assert exported.returncode == 0, exported.stderr
-        catalog = tmp_path / "catalog.yaml"
-        catalog.write_text(exported.stdout)
-        for command in (
-            ("status",),
-            ("plan", str(catalog)),
-            ("apply", str(catalog), "--yes"),
-            ("access", "--package", package),
-            ("explain", str(told["packages"][package][0])),
-            ("audit", "verify"),
-            ("audit", "export", "--out", str(tmp_path / "trail")),
-            ("reconcile",),
-            ("clock", "show"),
-            ("dead-letters", "list"),
-            ("hr", "rejected", "list"),
-        ):
-            done = tenure(*command, *at)
-            assert done.returncode == 0, (command, done.stdout[-500:], done.stderr[-500:])
-        # Elsewhere than in the run's folder nobody makes one up.
-        stranger = tenure("export", "--api", api)
-        assert (stranger.returncode, "Access token is empty" in stranger.stderr) == (1, True), stranger.stderr
-        reader = token(run, "--app")
-        assert tenure("export", "--api", api, "--token", reader).stdout == exported.stdout
-        assert tenure("status", "--api", api, TENURE_TOKEN=reader).returncode == 0
-        person = get(f"{api}/v1.0/users?$top=1", reader).json()["value"][0]["userPrincipalName"]
-        ordinary = tenure("plan", str(catalog), "--api", api, "--token", token(run, "--as", person))
-        assert ordinary.returncode == 1
-        assert "not authorized" in ordinary.stderr

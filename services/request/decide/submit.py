@@ -289,7 +289,7 @@ def _request(
         terms=Terms(version=policy.version, approval=policy.state.approval_settings) if policy else Terms(),
         assignment_id=assignment_id,
         justification=ask.justification,
-        answers=_with_questions(ask, package_id, policy, at.context),
+        answers=_with_questions(ask, policy),
         starts_at=when.starts_at,
         ends_at=when.ends_at,
         lasts=when.lasts,
@@ -298,11 +298,9 @@ def _request(
     )
 
 
-def _with_questions(ask: Ask, package_id: str, policy: Policy | None, scene: Scene) -> tuple[Answer, ...]:
-    """Questions change; what was answered stays."""
-    person = scene.people.get(ask.person_id)
-    known = questions(package_id, person, policy.state, scene) if policy and person else ()
-    asked = {one.id: one.text for one in known}
+def _with_questions(ask: Ask, policy: Policy | None) -> tuple[Answer, ...]:
+    """Policies change; what was answered stays."""
+    asked = {one.id: one.text for one in policy.state.questions} if policy else {}
     return tuple(one.model_copy(update={"question": asked.get(one.question_id)}) for one in ask.answers)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest_asyncio
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from fastapi import APIRouter, Request
 
 from deploy.embedded import Servers
@@ -28,6 +28,8 @@ from shared.settings import Settings
 from shared.web.app import make_app
 from shared.web.errors import NotFound
 from shared.web.server import HttpServer
+
+from .saying import Directory
 
 
 @dataclass
@@ -144,3 +146,9 @@ async def world(servers: Servers) -> AsyncIterator[World]:
             yield here
         await server.stop()
         assert host.troubles() == {}
+
+
+@pytest_asyncio.fixture
+async def directory(world: Any) -> AsyncIterator[Directory]:
+    async with AIOKafkaProducer(bootstrap_servers=world.settings.kafka) as producer:
+        yield Directory(world, producer)

@@ -1,0 +1,304 @@
+"""What hangs on the resources of catalogs: their roles and scopes, the requests that brought them, the environments.
+
+None of it is kept: it is made of the resources and of what the directory told, so that it is never out of date. These
+lists are short (a catalog has some hundreds of resources), and MongoDB reads their `$filter` as that of any other.
+Source: reference/graph-api-operations.md 2.6, 2.7.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Depends, Request, Response
+from starlette.responses import JSONResponse
+
+from services.catalog import graph
+from services.catalog.acts import Acts
+from services.catalog.decide import Change
+from services.catalog.model import Resource
+from services.catalog.origins import Place
+from services.catalog.store import LIVING, Versioned
+from shared.contracts.catalog import Life
+from shared.ids import derived_id
+from shared.web.caller import cause_of
+from shared.web.errors import BadRequest, Conflict, NotFound
+from shared.web.graph_model import graph_time
+from shared.web.guard import Admission, Admitted
+from shared.web.odata import BOOLEAN, DATETIME, GUID, EntitySet, Enumeration, Field, ListQuery
+from shared.web.paging import answer_list, context_url, list_query
+
+EM = "/v1.0/identityGovernance/entitlementManagement"
+
+_ORIGIN = {"displayName": Field("displayName", sortable=True), "originId": Field("originId")}
+
+
+def _parts(type_name: str, **more: Field) -> EntitySet:
+    """Roles or scopes."""
+    return EntitySet(
+        type_name,
+        {
+            "id": Field("_id", GUID),
+            **_ORIGIN,
+            "originSystem": Field("originSystem"),
+            "resource/id": Field("resource.id", GUID),
+            "resource/originId": Field("resource.originId"),
+            **more,
+        },
+        selectable=frozenset({"description"}),
+        expandable={"resource": lambda: graph.RESOURCES},
+        order="displayName",
+    )
+
+
+ROLES = _parts("accessPackageResourceRole")
+SCOPES = _parts("accessPackageResourceScope", isRootScope=Field("isRootScope", BOOLEAN))
+RoleQuery = Annotated[ListQuery, Depends(list_query(ROLES))]
+ScopeQuery = Annotated[ListQuery, Depends(list_query(SCOPES))]
+REQUESTS = EntitySet(
+    "accessPackageResourceRequest",
+    {
+        "id": Field("_id", GUID),
+        "requestType": Field("requestType", Enumeration(("adminAdd", "adminRemove"))),
+        "state": Field("state", Enumeration(("delivered",))),
+        "createdDateTime": Field("created", DATETIME, sortable=True),
+        "catalog/id": Field("catalog.id", GUID),
+        "resource/id": Field("resource.id", GUID),
+        "resource/originId": Field("resource.originId"),
+    },
+    expandable={"catalog": lambda: graph.CATALOGS, "resource": lambda: graph.RESOURCES},
+    order="createdDateTime",
+)
+ENVIRONMENTS = EntitySet(
+    "accessPackageResourceEnvironment",
+    {
+        "id": Field("_id", GUID),
+        **_ORIGIN,
+        "originSystem": Field("originSystem"),
+        "isDefaultEnvironment": Field("isDefaultEnvironment", BOOLEAN),
+    },
+    selectable=frozenset({"description", "connectionInfo"}),
+    order="displayName",
+)
+
+_Made = dict[str, Any]
+"""A body, with its id as `_id` too and whatever else it is asked by."""
+
+
+def request_id(resource: str, request_type: str) -> str:
+    """Of the request by which a resource came into its catalog, or left it."""
+    return derived_id("resourceRequest", resource, request_type)
+
+
+class _Lists:
+    """The lists, made of what there is."""
+
+    def __init__(self, acts: Acts) -> None:
+        self._acts = acts
+        self._shelves = acts.shelves
+
+    async def of_catalog(self, id: str, admitted: Admission) -> list[Versioned[Resource]]:
+        """All its resources. Raises NotFound, and NoRight for a catalog that is out of bounds."""
+        if await self._shelves.catalogs.get(id) is None:
+            raise NotFound("The resource was not found.")
+        await admitted.at(id)
+        return await self._shelves.resources.find({"state.catalog_id": id, **LIVING})
+
+    async def resource(self, id: str, admitted: Admission, catalog: str | None = None) -> list[Versioned[Resource]]:
+        """That one alone. Raises NotFound, in another catalog too, and NoRight."""
+        found = await self._shelves.resources.get(id)
+        if found is None or catalog not in (None, found.item.catalog_id):
+            raise NotFound("The resource was not found.")
+        await admitted.at(found.item.catalog_id)
+        return [found]
+
+    async def roles(self, resources: Sequence[Versioned[Resource]]) -> list[_Made]:
+        places: list[Place] = [(one.item.origin_system, one.item.origin_id) for one in resources]
+        origins = await self._acts.origins.of(places)
+        roles = {place: origin.roles for place, origin in origins.items()}
+        return [
+            _made(role, one)
+            for one, place in zip(resources, places, strict=True)
+            for role in graph.resource_said(one, frozenset({"roles"}), roles.get(place))["roles"]
+        ]
+
+    async def scopes(self, resources: Sequence[Versioned[Resource]]) -> list[_Made]:
+        return [
+            _made(scope, one)
+            for one in resources
+            for scope in graph.resource_said(one, frozenset({"scopes"}))["scopes"]
+        ]
+
+    async def requests(self, scope: Mapping[str, Any]) -> list[_Made]:
+        """One that brought each resource, and one that took it out again of each that is gone."""
+        found = await self._shelves.resources.find(scope)
+        ids = {one.item.catalog_id for one in found}
+        catalogs = await self._shelves.names_of(ids, self._shelves.catalogs)
+        made: list[_Made] = []
+        for one in found:
+            resource, catalog = graph.resource_said(one), catalogs.get(one.item.catalog_id)
+            about = {
+                "catalog": graph.catalog_said(catalog) if catalog else {"id": one.item.catalog_id},
+                "resource": resource,
+            }
+            dates = {"adminAdd": one.item.created_at}
+            if one.item.life is Life.DELETED:
+                dates["adminRemove"] = one.item.modified_at
+            for kind, when in dates.items():
+                id = request_id(one.item.id, kind)
+                said = {"id": id, "requestType": kind, "state": "delivered", "createdDateTime": graph_time(when)}
+                made.append({"_id": id, "created": when, **said, **about})
+        return made
+
+    async def environments(self) -> list[_Made]:
+        """The places that the directory's sites lie in. The first by name is the default one."""
+        sites = await self._acts.origins.sites.find({"deleted": False})
+        hosts = sorted({f"{at.scheme}://{at.netloc}" for one in sites if (at := urlsplit(one["url"])).netloc})
+        made: list[_Made] = []
+        for number, url in enumerate(hosts):
+            id = derived_id("environment", url)
+            made.append(
+                {
+                    "_id": id,
+                    "id": id,
+                    "displayName": urlsplit(url).netloc,
+                    "description": f"Sites of {urlsplit(url).netloc}.",
+                    "originSystem": "SharePointOnline",
+                    "originId": url,
+                    "isDefaultEnvironment": number == 0,
+                    "connectionInfo": {"url": url},
+                }
+            )
+        return made
+
+    async def answer(self, request: Request, query: ListQuery, made: Sequence[_Made], context: str) -> dict[str, Any]:
+        """The page of `made` that `query` asks for."""
+        among = self._acts.platform.database.among
+        wanted = {one.name for one in query.expand}
+
+        def shown(body: Mapping[str, Any]) -> dict[str, Any]:
+            hidden = {"_id", "created"} | ({"catalog", "resource"} - wanted)
+            return {name: value for name, value in body.items() if name not in hidden}
+
+        async def total(query: ListQuery) -> int:
+            return len(await among(made, query.total_filter()))
+
+        return await answer_list(
+            request,
+            query,
+            find=lambda q: among(made, q.mongo_filter(), sort=q.sort, skip=q.skip, limit=q.limit),
+            render=shown,
+            context=context,
+            total=total,
+        )
+
+    async def refresh(self, request: Request, found: Versioned[Resource]) -> None:
+        """Take the name from where the resource comes from. Raises NotFound if it is there no longer."""
+        place: Place = (found.item.origin_system, found.item.origin_id)
+        origin = (await self._acts.origins.of([place])).get(place)
+        if origin is None:
+            raise NotFound(f"{found.item.display_name} is no longer there, so that nothing can be read anew.")
+        if origin.name != found.item.display_name:
+            change = Change(found.item.id, {"display_name": origin.name})
+            decision = await self._acts.run_one(self._shelves.resources, change, cause_of(request))
+            if decision.refusal:
+                raise Conflict(decision.refusal.message)
+
+
+def _made(part: Mapping[str, Any], resource: Versioned[Resource]) -> _Made:
+    return {**part, "_id": part["id"], "resource": graph.resource_said(resource)}
+
+
+def add_resource_lists(routes: APIRouter, acts: Acts) -> None:
+    """Their routes."""
+    lists = _Lists(acts)
+    _part_routes(routes, lists)
+    _resource_routes(routes, lists)
+    _request_routes(routes, lists)
+
+
+_ROLES, _SCOPES = "accessPackageResourceRoles", "accessPackageResourceScopes"
+
+
+def _part_routes(routes: APIRouter, lists: _Lists) -> None:
+    @routes.get(f"{EM}/catalogs/{{id}}/resourceRoles")
+    async def roles_of_catalog(request: Request, id: str, query: RoleQuery, admitted: Admitted) -> dict[str, Any]:
+        """What packages of this catalog can bring: every role of every resource."""
+        return await lists.answer(request, query, await lists.roles(await lists.of_catalog(id, admitted)), _ROLES)
+
+    @routes.get(f"{EM}/catalogs/{{id}}/resourceScopes")
+    async def scopes_of_catalog(request: Request, id: str, query: ScopeQuery, admitted: Admitted) -> dict[str, Any]:
+        return await lists.answer(request, query, await lists.scopes(await lists.of_catalog(id, admitted)), _SCOPES)
+
+    @routes.get(f"{EM}/catalogs/{{id}}/resources/{{resource}}/roles")
+    async def roles_of_resource(
+        request: Request, id: str, resource: str, query: RoleQuery, admitted: Admitted
+    ) -> dict[str, Any]:
+        return await lists.answer(
+            request, query, await lists.roles(await lists.resource(resource, admitted, id)), _ROLES
+        )
+
+    @routes.get(f"{EM}/catalogs/{{id}}/resources/{{resource}}/scopes")
+    async def scopes_of_resource(
+        request: Request, id: str, resource: str, query: ScopeQuery, admitted: Admitted
+    ) -> dict[str, Any]:
+        return await lists.answer(
+            request, query, await lists.scopes(await lists.resource(resource, admitted, id)), _SCOPES
+        )
+
+    @routes.get(f"{EM}/resources/{{resource}}/roles")
+    async def roles(request: Request, resource: str, query: RoleQuery, admitted: Admitted) -> dict[str, Any]:
+        return await lists.answer(request, query, await lists.roles(await lists.resource(resource, admitted)), _ROLES)
+
+    @routes.get(f"{EM}/resources/{{resource}}/scopes")
+    async def scopes(request: Request, resource: str, query: ScopeQuery, admitted: Admitted) -> dict[str, Any]:
+        return await lists.answer(request, query, await lists.scopes(await lists.resource(resource, admitted)), _SCOPES)
+
+
+def _resource_routes(routes: APIRouter, lists: _Lists) -> None:
+    @routes.post(f"{EM}/catalogs/{{id}}/resources/{{resource}}/refresh", status_code=200)
+    async def refresh(request: Request, id: str, resource: str, admitted: Admitted) -> Response:
+        """Read the name anew from where the resource comes from. Its roles are never kept, so they always are new."""
+        (found,) = await lists.resource(resource, admitted, id)
+        await lists.refresh(request, found)
+        return Response(status_code=200)
+
+    @routes.post(
+        f"{EM}/accessPackageCatalogs/{{id}}/accessPackageResources/{{resource}}/refresh",
+        status_code=200,
+        name="refresh, as the page about it spells it",
+    )
+    async def refresh_as_documented(request: Request, id: str, resource: str, admitted: Admitted) -> Response:
+        (found,) = await lists.resource(resource, admitted, id)
+        await lists.refresh(request, found)
+        return Response(status_code=200)
+
+    @routes.get(f"{EM}/resourceEnvironments")
+    async def environments(
+        request: Request, query: Annotated[ListQuery, Depends(list_query(ENVIRONMENTS))]
+    ) -> dict[str, Any]:
+        """Where sites lie. As documented, only with `$filter=originSystem eq 'SharePointOnline'`."""
+        if not query.where:
+            raise BadRequest("Say $filter=originSystem eq 'SharePointOnline'.", target="$filter")
+        return await lists.answer(request, query, await lists.environments(), "accessPackageResourceEnvironments")
+
+
+def _request_routes(routes: APIRouter, lists: _Lists) -> None:
+    @routes.get(f"{EM}/resourceRequests")
+    async def requests(
+        request: Request, query: Annotated[ListQuery, Depends(list_query(REQUESTS))], admitted: Admitted
+    ) -> dict[str, Any]:
+        """How resources came into catalogs and left them."""
+        made = await lists.requests(admitted.standing.scope("state.catalog_id"))
+        return await lists.answer(request, query, made, "accessPackageResourceRequests")
+
+    @routes.get(f"{EM}/resourceRequests/{{id}}")
+    async def resource_request(request: Request, id: str, admitted: Admitted) -> Response:
+        for body in await lists.requests({}):
+            if body["_id"] == id:
+                await admitted.at(body["catalog"]["id"])
+                said = {name: value for name, value in body.items() if name not in {"_id", "created"}}
+                context = context_url(request, "accessPackageResourceRequests/$entity")
+                return JSONResponse({"@odata.context": context, **said})
+        raise NotFound("The resource was not found.")
