@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from shared.web.graph_model import ODATA_TYPE
 from tests.conformance.addresses import ARGUMENT, Address, Step, is_placeholder, read_address
 from tests.conformance.examples import Example
 from tests.conformance.making import EM, FIXED, Asks, Like, Makes, NotMade
@@ -92,11 +93,17 @@ class Scene:
         return Prepared(self.example.method, sent, body, headers, self._by, notes)
 
     def _lost_with_what_is_cut_off(self) -> list[str]:
-        """Behind an option that is cut off no query is left; the answer's context tells what was expanded."""
+        """Behind an option that is cut off no query is left; the answer tells what was expanded, in its context or by
+        showing it."""
         answer = self.example.answer
-        context = str(answer.get("@odata.context", "")) if isinstance(answer, dict) else ""
-        expanded = _EXPANDED.findall(context) if self.address.cut_off else []
-        return [f"$expand={','.join(expanded)}"] if expanded and not self.address.option("expand") else []
+        if not self.address.cut_off or not isinstance(answer, dict) or self.address.option("expand"):
+            return []
+        items = [one for one in answer.get("value") or [answer] if isinstance(one, dict)]
+        shown = {
+            name for one in items for name, value in one.items() if isinstance(value, dict) and ODATA_TYPE in value
+        }
+        expanded = {*_EXPANDED.findall(str(answer.get("@odata.context", ""))), *shown}
+        return [f"$expand={','.join(sorted(expanded))}"] if expanded else []
 
     # What the example refers to
 

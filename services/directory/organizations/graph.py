@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, field_validator, model_validator
 from pydantic import Field as Described
 
+from services.directory.graph import GROUPS, USERS
 from shared.contracts.organizations import (
     SETTINGS_ID,
     GuestLifecycle,
@@ -39,6 +40,9 @@ _OWN: Mapping[SourceKind, tuple[str, ...]] = {
 """What each kind has beside a name."""
 _BY_TYPE = {kind.value.lower(): kind for kind in SourceKind}
 
+SPONSORS = EntitySet(
+    "directoryObject", {}, selectable=frozenset((*USERS.selected_names.values(), *GROUPS.selected_names.values()))
+)
 ORGANIZATIONS = EntitySet(
     "connectedOrganization",
     {
@@ -60,7 +64,7 @@ ORGANIZATIONS = EntitySet(
             },
         ),
     },
-    expandable=frozenset({"internalSponsors", "externalSponsors"}),
+    expandable={"internalSponsors": lambda: SPONSORS, "externalSponsors": lambda: SPONSORS},
     searchable=("displayName", "description"),
 )
 

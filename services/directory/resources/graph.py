@@ -15,6 +15,7 @@ from uuid import UUID
 from pydantic import Field as Described
 from pydantic import field_validator
 
+from services.directory.graph import USERS
 from shared.contracts.resources import NO_ROLE, AppRole, SiteRole
 from shared.contracts.roles import RolePermission
 from shared.ids import derived_id
@@ -51,7 +52,7 @@ APPLICATIONS = EntitySet(
         "identifierUris": Many("state.identifier_uris"),
     },
     selectable=frozenset({"web", "deletedDateTime"}),
-    expandable=frozenset({"owners"}),
+    expandable={"owners": lambda: USERS},
     searchable=("displayName", "description"),
     id_path="state.registration_id",
 )
@@ -65,7 +66,7 @@ SERVICE_PRINCIPALS = EntitySet(
         "homepage": Field("state.homepage"),
     },
     selectable=frozenset({"appDisplayName", "servicePrincipalType", "servicePrincipalNames", "deletedDateTime"}),
-    expandable=frozenset({"owners", "appRoleAssignedTo"}),
+    expandable={"owners": lambda: USERS, "appRoleAssignedTo": lambda: APP_ROLE_ASSIGNMENTS},
     searchable=("displayName", "description"),
 )
 SITES = EntitySet(
@@ -82,7 +83,7 @@ SITES = EntitySet(
     searchable=("displayName",),
 )
 _AT = "state.roles"
-APP_ROLE_ASSIGNMENTS = EntitySet(
+APP_ROLE_ASSIGNMENTS: EntitySet = EntitySet(
     "appRoleAssignment",
     {
         "id": Field(f"{_AT}.id", GUID),
@@ -105,7 +106,7 @@ SITE_ASSIGNMENTS = EntitySet(
     selectable=frozenset({"principalDisplayName", "roleDisplayName"}),
     id_path=f"{_AT}.id",
 )
-ROLE_DEFINITIONS = EntitySet(
+ROLE_DEFINITIONS: EntitySet = EntitySet(
     "unifiedRoleDefinition",
     {
         "id": Field("_id", GUID),
@@ -115,7 +116,7 @@ ROLE_DEFINITIONS = EntitySet(
         "templateId": Field("state.template_id", GUID),
     },
     selectable=frozenset({"description", "resourceScopes", "rolePermissions", "version"}),
-    expandable=frozenset({"inheritsPermissionsFrom"}),
+    expandable={"inheritsPermissionsFrom": lambda: ROLE_DEFINITIONS},
     searchable=("displayName",),
 )
 ROLE_ASSIGNMENTS = EntitySet(
@@ -127,7 +128,7 @@ ROLE_ASSIGNMENTS = EntitySet(
         "directoryScopeId": Field(f"{_AT}.origin_id", STRING),
     },
     selectable=frozenset({"appScopeId", "condition", "principalOrganizationId"}),
-    expandable=frozenset({"principal", "roleDefinition"}),
+    expandable={"principal": lambda: USERS, "roleDefinition": lambda: ROLE_DEFINITIONS},
     id_path=f"{_AT}.id",
 )
 

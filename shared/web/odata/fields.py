@@ -72,7 +72,8 @@ class EntitySet:
     are answered unless `$select` says, if not all. `also`: whether a name beyond these may be selected, such as
     one that the tenant made up.
     `expandable`: relations that `$expand` takes, each with what it leads to, called when it is asked, for two types may
-    lead to each other; what is nested is read against that. As a plain set of names: nested names are not checked.
+    lead to each other; what is nested is read against that. As a plain set of names: what
+    is nested is read against `related`, as far as that knows the relation.
     `levelled`: relations that lead on to the same type, such as a manager's manager, and take `$levels`.
     `order`: how it is sorted unless the caller says; the id always breaks ties. `searchable`: what `$search` looks
     through if it names no property. What is not listed cannot be asked.

@@ -14,6 +14,7 @@ from shared.web.errors import ExpiredPageToken, UnsupportedQuery
 from shared.web.odata.fields import EntitySet, Field, find
 from shared.web.odata.mongo import MongoFilter, both, mongo_filter
 from shared.web.odata.parse import parse_filter
+from shared.web.odata.related import related
 from shared.web.odata.search import search_filter
 
 OPTIONS = frozenset({"filter", "select", "orderby", "top", "skip", "skiptoken", "count", "search", "expand"})
@@ -257,7 +258,8 @@ def _target(name: str, entities: EntitySet | None) -> tuple[str, EntitySet | Non
         return name, None
     if (known := entities.target_of(name)) is None:
         raise _unknown(name, entities, "a relation that can be expanded")
-    return known
+    relation, target = known
+    return relation, target or related(entities.type_name, relation)
 
 
 def _relation(name: str, options: str, entities: EntitySet | None, target: EntitySet | None, depth: int) -> Expand:
