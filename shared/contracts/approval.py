@@ -43,7 +43,7 @@ class StartApproval(Contract):
 
     type: Literal["StartApproval"] = "StartApproval"
     person_id: str
-    requestor_id: str | None
+    requestor_id: str | None = None
     package_id: str
     policy_id: str
     stages: tuple[ApprovalStageSettings, ...]
@@ -85,7 +85,7 @@ class ApprovalState(Contract):
 
     id: str
     person_id: str
-    requestor_id: str | None
+    requestor_id: str | None = None
     package_id: str
     policy_id: str
     stages: tuple[StageState, ...]

@@ -238,7 +238,7 @@ class ChangeAssignment(Contract):
 
     type: Literal["ChangeAssignment"] = "ChangeAssignment"
     assignment_id: str
-    ends_at: datetime | None = Field(description="UTC, exclusive. None: until taken away.")
+    ends_at: datetime | None = Field(None, description="UTC, exclusive. None: until taken away.")
 
 
 class EndAssignment(Contract):

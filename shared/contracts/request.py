@@ -49,7 +49,9 @@ class RequestState(Contract):
     type: RequestType
     status: RequestStatus
     person_id: str = Field(description="Whose access it is about.")
-    requestor_id: str | None = Field(description="Who asked; None: an administrator who is nobody in the directory.")
+    requestor_id: str | None = Field(
+        None, description="Who asked; None: an administrator who is nobody in the directory, or the service itself."
+    )
     package_id: str
     policy_id: str
     policy_version: int = Field(description="It is decided under the policy as it was in this version.")
