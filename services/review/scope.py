@@ -75,9 +75,9 @@ def read_scope(scope: Mapping[str, Any], enumeration: Mapping[str, Any] | None =
             raise NotUnderstood(f"There is no scope of the type '{other}'.")
 
 
-def resolved(scope: Mapping[str, Any], resource: ReviewedResource, all_groups: bool) -> dict[str, Any]:
+def resolved(scope: Mapping[str, Any], resource: ReviewedResource) -> dict[str, Any]:
     """The scope as an instance over this resource shows it: a relative query names the group."""
-    if not all_groups or "query" not in scope:
+    if not str(scope.get("query") or "").startswith("./"):
         return dict(scope)
     return {**scope, "query": f"/v1.0/groups/{resource.id}/{str(scope['query']).removeprefix('./')}"}
 

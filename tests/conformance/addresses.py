@@ -55,6 +55,11 @@ COLLECTIONS: dict[str, str] = {
     "roleassignments": "unifiedRoleAssignment",
     "roledefinitions": "unifiedRoleDefinition",
     "deleteditems": "directoryObject",
+    "definitions": "accessReviewScheduleDefinition",
+    "instances": "accessReviewInstance",
+    "decisions": "accessReviewInstanceDecisionItem",
+    "contactedreviewers": "accessReviewReviewer",
+    "historydefinitions": "accessReviewHistoryDefinition",
 }
 
 _KEYED = re.compile(r"(?P<name>\w+)\('?(?P<key>[^'=]+)'?\)")

@@ -11,12 +11,14 @@ import itertools
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 
 EM = "/v1.0/identityGovernance/entitlementManagement"
+AR = "/v1.0/identityGovernance/accessReviews"
 PATIENCE_S = 20.0
 
 Body = dict[str, Any]
@@ -317,6 +319,47 @@ class Makes:
         mail = f"{fresh('guest').replace(' ', '.')}@{domain}"
         await self.asks.call("PATCH", f"/v1.0/users/{person}", {"mail": mail, "userType": "Guest"})
         return await self.organization({}, domain)
+
+    # Access reviews
+
+    async def review(self, of_memberships: bool) -> str:
+        """Of a group with a guest, whom the administrator reviews, every week. In progress.
+
+        `of_memberships`: by a scope of principals and resources."""
+        group = await self.group({})
+        guest = await self.user({"userType": "Guest"})
+        await self.refer(f"/v1.0/groups/{group}/members", f"/v1.0/directoryObjects/{guest}")
+        query = {"@odata.type": "#microsoft.graph.accessReviewQueryScope", "queryType": "MicrosoftGraph"}
+        weekly = {
+            "pattern": {"type": "weekly", "interval": 1},
+            "range": {"type": "noEnd", "startDate": datetime.now(UTC).date().isoformat()},
+        }
+        scope: Body = {**query, "query": "./transitiveMembers/microsoft.graph.user"}
+        if of_memberships:
+            scope = {
+                "@odata.type": "#microsoft.graph.principalResourceMembershipsScope",
+                "principalScopes": [{**query, "query": "/users"}],
+                "resourceScopes": [{**query, "query": f"/groups/{group}"}],
+            }
+        body = {
+            "displayName": fresh("review"),
+            "scope": scope,
+            "instanceEnumerationScope": {**query, "query": f"/groups/{group}"},
+            "reviewers": [{"query": f"/users/{self.asks.admin}", "queryType": "MicrosoftGraph"}],
+            "settings": {"instanceDurationInDays": 3, "recurrence": weekly},
+        }
+        id = str((await self._post(f"{AR}/definitions", body))["id"])
+        await self.run_of(id, "InProgress")
+        return id
+
+    async def run_of(self, definition: str, status: str) -> str:
+        """Its instance, once it is so."""
+
+        async def there() -> Any:
+            runs = (await self.asks.call("GET", f"{AR}/definitions/{definition}/instances"))["value"]
+            return runs[0]["id"] if runs and runs[0]["status"] == status else None
+
+        return str(await self.asks.until(f"an instance is {status}", there))
 
     async def role_assignment(self, provider: str, definition: str, principal: str, scope: Body) -> str:
         body = {"roleDefinitionId": definition, "principalId": principal, **scope}

@@ -11,7 +11,7 @@ from typing import Any
 from shared.web.graph_model import ODATA_TYPE
 from tests.conformance.addresses import ARGUMENT, Address, Step, is_placeholder, read_address
 from tests.conformance.examples import Example
-from tests.conformance.making import EM, FIXED, Asks, Like, Makes, NotMade
+from tests.conformance.making import AR, EM, FIXED, Asks, Like, Makes, NotMade
 from tests.conformance.references import (
     IDS,
     IN_FILTER,
@@ -64,6 +64,8 @@ class Scene:
         """Package -> its catalog."""
         self._person_of: dict[str, str] = {}
         """Assignment -> who holds it."""
+        self._definition_of: dict[str, str] = {}
+        """Instance of a review -> its definition."""
         self._holds: set[tuple[str, str]] = set()
         self._with_role: set[str] = set()
         self._by: str | None = None
@@ -240,6 +242,10 @@ class Scene:
                 return await makes.organization(like)
             case "accessPackageSubject":
                 return await self._person(like)
+            case "accessReviewScheduleDefinition":
+                written = self.example.body.get("scope") if isinstance(self.example.body, dict) else None
+                kind = str(written.get("@odata.type")) if isinstance(written, dict) else ""
+                return await makes.review(kind.endswith("principalResourceMembershipsScope"))
             case "accessPackageResourceRequest":
                 await makes.resource(await self.the("accessPackageCatalog"), await makes.group({}), "AadGroup")
                 return ""
@@ -497,6 +503,17 @@ class Scene:
                 other = await makes.open_stage(subject)
             case "getapplicablepolicyrequirements":
                 other = await makes.policy({}, subject)
+            case "instances" if type == "accessReviewScheduleDefinition":
+                other = await makes.run_of(subject, "InProgress")
+                self._definition_of[other] = subject
+                if self.address.last.name.lower() == "applydecisions":  # of what is completed
+                    await self.asks.call("POST", f"{AR}/definitions/{subject}/instances/{other}/stop")
+                    await makes.run_of(subject, "Completed")
+            case "decisions" if type == "accessReviewInstance":
+                at = f"{AR}/definitions/{self._definition_of[subject]}/instances/{subject}/decisions"
+                other = str((await self.asks.call("GET", at))["value"][0]["id"])
+            case "contactedreviewers" | "filterbycurrentuser(on='reviewer')" if type.startswith("accessReview"):
+                other = subject  # whoever replays reviews all that is made here
             case _:
                 raise NotMade(f"no builder puts anything into {relation} of {type}")
         return other

@@ -148,7 +148,7 @@ def date_has_come(definition: Definition | None, _due: Due, at: At) -> Decision[
                 definition=state,
                 number=beginning.number,
                 resource=one,
-                scope=resolved(state.scope, one, scope.every_group),
+                scope=resolved(state.scope, one),
                 guests_only=scope.guests_only,
                 inactive_for=scope.inactive_for,
                 starts_at=beginning.starts_at,
