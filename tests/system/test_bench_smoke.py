@@ -12,6 +12,7 @@ from deploy.embedded import Servers
 from shared.rules import facets
 from tests.bench.figures import NAMES, measure, table
 from tests.bench.ground import SMALLEST, Ground
+from tests.bench.moving import CLIENTS
 from tests.bench.rules import NOW, facts, rulebook
 
 pytestmark = pytest.mark.timeout(600)
@@ -27,9 +28,17 @@ def test_the_figures_have_the_agreed_shape(found: dict[str, Any]) -> None:
         "pipeline": {"ratio", "per_s", "bare_per_s"},
         "rules": {"ratio"},
         "latency": {"quiet_p50_ms", "p50_ms", "p95_ms", "p99_ms", "urgent_p99_ms"},
+        "approvals": {"per_s", "p50_ms", "p99_ms", "bare_per_s", "ratio"},
+        "list": {"p50_ms", "p99_ms", "bare_p50_ms", "ratio"},
+        "known": {"p50_ms", "p99_ms", "bare_p50_ms", "ratio"},
+        "role_added": {"members_per_s", "bare_per_s", "ratio"},
     }
     for part, names in agreed.items():
         assert all(found[part][name] > 0 for name in names)
+    moved = found["http_move"]
+    assert moved.keys() == {f"at_{rules}_rules_by_{clients}" for rules in SMALLEST.move_rules for clients in CLIENTS}
+    for one in moved.values():
+        assert all(one[name] > 0 for name in ("per_s", "p50_ms", "p99_ms", "bare_per_s", "ratio"))
     assert found["memory_mb"] > 0
     assert found["start_s"] > 0
 
