@@ -281,8 +281,8 @@ class ReviewersAsked(Transition):
     reviewers: tuple[str, ...]
 
 
-class StageStarted(Transition):
-    type: Literal["StageStarted"] = "StageStarted"
+class ReviewStageStarted(Transition):
+    type: Literal["ReviewStageStarted"] = "ReviewStageStarted"
     stage_id: str
     number: int
 
@@ -340,7 +340,7 @@ InstanceTransition = Annotated[
     InstanceCreated
     | InstanceStarted
     | ReviewersAsked
-    | StageStarted
+    | ReviewStageStarted
     | StageEnded
     | ReviewersChanged
     | DecisionsReset

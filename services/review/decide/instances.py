@@ -32,9 +32,9 @@ from shared.contracts.review import (
     ReviewersAsked,
     ReviewersChanged,
     ReviewerScope,
+    ReviewStageStarted,
     ReviewStatus,
     StageEnded,
-    StageStarted,
     StartInstance,
 )
 from shared.contracts.roster import (
@@ -188,7 +188,7 @@ def _open_stage(instance: Instance, at: At, said: Said) -> Instance:
     begins = instance.starts_at if instance.current == 0 else at.now
     ends_at = instance.ends_at if last else begins + timedelta(days=stage.settings.duration_in_days)
     opened = stage.having(status=ReviewStatus.IN_PROGRESS, starts_at=at.now, ends_at=ends_at)
-    said.append(StageStarted(stage_id=stage.id, number=number))
+    said.append(ReviewStageStarted(stage_id=stage.id, number=number))
     return instance.with_stage(instance.current, opened).having(
         moving=False, after=None, asking=Asking(occasion="start"), looks_at=at.now
     )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 
 import jsonschema
@@ -10,7 +13,9 @@ import pytest
 
 from deploy.docs import documents
 from deploy.docs.examples import example
+from shared import contracts
 from shared.contracts import topics
+from shared.contracts.base import Contract
 from shared.contracts.topics import Topic
 
 REF = {
@@ -110,3 +115,15 @@ def test_every_example_is_taken_by_its_contract_and_fits_its_schema(topic: Topic
 
 def test_the_committed_documents_are_current() -> None:
     assert [file.name for file in documents.stale()] == [], "run `tenure docs` and commit what it writes"
+
+
+def test_no_two_contracts_have_one_name() -> None:
+    """A schema goes by its class's name, and the trail says it: of two, one would stand for the other."""
+    modules = [import_module(f"shared.contracts.{one.name}") for one in iter_modules(contracts.__path__)]
+    named = Counter(
+        one.__name__
+        for module in modules
+        for one in vars(module).values()
+        if isinstance(one, type) and issubclass(one, Contract) and one.__module__ == module.__name__
+    )
+    assert [name for name, times in named.items() if times > 1] == []
