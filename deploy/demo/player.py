@@ -25,7 +25,7 @@ REQUESTS = f"{EM}/assignmentRequests"
 APPROVALS = f"{EM}/accessPackageAssignmentApprovals"
 CLOCK = "/v1.0/tenure/clock"
 AT_ONCE = 8
-PATIENCE_S = 60.0
+PATIENCE_S = 90.0
 LOOK_EVERY_S = 0.1
 _OPEN = {"submitted", "pendingApproval"}
 
@@ -98,13 +98,10 @@ class Player:
                     body = {"assignment": {"id": await self._assignment(wish, asked)}}
                     asked.later[act.what.value] = await self._ask(wish, act, body)
             case What.CANCEL:
-                assert asked.add is not None
-                if (await self._request(asked.add, act.by))["state"] in _OPEN:
+                if (await self._request(_made(asked.add), act.by))["state"] in _OPEN:
                     await self._send("POST", f"{REQUESTS}/{asked.add}/cancel", act.by)
             case What.APPROVE | What.DENY:
-                request = asked.later.get(What.EXTEND.value) or asked.add
-                assert request is not None
-                await self._decide(request, act, decided)
+                await self._decide(_made(asked.later.get(What.EXTEND.value) or asked.add), act, decided)
 
     async def _wanted(self, wish: Wish, act: Act) -> dict[str, Any]:
         """The request of somebody who has read what is wanted of them."""
@@ -130,8 +127,14 @@ class Player:
     async def _ask(self, wish: Wish, act: Act, body: dict[str, Any]) -> str:
         # Under a key of its own, so that it is one request even if the answer is lost.
         key = derived_id("demo", wish.person, wish.package, act.what.value)
-        said = await self._send("POST", REQUESTS, act.by, {"requestType": act.what.value, **body}, key)
-        return str(said["id"])
+        asking = {"requestType": act.what.value, **body}
+
+        async def taken() -> httpx.Response | None:
+            answer = await self._answer("POST", REQUESTS, act.by, asking, key)
+            return None if answer.status_code == 409 and "IdempotencyKeyInUse" in answer.text else answer
+
+        # A run that was killed while it answered keeps the key for a minute.
+        return str(_told(await self._until(taken, "the first request under this key is answered"))["id"])
 
     async def _in_vain(self, wish: Wish, act: Act, asked: Asked) -> None:
         if asked.add is not None:
@@ -143,10 +146,10 @@ class Player:
 
     async def _assignment(self, wish: Wish, asked: Asked) -> str:
         """The one that their request has led to."""
-        assert asked.add is not None
+        request = _made(asked.add)
 
         async def there() -> str | None:
-            said = await self._request(asked.add or "", wish.person)
+            said = await self._request(request, wish.person)
             return said["assignment"]["id"] if said["state"] == "delivered" else None
 
         return str(await self._until(there, "the first request is delivered"))
@@ -197,6 +200,13 @@ class Player:
     ) -> httpx.Response:
         # Harmless twice: asks have a key, a decision said again is the same one, the clock is put to a moment.
         return await answered(lambda: self.client.request(method, path, json=body, headers=headers, **options), path)
+
+
+def _made(request: str | None) -> str:
+    """Raises NotAsWritten if nobody has asked."""
+    if request is None:
+        raise NotAsWritten("nobody has asked")
+    return request
 
 
 def _told(answer: httpx.Response) -> Any:
