@@ -143,6 +143,7 @@ _REFUSED: dict[str, type[GraphError]] = {
     "fixed": BadRequest,
     "dynamicGroup": BadRequest,
     "tooMany": BadRequest,
+    "exists": BadRequest,
     STALE.code: PreconditionFailed,
 }
 

@@ -128,6 +128,12 @@ def _comes_back(before: MembershipState, at: Circumstances[Groups]) -> Refusal |
     return None
 
 
+THERE = Refusal(
+    code="exists",
+    message="One or more added object references already exist for the following modified properties: 'members'.",
+)
+
+
 def by_hand(state: Memberships | None, asked: SetByHand, at: Circumstances[Groups]) -> Decision[Memberships]:
     """Somebody adds or removes a member; what was added so, Tenure's bookkeeping leaves alone."""
     if asked.member and asked.group_id not in at.context.there:
@@ -137,7 +143,7 @@ def by_hand(state: Memberships | None, asked: SetByHand, at: Circumstances[Group
     person = state or Memberships(asked.person_id)
     before = person.by_group.get(asked.group_id) or _no_member(asked.group_id)
     if before.member == asked.member and before.by_hand == asked.member:
-        return Decision(state)
+        return Decision(state, refusal=THERE if asked.member else None)
     after = before.model_copy(
         update={
             "member": asked.member,

@@ -183,6 +183,8 @@ async def test_groups_and_members(world: World) -> None:
     assert (await world.http.post("/v1.0/groups", **other)).status_code == 409
     reference = {"@odata.id": f"https://graph.example/v1.0/directoryObjects/{ana}"}
     assert (await world.http.post(f"{path}/members/$ref", json=reference)).status_code == 204
+    twice = await world.http.post(f"{path}/members/$ref", json=reference)
+    assert (twice.status_code, twice.json()["error"]["code"]) == (400, "Request_BadRequest")
     assert (await world.http.post(f"{path}/owners/$ref", json=reference)).status_code == 204
 
     cause = Cause(id="c", correlation="c", actor="system:provisioning", lane=Lane.ORDINARY)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from services.approval.api import _may_see, _stage_said
+from services.approval.api import _concerns, _stage_said
 from services.approval.decide.approvers import Directory, Person
 from services.approval.decide.stages import Judge, date_has_come, judge, obey
 from services.approval.model import Approval
@@ -148,7 +148,7 @@ def test_a_justification_can_be_asked_for_and_is_seen_by_the_other_approvers_and
     assert decided is not None
     for who, sees in (("tom", True), ("ana", True), ("boss", False)):
         caller = Caller(actor=f"person:{who}", person_id=who)
-        assert _may_see(decided, caller) is sees
+        assert _concerns(decided, who) is sees
         said = _stage_said(decided.stages[0], caller, {"tim": {"name": "Tim"}})
         assert (said["justification"], said["reviewResult"]) == ("Not your team.", "Denied")
         assert said["reviewedBy"] == {"id": "tim", "displayName": "Tim"}

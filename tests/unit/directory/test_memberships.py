@@ -123,7 +123,8 @@ def test_a_group_that_is_not_there_is_refused_and_may_be_asked_for_again() -> No
 
 def test_by_hand_twice_is_once() -> None:
     before, _ = after(ADD)
-    assert by_hand(before, ADD, AT).state is before
+    again = by_hand(before, ADD, AT)
+    assert (again.state is before, again.refusal and again.refusal.code) == (True, "exists")
     state, decision = after(ADD, REMOVE)
     assert (sales(state).member, types(decision)) == (False, ["MemberRemoved"])
     refusal = by_hand(None, SetByHand("gone", "ana", True), AT).refusal
