@@ -25,7 +25,9 @@ def main(arguments: list[str] | None = None) -> int:
     asked = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     asked.add_argument("--only", default="", metavar="NAME,…", help=f"of {', '.join(NAMES)}")
     asked.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
-    asked.add_argument("--profile", action="store_true", help="show what the services' own threads do in `pipeline`")
+    asked.add_argument(
+        "--profile", action="store_true", help="show what the services' own threads do in `pipeline`, `review`"
+    )
     asked.add_argument("--times", type=float, default=1.0, metavar="N", help="N times as many people and changes")
     asked.add_argument("--smallest", action="store_true", help="a few of everything: says only whether it works")
     options = asked.parse_args(arguments)

@@ -19,12 +19,13 @@ from tests.bench.latency import groups_made, latency, settle
 from tests.bench.listing import listing
 from tests.bench.moving import http_move
 from tests.bench.pipeline import all_beside, pipeline
+from tests.bench.reviewing import review
 from tests.bench.roles import role_added
 from tests.bench.rules import rules
 from tests.bench.start import start
 
 NAMES = (
-    *("rules", "pipeline", "http_move", "approvals", "list"),
+    *("rules", "pipeline", "http_move", "approvals", "list", "review"),
     *("all", "memory", "latency", "known", "role_added", "start"),
 )
 WITH_ALL = frozenset({"all", "memory", "latency", "known", "role_added"})
@@ -38,6 +39,7 @@ TARGETS = {
     "latency.p99_ms": "< 500",
     "latency.urgent_p99_ms": "<= 2000",
     "known.p99_ms": "<= 1000",
+    "review.ratio": ">= 0.3",
     "memory_mb": "<= 300",
     "start_s": "<= 20",
 }
@@ -51,7 +53,7 @@ async def measure(ground: Ground, names: Collection[str] = NAMES) -> Figures:
         found["rules"] = await rules(ground)
     if "pipeline" in names:
         found["pipeline"] = await pipeline(ground)
-    for name, part in {"http_move": http_move, "approvals": approvals, "list": listing}.items():
+    for name, part in {"http_move": http_move, "approvals": approvals, "list": listing, "review": review}.items():
         if name in names:
             found[name] = await part(ground)
     if WITH_ALL.intersection(names):

@@ -71,10 +71,15 @@ class Sizes:
     lists: int = 300
     writes: int = 50
     """Of each kind, looked for in every service."""
+    reviewed: int = 100_000
+    beside_review: int = 2_000
+    beside_review_rate: int = 20
+    beside_review_s: float = 20.0
+    """Before the review begins; then on until it is applied."""
 
     def times(self, factor: float) -> Sizes:
         """As much of people and changes as `factor` says; rules, rate and the number of samples stay."""
-        much = ("people", "bare", "changes", "beside", "backlog", "listed")
+        much = ("people", "bare", "changes", "beside", "backlog", "listed", "reviewed")
         values: dict[str, Any] = {name: max(100, int(getattr(self, name) * factor)) for name in much}
         return replace(self, **values)
 
@@ -82,7 +87,7 @@ class Sizes:
 SMALLEST = Sizes(
     people=60, rules=24, bare=3000, changes=120, beside=60, rule_counts=(10, 40), decisions=40, quiet=3, rate=10,
     rate_s=0.5, backlog=300, leavers=3, move_rules=(10, 24), movers=16, moves=8, requests=4, listed=400, lists=3,
-    writes=2,
+    writes=2, reviewed=120, beside_review=60, beside_review_rate=10, beside_review_s=0.5,
 )  # fmt: skip
 
 

@@ -32,6 +32,7 @@ def test_the_figures_have_the_agreed_shape(found: dict[str, Any]) -> None:
         "list": {"p50_ms", "p99_ms", "bare_p50_ms", "ratio"},
         "known": {"p50_ms", "p99_ms", "bare_p50_ms", "ratio"},
         "role_added": {"members_per_s", "bare_per_s", "ratio"},
+        "review": {"ratio", "memory_mb", "latency_before_p99_ms", "latency_during_p99_ms"},
     }
     for part, names in agreed.items():
         assert all(found[part][name] > 0 for name in names)
