@@ -131,6 +131,13 @@ class Counter:
             raise NotFound("The resource was not found.")
         return load_item(found[0])
 
+    async def earlier_hidden(self, instance: Instance, admitted: Admission) -> bool:
+        """Whether who asks is a reviewer alone, who is not shown what was decided in earlier stages (REV-16)."""
+        if instance.definition.settings.decision_histories_for_reviewers_enabled:
+            return False
+        person = admitted.standing.caller.person_id
+        return person != instance.definition.created_by and not await admitted.reaches(None)
+
     async def names(
         self, request: Request, people: Sequence[str | None], instance: Instance | None = None
     ) -> graph.Names:
@@ -448,9 +455,10 @@ def _decisions(routes: APIRouter, counter: Counter) -> None:
         item = await counter.item(one, item_id)
         names = await counter.names(request, [item.person_id, item.decided_by], one)
         context = f"{CONTEXT}('{one.definition.id}')/instances('{one.id}')/decisions/$entity"
+        hidden = await counter.earlier_hidden(one, admitted)
         return {
             "@odata.context": context_url(request, context, shape.select),
-            **shape.selected(graph.item_said(item, one, names)),
+            **shape.selected(graph.item_said(item, one, names, earlier_hidden=hidden)),
         }
 
     @routes.patch(f"{RUN}/decisions/{{item_id}}", status_code=204)
@@ -631,7 +639,8 @@ def _decisions_of_stages(routes: APIRouter, counter: Counter) -> None:
         stage_of(one, stage_id)
         item = await counter.item(one, item_id)
         names = await counter.names(request, [item.person_id, item.decided_by], one)
-        return shape.selected(graph.item_said(item, one, names))
+        hidden = await counter.earlier_hidden(one, admitted)
+        return shape.selected(graph.item_said(item, one, names, earlier_hidden=hidden))
 
     @routes.patch(f"{at}/{{stage_id}}/decisions/{{item_id}}", status_code=204)
     async def decide(

@@ -30,7 +30,7 @@ def main() -> int:
     replaying.add_argument("--area", choices=(*AREAS, "all"), default="entitlement")
     replaying.add_argument("--only", help="only examples whose id contains this")
     listing = commands.add_parser("items", help="say which numbered features are covered, deviating, planned or open")
-    listing.add_argument("--area", choices=(*AREAS, "all"), default="entitlement")
+    listing.add_argument("--area", choices=(*AREAS, "all"), default="all")
     given = parser.parse_args()
     try:
         return print_items(console, given.area) if given.command == "items" else asyncio.run(_replay(given))

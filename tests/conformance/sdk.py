@@ -70,9 +70,10 @@ class Tenure:
         """Entitlement management, for whoever is named."""
         return self.client(person).identity_governance.entitlement_management
 
-    async def person(self, name: str) -> str:
+    async def person(self, name: str, user_type: str = "Member") -> str:
         body = User(
             account_enabled=True,
+            user_type=user_type,
             display_name=name,
             mail_nickname=name,
             user_principal_name=f"{name}.{uuid.uuid4().hex[:6]}@company.example",

@@ -1,0 +1,110 @@
+"""Bodies of reviews as Graph writes and reads them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from services.review import graph
+from services.review.decide import instances, items
+from services.review.model import Definition, Instance, Item
+from shared.contracts.base import Cause
+from shared.contracts.review import (
+    DefinitionState,
+    ReviewCommand,
+    ReviewedResource,
+    ReviewerScope,
+    StageSettings,
+    StartInstance,
+    Verdict,
+)
+from shared.contracts.roster import RosterEntry, RosterKind
+from shared.messaging.decision import Circumstances
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+CAUSE = Cause(id="c", correlation="c", actor="person:admin")
+GROUP, ANA, BEN, EVA = (f"{letter}0000000-0000-4000-8000-000000000000" for letter in "abcd")
+
+
+def definition(**settings: Any) -> DefinitionState:
+    scope = {"query": f"/groups/{GROUP}/transitiveMembers", "queryType": "MicrosoftGraph"}
+    said = {"displayName": "One", "scope": scope, "settings": {"instanceDurationInDays": 5, **settings}}
+    return graph.definition_of(graph.DefinitionIn.model_validate(said), "d", None, NOW)
+
+
+@pytest.mark.spec("REV-7")
+def test_what_is_not_said_is_off() -> None:
+    answered = graph.definition_said(Definition(state=definition(), cause=CAUSE), graph.Names())["settings"]
+
+    off = {name for name, value in answered.items() if value is False}
+    assert off == {
+        "mailNotificationsEnabled",
+        "reminderNotificationsEnabled",
+        "justificationRequiredOnApproval",
+        "defaultDecisionEnabled",
+        "autoApplyDecisionsEnabled",
+        "recommendationsEnabled",
+        "decisionHistoriesForReviewersEnabled",
+    }
+    assert (answered["defaultDecision"], answered["recurrence"]) == ("None", None)
+
+
+@pytest.fixture
+def instance() -> Instance:
+    """Two stages, the first in progress."""
+    both = (ReviewerScope(query=f"/users/{BEN}"), ReviewerScope(query=f"/users/{EVA}"))
+    stages = tuple(StageSettings(stage_id=id, duration_in_days=2, reviewers=both) for id in ("1", "2"))
+    order = StartInstance(
+        definition=definition().model_copy(update={"stages": stages, "staged": True}),
+        number=1,
+        resource=ReviewedResource(kind=RosterKind.GROUP, id=GROUP),
+        scope={},
+        starts_at=NOW,
+        ends_at=NOW + timedelta(days=4),
+    )
+    command = ReviewCommand(id="c", cause=CAUSE, instance_id="i", order=order)
+    begun = instances.obey(None, command, circumstances(instances.Look())).state
+    assert begun is not None
+    return begun
+
+
+@pytest.fixture
+def denied(instance: Instance) -> Item:
+    """Ana's item, which Ben has denied in the first stage."""
+    entry = RosterEntry(person_id=ANA, role="member")
+    entered = items.enter(None, items.Enter("item", "i", entry), circumstances(items.Look({"i": instance}))).state
+    assert entered is not None
+    recorded = items.Recorded(stage=0, decision=Verdict.DENY, by=BEN, at=NOW, justification="She has moved.")
+    return replace(
+        entered,
+        decision=Verdict.DENY,
+        justification="She has moved.",
+        decided_by=BEN,
+        decided_at=NOW,
+        decisions=(recorded,),
+    )
+
+
+def circumstances(look: Any) -> Circumstances[Any]:
+    return Circumstances(now=NOW, version=1, cause=CAUSE, context=look)
+
+
+@pytest.mark.spec("REV-11")
+def test_reviewers_of_a_stage_see_what_the_others_say_in_it(instance: Instance, denied: Item) -> None:
+    seen = graph.item_said(denied, instance, graph.Names(), earlier_hidden=True)
+
+    assert (seen["decision"], seen["justification"], seen["reviewedBy"]["id"]) == ("Deny", "She has moved.", BEN)
+
+
+@pytest.mark.spec("REV-16")
+def test_they_do_not_see_what_was_said_in_the_stage_before_unless_it_is_shown(instance: Instance, denied: Item) -> None:
+    later = instance.having(current=1)
+    hidden = graph.item_said(denied, later, graph.Names(), earlier_hidden=True)
+    shown = graph.item_said(denied, later, graph.Names())
+
+    assert (hidden["decision"], hidden["justification"], hidden["reviewedBy"]) == ("NotReviewed", "", graph.NOBODY)
+    assert hidden["reviewedDateTime"] is None
+    assert (shown["decision"], shown["justification"], shown["reviewedBy"]["id"]) == ("Deny", "She has moved.", BEN)
