@@ -71,6 +71,7 @@ from shared.contracts.directory import (
     SetMemberships,
     SourceIdentity,
 )
+from shared.contracts.extensions import ExtensionFact, ExtensionState
 from shared.contracts.hr import ChangeKind, HrChange, HrRejection
 from shared.contracts.notification import Notification, Recipient
 from shared.contracts.organizations import (
@@ -163,6 +164,7 @@ RESOURCE = derived_id("example", "resource")
 PRINCIPAL = derived_id("example", "service-principal")
 SITE = derived_id("example", "site")
 POPULATION = derived_id("example", "population")
+EXTENSION = derived_id("example", "extension")
 OWNERSHIP = derived_id("example", "role-assignment")
 ASSIGNMENT = derived_id("example", "assignment")
 REQUEST = derived_id("example", "request")
@@ -660,6 +662,27 @@ _EXAMPLES: dict[str, Callable[[Topic], Outgoing]] = {
                 display_name="Sales in Berlin",
                 rule='(user.department -eq "Sales") -and (user.city -eq "Berlin")',
                 managed_by="catalog.yaml",
+                created_at=AT,
+                modified_at=AT,
+            ),
+        ),
+    ),
+    topics.EXTENSION_FACTS.name: _sent(
+        EXTENSION,
+        ExtensionFact(
+            id=f"extension:{EXTENSION}:1",
+            cause=ASKED,
+            subject=EXTENSION,
+            version=1,
+            at=AT,
+            transitions=(Created(),),
+            state=ExtensionState(
+                id=EXTENSION,
+                catalog_id=CATALOG,
+                kind="request",
+                display_name="Tell the service desk",
+                address="https://logic.example/workflows/desk",
+                callback_within=timedelta(hours=1),
                 created_at=AT,
                 modified_at=AT,
             ),

@@ -118,8 +118,14 @@ class Acts:
             for name, value in message.values.items()
             if name == "population_id" and value
         }
+        named = {
+            one.extension_id
+            for message in messages
+            if isinstance(message, Change)
+            for one in message.values.get("extensions", ())
+        }
         lives = await self.shelves.parents_of([*items, *(state for state in states.values() if state)])
-        return Surroundings(parents={**lives, **await self.shelves.populations.lives(parents)})
+        return Surroundings(parents={**lives, **await self.shelves.lives(parents | named)})
 
     async def _look_again(self, _context: Surroundings, states: Mapping[str, Kept | None]) -> Collection[str]:
         living = [state for state in states.values() if state and state.life is not Life.DELETED]

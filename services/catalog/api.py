@@ -10,7 +10,7 @@ from typing import Annotated, Any, NoReturn
 from fastapi import APIRouter, Depends, Header, Request, Response
 from starlette.responses import JSONResponse
 
-from services.catalog import graph
+from services.catalog import extensions, graph
 from services.catalog.acts import Acts
 from services.catalog.attributes import attributes_of
 from services.catalog.bulk import ApplyIn, apply_changes
@@ -196,6 +196,23 @@ class Edge:
         if not admitted.standing.everywhere:
             await admitted.at(await self.shelves.catalog_of_package(id))
 
+    async def may_name_extensions(self, policy: Policy) -> None:
+        """Raises BadRequest unless the extensions that it names are of its package's catalog (EXT-1), and of the type
+        that is called at their stages (EXT-2)."""
+        if not policy.extensions:
+            return
+        catalog = await self.shelves.catalog_of_package(policy.package_id)
+        there = await self.shelves.names_of(policy.named, self.shelves.extensions)
+        for number, one in enumerate(policy.extensions):
+            at = f"customExtensionStageSettings/{number}"
+            found = there.get(one.extension_id)
+            if found is None or found.item.catalog_id != catalog:
+                text = "The custom extension is not in the package's catalog."
+                raise BadRequest(text, target=f"{at}/customExtension/id")
+            if found.item.kind != extensions.kind_for(one.stage):
+                text = f"{one.stage.value} takes a {extensions.TYPES[extensions.kind_for(one.stage)]}."
+                raise BadRequest(text, target=f"{at}/stage")
+
     async def power_over(self, places: Iterable[Place], admitted: Admission) -> None:
         """Raises BadRequest unless the caller may have these resources handed out."""
         for system, id in places:
@@ -213,6 +230,9 @@ class Edge:
         if "accessPackages" in names:
             packages = await self.shelves.packages.find({"state.catalog_id": {"$in": ids}, **LIVING})
             _put(said, "accessPackages", ((one.item.catalog_id, graph.package_said(one)) for one in packages))
+        if "customWorkflowExtensions" in names:
+            kept = await self.shelves.extensions.find({"state.catalog_id": {"$in": ids}, **LIVING})
+            _put(said, "customWorkflowExtensions", ((one.item.catalog_id, graph.extension_said(one)) for one in kept))
         if "resources" in names:
             resources = await self.shelves.resources.find({"state.catalog_id": {"$in": ids}, **LIVING})
             _put(said, "resources", ((one.item.catalog_id, graph.resource_said(one)) for one in resources))
@@ -259,7 +279,8 @@ class Edge:
     async def policies_said(self, found: Sequence[Versioned[Any]], expand: tuple[Expand, ...]) -> list[Rendered]:
         said = [graph.policy_said(one) for one in found]
         names = {one.name for one in expand}
-        if names:
+        await self._extensions_said(said, expand)
+        if names & {"accessPackage", "catalog"}:
             packages = await self.shelves.names_of({one.item.package_id for one in found}, self.shelves.packages)
             ids = {one.item.catalog_id for one in packages.values()} if "catalog" in names else set()
             catalogs = await self.shelves.names_of(ids, self.shelves.catalogs)
@@ -271,6 +292,17 @@ class Edge:
                     catalog = catalogs.get(package.item.catalog_id) if package else None
                     body["catalog"] = graph.catalog_said(catalog) if catalog else None
         return said
+
+    async def _extensions_said(self, policies: Sequence[Rendered], expand: tuple[Expand, ...]) -> None:
+        """The extensions that policies name in full, where that is asked."""
+        inner = {deep.name for one in expand if one.name == "customExtensionStageSettings" for deep in one.expand}
+        if "customExtension" not in inner:
+            return
+        settings = [one for body in policies for one in body["customExtensionStageSettings"]]
+        there = await self.shelves.names_of({one["customExtension"]["id"] for one in settings}, self.shelves.extensions)
+        for one in settings:
+            found = there.get(one["customExtension"]["id"])
+            one["customExtension"] = graph.extension_said(found) if found else None
 
     async def resources_said(self, found: Sequence[Versioned[Any]], expand: tuple[Expand, ...]) -> list[Rendered]:
         names = frozenset(one.name for one in expand)
@@ -312,7 +344,8 @@ def routes_of(edge: Edge, guard: Guard) -> APIRouter:
     return routes
 
 
-def _created(request: Request, body: Rendered, version: int, context: str) -> Response:
+def created(request: Request, body: Rendered, version: int, context: str) -> Response:
+    """201 with what was made."""
     said = {"@odata.context": context_url(request, f"{context}/$entity"), **body}
     return JSONResponse(said, 201, {"ETag": etag(version)})
 
@@ -338,7 +371,7 @@ def _catalog_routes(routes: APIRouter, edge: Edge) -> None:
             item = item.model_copy(update={"first_owner": person})
         found = await edge.create(request, shelf, item)
         await edge.acts.make_first_owner(found.item.public(), cause_of(request))
-        return _created(request, graph.catalog_said(found), found.version, "accessPackageCatalogs")
+        return created(request, graph.catalog_said(found), found.version, "accessPackageCatalogs")
 
     @routes.get(f"{EM}/catalogs/{{id}}")
     async def catalog(request: Request, id: str, admitted: Admitted) -> Response:
@@ -378,7 +411,7 @@ def _package_routes(routes: APIRouter, edge: Edge) -> None:
         item = graph.package_of(body, new_id(request, key), now())
         await admitted.at(item.catalog_id)
         found = await edge.create(request, shelf, item)
-        return _created(request, graph.package_said(found), found.version, "accessPackages")
+        return created(request, graph.package_said(found), found.version, "accessPackages")
 
     @routes.get(f"{EM}/accessPackages/{{id}}")
     async def package(request: Request, id: str, admitted: Admitted) -> Response:
@@ -507,8 +540,9 @@ def _policy_routes(routes: APIRouter, edge: Edge) -> None:
         item = graph.policy_of(body, new_id(request, key), now())
         await edge.in_package(item.package_id, admitted)
         await may_write(admitted, item)
+        await edge.may_name_extensions(item)
         found = await edge.create(request, shelf, item)
-        return _created(request, graph.policy_said(found), found.version, "assignmentPolicies")
+        return created(request, graph.policy_said(found), found.version, "assignmentPolicies")
 
     @routes.get(f"{EM}/assignmentPolicies/{{id}}")
     async def policy(request: Request, id: str, admitted: Admitted) -> Response:
@@ -523,6 +557,7 @@ def _policy_routes(routes: APIRouter, edge: Edge) -> None:
         await may_write(admitted, before, new)
         if new.package_id != before.package_id:
             raise BadRequest("A policy stays with its package.", target="accessPackage/id")
+        await edge.may_name_extensions(new)
         values = {name: value for name, value in new.content().items() if name not in {"managed_by", "package_id"}}
         await edge.change(request, shelf, Change(id, values, version_of(if_match)))
         return await edge.one(request, await edge.there(shelf, id), edge.policies_said, graph.POLICIES)
@@ -646,7 +681,7 @@ def _population_routes(routes: APIRouter, edge: Edge) -> None:
     @routes.post(base, status_code=201)
     async def create(request: Request, body: graph.PopulationIn, key: IdempotencyKey = None) -> Response:
         found = await edge.create(request, shelf, graph.population_of(body, new_id(request, key), now()))
-        return _created(request, graph.population_said(found), found.version, "populations")
+        return created(request, graph.population_said(found), found.version, "populations")
 
     @routes.get(f"{base}/{{id}}")
     async def population(request: Request, id: str) -> Response:

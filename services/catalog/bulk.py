@@ -26,7 +26,7 @@ from shared.contracts.catalog import Life, ResourceRole
 from shared.messaging.loop import Outcome, Work
 from shared.messaging.service import said_briefly
 from shared.security.authority import Standing
-from shared.web.errors import GraphError
+from shared.web.errors import BadRequest, GraphError
 
 DELETION_WAIT_S = 5.0
 """How long one request waits for assignment's answers; the caller asks again for what is left."""
@@ -156,6 +156,11 @@ def _thing(kind: Kind, body: dict[str, Any], id: str, now: Any) -> Kept:
         case "catalog":
             return graph.catalog_of(graph.CatalogIn.model_validate(body), id, now)
         case "policy":
+            if body.get("customExtensionStageSettings"):
+                raise BadRequest(
+                    "Custom extensions are set over the API: a file leaves those of a policy as they are.",
+                    target="customExtensionStageSettings",
+                )
             return graph.policy_of(graph.PolicyIn.model_validate(body), id, now)
         case "package":
             read = PackageBody.model_validate(body)
@@ -173,7 +178,7 @@ def _thing(kind: Kind, body: dict[str, Any], id: str, now: Any) -> Kept:
 
 def _change(item: _Item) -> Change:
     assert item.kept is not None
-    fixed = {"catalog_id", "package_id", "is_built_in"}
+    fixed = {"catalog_id", "package_id", "is_built_in", "extensions"}
     values = {name: value for name, value in item.kept.content().items() if name not in fixed}
     return Change(item.id, values, item.change.version)
 

@@ -83,7 +83,7 @@ def create(state: K | None, message: Create[K], at: At) -> Decision[K]:
         return _no(state, "idempotencyKeyReused", f"Something else was made under the id {new.id}.")
     if at.clashes:
         return _no(state, "duplicate", _taken(new))
-    if refusal := _parents_missing(new.parents, at):
+    if refusal := _parents_missing((*new.parents, *new.named), at):
         return Decision(state, refusal=refusal)
     return Decision(new, (Created(),))
 
@@ -108,7 +108,8 @@ def change(state: K | None, message: Change, at: At) -> Decision[K]:
     new = state.model_copy(update={**values, "modified_at": at.now})
     if at.clashes:
         return _no(state, "duplicate", _taken(new))
-    if refusal := _parents_missing([one for one in new.parents if one not in state.parents], at):
+    before = (*state.parents, *state.named)
+    if refusal := _parents_missing([one for one in (*new.parents, *new.named) if one not in before], at):
         return Decision(state, refusal=refusal)
     return Decision(new, (Changed(properties=changed),))
 

@@ -1,8 +1,8 @@
 """Where Graph's JSON meets the aggregates: bodies read into things and changes, and things written as bodies.
 
-What a policy says of those who ask is in `asking`. What is not honoured yet (custom extensions) is refused and not
-ignored: a policy that looks stricter than it is would be worse than none; `reviewSettings` are kept for the reviews to
-come. Source: reference/graph-api-operations.md 2.1, 2.2, 2.6, 2.7.
+What a policy says of those who ask is in `asking`; of custom extensions, in `extensions`: they are kept and said back,
+with a note that nothing calls them yet. `reviewSettings` are kept for the reviews to come.
+Source: reference/graph-api-operations.md 2.1, 2.2, 2.6, 2.7.
 """
 
 from __future__ import annotations
@@ -14,10 +14,20 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from services.catalog import asking
+from services.catalog import asking, extensions
 from services.catalog.attributes import attribute_said
 from services.catalog.bodies import Body, checked_rule, duration_of
-from services.catalog.model import GENERAL, Catalog, Kept, OriginSystem, Package, Policy, Population, Resource
+from services.catalog.model import (
+    GENERAL,
+    Catalog,
+    Extension,
+    Kept,
+    OriginSystem,
+    Package,
+    Policy,
+    Population,
+    Resource,
+)
 from services.catalog.store import Versioned
 from shared import durations
 from shared.contracts.catalog import Life, ResourceRole
@@ -61,7 +71,7 @@ def _entities(
 
 CATALOGS = _entities(
     "accessPackageCatalog",
-    ["accessPackages", "resources"],
+    ["accessPackages", "customWorkflowExtensions", "resources"],
     ["catalogType"],
     state=Asked("state.state", Enumeration(("published", "unpublished"))),
     isExternallyVisible=Asked("state.is_externally_visible", BOOLEAN),
@@ -74,8 +84,9 @@ PACKAGES = _entities(
 )
 POLICIES = _entities(
     "accessPackageAssignmentPolicy",
-    ["accessPackage", "catalog", "questions"],
+    ["accessPackage", "catalog", "customExtensionStageSettings", "questions"],
     [
+        "customExtensionStageSettings",
         "allowedTargetScope",
         "specificAllowedTargets",
         "automaticRequestSettings",
@@ -94,6 +105,19 @@ RESOURCES = _entities(
     ["attributes"],
     originId=Asked("state.origin_id"),
     originSystem=Asked("state.origin_system"),
+)
+EXTENSIONS = _entities(
+    "customCalloutExtension",
+    [],
+    [
+        "authenticationConfiguration",
+        "callbackConfiguration",
+        "clientConfiguration",
+        "createdBy",
+        "endpointConfiguration",
+        "lastModifiedBy",
+        "lastModifiedDateTime",
+    ],
 )
 POPULATIONS = _entities("population", [], ["membershipRule"])
 
@@ -211,7 +235,7 @@ class PolicyIn(Named):
     review_settings: dict[str, Any] | None = None
     notification_settings: dict[str, Any] | None = None
     questions: list[dict[str, Any]] = Field(default_factory=list)
-    custom_extension_stage_settings: list[Any] = Field(default_factory=list)
+    custom_extension_stage_settings: list[extensions.StageSettingIn] = Field(default_factory=list)
     catalog: Any = None
 
 
@@ -287,6 +311,7 @@ def policy_of(body: PolicyIn, id: str, now: datetime) -> Policy:
         questions=asking.questions_of(body.questions, id),
         review_settings=asking.kept_as_said(body.review_settings, "reviewSettings"),
         notification_settings=asking.kept_as_said(body.notification_settings, "notificationSettings"),
+        extensions=extensions.stage_settings_of(body.custom_extension_stage_settings),
         created_at=now,
         modified_at=now,
     )
@@ -352,20 +377,18 @@ def _bound(link: str) -> str:
 
 
 def _refuse_what_is_not_honoured(body: PolicyIn) -> None:
-    asked: dict[str, Any] = {"customExtensionStageSettings": body.custom_extension_stage_settings}
-    if body.automatic_request_settings is not None:
-        # Nobody asks, so there is nobody to be asked anything and nothing to approve (AUT-8).
-        approval = body.request_approval_settings or asking.ApprovalSettingsIn()
-        asked |= {
-            "requestorSettings": any(value is True for _, value in body.requestor_settings or ()),
-            "requestApprovalSettings": approval.is_approval_required_for_add
-            or approval.is_approval_required_for_update,
-            "questions": body.questions,
-        }
+    if body.automatic_request_settings is None:
+        return
+    # Nobody asks, so there is nobody to be asked anything and nothing to approve (AUT-8).
+    approval = body.request_approval_settings or asking.ApprovalSettingsIn()
+    asked = {
+        "requestorSettings": any(value is True for _, value in body.requestor_settings or ()),
+        "requestApprovalSettings": approval.is_approval_required_for_add or approval.is_approval_required_for_update,
+        "questions": body.questions,
+    }
     for name, wanted in asked.items():
         if wanted:
-            what = "automatic policies" if body.automatic_request_settings else "policies"
-            raise BadRequest(f"'{name}' is not supported for {what}.", target=name)
+            raise BadRequest(f"'{name}' is not supported for automatic policies.", target=name)
 
 
 def _target(body: PolicyIn) -> tuple[str | None, str | None]:
@@ -488,6 +511,7 @@ def policy_said(found: Versioned[Policy]) -> dict[str, Any]:
         "reviewSettings": policy.review_settings,
         "notificationSettings": policy.notification_settings,
         "questions": [question_said(one) for one in policy.questions],
+        "customExtensionStageSettings": extensions.stage_settings_said(policy.id, policy.extensions),
     }
 
 
@@ -506,6 +530,12 @@ def _expiration_said(policy: Policy) -> dict[str, Any]:
 
 def population_said(found: Versioned[Population]) -> dict[str, Any]:
     return {**_said(found), "membershipRule": found.item.rule}
+
+
+def extension_said(found: Versioned[Extension]) -> dict[str, Any]:
+    said = _said(found)
+    said["lastModifiedDateTime"] = said.pop("modifiedDateTime")
+    return {ODATA_TYPE: extensions.TYPES[found.item.kind], **said, **extensions.configuration_said(found.item)}
 
 
 def resource_said(

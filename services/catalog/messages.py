@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from services.catalog import decide
 from services.catalog.acts import Acts
-from services.catalog.decide import At, Delete, Withdraw, later
+from services.catalog.decide import At, Change, Delete, Withdraw, later
 from services.catalog.model import K
 from services.catalog.store import LIVING, Shelf
 from shared.contracts.assignment import UseAnswer
@@ -16,6 +16,7 @@ from shared.contracts.catalog import CatalogFact, Created, DeletionAsked, Life, 
 from shared.contracts.topics import (
     APPLICATION_FACTS,
     CATALOG_FACTS,
+    EXTENSION_FACTS,
     GROUP_FACTS,
     PACKAGE_FACTS,
     POPULATION_FACTS,
@@ -63,11 +64,17 @@ def subscriptions(platform: Platform, acts: Acts) -> list[Subscription]:
             for inside in lying_in[type(facts[0])]:
                 await _empty(gone, inside, acts)
 
+    async def extensions(facts: Sequence[Any]) -> None:
+        for fact in facts:
+            if fact.state.life is Life.DELETED:
+                await _forget(fact, acts)
+
     return [
         platform.takes([GROUP_FACTS], groups),
         platform.takes([APPLICATION_FACTS], applications),
         platform.takes([SITE_FACTS], sites),
         platform.takes([USE_ANSWERS], answers),
+        platform.takes([EXTENSION_FACTS], extensions),
         *(platform.takes([topic], insides) for topic in (CATALOG_FACTS, PACKAGE_FACTS, POPULATION_FACTS)),
     ]
 
@@ -119,6 +126,7 @@ def _insides(acts: Acts) -> dict[type[Fact], tuple[_Inside, ...]]:
         CatalogFact: (
             _Inside(shelves.packages, "state.catalog_id", asks=True),
             _Inside(shelves.resources, "state.catalog_id", asks=False),
+            _Inside(shelves.extensions, "state.catalog_id", asks=False),
             _Inside(shelves.role_assignments, "state.catalog_id", asks=False),
         ),
         # Assignment has said that nobody holds the package, so nobody holds it under one of its policies.
@@ -132,6 +140,18 @@ async def _empty(gone: Mapping[str, Fact], inside: _Inside, acts: Acts) -> None:
     found = await inside.shelf.store.pairs({inside.parent: {"$in": list(gone)}, **LIVING}, inside.parent)
     works = [Work(Delete(id) if inside.asks else Withdraw(id), _caused_by(gone[parent])) for id, parent in found]
     await acts.run(inside.shelf, works, acts.deleting if inside.asks else WITHDRAWN)
+
+
+async def _forget(gone: Fact, acts: Acts) -> None:
+    """Policies that came to name an extension while it was deleted name it no more."""
+    policies = acts.shelves.policies
+    naming = {"state.extensions.extension_id": gone.subject, "state.life": Life.ACTIVE.value}
+    while found := await policies.find(naming):  # again, where somebody changed one at the same time
+        works = []
+        for one in found:
+            rest = tuple(setting for setting in one.item.extensions if setting.extension_id != gone.subject)
+            works.append(Work(Change(one.item.id, {"extensions": rest}, one.version), _caused_by(gone)))
+        await acts.run(policies, works, acts.changing)
 
 
 def _caused_by(message: Any) -> Cause:

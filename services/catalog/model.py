@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime, timedelta
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
+from urllib.parse import urlsplit
 
 import orjson
 from pydantic import BaseModel, ConfigDict, PlainSerializer
@@ -21,11 +22,14 @@ from shared.contracts.catalog import (
     RoleAssignmentState,
     resource_id,
 )
+from shared.contracts.extensions import ExtensionState
 from shared.contracts.policy import (
     ApprovalSettings,
     Question,
     RequestorSettings,
     ResourceAttribute,
+    Span,
+    StageExtension,
     SubjectSet,
     TargetScope,
 )
@@ -80,6 +84,11 @@ class Kept(Value):
     @property
     def parents(self) -> tuple[str, ...]:
         """Ids of what has to be there for this to be there."""
+        return ()
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """Ids of what has to be there when it is named here, and may go later without taking this along."""
         return ()
 
     def content(self) -> dict[str, Any]:
@@ -180,6 +189,8 @@ class Policy(Kept):
     review_settings: dict[str, Any] | None = None
     """As Graph's JSON: kept for the reviews to come."""
     notification_settings: dict[str, Any] | None = None
+    extensions: tuple[StageExtension, ...] = ()
+    """Stored; nothing calls them yet."""
 
     @property
     def is_assignment_notification_disabled(self) -> bool:
@@ -188,6 +199,10 @@ class Policy(Kept):
     @property
     def parents(self) -> tuple[str, ...]:
         return (self.package_id,) if self.population_id is None else (self.package_id, self.population_id)
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(one.extension_id for one in self.extensions))
 
     @property
     def is_automatic(self) -> bool:
@@ -206,6 +221,51 @@ class Population(Kept):
 
     def public(self) -> PopulationState:
         return PopulationState.model_construct(**_said(self, PopulationState))
+
+
+class Endpoint(Value):
+    """Where a custom extension is called; by a logic app's own names, or by an address alone."""
+
+    kind: Literal["logicAppTriggerEndpointConfiguration", "httpRequestEndpoint"]
+    url: str | None = None
+    subscription_id: str | None = None
+    resource_group_name: str | None = None
+    logic_app_workflow_name: str | None = None
+
+
+class Authentication(Value):
+    """How Tenure would show who it is: by a token of the kind named, for the resource named."""
+
+    kind: Literal["azureAdPopTokenAuthentication", "azureAdTokenAuthentication"]
+    resource_id: str | None = None
+
+
+class Extension(Kept):
+    """A service of others that the catalog's policies may have called (EXT-1). Stored; nothing calls it yet."""
+
+    noun = "custom extension"
+
+    catalog_id: str
+    kind: Literal["request", "assignment"]
+    endpoint: Endpoint
+    authentication: Authentication
+    timeout_ms: int = 1000
+    maximum_retries: int | None = None
+    callback_kind: str | None = None
+    """Of the callback's configuration; None: it is not waited for."""
+    callback_within: Span | None = None
+    created_by: str | None = None
+    modified_by: str | None = None
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        return (self.catalog_id,)
+
+    def public(self) -> ExtensionState:
+        said = {name: getattr(self, name) for name in ExtensionState.model_fields if name != "address"}
+        # A signature in the query would let whoever reads the fact call it, too.
+        address = urlsplit(self.endpoint.url)._replace(query="", fragment="").geturl() if self.endpoint.url else None
+        return ExtensionState.model_construct(**said, address=address)
 
 
 class RoleAssignment(Kept):

@@ -7,6 +7,7 @@ import asyncio
 from services.catalog.acts import Acts
 from services.catalog.api import Edge, routes_of
 from services.catalog.delegation import Delegates
+from services.catalog.extensions_api import extension_routes
 from services.catalog.messages import subscriptions, timers
 from services.catalog.roles_api import role_routes
 from services.catalog.store import Shelves
@@ -20,6 +21,7 @@ def assemble(platform: Platform) -> Service:
     delegates = Delegates(platform.database, shelves)
     edge, guard = Edge(acts), Guard(delegates.callers)
     routes = routes_of(edge, guard)
+    extension_routes(routes, edge)
     role_routes(routes, edge, delegates)
 
     async def built_in_catalog() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic
 
-from services.catalog.model import Catalog, K, Kept, Package, Policy, Population, Resource, RoleAssignment
+from services.catalog.model import Catalog, Extension, K, Kept, Package, Policy, Population, Resource, RoleAssignment
 from shared.contracts.base import Fact
 from shared.contracts.catalog import (
     CatalogFact,
@@ -19,8 +19,10 @@ from shared.contracts.catalog import (
     RoleAssignmentFact,
 )
 from shared.contracts.directory import GroupFact
+from shared.contracts.extensions import ExtensionFact
 from shared.contracts.topics import (
     CATALOG_FACTS,
+    EXTENSION_FACTS,
     PACKAGE_FACTS,
     POLICY_FACTS,
     POPULATION_FACTS,
@@ -55,10 +57,10 @@ class Shelf(Generic[K]):
         model: type[K],
         topic: Topic,
         fact: type[Fact],
-        unique: tuple[str, ...],
+        unique: tuple[str, ...] | None,
         indexes: Sequence[Index] = (),
     ) -> None:
-        """`unique`: fields of the state within which names are unique."""
+        """`unique`: fields of the state within which names are unique; None: two may have the same name."""
         self.model = model
         self.kind = AggregateKind[K](
             name=model.__name__.lower(),
@@ -72,8 +74,10 @@ class Shelf(Generic[K]):
         )
         # A tombstone has no folded name, so its name is free again.
         named = {"state.folded": {"$exists": True}}
-        of_its_name = Index(*(f"state.{field}" for field in unique), "state.folded", unique=True, partial=named)
-        self.store = MongoAggregates(database, name, (of_its_name, *indexes))
+        if unique is not None:
+            of_its_name = Index(*(f"state.{field}" for field in unique), "state.folded", unique=True, partial=named)
+            indexes = (of_its_name, *indexes)
+        self.store = MongoAggregates(database, name, indexes)
 
     async def get(self, id: str) -> Versioned[K] | None:
         """The one of that id, unless it is deleted."""
@@ -139,9 +143,18 @@ class Shelves:
             POLICY_FACTS,
             PolicyFact,
             ("package_id",),
-            (Index("state.folded"), Index("state.population_id")),
+            (Index("state.folded"), Index("state.population_id"), Index("state.extensions.extension_id")),
         )
         self.populations = Shelf(database, "populations", Population, POPULATION_FACTS, PopulationFact, ())
+        self.extensions = Shelf(
+            database,
+            "extensions",
+            Extension,
+            EXTENSION_FACTS,
+            ExtensionFact,
+            None,
+            (Index("state.catalog_id", "state.folded"),),
+        )
         self.role_assignments = Shelf(
             database,
             "role_assignments",
@@ -160,19 +173,24 @@ class Shelves:
             self.packages,
             self.policies,
             self.populations,
+            self.extensions,
             self.role_assignments,
         )
 
     async def parents_of(self, items: Iterable[Kept]) -> dict[str, Life]:
-        """How things are with everything that these lie in or refer to."""
-        ids = {id for item in items for id in item.parents}
+        """How things are with everything that these lie in, refer to or name."""
+        return await self.lives({id for item in items for id in (*item.parents, *item.named)})
+
+    async def lives(self, ids: Collection[str]) -> dict[str, Life]:
+        """How things are with these, whatever they are of what others lie in, refer to or name."""
         if not ids:
             return {}
-        found = await asyncio.gather(*(shelf.lives(ids) for shelf in (self.catalogs, self.packages, self.populations)))
+        places = (self.catalogs, self.packages, self.populations, self.extensions)
+        found = await asyncio.gather(*(shelf.lives(ids) for shelf in places))
         return {id: life for lives in found for id, life in lives.items()}
 
     async def uses_of(self, items: Iterable[Kept]) -> dict[str, str]:
-        """What of these (catalogs, resources, populations) is still needed, and by what, in words."""
+        """What of these (catalogs, resources, populations, extensions) is still needed, and by what, in words."""
         used: dict[str, str] = {}
         for item in items:
             count, by = 0, ""
@@ -180,6 +198,8 @@ class Shelves:
                 count, by = await self.packages.count({"state.catalog_id": item.id, **LIVING}), "access packages"
             elif isinstance(item, Population):
                 count, by = await self.policies.count({"state.population_id": item.id, **LIVING}), "policies"
+            elif isinstance(item, Extension):
+                count, by = await self.policies.count({"state.extensions.extension_id": item.id, **LIVING}), "policies"
             elif isinstance(item, Resource):
                 query = {"state.catalog_id": item.catalog_id, "state.roles.origin_id": item.origin_id, **LIVING}
                 count, by = await self.packages.count(query), "access packages"

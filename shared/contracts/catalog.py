@@ -17,6 +17,7 @@ from shared.contracts.policy import (
     Question,
     RequestorSettings,
     ResourceAttribute,
+    StageExtension,
     SubjectSet,
     TargetScope,
 )
@@ -174,6 +175,7 @@ class PolicyState(Contract):
     requestor_settings: RequestorSettings = RequestorSettings()
     approval_settings: ApprovalSettings = ApprovalSettings()
     questions: tuple[Question, ...] = Field((), description="In the order in which they are asked.")
+    extensions: tuple[StageExtension, ...] = Field((), description="Stored; nothing calls them yet.")
     is_assignment_notification_disabled: bool = Field(
         False, description="Nobody is told that access under it was given, ends soon or has ended."
     )

@@ -138,6 +138,28 @@ class Question(Contract):
     is_multiple_selection_allowed: bool = False
 
 
+class ExtensionStage(StrEnum):
+    """When a custom extension is called: at a step of a request, or before an assignment ends."""
+
+    REQUEST_CREATED = "assignmentRequestCreated"
+    REQUEST_APPROVED = "assignmentRequestApproved"
+    REQUEST_GRANTED = "assignmentRequestGranted"
+    REQUEST_REMOVED = "assignmentRequestRemoved"
+    FOURTEEN_DAYS_BEFORE = "assignmentFourteenDaysBeforeExpiration"
+    ONE_DAY_BEFORE = "assignmentOneDayBeforeExpiration"
+
+    @property
+    def is_about_requests(self) -> bool:
+        return self.value.startswith("assignmentRequest")
+
+
+class StageExtension(Contract):
+    """The custom extension that a policy names for a stage. Stored; nothing calls it yet."""
+
+    stage: ExtensionStage
+    extension_id: str
+
+
 class ResourceAttribute(Contract):
     """What a resource wants to know of whoever asks for a package with it: a question beside those of the policy."""
 

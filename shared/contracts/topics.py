@@ -22,6 +22,7 @@ from shared.contracts.catalog import (
     RoleAssignmentFact,
 )
 from shared.contracts.directory import GroupFact, MembershipsFact, PersonFact, SetMemberships
+from shared.contracts.extensions import ExtensionFact
 from shared.contracts.hr import HrChange, HrRejection
 from shared.contracts.notification import Notification
 from shared.contracts.organizations import OrganizationFact, SettingsFact
@@ -137,6 +138,9 @@ POLICY_FACTS = Topic("catalog.policies", "catalog", "policy id", PolicyFact, "Po
 POPULATION_FACTS = Topic(
     "catalog.populations", "catalog", "population id", PopulationFact, "Populations.", partitions=1
 )
+EXTENSION_FACTS = Topic(
+    "catalog.extensions", "catalog", "extension id", ExtensionFact, "Custom extensions of catalogs.", partitions=1
+)
 ROLE_ASSIGNMENT_FACTS = Topic(
     "catalog.role-assignments", "catalog", "role assignment id", RoleAssignmentFact,
     "Who may administer catalogs, and which.", partitions=1,
@@ -238,6 +242,7 @@ TABLE: tuple[Topic, ...] = (
     PACKAGE_FACTS,
     POLICY_FACTS,
     POPULATION_FACTS,
+    EXTENSION_FACTS,
     ROLE_ASSIGNMENT_FACTS,
     REQUEST_FACTS,
     APPROVAL_COMMANDS,

@@ -113,6 +113,8 @@ _ENTITLEMENT = (
         GET /catalogs/{id}/resources/{resource}/scopes
         GET /catalogs/{id}/resourceRoles
         GET /catalogs/{id}/resourceScopes
+        GET /catalogs/{id}/customWorkflowExtensions
+        GET /catalogs/{id}/customWorkflowExtensions/{extension}
         GET /resources
         GET /resources/{id}
         GET /resources/{resource}/roles
@@ -164,7 +166,15 @@ _ENTITLEMENT = (
         DELETE /connectedOrganizations/{id}/externalSponsors/{sponsor}/$ref
         """,
     ),
-    (OWNERS, "PATCH,DELETE /catalogs/{id}\nPOST /resourceRequests"),
+    (
+        OWNERS,
+        """
+        PATCH,DELETE /catalogs/{id}
+        POST /catalogs/{id}/customWorkflowExtensions
+        PUT,DELETE /catalogs/{id}/customWorkflowExtensions/{extension}
+        POST /resourceRequests
+        """,
+    ),
     (
         PACKAGES,
         """

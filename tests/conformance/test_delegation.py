@@ -49,6 +49,17 @@ TENANT_WIDE = {
     f"GET {RM}/entitlementManagement/roleDefinitions/{{id}}",
 }
 """What is in no catalog, or lists several: trimmed, not refused."""
+EXTENSION = {
+    "@odata.type": "#microsoft.graph.accessPackageAssignmentRequestWorkflowExtension",
+    "displayName": "Tell the desk",
+    "endpointConfiguration": {
+        "@odata.type": "#microsoft.graph.logicAppTriggerEndpointConfiguration",
+        "subscriptionId": "38ab2ccc-3747-4567-b36b-9478f5602f0d",
+        "resourceGroupName": "desk",
+        "logicAppWorkflowName": "tell",
+    },
+    "authenticationConfiguration": {"@odata.type": "#microsoft.graph.azureAdPopTokenAuthentication"},
+}
 STALE = {"If-Match": 'W/"0"'}
 
 
@@ -60,6 +71,7 @@ class Site:
     package: str = ""
     policy: str = ""
     resource: str = ""
+    extension: str = ""
     brought: str = ""
     """The request that brought the resource."""
     request: str = ""
@@ -102,6 +114,7 @@ class World:
         one.policy = await makes.policy({}, one.package)
         group = await makes.group({})
         one.resource = await makes.resource(one.catalog, group, "AadGroup")
+        one.extension = await self.made(None, f"{EM}/catalogs/{one.catalog}/customWorkflowExtensions", EXTENSION)
         found = f"{EM}/resourceRequests?$filter=resource/id eq '{one.resource}'"
         one.brought = (await self.send(None, "GET", found)).json()["value"][0]["id"]
         asked = await makes.policy({"displayName": "asked", **makes.approved_by(self.boss)}, one.package)
@@ -154,6 +167,8 @@ def body_of(operation: str, at: Site, world: World) -> Any:
     removed = {"requestType": "adminRemove", "catalog": {"id": at.catalog}, "resource": {"id": str(uuid.uuid4())}}
     bodies = {
         f"PATCH {EM}/catalogs/{{id}}": {"description": uuid.uuid4().hex},
+        f"POST {EM}/catalogs/{{id}}/customWorkflowExtensions": EXTENSION,
+        f"PUT {EM}/catalogs/{{id}}/customWorkflowExtensions/{{extension}}": {"description": uuid.uuid4().hex},
         f"POST {EM}/accessPackages": {"displayName": uuid.uuid4().hex, "catalog": {"id": at.catalog}},
         f"PATCH {EM}/accessPackages/{{id}}": {"description": uuid.uuid4().hex},
         f"POST {EM}/accessPackages/{{id}}/resourceRoleScopes": {"role": {"originId": "Member_none"}},
@@ -193,7 +208,7 @@ def path_of(operation: str, at: Site) -> str:
             path = path.replace("{id}", id)
     for name in ("{role_scope}", "{other}", "{group}", "{b}"):
         path = path.replace(name, str(uuid.uuid4()))
-    path = path.replace("{a}", at.package).replace("{resource}", at.resource)
+    path = path.replace("{a}", at.package).replace("{resource}", at.resource).replace("{extension}", at.extension)
     assert "{" not in path, f"{operation}: say with which ids it is tried"
     return path
 

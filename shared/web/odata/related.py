@@ -32,6 +32,7 @@ _PROPERTIES: Mapping[str, str] = {
         "id displayName email objectId onPremisesSecurityIdentifier principalName subjectLifecycle subjectType"
     ),
     "approvalStage": "id assignedToMe displayName justification reviewedBy reviewedDateTime reviewResult status",
+    "customExtensionStageSetting": "id stage",
     "connectedOrganization": f"{_DATED} identitySources state",
     "unifiedRoleDefinition": (
         "id description displayName isBuiltIn isEnabled resourceScopes rolePermissions templateId version"
@@ -54,7 +55,7 @@ _RELATIONS: Mapping[str, Mapping[str, str]] = {
     "accessPackageAssignmentPolicy": {
         "accessPackage": "accessPackage",
         "catalog": "accessPackageCatalog",
-        "customExtensionStageSettings": "",
+        "customExtensionStageSettings": "customExtensionStageSetting",
         "questions": "accessPackageQuestion",
     },
     "accessPackageAssignmentRequest": {
@@ -79,6 +80,7 @@ _RELATIONS: Mapping[str, Mapping[str, str]] = {
     "accessPackageResourceScope": {"resource": "accessPackageResource"},
     "accessPackageSubject": {"connectedOrganization": "connectedOrganization"},
     "approval": {"stages": "approvalStage"},
+    "customExtensionStageSetting": {"customExtension": ""},
     "connectedOrganization": {"externalSponsors": "", "internalSponsors": ""},
     "unifiedRoleAssignment": {"roleDefinition": "unifiedRoleDefinition"},
     "unifiedRoleDefinition": {"inheritsPermissionsFrom": "unifiedRoleDefinition"},
