@@ -9,8 +9,9 @@ REVIEW_INSTANCE_FACTS (how far a definition is).
 Says: REVIEW_DEFINITION_FACTS, REVIEW_INSTANCE_FACTS, REVIEW_ITEM_FACTS, REVIEW_COMMANDS; DIRECTORY_ROSTER_QUESTIONS
 and ASSIGNMENT_ROSTER_QUESTIONS; MEMBERSHIP_COMMANDS, HELD_ROLE_COMMANDS and ASSIGNMENT_COMMANDS, by which what was
 denied is taken away, each resent under its id until it is answered.
-Answers: `/v1.0/identityGovernance/accessReviews`.
+Answers: `/v1.0/identityGovernance/accessReviews`, and the files of its history under `/v1.0/tenure/reviewHistory`.
 
 Where to read: `recurrence.py` (when), `scope.py` (what and by whom), then `decide/`: `definitions` begin `instances`,
 which ask for a roster and lead `items` through stages, default decision and applying, some hundreds a step.
+`history/` lists what was decided in a period.
 """

@@ -14,6 +14,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from services.review import graph
 from services.review.decide import definitions, instances, items
+from services.review.history import api as history
 from services.review.messages import STEP, Desk
 from services.review.model import (
     Definition,
@@ -198,7 +199,9 @@ class Counter:
         )
 
 
-def router(desk: Desk, campaigns: MongoAggregates, answers: Answers, guard: Guard) -> APIRouter:
+def router(
+    desk: Desk, campaigns: MongoAggregates, answers: Answers, guard: Guard, archive: history.Archive
+) -> APIRouter:
     """Every route of this service."""
     routes = APIRouter(tags=["review"], route_class=answering_once(answers), dependencies=[Depends(guard)])
     counter = Counter(desk, campaigns)
@@ -208,6 +211,7 @@ def router(desk: Desk, campaigns: MongoAggregates, answers: Answers, guard: Guar
     _decisions(routes, counter)
     _stages(routes, counter)
     _decisions_of_stages(routes, counter)
+    history.add_routes(routes, archive)
     return routes
 
 

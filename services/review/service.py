@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from services.review import api, messages
+from services.review.history.api import archive
 from services.review.messages import Desk
 from services.review.model import DEFINITION, INSTANCE, ITEM
 from services.review.store import Runs, Surroundings, definitions, instances, items
@@ -28,6 +29,7 @@ def assemble(platform: Platform) -> Service:
         around,
     )
     steps = messages.steps(desk)
+    history = archive(platform, database, campaigns, runs, around)
     callers = Callers(database)
     guard = Guard(callers)
 
@@ -39,7 +41,7 @@ def assemble(platform: Platform) -> Service:
 
     return Service(
         name="review",
-        stores=[campaigns, runs.instances, runs.items, answers, *around.replicas, *callers.stores],
+        stores=[campaigns, runs.instances, runs.items, history.store, answers, *around.replicas, *callers.stores],
         subscriptions=[
             messages.commands(desk),
             *messages.rosters(desk),
@@ -49,9 +51,9 @@ def assemble(platform: Platform) -> Service:
             messages.own(desk),
             callers.subscription(platform),
         ],
-        timers=messages.timers(desk),
-        loops=[desk.definitions, desk.instances, desk.items],
-        routers=[api.router(desk, campaigns, answers, guard)],
+        timers=[*messages.timers(desk), history.timer],
+        loops=[desk.definitions, desk.instances, desk.items, history.loop],
+        routers=[api.router(desk, campaigns, answers, guard, history)],
         guard=guard,
         background=[instance_steps],
     )

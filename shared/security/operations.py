@@ -84,6 +84,8 @@ REVIEWS_MINE = Rule(roles=frozenset(), own=_AR_READ)
 REVIEWS_WRITE = Rule(_AR_WRITE, _REVIEW_WRITERS)
 REVIEWS_DECIDE = Rule(roles=frozenset(), own=_AR_WRITE)
 """A reviewer decides, whatever their roles."""
+REVIEWS_HISTORY = Rule(_AR_WRITE, _REVIEW_READERS)
+"""Of one's own making; Global Administrators and Readers see all."""
 
 # Tenure's own
 RUN_READ = Rule(_EM_READ, _READERS)
@@ -430,6 +432,15 @@ _REVIEWS = (
         POST /definitions/{id}/instances/{instance_id}/acceptRecommendations
         """,
     ),
+    (
+        REVIEWS_HISTORY,
+        """
+        GET,POST /historyDefinitions
+        GET /historyDefinitions/{id}
+        GET /historyDefinitions/{id}/instances
+        POST /historyDefinitions/{id}/instances/{instance_id}/generateDownloadUri
+        """,
+    ),
 )
 
 _OWN = (
@@ -469,7 +480,7 @@ _OWN = (
     ),
     (RUN_WRITE, "POST /reconciliation/repair\nPOST /audit/seal"),
     (GLOBAL_ONLY, "POST /audit/people/{person_id}/erase\nPOST /clock"),
-    (ANYBODY, "GET /clock"),
+    (ANYBODY, "GET /clock\nGET /reviewHistory/{id}/{instance_id}"),
 )
 
 RULES: dict[str, Rule] = {

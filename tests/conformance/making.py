@@ -361,6 +361,28 @@ class Makes:
 
         return str(await self.asks.until(f"an instance is {status}", there))
 
+    async def review_history(self) -> str:
+        """Of all reviews of groups in a quarter."""
+        query = f"{AR.removeprefix('/v1.0')}/definitions?$filter=contains(scope/query, '/groups')"
+        body = {
+            "displayName": fresh("history"),
+            "reviewHistoryPeriodStartDateTime": "2021-01-01T00:00:00Z",
+            "reviewHistoryPeriodEndDateTime": "2021-04-05T00:00:00Z",
+            "scopes": [{"queryType": "MicrosoftGraph", "query": query}],
+        }
+        id = str((await self._post(f"{AR}/historyDefinitions", body))["id"])
+        await self.history_run_of(id)
+        return id
+
+    async def history_run_of(self, history: str) -> str:
+        """Its run, once it is done."""
+
+        async def there() -> Any:
+            runs = (await self.asks.call("GET", f"{AR}/historyDefinitions/{history}/instances"))["value"]
+            return runs[0]["id"] if runs and runs[0]["status"] == "done" else None
+
+        return str(await self.asks.until("a history is done", there))
+
     async def role_assignment(self, provider: str, definition: str, principal: str, scope: Body) -> str:
         body = {"roleDefinitionId": definition, "principalId": principal, **scope}
         return str((await self._post(f"/v1.0/roleManagement/{provider}/roleAssignments", body))["id"])

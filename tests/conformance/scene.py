@@ -102,7 +102,10 @@ class Scene:
             return []
         items = [one for one in answer.get("value") or [answer] if isinstance(one, dict)]
         shown = {
-            name for one in items for name, value in one.items() if isinstance(value, dict) and ODATA_TYPE in value
+            name
+            for one in items
+            for name, value in one.items()
+            if isinstance(value, dict) and ODATA_TYPE in value and not name.lower().endswith("scope")  # no relation
         }
         expanded = {*_EXPANDED.findall(str(answer.get("@odata.context", ""))), *shown}
         return [f"$expand={','.join(sorted(expanded))}"] if expanded else []
@@ -246,6 +249,8 @@ class Scene:
                 written = self.example.body.get("scope") if isinstance(self.example.body, dict) else None
                 kind = str(written.get("@odata.type")) if isinstance(written, dict) else ""
                 return await makes.review(kind.endswith("principalResourceMembershipsScope"))
+            case "accessReviewHistoryDefinition":
+                return await makes.review_history()
             case "accessPackageResourceRequest":
                 await makes.resource(await self.the("accessPackageCatalog"), await makes.group({}), "AadGroup")
                 return ""
@@ -509,6 +514,8 @@ class Scene:
                 if self.address.last.name.lower() == "applydecisions":  # of what is completed
                     await self.asks.call("POST", f"{AR}/definitions/{subject}/instances/{other}/stop")
                     await makes.run_of(subject, "Completed")
+            case "instances" if type == "accessReviewHistoryDefinition":
+                other = await makes.history_run_of(subject)
             case "decisions" if type == "accessReviewInstance":
                 at = f"{AR}/definitions/{self._definition_of[subject]}/instances/{subject}/decisions"
                 other = str((await self.asks.call("GET", at))["value"][0]["id"])
