@@ -41,6 +41,7 @@ COMMANDS: dict[str, Command] = {
     "explain": Command("deploy.cli.audit_commands", "explain", "Why somebody holds what they hold."),
     "access": Command("deploy.cli.audit_commands", "access", "Who had what on a day."),
     "audit": Command("deploy.cli.audit_commands", "audit", "Verify and export the trail."),
+    "reviews": Command("deploy.cli.review_commands", "reviews", "Exceptions and evidence of access reviews."),
     "reconcile": Command("deploy.cli.reconcile_command", "reconcile", "Compare what should be with what is."),
     "hr": Command("deploy.cli.hr_commands", "hr", "Send HR changes; see which were rejected."),
     "sources": Command("deploy.cli.hr_commands", "sources", "The sources of people and what each may set."),

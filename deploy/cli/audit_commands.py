@@ -187,13 +187,14 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def as_table(rows: Iterable[dict[str, Any]]) -> str:
+def as_table(rows: Iterable[dict[str, Any]], columns: Iterable[str] = COLUMNS) -> str:
     """CSV with a line of headings. Text that a spreadsheet would take for a formula is marked as text."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    names = tuple(columns)
+    writer.writerow(names)
     for row in rows:
-        writer.writerow([_harmless(row.get(name)) for name in COLUMNS])
+        writer.writerow([_harmless(row.get(name)) for name in names])
     return text.getvalue()
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, NoReturn
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from services.review import graph
+from services.review import exceptions, graph
 from services.review.decide import definitions, instances, items
 from services.review.history import api as history
 from services.review.messages import STEP, Desk
@@ -27,10 +27,11 @@ from services.review.model import (
 )
 from services.review.store import DEFINITIONS, INSTANCES, ITEMS, REVIEWERS, STAGES, THERE, mine
 from shared.contracts.base import Refusal
+from shared.contracts.catalog import PolicyFact
 from shared.contracts.review import Verdict
 from shared.messaging.loop import Loop
 from shared.security.caller import Caller
-from shared.storage import Answers, MongoAggregates
+from shared.storage import Answers, MongoAggregates, Replica
 from shared.web.caller import Asking, cause_of
 from shared.web.errors import BadRequest, Conflict, Forbidden, GraphError, NotFound
 from shared.web.graph_model import graph_time
@@ -200,7 +201,12 @@ class Counter:
 
 
 def router(
-    desk: Desk, campaigns: MongoAggregates, answers: Answers, guard: Guard, archive: history.Archive
+    desk: Desk,
+    campaigns: MongoAggregates,
+    answers: Answers,
+    guard: Guard,
+    archive: history.Archive,
+    rules: Replica[PolicyFact],
 ) -> APIRouter:
     """Every route of this service."""
     routes = APIRouter(tags=["review"], route_class=answering_once(answers), dependencies=[Depends(guard)])
@@ -212,6 +218,7 @@ def router(
     _stages(routes, counter)
     _decisions_of_stages(routes, counter)
     history.add_routes(routes, archive)
+    exceptions.add_routes(routes, desk.runs, desk.around, rules)
     return routes
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from services.review import api, messages
+from services.review import api, exceptions, messages
 from services.review.history.api import archive
 from services.review.messages import Desk
 from services.review.model import DEFINITION, INSTANCE, ITEM
@@ -30,6 +30,7 @@ def assemble(platform: Platform) -> Service:
     )
     steps = messages.steps(desk)
     history = archive(platform, database, campaigns, runs, around)
+    rules = exceptions.ruled(database)
     callers = Callers(database)
     guard = Guard(callers)
 
@@ -41,19 +42,29 @@ def assemble(platform: Platform) -> Service:
 
     return Service(
         name="review",
-        stores=[campaigns, runs.instances, runs.items, history.store, answers, *around.replicas, *callers.stores],
+        stores=[
+            campaigns,
+            runs.instances,
+            runs.items,
+            history.store,
+            rules,
+            answers,
+            *around.replicas,
+            *callers.stores,
+        ],
         subscriptions=[
             messages.commands(desk),
             *messages.rosters(desk),
             *messages.answers(desk),
             messages.people(desk),
             *messages.replicas(desk),
+            exceptions.subscription(platform, rules),
             messages.own(desk),
             callers.subscription(platform),
         ],
         timers=[*messages.timers(desk), history.timer],
         loops=[desk.definitions, desk.instances, desk.items, history.loop],
-        routers=[api.router(desk, campaigns, answers, guard, history)],
+        routers=[api.router(desk, campaigns, answers, guard, history, rules)],
         guard=guard,
         background=[instance_steps],
     )

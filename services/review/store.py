@@ -56,6 +56,7 @@ def items(database: Database) -> MongoAggregates:
             Index("state.instance_id", "_id"),
             Index("state.reviewers", "state.instance_id", "_id", partial={"state.reviewers": {"$exists": True}}),
             Index("state.instance_id", "state.waits", partial={"state.waits": True}),
+            Index("state.recommendation", "_id", partial={"state.decision": "Approve", "state.recommendation": "Deny"}),
         ),
     )
 

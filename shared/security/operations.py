@@ -84,6 +84,7 @@ REVIEWS_MINE = Rule(roles=frozenset(), own=_AR_READ)
 REVIEWS_WRITE = Rule(_AR_WRITE, _REVIEW_WRITERS)
 REVIEWS_DECIDE = Rule(roles=frozenset(), own=_AR_WRITE)
 """A reviewer decides, whatever their roles."""
+REVIEWS_READ_ALL = Rule(_AR_READ, _REVIEW_READERS | _READERS)
 REVIEWS_HISTORY = Rule(_AR_WRITE, _REVIEW_READERS)
 """Of one's own making; Global Administrators and Readers see all."""
 
@@ -459,6 +460,7 @@ _OWN = (
     (ADMINISTER, "POST /populations\nPATCH,DELETE /populations/{id}\nPOST /catalog:apply"),
     (ASSIGNMENTS, "POST /assignments\nDELETE /assignments/{id}"),
     (READ_ALL, "GET /exclusions"),
+    (REVIEWS_READ_ALL, "GET /exceptions"),
     (ADMINISTER, "DELETE /exclusions/{person_id}/{package_id}"),
     (
         MINE_OR_READ_ALL,
