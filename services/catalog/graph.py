@@ -1,7 +1,7 @@
 """Where Graph's JSON meets the aggregates: bodies read into things and changes, and things written as bodies.
 
-What a policy says of those who ask is in `asking`; of custom extensions, in `extensions`: they are kept and said back,
-with a note that nothing calls them yet. `reviewSettings` are kept for the reviews to come.
+What a policy says of those who ask is in `asking`, of reviews in `reviewing`; of custom extensions, in `extensions`:
+they are kept and said back, with a note that nothing calls them yet.
 Source: reference/graph-api-operations.md 2.1, 2.2, 2.6, 2.7.
 """
 
@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from services.catalog import asking, extensions
+from services.catalog import asking, extensions, reviewing
 from services.catalog.attributes import attribute_said
 from services.catalog.bodies import Body, checked_rule, duration_of
 from services.catalog.model import (
@@ -310,6 +310,7 @@ def policy_of(body: PolicyIn, id: str, now: datetime) -> Policy:
         approval_settings=approval,
         questions=asking.questions_of(body.questions, id),
         review_settings=asking.kept_as_said(body.review_settings, "reviewSettings"),
+        review=reviewing.review_of(body.review_settings),
         notification_settings=asking.kept_as_said(body.notification_settings, "notificationSettings"),
         extensions=extensions.stage_settings_of(body.custom_extension_stage_settings),
         created_at=now,

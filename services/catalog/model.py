@@ -33,11 +33,16 @@ from shared.contracts.policy import (
     SubjectSet,
     TargetScope,
 )
+from shared.contracts.policy_review import PolicyReview
 from shared.ids import derived_id
 from shared.security.roles import DEFINITIONS, CatalogRole, scope_of
 
 Seconds = Annotated[timedelta, PlainSerializer(timedelta.total_seconds)]
 """A duration, kept as a number of seconds."""
+
+V = TypeVar("V", bound=BaseModel)
+AsJson = Annotated[V, PlainSerializer(lambda value: value.model_dump(mode="json"))]
+"""A value kept as JSON: it has dates without time, which BSON lacks."""
 
 OriginSystem = Literal["AadGroup", "AadApplication", "SharePointOnline"]
 
@@ -187,7 +192,9 @@ class Policy(Kept):
     approval_settings: ApprovalSettings = ApprovalSettings()
     questions: tuple[Question, ...] = ()
     review_settings: dict[str, Any] | None = None
-    """As Graph's JSON: kept for the reviews to come."""
+    """As Graph's JSON, as it was written."""
+    review: AsJson[PolicyReview] | None = None
+    """What that comes to; None where it is switched off."""
     notification_settings: dict[str, Any] | None = None
     extensions: tuple[StageExtension, ...] = ()
     """Stored; nothing calls them yet."""

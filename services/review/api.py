@@ -57,6 +57,7 @@ _REFUSED: dict[str, type[GraphError]] = {
     "notFound": NotFound,
     "notReviewer": Forbidden,
     "fallbackReviewersRemoved": Conflict,
+    "followsPolicy": Conflict,
 }
 
 

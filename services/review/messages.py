@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 
 from services.review.advising import Holder, Measured
-from services.review.decide import applying, definitions, instances, items
+from services.review.decide import applying, definitions, following, instances, items
 from services.review.decide.reviewers import named
 from services.review.model import OVER, Definition, Instance, Item
 from services.review.recommend import Asked
@@ -17,8 +17,17 @@ from services.review.scope import NotUnderstood, read_scope
 from services.review.store import Runs, Surroundings
 from shared.contracts import topics
 from shared.contracts.base import Cause, Fact, Transition
+from shared.contracts.catalog import PolicyFact
 from shared.contracts.directory import PersonFact, PersonLeft
-from shared.contracts.review import Advice, ReviewCommand, ReviewerScope, ReviewStatus, StartInstance, Verdict
+from shared.contracts.review import (
+    Advice,
+    ReviewCommand,
+    ReviewedResource,
+    ReviewerScope,
+    ReviewStatus,
+    StartInstance,
+    Verdict,
+)
 from shared.contracts.roster import RosterFact, RosterKind, RosterPage
 from shared.messaging.decision import Due, Handler, by
 from shared.messaging.envelope import Incoming
@@ -202,10 +211,14 @@ class Desk:
     async def look_at_definitions(
         self, messages: Sequence[Any], states: Mapping[str, Definition | None]
     ) -> definitions.Look:
-        """Groups that the next step is about; what runs of those that are deleted."""
+        """Groups that the next step is about; what runs of those that are deleted; names of packages."""
         targets = {one.id: await self._targets(one) for one in states.values() if one is not None}
-        deleted = [one.id for one in messages if isinstance(one, definitions.Delete)]
-        return definitions.Look(targets, {id: await self.runs.running(id) for id in deleted})
+        told = [one for one in messages if isinstance(one, PolicyFact)]
+        ending = {one.id for one in messages if isinstance(one, definitions.Delete)}
+        ending |= states.keys() & {following.definition_id(one.subject) for one in told}
+        packages = [ReviewedResource(kind=RosterKind.PACKAGE, id=one.state.package_id) for one in told]
+        running = {id: await self.runs.running(id) for id in ending}
+        return definitions.Look(targets, running, await self.around.names(packages) if packages else {})
 
     async def _targets(self, one: Definition) -> definitions.Targets:
         try:
@@ -318,7 +331,8 @@ def people(desk: Desk) -> Subscription:
 
 async def _left(desk: Desk, fact: PersonFact) -> None:
     over = [status.value for status in OVER]
-    reviewing = await desk.runs.instances.ids({"state.reviewers": fact.subject, "state.status": {"$nin": over}})
+    among = [{"state.reviewers": fact.subject}, {"state.stands_by": fact.subject}]
+    reviewing = await desk.runs.instances.ids({"$or": among, "state.status": {"$nin": over}})
     works = [Work(instances.ReviewerLeft(id, fact.subject), _follows(fact)) for id in reviewing]
     await _run(desk, desk.instances, works, Handler(instances.reviewer_left, by(lambda one: one.id)), "review.people")
     after: str | None = None
@@ -342,6 +356,14 @@ def replicas(desk: Desk) -> list[Subscription]:
         kept(topics.PACKAGE_FACTS, desk.around.packages),
         kept(topics.SIGN_IN_FACTS, desk.around.advisor.sign_ins),
     ]
+
+
+def policies(desk: Desk) -> Subscription:
+    """A definition follows each policy that says how its assignments are reviewed."""
+    handler = Handler[Definition, PolicyFact, definitions.Look](
+        following.policy_told, by(lambda fact: following.definition_id(fact.subject)), desk.look_at_definitions
+    )
+    return desk.platform.hears(topics.POLICY_FACTS, desk.definitions, handler)
 
 
 def own(desk: Desk) -> Subscription:

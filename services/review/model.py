@@ -76,6 +76,12 @@ class Definition(Value):
     next_at: datetime | None = None
     next_number: int = 0
     beginning: Beginning | None = None
+    before: int = 0
+    """Occurrences that had begun when its recurrence was last changed: the present series counts on from them."""
+    policy_version: int = 0
+    """Of the last fact heard of the policy that it follows; later ones alone count."""
+    ended: bool = False
+    """Its policy is no longer reviewed: nothing begins until it is again."""
     cause: Cause
     deleted: bool = False
 
@@ -289,6 +295,7 @@ def dump_instance(one: Instance) -> dict[str, Any]:
     document["definition_id"] = one.definition.id
     document["query"] = query_of(one.scope)
     document["reviewers"] = sorted({id for stage in one.stages if stage.starts_at for id in stage.reviewers})
+    document["stands_by"] = list(one.stage.fallback)
     return document
 
 

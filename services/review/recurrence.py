@@ -95,3 +95,9 @@ def first_to_run(recurrence: Recurrence, now: datetime, duration_days: int, begu
         if number > begun and midnight(day + timedelta(days=duration_days), zone) > now:
             return number
     return None
+
+
+def next_start(recurrence: Recurrence, after: datetime) -> datetime | None:
+    """The first moment later than `after` at which it begins; None if it does no more."""
+    zone = zone_of(recurrence.range)
+    return next((start for day in days(recurrence) if (start := midnight(day, zone)) > after), None)

@@ -59,6 +59,7 @@ def assemble(platform: Platform) -> Service:
             messages.people(desk),
             *messages.replicas(desk),
             exceptions.subscription(platform, rules),
+            messages.policies(desk),
             messages.own(desk),
             callers.subscription(platform),
         ],

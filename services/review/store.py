@@ -42,6 +42,7 @@ def instances(database: Database) -> MongoAggregates:
         (
             Index("state.definition_id", "-state.starts_at", "_id"),
             Index("state.reviewers", "_id"),
+            Index("state.stands_by", "_id"),
             Index("-state.starts_at", "_id"),
         ),
     )

@@ -21,6 +21,7 @@ from shared.contracts.policy import (
     SubjectSet,
     TargetScope,
 )
+from shared.contracts.policy_review import PolicyReview
 from shared.ids import derived_id
 
 
@@ -179,6 +180,7 @@ class PolicyState(Contract):
     is_assignment_notification_disabled: bool = Field(
         False, description="Nobody is told that access under it was given, ends soon or has ended."
     )
+    review: PolicyReview | None = Field(None, description="None: nobody reviews what is assigned under it.")
     life: Life = Life.ACTIVE
     managed_by: str | None = None
     created_at: datetime

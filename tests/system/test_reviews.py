@@ -184,3 +184,66 @@ async def test_an_assignment_that_the_manager_denies_ends_and_silence_denies(com
         return await company.members(group) == {eve}
 
     await until(out, "only she is in the group")
+
+
+@pytest.mark.spec("PKR-1", "PKR-3", "PKR-6")
+async def test_a_policy_brings_its_own_review_and_a_denial_in_it_ends_the_assignment(company: Reviewing) -> None:
+    boss = await company.person("p-boss")
+    ida, jan, kim = [await company.person(name, "p-boss") for name in ("p-ida", "p-jan", "p-kim")]
+    start = company.clock.now() + timedelta(days=10)
+    package, policy, group = await company.package(
+        reviewSettings={
+            "isEnabled": True,
+            "expirationBehavior": "keepAccess",
+            "primaryReviewers": [{"@odata.type": "#microsoft.graph.targetManager", "managerLevel": 1}],
+            "fallbackReviewers": [{"@odata.type": "#microsoft.graph.singleUser", "userId": boss}],
+            "schedule": {
+                "startDateTime": start.isoformat(),
+                "expiration": {"type": "afterDuration", "duration": "P14D"},
+                "recurrence": {"pattern": {"type": "absoluteMonthly", "interval": 3}, "range": {"type": "noEnd"}},
+            },
+        }
+    )
+    read = await company.call("GET", f"{EM}/assignmentPolicies/{policy}?$expand=accessPackage")
+    other = await company.call(
+        "POST",
+        f"{EM}/assignmentPolicies",
+        displayName="Not reviewed",
+        allowedTargetScope="allMemberUsers",
+        requestorSettings={"enableTargetsToSelfAddAccess": True},
+        accessPackage={"id": package},
+    )
+    for person, under in ((ida, policy), (jan, policy), (kim, other["id"])):
+        await company.becomes(await company.asked(person, package, under), "delivered")
+
+    async def followed() -> dict[str, Any] | None:
+        found = (await company.call("GET", AR))["value"]
+        return next((one for one in found if policy in one["scope"]["query"]), None)
+
+    definition = await until(followed, "a definition follows the policy")
+    assert definition["settings"]["recurrence"]["pattern"]["interval"] == 3
+    assert read["reviewSettings"]["isEnabled"] is True
+    await company.call("DELETE", f"{AR}/{definition['id']}", status=409)
+
+    company.clock.turn(timedelta(days=11))
+    run = await company.running(definition["id"])
+    mine = await company.items(run, boss)
+    assert set(mine) == {ida, jan}, "what was assigned under another policy is not reviewed"
+    await company.call("PATCH", f"{run}/decisions/{mine[ida]['id']}", boss, 204, decision="Deny", justification="No.")
+    company.clock.turn(timedelta(days=15))
+    await company.is_(run, "Applied")
+    items = await company.items(run)
+    assert items[ida]["applyResult"] == "AppliedSuccessfully"
+    assert items[jan]["decision"] == "NotReviewed"
+
+    async def out() -> bool:
+        return await company.members(group) == {jan, kim}
+
+    await until(out, "only she whom the manager denied is out")
+    body = {name: value for name, value in read.items() if name not in {"@odata.context", "reviewSettings"}}
+    await company.call("PUT", f"{EM}/assignmentPolicies/{policy}", **body, reviewSettings=None)
+
+    async def over() -> bool:
+        return bool((await company.call("GET", f"{AR}/{definition['id']}"))["status"] == "Completed")
+
+    await until(over, "nothing begins any more")

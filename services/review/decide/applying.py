@@ -69,8 +69,8 @@ def command(item: Item, instance: Instance, at: datetime) -> Outgoing:
 def excluded_until(instance: Instance, now: datetime) -> datetime:
     """How long a rule does not give it again: until the next occurrence asks anew, else half a year."""
     series = instance.definition.settings.recurrence
-    following = recurrence.span(series, instance.number + 1, 0) if series is not None else None
-    return following[0] if following is not None and following[0] > now else now + EXCLUDED_FOR
+    following = recurrence.next_start(series, instance.starts_at) if series is not None else None
+    return following if following is not None and following > now else now + EXCLUDED_FOR
 
 
 def answers_in(fact: Fact) -> list[tuple[str, ApplyResult, str]]:

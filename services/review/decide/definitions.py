@@ -48,6 +48,8 @@ class Look:
     """By definition."""
     running: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Its instances that are not over, of one to be deleted."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """Of packages whose policies are followed, by id."""
 
 
 At = Circumstances[Look]
@@ -73,24 +75,41 @@ def write(definition: Definition | None, asked: Write, at: At) -> Decision[Defin
         if definition is not None:
             return Decision(definition)  # sent again under its key
         made = Definition(state=asked.state, cause=at.cause)
-        return Decision(_scheduled(made, at.now), (ReviewDefined(),))
+        return Decision(scheduled(made, at.now), (ReviewDefined(),))
     if definition is None or definition.deleted:
         return Decision(definition, refusal=Refusal(code="notFound", message="The resource was not found."))
+    if definition.state.policy_id is not None:
+        return Decision(definition, refusal=follows_policy(definition.state.policy_id))
+    return changed(definition, asked.state, at)
+
+
+def changed(definition: Definition, asked: DefinitionState, at: At) -> Decision[Definition]:
+    """With what is asked for now; who made it, and when, stays."""
     before = definition.state
-    state = asked.state.model_copy(
+    state = asked.model_copy(
         update={
             "created_at": before.created_at, "created_by": before.created_by, "status": before.status,
             "policy_id": before.policy_id, "modified_at": at.now,
         }
     )  # fmt: skip
-    changed = tuple(
+    properties = tuple(
         name
         for name in type(state).model_fields
         if name != "modified_at" and getattr(state, name) != getattr(before, name)
     )
-    if not changed:
+    if not properties:
         return Decision(definition)
-    return Decision(_scheduled(definition.having(state=state), at.now), (ReviewChanged(properties=changed),))
+    moved = definition.having(state=state)
+    if state.settings.recurrence != before.settings.recurrence:
+        begun = definition.beginning.number if definition.beginning else definition.number
+        moved = moved.having(before=begun)
+    return Decision(scheduled(moved, at.now), (ReviewChanged(properties=properties),))
+
+
+def follows_policy(policy_id: str) -> Refusal:
+    """Why such a definition is not written by hand."""
+    text = f"This review follows the assignment policy {policy_id}: change that policy's reviewSettings."
+    return Refusal(code="followsPolicy", message=text)
 
 
 def duration_days(state: DefinitionState) -> int:
@@ -100,26 +119,38 @@ def duration_days(state: DefinitionState) -> int:
     )
 
 
-def _scheduled(definition: Definition, now: datetime) -> Definition:
+def scheduled(definition: Definition, now: datetime) -> Definition:
     """With the date of its next occurrence; None if there is none."""
     series = definition.state.settings.recurrence
+    if definition.ended:
+        return definition.having(next_at=None, next_number=0)
     if series is None:
         first = definition.number == 0 and definition.beginning is None
         return definition.having(next_at=now if first else None, next_number=1)
     begun = definition.beginning.number if definition.beginning else definition.number
     days = duration_days(definition.state)
-    number = recurrence.first_to_run(series, now, days, begun)
-    span = recurrence.span(series, number, days) if number is not None else None
-    return definition.having(next_at=span[0] if span else None, next_number=number or 0)
+    before = definition.before
+    # Of a series that was changed on the way, what would have begun already is past: its time has been reviewed.
+    place = recurrence.first_to_run(series, now, 0 if before and begun == before else days, begun - before)
+    span = recurrence.span(series, place, days) if place is not None else None
+    return definition.having(next_at=span[0] if span else None, next_number=before + place if place else 0)
 
 
-def delete(definition: Definition | None, asked: Delete, at: At) -> Decision[Definition]:
+def delete(definition: Definition | None, _asked: Delete, at: At) -> Decision[Definition]:
     """Nothing begins any more, and what runs is ended undecided."""
     if definition is None or definition.deleted:
         return Decision(definition, refusal=Refusal(code="notFound", message="The resource was not found."))
+    if definition.state.policy_id is not None:
+        return Decision(definition, refusal=follows_policy(definition.state.policy_id))
+    return deleted(definition, at)
+
+
+def deleted(definition: Definition, at: At) -> Decision[Definition]:
+    """Gone for good, its instances with it."""
     gone = definition.having(deleted=True, next_at=None, beginning=None)
     orders = tuple(
-        _command(definition, instance_id, CloseInstance(), at) for instance_id in at.context.running.get(asked.id, ())
+        _command(definition, instance_id, CloseInstance(), at)
+        for instance_id in at.context.running.get(definition.id, ())
     )
     return Decision(gone, (ReviewDeleted(),), orders)
 
@@ -161,7 +192,7 @@ def date_has_come(definition: Definition | None, _due: Due, at: At) -> Decision[
     if scope.every_group and not targets.over:
         further = beginning.model_copy(update={"after": targets.groups[-1] if targets.groups else beginning.after})
         return Decision(definition.having(beginning=further), tuple(said), orders)
-    begun = _scheduled(definition.having(beginning=None, number=beginning.number), at.now)
+    begun = scheduled(definition.having(beginning=None, number=beginning.number), at.now)
     if begun.next_at is None:
         said.append(ReviewOver())
     return Decision(begun, tuple(said), orders)
@@ -171,7 +202,8 @@ def _begin(definition: Definition, said: list[Transition]) -> Definition:
     assert definition.next_at is not None
     days, series = duration_days(definition.state), definition.state.settings.recurrence
     starts_at = definition.next_at
-    span = recurrence.span(series, definition.next_number, days) if series is not None else None
+    place = definition.next_number - definition.before
+    span = recurrence.span(series, place, days) if series is not None else None
     ends_at = span[1] if span is not None else starts_at + timedelta(days=days)
     beginning = Beginning(number=definition.next_number, starts_at=starts_at, ends_at=ends_at)
     said.append(ReviewBegan(number=beginning.number, starts_at=starts_at))

@@ -422,12 +422,16 @@ class ReviewerLeft:
 
 
 def reviewer_left(instance: Instance | None, left: ReviewerLeft, _at: At) -> Decision[Instance]:
-    """Others go on; if nobody is left, the fallbacks do."""
-    if instance is None or instance.status in OVER or left.person_id not in instance.stage.reviewers:
+    """Others go on; if nobody is left, the fallbacks do: whoever has left is no fallback either."""
+    if instance is None or instance.status in OVER:
         return Decision(instance)
     stage = instance.stage
+    if left.person_id not in (*stage.reviewers, *stage.fallback):
+        return Decision(instance)
     others = tuple(one for one in stage.reviewers if one != left.person_id)
     fallback = tuple(one for one in stage.fallback if one != left.person_id)
+    if others == stage.reviewers:
+        return Decision(instance.with_stage(instance.current, stage.having(fallback=fallback)))
     now = stage.having(reviewers=others or (() if stage.by_manager else fallback), fallback=fallback)
     return Decision(instance.with_stage(instance.current, now), (_changed(stage, now),))
 

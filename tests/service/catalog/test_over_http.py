@@ -205,7 +205,15 @@ async def test_a_policy_to_request_by_is_kept_and_said_whole(world: Any) -> None
             "stages": [{"durationBeforeAutomaticDenial": "P14D", "primaryApprovers": [manager]}],
         },
         "questions": [{"@odata.type": "#microsoft.graph.accessPackageTextInputQuestion", "text": "Why?"}],
-        "reviewSettings": {"isEnabled": True, "isSelfReview": True},
+        "reviewSettings": {
+            "isEnabled": True,
+            "isSelfReview": True,
+            "schedule": {
+                "startDateTime": "2026-07-01T00:00:00Z",
+                "expiration": {"type": "afterDuration", "duration": "P14D"},
+                "recurrence": {"pattern": {"type": "absoluteMonthly", "interval": 3}, "range": {"type": "noEnd"}},
+            },
+        },
     }
     policy = await made(world.client, f"{EM}/assignmentPolicies", body)
     read = (await world.client.get(f"{EM}/assignmentPolicies/{policy['id']}?$expand=questions")).json()
@@ -216,6 +224,9 @@ async def test_a_policy_to_request_by_is_kept_and_said_whole(world: Any) -> None
     (said,) = [fact["state"] for fact in await world.facts("catalog.policies") if fact["subject"] == policy["id"]]
     assert said["targetScope"] == "allMemberUsers"
     assert said["approvalSettings"]["stages"][0]["durationBeforeAutomaticDenial"] == "P14D"
+    assert said["review"]["recurrence"]["range"]["startDate"] == "2026-07-01"
+    assert said["review"]["selfReview"] is True
+    assert said["review"]["durationInDays"] == 14
 
 
 @pytest.mark.spec("SOD-1")

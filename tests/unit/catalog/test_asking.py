@@ -44,7 +44,15 @@ BODY: dict[str, Any] = {
     "requestorSettings": {"enableTargetsToSelfAddAccess": True, "onBehalfRequestors": [MANAGER]},
     "requestApprovalSettings": {"isApprovalRequiredForAdd": True, "stages": [STAGE]},
     "questions": [WHY | {"sequence": 1}, WHERE],
-    "reviewSettings": {"isEnabled": True, "schedule": {"recurrence": {"pattern": {"interval": 3}}}},
+    "reviewSettings": {
+        "isEnabled": True,
+        "isSelfReview": True,
+        "schedule": {
+            "startDateTime": "2026-07-01T00:00:00Z",
+            "expiration": {"type": "afterDuration", "duration": "P14D"},
+            "recurrence": {"pattern": {"type": "absoluteMonthly", "interval": 3}, "range": {"type": "noEnd"}},
+        },
+    },
 }
 
 

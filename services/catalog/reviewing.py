@@ -1,0 +1,202 @@
+"""Graph's JSON for the review of a policy's assignments, read and checked.
+
+A policy keeps its `reviewSettings` as they were written; what they come to is said to review, which makes the
+definition. Source: reference/graph-api-operations.md 2.2, entra-features.md PKR-2 to PKR-5.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import BeforeValidator, Field, ValidationError
+
+from services.catalog.asking import subject_sets
+from services.catalog.bodies import Body, duration_of
+from shared.contracts.policy import SubjectKind, SubjectSet
+from shared.contracts.policy_review import PolicyReview, Unanswered
+from shared.contracts.review import Recurrence, RecurrencePattern, RecurrenceRange
+from shared.web.errors import BadRequest, of_validation
+from shared.web.graph_model import GraphModel
+
+WHERE = "reviewSettings"
+_SHORTEST = {
+    ("weekly", 1): 7,
+    ("absoluteMonthly", 1): 28,
+    ("absoluteMonthly", 3): 89,
+    ("absoluteMonthly", 6): 181,
+    ("absoluteMonthly", 12): 365,
+    ("absoluteYearly", 1): 365,
+}
+"""Which recurrences there are (PKR-2), and the fewest days from one to the next."""
+_MANAGERS = frozenset({SubjectKind.REQUESTOR_MANAGER, SubjectKind.TARGET_MANAGER})
+_FALLBACKS = {SubjectKind.SINGLE_USER, SubjectKind.GROUP_MEMBERS}
+
+
+def _lowered(said: Any) -> Any:
+    return said[:1].lower() + said[1:] if isinstance(said, str) else said
+
+
+def _day(said: Any) -> Any:
+    """Graph's clients write days that say nothing as the first there is."""
+    return None if isinstance(said, str) and said.startswith("0001-") else said
+
+
+Day = Annotated[date | None, BeforeValidator(_day)]
+
+
+class PatternIn(GraphModel):
+    type: Annotated[str, BeforeValidator(_lowered)]
+    interval: int = 1
+    day_of_month: int | None = Field(None, ge=0, le=31)
+
+
+class RangeIn(GraphModel):
+    type: Annotated[Literal["noEnd", "endDate", "numbered"], BeforeValidator(_lowered)] = "noEnd"
+    start_date: Day = None
+    end_date: Day = None
+    number_of_occurrences: int | None = Field(None, ge=0)
+    recurrence_time_zone: str | None = None
+
+
+class RecurrenceIn(GraphModel):
+    pattern: PatternIn
+    range: RangeIn | None = None
+
+
+class ExpirationIn(GraphModel):
+    type: Annotated[str, BeforeValidator(_lowered)] = "afterDuration"
+    duration: str | None = None
+
+
+class ScheduleIn(GraphModel):
+    start_date_time: datetime | None = None
+    expiration: ExpirationIn | None = None
+    recurrence: RecurrenceIn | None = None
+
+
+class ReviewIn(Body):
+    """Graph's accessPackageAssignmentReviewSettings."""
+
+    is_enabled: bool | None = None
+    expiration_behavior: Annotated[Unanswered | None, BeforeValidator(_lowered)] = None
+    is_recommendation_enabled: bool | None = None
+    is_reviewer_justification_required: bool | None = None
+    is_self_review: bool | None = None
+    schedule: ScheduleIn | None = None
+    primary_reviewers: list[dict[str, Any]] | None = None
+    fallback_reviewers: list[dict[str, Any]] | None = None
+
+
+def review_of(body: dict[str, Any] | None) -> PolicyReview | None:
+    """None where reviews are switched off, as they are by default. Raises BadRequest that names the place."""
+    if body is None:
+        return None
+    try:
+        said = ReviewIn.model_validate(body)
+    except ValidationError as problem:
+        raise of_validation({**one, "loc": ("body", WHERE, *one["loc"])} for one in problem.errors()) from None
+    if said.is_enabled is not True:
+        return None
+    schedule = said.schedule or ScheduleIn()
+    recurrence = _recurrence(schedule)
+    self_review, reviewers, fallback = _reviewers(said)
+    return PolicyReview(
+        recurrence=recurrence,
+        duration_in_days=_days(schedule, recurrence),
+        self_review=self_review,
+        reviewers=reviewers,
+        fallback_reviewers=fallback,
+        unanswered=said.expiration_behavior or Unanswered.KEEP,
+        recommendations_enabled=said.is_recommendation_enabled is not False,
+        justification_required=said.is_reviewer_justification_required is not False,
+    )
+
+
+def _recurrence(schedule: ScheduleIn) -> Recurrence:
+    """Days begin at midnight; one without a recurrence is a series of one."""
+    where = f"{WHERE}/schedule"
+    range_ = (schedule.recurrence.range if schedule.recurrence else None) or RangeIn()
+    starts_on = _starts_on(schedule.start_date_time, range_)
+    if starts_on is None:
+        raise BadRequest(f"{where}/startDateTime: say when the first review begins.", target=f"{where}/startDateTime")
+    if schedule.recurrence is None:
+        once = RecurrenceRange(type="numbered", start_date=starts_on, number_of_occurrences=1)
+        return Recurrence(pattern=RecurrencePattern(type="absoluteMonthly"), range=once)
+    pattern = schedule.recurrence.pattern
+    if (pattern.type, pattern.interval) not in _SHORTEST:
+        text = (
+            f"{pattern.type[:32]} every {pattern.interval} is none: absoluteMonthly with the interval 1, 3, 6 or 12, "
+            "absoluteYearly or weekly with the interval 1"
+        )
+        raise BadRequest(f"{where}/recurrence/pattern: {text}.", target=f"{where}/recurrence/pattern")
+    if range_.type == "numbered" and not range_.number_of_occurrences and range_.end_date is None:
+        place = f"{where}/recurrence/range/numberOfOccurrences"
+        raise BadRequest(f"{place}: say how many reviews there are.", target=place)
+    if range_.type == "endDate" and (range_.end_date is None or range_.end_date < starts_on):
+        place = f"{where}/recurrence/range/endDate"
+        raise BadRequest(f"{place}: say a day that is not before the first review.", target=place)
+    return Recurrence(
+        pattern=RecurrencePattern.model_validate(
+            {"type": pattern.type, "interval": pattern.interval, "day_of_month": pattern.day_of_month or 0}
+        ),
+        range=RecurrenceRange(
+            type=range_.type,
+            start_date=starts_on,
+            end_date=range_.end_date,
+            number_of_occurrences=range_.number_of_occurrences or 0,
+            recurrence_time_zone=_zone(range_.recurrence_time_zone),
+        ),
+    )
+
+
+def _starts_on(at: datetime | None, range_: RangeIn) -> date | None:
+    if at is None:
+        return range_.start_date
+    zone = ZoneInfo(_zone(range_.recurrence_time_zone) or "UTC")
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(zone).date()
+
+
+def _zone(said: str | None) -> str | None:
+    try:
+        return ZoneInfo(said).key if said else None
+    except (KeyError, ValueError, OSError):
+        where = f"{WHERE}/schedule/recurrence/range/recurrenceTimeZone"
+        text = f"'{str(said)[:64]}' is no time zone by its IANA name, such as Europe/Zurich"
+        raise BadRequest(f"{where}: {text}.", target=where) from None
+
+
+def _days(schedule: ScheduleIn, recurrence: Recurrence) -> int:
+    """How long one review lasts: no longer than until the next one (REV-6)."""
+    where = f"{WHERE}/schedule/expiration"
+    expiration = schedule.expiration
+    if expiration is None or expiration.type != "afterDuration" or not expiration.duration:
+        text = "say how long reviewers have, as {type: afterDuration, duration: P14D}"
+        raise BadRequest(f"{where}: {text}.", target=where)
+    span = duration_of(expiration.duration, f"{where}/duration")
+    once = schedule.recurrence is None
+    most = 3650 if once else _SHORTEST[recurrence.pattern.type, recurrence.pattern.interval]
+    if not 1 <= span.days <= most:
+        text = f"from 1 to {most} days" + ("" if once else ", for the next review begins then")
+        raise BadRequest(f"{where}/duration: {text}.", target=f"{where}/duration")
+    return span.days
+
+
+def _reviewers(said: ReviewIn) -> tuple[bool, tuple[SubjectSet, ...], tuple[SubjectSet, ...]]:
+    """Themselves, people who are named, or managers with somebody to fall back on (PKR-3)."""
+    where = f"{WHERE}/primaryReviewers"
+    reviewers = subject_sets(said.primary_reviewers or (), _FALLBACKS | _MANAGERS, where)
+    fallback = subject_sets(said.fallback_reviewers or (), _FALLBACKS, f"{WHERE}/fallbackReviewers")
+    if said.is_self_review:
+        if reviewers:
+            raise BadRequest(f"{where}: in a self-review nobody else reviews; leave it empty.", target=where)
+        return True, (), fallback
+    if not reviewers:
+        raise BadRequest(f"{where}: say who reviews, or isSelfReview.", target=where)
+    if any(one.level != 1 for one in reviewers if one.kind in _MANAGERS):
+        raise BadRequest(f"{where}: managers of managers do not review; managerLevel is 1.", target=where)
+    if any(one.kind in _MANAGERS for one in reviewers) and not fallback:
+        place = f"{WHERE}/fallbackReviewers"
+        raise BadRequest(f"{place}: say who reviews where somebody has no manager.", target=place)
+    return False, reviewers, fallback
