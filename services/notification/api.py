@@ -26,7 +26,9 @@ NOTIFICATIONS = EntitySet(
         "status": Field("status", Enumeration(tuple(Status))),
         "createdAt": Field("created_at", DATETIME, sortable=True),
     },
-    selectable=frozenset({"attempts", "sentAt", "nextAttemptAt", "problem", "packages", "fact", "correlation"}),
+    selectable=frozenset(
+        {"attempts", "sentAt", "nextAttemptAt", "problem", "packages", "reviews", "fact", "correlation"}
+    ),
     order="createdAt desc",
 )
 
@@ -86,6 +88,10 @@ def _shown(document: Mapping[str, Any]) -> dict[str, Any]:
         "nextAttemptAt": graph_time(document["next_at"]) if "next_at" in document else None,
         "problem": document.get("problem"),
         "packages": [{"change": one[0], "id": one[1]} for one in document["items"]],
+        "reviews": [
+            {"definitionId": one["definition_id"], "instanceId": one["instance_id"], "displayName": one["review"]}
+            for one in document.get("reviews", ())
+        ],
         "fact": document["fact"],
         "correlation": document["why"][1],
     }

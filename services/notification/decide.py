@@ -14,6 +14,7 @@ from services.notification.model import (
     Item,
     Known,
     Message,
+    Reviewed,
     Status,
     Why,
 )
@@ -72,7 +73,15 @@ def _messages(fact: HoldingFact, items: Sequence[Item], now: datetime) -> Iterat
         yield from spread(fact, event_of(items), [fact.state.person_id], items, now)
 
 
-def spread(fact: Fact, event: Event, people: Iterable[str], items: Sequence[Item], now: datetime) -> Iterator[Message]:
+def spread(
+    fact: Fact,
+    event: Event,
+    people: Iterable[str],
+    items: Sequence[Item],
+    now: datetime,
+    *,
+    reviews: Sequence[Reviewed] = (),
+) -> Iterator[Message]:
     """To each of them over every channel, under ids that derive from the fact."""
     for person in people:
         for channel in Channel:
@@ -87,6 +96,7 @@ def spread(fact: Fact, event: Event, people: Iterable[str], items: Sequence[Item
                 items=tuple(items),
                 created_at=now,
                 next_at=now,
+                reviews=tuple(reviews),
             )
 
 
@@ -136,6 +146,7 @@ class Not(Enum):
     NO_ADDRESS = "noAddress"
     STALE = "stale"
     SILENCED = "silenced"
+    NOT_ACCEPTED = "invitationNotAccepted"
 
 
 def may_send(message: Message, known: Known, now: datetime) -> Not | None:
@@ -144,8 +155,10 @@ def may_send(message: Message, known: Known, now: datetime) -> Not | None:
         return Not.STALE
     if not _names_known(message, known) and now < message.created_at + WAIT_FOR_NAMES:
         return Not.YET
-    if not current_items(message, known, now):
+    if not message.reviews and not current_items(message, known, now):
         return Not.SILENCED
+    if message.reviews and (invited := known.people.get(message.recipient)) and invited.pending:
+        return Not.NOT_ACCEPTED
     if message.channel is Channel.MAIL:
         person = known.people.get(message.recipient)
         if person is None or not person.mail:

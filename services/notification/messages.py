@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from services.notification import asked, decide
+from services.notification import asked, decide, reviews
 from services.notification.model import Message
 from services.notification.store import Messages, Names
 from shared.contracts import topics
@@ -13,6 +13,7 @@ from shared.contracts.approval import ApprovalFact
 from shared.contracts.assignment import HoldingFact
 from shared.contracts.directory import PersonFact
 from shared.contracts.request import RequestFact
+from shared.contracts.review import InstanceFact, ItemApplied, ItemFact
 from shared.messaging.service import Platform, Subscription
 
 
@@ -51,6 +52,28 @@ def requests(platform: Platform, messages: Messages, wake: Callable[[], None]) -
         await record([one for fact in facts for one in asked.to_requestor(fact, now)])
 
     return [platform.takes([topics.APPROVAL_FACTS], approvals), platform.takes([topics.REQUEST_FACTS], outcomes)]
+
+
+def access_reviews(platform: Platform, messages: Messages, wake: Callable[[], None]) -> list[Subscription]:
+    """Who reviews, how reviews ended, and what they took away."""
+
+    async def record(new: list[Message]) -> None:
+        if new:
+            await messages.record(new, reviews.COLLECTING)
+            wake()
+
+    async def instances(facts: Sequence[InstanceFact]) -> None:
+        now = platform.clock.now()
+        await record([one for fact in facts for one in reviews.of_instance(fact, now)])
+
+    async def items(facts: Sequence[ItemFact]) -> None:
+        now = platform.clock.now()
+        await record([one for fact in facts for one in reviews.of_item(fact, now)])
+
+    return [
+        platform.takes([topics.REVIEW_INSTANCE_FACTS], instances, patient=True),
+        platform.takes([topics.REVIEW_ITEM_FACTS], items, patient=True, only=(ItemApplied,)),
+    ]
 
 
 def people(platform: Platform, names: Names) -> list[Subscription]:

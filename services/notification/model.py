@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
@@ -26,6 +26,10 @@ class Event(StrEnum):
     REQUEST_DENIED = "requestDenied"
     REQUEST_EXPIRED = "requestExpired"
     REQUEST_FAILED = "requestFailed"
+    REVIEW_ASKED = "reviewAsked"
+    REVIEW_REMINDED = "reviewReminded"
+    REVIEW_ENDED = "reviewEnded"
+    REVIEW_TAKEN = "reviewTaken"
 
 
 class Channel(StrEnum):
@@ -67,6 +71,29 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
+class Reviewed:
+    """One run of an access review in a message."""
+
+    definition_id: str
+    instance_id: str
+    review: str
+    resource: str
+    """Its name."""
+    until: datetime | None = None
+    open: int = 0
+    """Items: what the reviewer has still to decide; of a review that has ended, all it had."""
+    people: tuple[str, ...] = ()
+    """Ids of some whose access is open."""
+    description: str = ""
+    """What its maker says to reviewers; or why the access was denied."""
+    figures: Mapping[str, int] = field(default_factory=dict)
+    """By decision, of a review that has ended."""
+    results: Mapping[str, int] = field(default_factory=dict)
+    """By apply result, once it is applied."""
+    role: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Why:
     """The message that caused the change, and what stood behind it."""
 
@@ -96,6 +123,8 @@ class Message:
     """Queued: when to try. Sending: when the lease ends. By the real clock."""
     sent_at: datetime | None = None
     problem: str = ""
+    reviews: tuple[Reviewed, ...] = ()
+    """In place of items."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +136,8 @@ class Person:
     name: str = ""
     mail: str = ""
     user_principal_name: str = ""
+    pending: bool = False
+    """A guest who was invited and has not accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +165,11 @@ class Known:
     """By assignment id."""
     silent: frozenset[str] = frozenset()
     """Policies under which nobody is told of assignments."""
+
+    def name_of(self, person_id: str) -> str:
+        """The id, of whom nobody has heard."""
+        person = self.people.get(person_id)
+        return person.name if person and person.name else person_id
 
 
 def dump(message: Message) -> dict[str, Any]:
@@ -169,6 +205,7 @@ def dump(message: Message) -> dict[str, Any]:
         "next_at": message.next_at,
         "sent_at": message.sent_at,
         "problem": message.problem,
+        "reviews": [{**asdict(one), "people": list(one.people)} for one in message.reviews],
     }
     document.update({name: value for name, value in rare.items() if value})
     return document
@@ -191,4 +228,5 @@ def load(document: Mapping[str, Any]) -> Message:
         next_at=document.get("next_at"),
         sent_at=document.get("sent_at"),
         problem=document.get("problem", ""),
+        reviews=tuple(Reviewed(**{**one, "people": tuple(one["people"])}) for one in document.get("reviews", ())),
     )

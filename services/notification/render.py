@@ -14,16 +14,12 @@ from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from services.notification import reviewed
+from services.notification.dates import day
 from services.notification.decide import OF_ASSIGNMENTS, current_items, event_of
 from services.notification.model import Event, Item, Known, Message, Person
 
 TEMPLATES = Path(__file__).parent / "templates"
-
-# Not the calendar module's: its names depend on the server's locale.
-MONTHS = (
-    "January", "February", "March", "April", "May", "June",
-    "July", "August", "September", "October", "November", "December",
-)  # fmt: skip
 
 ENDED = {
     "noLongerMatches": "the rule that gave it no longer fits you",
@@ -89,6 +85,8 @@ class Renderer:
         items = current_items(message, known, now)
         dated = message.event in {Event.ENDS_SOON, Event.APPROVAL_ASKED, Event.APPROVAL_REMINDED}
         due_at = min((item.ends_at for item in items if item.ends_at), default=None) if dated else None
+        if message.reviews:
+            due_at = min((one.until for one in message.reviews if one.until), default=None)
         link = self._link(message)
         values = {
             # A policy may keep quiet about a part of it.
@@ -101,6 +99,8 @@ class Renderer:
                 change: self._lines(items, change, known, message.recipient)
                 for change in ("asked", "decided", "lapsed", "approved", "denied", "expired", "failed")
             },
+            "due": day(due_at) if due_at else "",
+            "reviews": reviewed.lines(message, known, self._api_url),
             "why": known.reasons.get(message.why.id, ""),
             "link": link,
         }
@@ -119,11 +119,11 @@ class Renderer:
             Line(
                 package=known.packages.get(item.package_id, item.package_id),
                 policy=known.policies.get(item.policy_id, ""),
-                until=_day(item.ends_at) if item.ends_at and change != "taken" else "",
+                until=day(item.ends_at) if item.ends_at and change != "taken" else "",
                 reason=_reason(item, known) if change == "taken" else item.detail,
-                person=_name(item.person_id, known) if item.person_id not in {"", reader} else "",
+                person=known.name_of(item.person_id) if item.person_id not in {"", reader} else "",
                 result=item.reason if change == "decided" else "",
-                by=_name(item.by, known) if item.by else "",
+                by=known.name_of(item.by) if item.by else "",
             )
             for item in items
             if item.change == change
@@ -133,6 +133,8 @@ class Renderer:
     def _link(self, message: Message) -> str | None:
         if self._api_url is None:
             return None
+        if message.reviews:
+            return self._link_to_reviews(message)
         base = f"{self._api_url}/v1.0/identityGovernance/entitlementManagement"
         if message.event in _OF_APPROVALS:
             return f"{base}/accessPackageAssignmentApprovals/{message.items[0].request_id}/stages"
@@ -141,10 +143,11 @@ class Renderer:
         condition = quote(f"target/objectId eq '{message.recipient}'", safe="/'")
         return f"{base}/assignments?$filter={condition}"
 
-
-def _name(person_id: str, known: Known) -> str:
-    person = known.people.get(person_id)
-    return person.name if person and person.name else person_id
+    def _link_to_reviews(self, message: Message) -> str | None:
+        base = f"{self._api_url}/v1.0/identityGovernance/accessReviews/definitions"
+        if message.event in {Event.REVIEW_ASKED, Event.REVIEW_REMINDED}:
+            return f"{base}/filterByCurrentUser(on='reviewer')"
+        return base if message.event is Event.REVIEW_ENDED else None
 
 
 def _reason(item: Item, known: Known) -> str:
@@ -169,14 +172,11 @@ def _about(message: Message, items: Sequence[Item], known: Known) -> dict[str, A
             }
             for item in items
         ],
+        **({"reviews": reviewed.about(message.reviews)} if message.reviews else {}),
         "fact": message.fact,
         "correlation": message.why.correlation,
         "actor": message.why.actor,
     }
-
-
-def _day(moment: datetime) -> str:
-    return f"{moment.day} {MONTHS[moment.month - 1]} {moment.year}, {moment:%H:%M} UTC"
 
 
 def _one_line(text: str) -> str:

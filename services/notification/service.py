@@ -69,6 +69,7 @@ def assemble(platform: Platform) -> Service:
         subscriptions=[
             *messages.holdings(platform, records, names, wake),
             *messages.requests(platform, records, wake),
+            *messages.access_reviews(platform, records, wake),
             *messages.people(platform, names),
             *messages.catalog(platform, names),
             callers.subscription(platform),

@@ -10,6 +10,7 @@ from typing import Any
 
 from services.notification import decide
 from services.notification.model import Channel, Ending, Event, Known, Message, Person, Status, dump, load
+from services.notification.reviews import COLLECTING
 from shared.clock import SystemClock
 from shared.contracts.catalog import PackageFact, PolicyFact
 from shared.contracts.directory import PersonFact
@@ -35,12 +36,13 @@ class Messages:
             ),
         )
 
-    async def record(self, messages: Sequence[Message]) -> None:
-        """Keep new ones, to be sent at once; those that are there already stay as they are, however far they have come.
+    async def record(self, messages: Sequence[Message], wait: timedelta = timedelta()) -> None:
+        """Keep new ones, to be sent at once or after `wait`; those that are there already stay as they are, however far
+        they have come.
 
         Attempts and leases go by the real clock, whatever the business clock says."""
-        now = REAL_TIME.now()
-        await self.documents.insert([dump(replace(one, next_at=now)) for one in messages], ordered=False)
+        due = REAL_TIME.now() + wait
+        await self.documents.insert([dump(replace(one, next_at=due)) for one in messages], ordered=False)
 
     async def claim(self, channel: Channel, now: datetime, until: datetime, claim: str, limit: int) -> list[Message]:
         """Take up to `limit` of what is due, the oldest first, under a lease. Two workers never get the same."""
@@ -56,7 +58,7 @@ class Messages:
 
     async def under_way(self) -> int:
         """How many are being sent, or would be by now. What waits for another attempt is not among them."""
-        soon = REAL_TIME.now() + decide.LOOK_AGAIN
+        soon = REAL_TIME.now() + max(decide.LOOK_AGAIN, COLLECTING)
         return await self.documents.count(
             {
                 "next_at": {"$exists": True},
@@ -140,6 +142,7 @@ class Names:
         """All that these messages refer to, with one query a collection."""
         items = [item for message in messages for item in message.items]
         about = {id for item in items for id in (item.person_id, item.by) if id}
+        about |= {id for message in messages for one in message.reviews for id in one.people}
         people = await self.people.get({message.recipient for message in messages} | about)
         packages = await self.packages.get({item.package_id for item in items})
         policies = await self.policies.get({item.policy_id for item in items})
@@ -150,7 +153,10 @@ class Names:
             one = Ending(document["assignment"], document["version"], document["ends_at"])
             endings[one.assignment_id] += (one,)
         return Known(
-            people={id: Person(id, one["version"], one["name"], one["mail"], one["upn"]) for id, one in people.items()},
+            people={
+                id: Person(id, one["version"], one["name"], one["mail"], one["upn"], one.get("pending", False))
+                for id, one in people.items()
+            },
             packages={id: one["name"] for id, one in packages.items()},
             policies={id: one["name"] for id, one in policies.items()},
             reasons={one["_id"]: one["words"] for one in reasons},
@@ -165,4 +171,5 @@ def _of_person(fact: PersonFact) -> dict[str, Any]:
         "name": str(attributes.get("displayName") or attributes.get("givenName") or ""),
         "mail": str(attributes.get("mail") or ""),
         "upn": str(attributes.get("userPrincipalName") or ""),
+        "pending": attributes.get("externalUserState") == "PendingAcceptance",
     }

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 import structlog
 
-from services.notification import decide
+from services.notification import decide, reviews
 from services.notification.channels import Away, Letter, Outlet, Results
 from services.notification.decide import Not, Result, Untried
 from services.notification.model import Channel, Message, Person
@@ -94,11 +94,14 @@ class Worker:
             return 0
         results: Results = {}
         refused: dict[str, Not] = {}
+        within: dict[str, str] = {}
         try:
-            letters = await self._letters(claimed, refused)
+            apart, within = reviews.together(claimed)
+            letters = await self._letters(apart, refused)
             if letters:
                 await self._outlet.deliver(letters, results)
         finally:
+            _share(within, refused, results)
             # Also when we are stopped in the middle: what was sent is noted as sent, and what was not begun is given
             # back at once. Only what is in doubt waits for the lease.
             await self._messages.settle(_settled(claimed, refused, results), claim)
@@ -124,6 +127,15 @@ class Worker:
                 await self._called.wait()
         except TimeoutError:
             pass
+
+
+def _share(within: Mapping[str, str], refused: dict[str, Not], results: Results) -> None:
+    """What went out in another message is as far as that one."""
+    for id, head in within.items():
+        if head in refused:
+            refused[id] = refused[head]
+        elif head in results:
+            results[id] = results[head]
 
 
 def _settled(claimed: Sequence[Message], refused: dict[str, Not], results: Results) -> list[Message]:

@@ -34,7 +34,6 @@ from shared.security.caller import Caller
 from shared.storage import Answers, MongoAggregates, Replica
 from shared.web.caller import Asking, cause_of
 from shared.web.errors import BadRequest, Conflict, Forbidden, GraphError, NotFound
-from shared.web.graph_model import graph_time
 from shared.web.guard import Admission, Admitted, Guard
 from shared.web.idempotency import IdempotencyKey, answering_once, made_id
 from shared.web.odata import ListQuery, read_query
@@ -349,22 +348,17 @@ def _instances(routes: APIRouter, counter: Counter) -> None:
 
     @routes.get(f"{RUN}/contactedReviewers")
     async def contacted(request: Request, id: str, instance_id: str, admitted: Admitted) -> Rendered:
-        """Who reviews it, whether or not a mail went out."""
+        """Who was told to review it, or would have been, were mails not switched off; and when."""
         query = read_query(REVIEWERS, request.query_params.multi_items())
         one = await counter.run(id, instance_id, admitted)
-        own = await counter.runs.items.distinct(
-            {"state.instance_id": one.id, "state.reviewers": {"$exists": True}}, "state.reviewers"
-        )
-        started = [stage for stage in one.stages if stage.starts_at]
-        people = sorted({*own, *(id for stage in started for id in stage.reviewers)})
-        page = people[query.skip : query.skip + query.top]
-        names = await counter.names(request, page)
-        at = graph_time(started[0].starts_at) if started and started[0].starts_at else None
+        contacts = counter.desk.telling.contacts
+        page = await contacts.of(one.id, query.skip, query.top)
+        names = await counter.names(request, [contact["person_id"] for contact in page])
         context = f"{CONTEXT}('{one.definition.id}')/instances('{one.id}')/contactedReviewers"
         return {
             "@odata.context": context_url(request, context, query.select),
-            "@odata.count": len(people),
-            "value": [query.selected({**names.person(person), "createdDateTime": at}) for person in page],
+            "@odata.count": await contacts.count(one.id),
+            "value": [query.selected(graph.contact_said(contact, names)) for contact in page],
         }
 
 
@@ -385,6 +379,7 @@ async def _with_other_reviewers(
         request, desk.instances, desk.about_instances(instances.change_reviewers), asked
     )
     await _every_item(request, counter, changed, items.Advance, items.advance)
+    await counter.act(request, desk.instances, desk.about_instances(instances.tell_new), instances.TellNew(changed.id))
     return changed
 
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, ValidationError
 
 from services.review import recurrence
+from services.review.decide.recipients import read_recipients
 from services.review.model import Definition, Instance, Item, Stage
 from services.review.scope import NotUnderstood, Who, read_reviewers, read_scope
 from shared import durations
@@ -176,6 +177,9 @@ def definition_of(body: DefinitionIn, id: str, created_by: str | None, now: date
     """Checked as a whole. Raises BadRequest that says what, where and how to fix it."""
     _understood("scope", lambda: read_scope(body.scope, body.instance_enumeration_scope))
     settings = _settings(body.settings)
+    _understood(
+        "additionalNotificationRecipients", lambda: read_recipients(body.additional_notification_recipients or ())
+    )
     fallback = _scopes(body.fallback_reviewers or body.backup_reviewers, "fallbackReviewers")
     reviewers = _scopes(body.reviewers, "reviewers")
     stages = _stages(body.stage_settings or [])
@@ -463,6 +467,13 @@ def instance_said(one: Instance) -> Rendered:
         "@tenure.figures": one.figures,
         "@tenure.results": one.results,
     }  # fmt: skip
+
+
+def contact_said(contact: Mapping[str, Any], names: Names) -> Rendered:
+    """Graph's accessReviewReviewer, with every time that they were told."""
+    told = [{"occasion": one["occasion"], "dateTime": graph_time(one["at"])} for one in contact["told"]]
+    said = {**names.person(contact["person_id"]), "createdDateTime": graph_time(contact["at"])}
+    return {**said, "@tenure.told": told}
 
 
 def stage_said(stage: Stage) -> Rendered:

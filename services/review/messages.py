@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 
 from services.review.advising import Holder, Measured
+from services.review.asking import Telling
 from services.review.decide import applying, definitions, following, instances, items
 from services.review.decide.reviewers import named
 from services.review.model import OVER, Definition, Instance, Item
@@ -43,8 +44,6 @@ STEP = 1000
 _ADVICE = {"approve": Advice.APPROVE, "deny": Advice.DENY, "noInfoAvailable": Advice.NO_INFO}
 AT_ONCE = 8
 """Instances that are worked on side by side in one process."""
-TOLD = 500
-"""Reviewers that one fact names."""
 GROUPS = 100
 """Instances that one step of a definition begins."""
 
@@ -60,6 +59,7 @@ class Desk:
         item_loop: Loop[Item],
         runs: Runs,
         around: Surroundings,
+        telling: Telling,
     ) -> None:
         self.platform = platform
         self.definitions = definition_loop
@@ -67,6 +67,7 @@ class Desk:
         self.items = item_loop
         self.runs = runs
         self.around = around
+        self.telling = telling
         self._measured: dict[str, tuple[Asked, Measured]] = {}
         """By instance, of those that are being advised."""
 
@@ -143,9 +144,12 @@ class Desk:
             case ReviewStatus.IN_PROGRESS if one.moving:
                 return await self._each(one, items.Advance, items.advance)
             case ReviewStatus.IN_PROGRESS if one.asking is not None:
-                return await self._asked(one, one.asking.after)
+                told = await self.telling.step(one)
+                return instances.Step(told.last, told.over, people=told.people, open=told.open)
             case ReviewStatus.COMPLETING:
-                return instances.Step(figures=await self._tally(one, "decision"))
+                return instances.Step(
+                    figures=await self._tally(one, "decision"), people=await self.telling.recipients(one)
+                )
             case ReviewStatus.AUTO_REVIEWING:
                 step = await self._each(one, items.Settle, items.settle, decision=Verdict.NOT_REVIEWED.value)
                 figures = await self._tally(one, "decision") if step.over else {}
@@ -162,12 +166,6 @@ class Desk:
         ids = await self.runs.next_items(one.id, one.after, STEP, **only)
         await self.through([message(id) for id in ids], decide, caused_by(one))
         return instances.Step(ids[-1] if ids else one.after, len(ids) < STEP)
-
-    async def _asked(self, one: Instance, after: str | None) -> instances.Step:
-        found = await self.runs.reviewers_of(one, after, TOLD)
-        common = one.stage.reviewers if after is None else ()
-        everybody = tuple(dict.fromkeys((*common, *found)))
-        return instances.Step(found[-1] if found else after, len(found) < TOLD, people=everybody)
 
     async def _advised(self, one: Instance) -> instances.Step:
         """What is recommended about the next items. What they are compared with is measured once a process."""
@@ -335,10 +333,15 @@ async def _left(desk: Desk, fact: PersonFact) -> None:
     reviewing = await desk.runs.instances.ids({"$or": among, "state.status": {"$nin": over}})
     works = [Work(instances.ReviewerLeft(id, fact.subject), _follows(fact)) for id in reviewing]
     await _run(desk, desk.instances, works, Handler(instances.reviewer_left, by(lambda one: one.id)), "review.people")
+    touched = set(reviewing) | set(
+        await desk.runs.items.distinct({"state.reviewers": fact.subject}, "state.instance_id")
+    )
     after: str | None = None
     while ids := await desk.runs.items.ids({"state.reviewers": fact.subject}, after=after, limit=STEP):
         await desk.through([items.HandOver(id, fact.subject) for id in ids], items.hand_over, _follows(fact))
         after = ids[-1]
+    telling = [Work(instances.TellNew(id), _follows(fact)) for id in sorted(touched)]
+    await _run(desk, desk.instances, telling, Handler(instances.tell_new, by(lambda one: one.id)), "review.people")
 
 
 def replicas(desk: Desk) -> list[Subscription]:

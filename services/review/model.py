@@ -32,6 +32,7 @@ from shared.messaging.decision import AggregateKind
 
 FIRST_RESEND = timedelta(minutes=15)
 LONGEST_RESEND = timedelta(hours=1)
+LAST_CALL = timedelta(days=1)
 
 OVER = frozenset(
     {
@@ -119,6 +120,8 @@ class Asking(Value):
     """People who are being told of something, some hundreds a step."""
 
     occasion: Literal["start", "halfTime", "endsSoon", "reminder"]
+    at: datetime
+    """When that began."""
     after: str | None = None
 
 
@@ -152,6 +155,10 @@ class Instance(Value):
     """The last item that the present work has been through."""
     asking: Asking | None = None
     reminded_half: bool = False
+    reminded_end: bool = False
+    """Both of the stage in progress."""
+    recipients: tuple[str, ...] = ()
+    """Who hears how it ended, once it has."""
     stopped: bool = False
     apply_asked: bool = False
     looks_at: datetime | None = None
@@ -177,7 +184,15 @@ class Instance(Value):
 
     @property
     def half_time(self) -> datetime:
-        return self.starts_at + (self.ends_at - self.starts_at) / 2
+        """Of the stage in progress."""
+        begins, ends = self.stage.starts_at or self.starts_at, self.stage.ends_at or self.ends_at
+        return begins + (ends - begins) / 2
+
+    @property
+    def last_call(self) -> datetime:
+        """When whoever has not decided is told that the stage ends: a day before, and in its last quarter."""
+        begins, ends = self.stage.starts_at or self.starts_at, self.stage.ends_at or self.ends_at
+        return ends - min(LAST_CALL, (ends - begins) / 4)
 
     @property
     def due_at(self) -> datetime | None:
@@ -191,6 +206,8 @@ class Instance(Value):
                 dates = [self.stage.ends_at]
                 if not self.reminded_half:
                     dates.append(self.half_time)
+                if not self.reminded_end:
+                    dates.append(self.last_call)
                 return min((one for one in dates if one is not None), default=None)
             case status if status in WORKING:
                 return self.looks_at
@@ -409,6 +426,7 @@ def public_instance(one: Instance) -> InstanceState:
         results=one.results,
         created_by=one.definition.created_by,
         mails=one.definition.settings.mail_notifications_enabled,
+        recipients=one.recipients,
         description_for_reviewers=one.definition.description_for_reviewers,
         additional_recipients=one.definition.additional_recipients,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from services.review import api, exceptions, messages
+from services.review.asking import Contacts, Telling
 from services.review.history.api import archive
 from services.review.messages import Desk
 from services.review.model import DEFINITION, INSTANCE, ITEM
@@ -20,6 +21,7 @@ def assemble(platform: Platform) -> Service:
     database = platform.database
     campaigns, runs = definitions(database), Runs(instances(database), items(database))
     answers, around = Answers(database), Surroundings(database)
+    telling = Telling(runs, around, Contacts(database))
     desk = Desk(
         platform,
         platform.loop(DEFINITION, campaigns),
@@ -27,6 +29,7 @@ def assemble(platform: Platform) -> Service:
         platform.loop(ITEM, runs.items),
         runs,
         around,
+        telling,
     )
     steps = messages.steps(desk)
     history = archive(platform, database, campaigns, runs, around)
@@ -48,6 +51,7 @@ def assemble(platform: Platform) -> Service:
             runs.items,
             history.store,
             rules,
+            telling.contacts.documents,
             answers,
             *around.replicas,
             *callers.stores,

@@ -27,7 +27,7 @@ class Notification(Contract):
     event: str = Field(
         description="'accessGiven', 'accessTaken', 'accessChanged', 'accessEndsSoon', 'approvalAsked', "
         "'approvalReminded', 'approvalDecided', 'approvalExpired', 'requestApproved', 'requestDenied', "
-        "'requestExpired', 'requestFailed'."
+        "'requestExpired', 'requestFailed', 'reviewAsked', 'reviewReminded', 'reviewEnded', 'reviewTaken'."
     )
     recipient: Recipient
     subject: str

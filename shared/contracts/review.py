@@ -258,6 +258,9 @@ class InstanceState(Contract):
     results: dict[str, int] = Field(default_factory=dict, description="Items by apply result, once it is applied.")
     created_by: str | None = None
     mails: bool = False
+    recipients: tuple[str, ...] = Field(
+        (), description="People who hear how it ended, once it has: who made it, and additional recipients."
+    )
     description_for_reviewers: str | None = None
     additional_recipients: tuple[dict[str, Any], ...] = ()
 
@@ -273,12 +276,22 @@ class InstanceStarted(Transition):
     items: int
 
 
+class OpenItems(Contract):
+    """What a reviewer has still to decide."""
+
+    count: int
+    people: tuple[str, ...] = Field((), description="Ids of some of those whose access it is, so that it can be named.")
+
+
 class ReviewersAsked(Transition):
     """These people are to be told: it has begun, half of the time is over, or somebody asks for a reminder."""
 
     type: Literal["ReviewersAsked"] = "ReviewersAsked"
     occasion: Literal["start", "halfTime", "endsSoon", "reminder"]
     reviewers: tuple[str, ...]
+    open: dict[str, OpenItems] = Field(
+        default_factory=dict, description="By reviewer. Nobody's, if nobody is written to: then it is not counted."
+    )
 
 
 class ReviewStageStarted(Transition):
@@ -417,10 +430,19 @@ class ItemApplying(Transition):
     command_id: str
 
 
+class Lost(Contract):
+    """Access that a review has taken from somebody."""
+
+    review: str
+    resource: ReviewedResource
+    reason: str | None = Field(None, description="In the reviewer's words.")
+
+
 class ItemApplied(Transition):
     type: Literal["ItemApplied"] = "ItemApplied"
     result: ApplyResult
     detail: str
+    lost: Lost | None = Field(None, description="What the person is to be told of; None: nothing, or others tell it.")
 
 
 ItemTransition = Annotated[

@@ -208,6 +208,23 @@ class MongoAggregates:
             found = await self._collection.aggregate(stages).to_list(None)
         return {str(one["_id"]): int(one["n"]) for one in found}
 
+    async def gathered(
+        self, query: dict[str, Any], by: str, values: Collection[str], listed: str, most: int
+    ) -> dict[str, tuple[int, list[str]]]:
+        """Of those of `values` that the dotted `by`, a text or a list, has: how many match, and what the first
+        `most` of them have at the dotted `listed`."""
+        those = {by: {"$in": list(values)}}
+        first = {"$firstN": {"input": f"${listed}", "n": most}}
+        stages: list[dict[str, Any]] = [
+            {"$match": {**query, **those}},
+            {"$unwind": f"${by}"},
+            {"$match": those},
+            {"$group": {"_id": f"${by}", "n": {"$sum": 1}, "first": first}},
+        ]
+        with telling_errors():
+            found = await self._collection.aggregate(stages).to_list(None)
+        return {str(one["_id"]): (int(one["n"]), list(one["first"])) for one in found}
+
     async def distinct(
         self, query: dict[str, Any], field: str, *, after: str | None = None, limit: int = 0
     ) -> list[str]:

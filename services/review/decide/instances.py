@@ -27,6 +27,7 @@ from shared.contracts.review import (
     InstanceCompleting,
     InstanceCreated,
     InstanceStarted,
+    OpenItems,
     ReviewCommand,
     ReviewedResource,
     ReviewersAsked,
@@ -62,7 +63,9 @@ class Step:
     over: bool = False
     """Nothing is beyond."""
     people: tuple[str, ...] = ()
-    """Reviewers to be told now."""
+    """To be told now: reviewers, or how it ended."""
+    open: Mapping[str, OpenItems] = field(default_factory=dict)
+    """What these reviewers have still to decide."""
     waiting: bool = False
     """Some item still waits for its result."""
     figures: dict[str, int] = field(default_factory=dict)
@@ -190,7 +193,12 @@ def _open_stage(instance: Instance, at: At, said: Said) -> Instance:
     opened = stage.having(status=ReviewStatus.IN_PROGRESS, starts_at=at.now, ends_at=ends_at)
     said.append(ReviewStageStarted(stage_id=stage.id, number=number))
     return instance.with_stage(instance.current, opened).having(
-        moving=False, after=None, asking=Asking(occasion="start"), looks_at=at.now
+        moving=False,
+        after=None,
+        asking=Asking(occasion="start", at=at.now),
+        reminded_half=False,
+        reminded_end=False,
+        looks_at=at.now,
     )
 
 
@@ -213,7 +221,9 @@ def date_has_come(instance: Instance | None, due: Due, at: At) -> Decision[Insta
             moved = _in_progress(instance, step, at, said)
         case ReviewStatus.COMPLETING:
             said.append(InstanceCompleted())
-            counted = instance.having(status=ReviewStatus.COMPLETED, figures=step.figures, after=None)
+            counted = instance.having(
+                status=ReviewStatus.COMPLETED, figures=step.figures, recipients=step.people, after=None
+            )
             moved = _after_completion(counted, at, said)
         case ReviewStatus.AUTO_REVIEWING:
             moved = _auto_reviewing(instance, step, at, said)
@@ -237,16 +247,18 @@ def _in_progress(instance: Instance, step: Step, at: At, said: Said) -> Instance
         return _open_stage(instance, at, said) if step.over else instance.having(after=step.last, looks_at=at.now)
     if instance.asking is not None:
         if step.people:
-            said.append(ReviewersAsked(occasion=instance.asking.occasion, reviewers=step.people))
+            said.append(ReviewersAsked(occasion=instance.asking.occasion, reviewers=step.people, open=dict(step.open)))
         further = None if step.over else instance.asking.model_copy(update={"after": step.last})
         return instance.having(asking=further, looks_at=at.now)
     if instance.stage.ends_at is not None and instance.stage.ends_at <= at.now:
         return _end_stage(instance, at, said, stopped=False)
+    wanted = instance.definition.settings.reminder_notifications_enabled
+    if not instance.reminded_end and instance.last_call <= at.now:
+        last = Asking(occasion="endsSoon", at=at.now) if wanted else None
+        return instance.having(reminded_half=True, reminded_end=True, asking=last, looks_at=at.now)
     if not instance.reminded_half and instance.half_time <= at.now:
-        wanted = instance.definition.settings.reminder_notifications_enabled
-        return instance.having(
-            reminded_half=True, asking=Asking(occasion="halfTime") if wanted else None, looks_at=at.now
-        )
+        half = Asking(occasion="halfTime", at=at.now) if wanted else None
+        return instance.having(reminded_half=True, asking=half, looks_at=at.now)
     return instance
 
 
@@ -354,7 +366,7 @@ def act(instance: Instance | None, asked: Act, at: At) -> Decision[Instance]:
                 return Decision(instance, refusal=Refusal(code="notInProgress", message=text))
             moved = _end_stage(instance, at, said, stopped=True)
         case "remind":
-            moved = instance.having(asking=Asking(occasion="reminder"), looks_at=at.now)
+            moved = instance.having(asking=Asking(occasion="reminder", at=at.now), looks_at=at.now)
         case _:
             said.append(DecisionsReset())
             moved = instance.having()
@@ -434,6 +446,20 @@ def reviewer_left(instance: Instance | None, left: ReviewerLeft, _at: At) -> Dec
         return Decision(instance.with_stage(instance.current, stage.having(fallback=fallback)))
     now = stage.having(reviewers=others or (() if stage.by_manager else fallback), fallback=fallback)
     return Decision(instance.with_stage(instance.current, now), (_changed(stage, now),))
+
+
+@dataclass(frozen=True, slots=True)
+class TellNew:
+    """Others review now, and its items know."""
+
+    id: str
+
+
+def tell_new(instance: Instance | None, _said: TellNew, at: At) -> Decision[Instance]:
+    """Whoever has not been told of the stage in progress is told now."""
+    if instance is None or not instance.is_open or instance.moving:
+        return Decision(instance)
+    return Decision(instance.having(asking=Asking(occasion="start", at=at.now), looks_at=at.now))
 
 
 def _changed(before: Stage, now: Stage) -> ReviewersChanged:

@@ -20,10 +20,11 @@ from shared.contracts.review import (
     ItemDefaulted,
     ItemHandedOver,
     ItemReset,
+    Lost,
     ReviewStatus,
     Verdict,
 )
-from shared.contracts.roster import RosterEntry
+from shared.contracts.roster import RosterEntry, RosterKind
 from shared.ids import derived_id
 from shared.messaging.decision import Circumstances, Decision, Due
 
@@ -307,4 +308,15 @@ def answered(item: Item | None, said: Answered, at: At) -> Decision[Item]:
     if item is None or item.awaited is None or item.awaited.command_id != said.command_id:
         return Decision(item)
     done = item.having(result=said.result, detail=said.detail, applied_at=at.now, awaited=None)
-    return Decision(done, (ItemApplied(result=said.result, detail=said.detail),))
+    told = ItemApplied(result=said.result, detail=said.detail, lost=lost(item, said, at.context.instances))
+    return Decision(done, (told,))
+
+
+def lost(item: Item, said: Answered, instances: Mapping[str, Instance]) -> Lost | None:
+    """What the person is told of. Of packages they hear by the assignment that ends."""
+    instance = instances.get(item.instance_id)
+    if instance is None or said.result is not ApplyResult.APPLIED or instance.resource.kind is RosterKind.PACKAGE:
+        return None
+    if not instance.definition.settings.mail_notifications_enabled:
+        return None
+    return Lost(review=instance.definition.display_name, resource=instance.resource, reason=item.justification)

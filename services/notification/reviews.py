@@ -1,0 +1,122 @@
+"""Who hears of access reviews: reviewers that they are asked, owners how it ended, people what they lost. Pure.
+
+What was queued for one person within a moment goes out together, as one message that lists it by review: whoever owns
+fifty groups is written to once. Source: entra-features.md REV-21, REV-22."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from services.notification.decide import spread
+from services.notification.model import Event, Message, Reviewed
+from shared.contracts.review import (
+    InstanceApplied,
+    InstanceAutoReviewed,
+    InstanceCompleted,
+    InstanceFact,
+    InstanceState,
+    ItemApplied,
+    ItemFact,
+    OpenItems,
+    ReviewersAsked,
+    ReviewStatus,
+)
+
+COLLECTING = timedelta(seconds=3)
+"""How long a message about a review waits for others to the same person."""
+DESCRIPTION = 256
+"""Characters of what the reviewers are told that go into a mail. Source: REV-21."""
+
+
+def of_instance(fact: InstanceFact, now: datetime) -> list[Message]:
+    """To reviewers who are asked or reminded, and to those who hear how it ended.
+
+    A start is written of if the review says so; reminders are asked for only where they are wanted, or by hand."""
+    found: list[Message] = []
+    ended = False
+    for one in fact.transitions:
+        match one:
+            case ReviewersAsked() if one.occasion != "start" or fact.state.mails:
+                event = Event.REVIEW_ASKED if one.occasion == "start" else Event.REVIEW_REMINDED
+                for reviewer in one.reviewers:
+                    part = _asked(fact.state, one.open.get(reviewer))
+                    found += spread(fact, event, [reviewer], (), now, reviews=(part,))
+            case InstanceCompleted() | InstanceAutoReviewed() | InstanceApplied():
+                ended = True
+            case _:
+                pass
+    state = fact.state
+    if ended and state.mails and state.status is not ReviewStatus.AUTO_REVIEWING:
+        found += spread(fact, Event.REVIEW_ENDED, state.recipients, (), now, reviews=(_ended(state),))
+    return found
+
+
+def _asked(state: InstanceState, still: OpenItems | None) -> Reviewed:
+    open_stage = next((one for one in state.stages if one.status is ReviewStatus.IN_PROGRESS), None)
+    return replace(
+        _part(state),
+        until=open_stage.ends_at if open_stage else state.ends_at,
+        open=still.count if still else 0,
+        people=still.people if still else (),
+        description=(state.description_for_reviewers or "")[:DESCRIPTION],
+    )
+
+
+def _ended(state: InstanceState) -> Reviewed:
+    return replace(_part(state), open=state.items, figures=dict(state.figures), results=dict(state.results))
+
+
+def _part(state: InstanceState) -> Reviewed:
+    resource = state.resource
+    return Reviewed(state.definition_id, state.id, state.definition_name, resource.display_name or resource.id)
+
+
+def of_item(fact: ItemFact, now: datetime) -> list[Message]:
+    """To whoever has lost access by a review, as far as nobody else tells them."""
+    state = fact.state
+    parts = [
+        Reviewed(
+            state.definition_id,
+            state.instance_id,
+            one.lost.review,
+            one.lost.resource.display_name or one.lost.resource.id,
+            description=one.lost.reason or "",
+            role=state.role,
+        )
+        for one in fact.transitions
+        if isinstance(one, ItemApplied) and one.lost is not None
+    ]
+    return list(spread(fact, Event.REVIEW_TAKEN, [state.person_id], (), now, reviews=parts)) if parts else []
+
+
+def together(messages: Sequence[Message]) -> tuple[list[Message], dict[str, str]]:
+    """One message instead of several about reviews to the same person; and which went into which, by id.
+
+    Of one instance the newest word counts. All of them share the fate of the one that goes out."""
+    first: dict[tuple[str, Event], Message] = {}
+    merged: dict[str, list[Message]] = {}
+    found: list[Message] = []
+    within: dict[str, str] = {}
+    for one in sorted(messages, key=lambda it: (it.created_at, it.id)):
+        key = (one.recipient, one.event)
+        if not one.reviews:
+            found.append(one)
+        elif (head := first.get(key)) is None:
+            first[key] = one
+            merged[one.id] = [one]
+        else:
+            merged[head.id].append(one)
+            within[one.id] = head.id
+    return [*found, *(replace(head, reviews=_parts(merged[head.id])) for head in first.values())], within
+
+
+def _parts(messages: Iterable[Message]) -> tuple[Reviewed, ...]:
+    newest: dict[tuple[str, str], tuple[int, Reviewed]] = {}
+    for message in messages:
+        for part in message.reviews:
+            key = (part.instance_id, part.role)
+            if key not in newest or newest[key][0] <= message.version:
+                newest[key] = (message.version, part)
+    return tuple(sorted((part for _, part in newest.values()), key=lambda it: (it.review, it.resource, it.instance_id)))
