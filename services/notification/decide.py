@@ -179,6 +179,8 @@ def _names_known(message: Message, known: Known) -> bool:
         return False
     if message.event in OF_ASSIGNMENTS and any(item.policy_id not in known.policies for item in message.items):
         return False
+    if message.reviews:
+        return True
     # "person:<id>:<version>": the change that caused it is told in words once that version has been heard of.
     _, _, version = message.why.id.rpartition(f":{message.recipient}:")
     return not version.isdigit() or message.why.id in known.reasons or person.version >= int(version)

@@ -79,6 +79,22 @@ class Reviewing(Company):
         found: dict[str, Any] = await until(there, f"the review is {status}")
         return found
 
+    async def contacted(self, run: str, wanted: dict[str, list[str]]) -> None:
+        """Who was told, in the order of the occasions."""
+
+        async def there() -> bool:
+            found = (await self.call("GET", f"{run}/contactedReviewers"))["value"]
+            return {one["id"]: [it["occasion"] for it in one["@tenure.told"]] for one in found} == wanted
+
+        await until(there, f"contacted: {wanted}")
+
+    async def told(self, person: str, wanted: set[str]) -> None:
+        async def there() -> bool:
+            found = (await self.call("GET", f"/v1.0/tenure/notifications?recipient={person}"))["value"]
+            return wanted <= {one["event"] for one in found if one["channel"] == "topic" and one["status"] == "sent"}
+
+        await until(there, f"{person} is told {wanted}")
+
     async def items(self, run: str, by: str | None = None) -> dict[str, dict[str, Any]]:
         """By person."""
         path = f"{run}/decisions" + ("/filterByCurrentUser(on='reviewer')" if by else "")
@@ -104,7 +120,7 @@ async def company(servers: Servers) -> AsyncIterator[Reviewing]:
         assert host.troubles() == {}
 
 
-@pytest.mark.spec("REV-10", "REV-18", "REV-19")
+@pytest.mark.spec("REV-10", "REV-18", "REV-19", "REV-21", "REV-22")
 async def test_a_member_whom_the_owner_denies_is_taken_out_of_the_group(company: Reviewing) -> None:
     owner, ana, ben = [await company.person(name) for name in ("r-olga", "r-ana", "r-ben")]
     group = await company.group(ana, ben, owner, owner=owner)
@@ -113,6 +129,8 @@ async def test_a_member_whom_the_owner_denies_is_taken_out_of_the_group(company:
         [{"query": f"/groups/{group}/owners", "queryType": "MicrosoftGraph"}],
         justificationRequiredOnApproval=True,
         autoApplyDecisionsEnabled=True,
+        mailNotificationsEnabled=True,
+        reminderNotificationsEnabled=True,
     )
     assert set(await company.items(run)) == {ana, ben, owner}
     mine = await company.items(run, owner)
@@ -127,8 +145,15 @@ async def test_a_member_whom_the_owner_denies_is_taken_out_of_the_group(company:
     assert ben in await company.members(group), "nothing happens before the end"
     await company.call("POST", f"{run}/applyDecisions", status=400)
 
-    company.clock.turn(timedelta(days=8))
+    await company.contacted(run, {owner: ["start"]})
+    company.clock.turn(timedelta(days=4))
+    await company.contacted(run, {owner: ["start", "halfTime"]})
+    await company.call("POST", f"{run}/sendReminder", status=204)
+    await company.contacted(run, {owner: ["start", "halfTime", "reminder"]})
+    company.clock.turn(timedelta(days=4))
     applied = await company.is_(run, "Applied")
+    await company.told(owner, {"reviewAsked", "reviewReminded"})
+    await company.told(ben, {"reviewTaken"})
     assert applied["@tenure.figures"] == {"Approve": 1, "Deny": 1, "NotReviewed": 1}
     assert await company.members(group) == {ana, owner}
     items = await company.items(run)

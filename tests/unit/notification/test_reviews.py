@@ -77,7 +77,7 @@ def test_whoever_is_asked_reads_what_is_open_until_when_and_what_the_maker_says(
     assert text.subject == "Review access by 8 March 2026, 09:00 UTC: Quarterly"
     for said in (
         "* Quarterly: Group i, until 8 March 2026, 09:00 UTC",
-        "30 to decide: Ana <b>, Ben and 28 more",
+        "    30 to decide: Ana <b>, Ben and 28 more",
         "/definitions/d/instances/i/decisions/filterByCurrentUser(on='reviewer')",
         "All your reviews: https://tenure.example.com/v1.0/identityGovernance/accessReviews/definitions/filterBy",
     ):
@@ -100,7 +100,7 @@ def test_who_has_finished_is_reminded_too_and_reads_that_nothing_is_left() -> No
     [message, _] = [one for one in reviews.of_instance(asked("halfTime", "boss", "max"), NOW) if one.recipient == "max"]
     text = RENDERER.render(message, KNOWN, NOW)
     assert text.subject.startswith("Reminder: ")
-    assert "Nothing is left to decide" in text.text
+    assert "    Nothing is left to decide" in text.text
 
 
 def test_what_one_reviewer_is_asked_at_a_time_is_one_message_by_review() -> None:
