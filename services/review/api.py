@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, NoReturn
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from services.review import exceptions, graph
+from services.review import covering, exceptions, graph
 from services.review.decide import definitions, instances, items
 from services.review.history import api as history
 from services.review.messages import STEP, Desk
@@ -219,6 +219,7 @@ def router(
     _decisions_of_stages(routes, counter)
     history.add_routes(routes, archive)
     exceptions.add_routes(routes, desk.runs, desk.around, rules)
+    covering.add_routes(routes, desk)
     return routes
 
 

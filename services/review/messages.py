@@ -357,6 +357,7 @@ def replicas(desk: Desk) -> list[Subscription]:
         kept(topics.GROUP_FACTS, desk.around.groups),
         kept(topics.APPLICATION_FACTS, desk.around.applications),
         kept(topics.PACKAGE_FACTS, desk.around.packages),
+        kept(topics.RESOURCE_FACTS, desk.around.resources),
         kept(topics.SIGN_IN_FACTS, desk.around.advisor.sign_ins),
     ]
 

@@ -11,7 +11,7 @@ from services.review.decide.reviewers import Resolved
 from services.review.model import OVER, Instance, load_instance
 from services.review.recommend import Asked, asked_of
 from services.review.scope import Reviewers, Who
-from shared.contracts.catalog import Life, PackageFact
+from shared.contracts.catalog import Life, PackageFact, ResourceFact
 from shared.contracts.directory import GroupFact, MembershipsFact, PersonFact, PersonStatus
 from shared.contracts.resources import OWNER, ApplicationFact, HeldRolesFact, RoleSystem
 from shared.contracts.review import ReviewedResource, ReviewStatus, Verdict
@@ -43,6 +43,7 @@ def instances(database: Database) -> MongoAggregates:
             Index("state.definition_id", "-state.starts_at", "_id"),
             Index("state.reviewers", "_id"),
             Index("state.stands_by", "_id"),
+            Index("state.resource.id", "state.status", "state.ends_at"),
             Index("-state.starts_at", "_id"),
         ),
     )
@@ -158,13 +159,15 @@ class Surroundings:
             database,
             "packages",
             lambda fact: {"name": fact.state.display_name, "there": fact.state.life is not Life.DELETED},
+            (Index("there", "_id"),),
         )
+        self.resources: Replica[ResourceFact] = Replica(database, "resources", _resource, (Index("there", "_id"),))
         self.advisor = Advisor(database, self.people, self.groups)
 
     @property
     def replicas(self) -> Sequence[Replica[Any]]:
         copies = (self.people, self.memberships, self.owners, self.groups, self.applications, self.packages)
-        return (*copies, self.advisor.sign_ins)
+        return (*copies, self.resources, self.advisor.sign_ins)
 
     async def names(self, resources: Iterable[ReviewedResource]) -> dict[str, str]:
         """Of these resources, by id, as far as they have been heard of."""
@@ -235,6 +238,21 @@ class Surroundings:
         if after is not None:
             query["_id"] = {"$gt": after}
         return [one["_id"] for one in await self.groups.find(query, limit=limit)]
+
+
+def _resource(fact: ResourceFact) -> dict[str, Any]:
+    """A group or application as it stands in a catalog: one of several catalogs comes several times."""
+    kind = _REVIEWED.get(fact.state.origin_system)
+    return {
+        "kind": kind.value if kind else None,
+        "origin_id": fact.state.origin_id,
+        "name": fact.state.display_name,
+        "there": kind is not None and fact.state.life is not Life.DELETED,
+    }
+
+
+_REVIEWED = {"AadGroup": RosterKind.GROUP, "AadApplication": RosterKind.APPLICATION}
+"""Resources that a review can be about: sites are none."""
 
 
 # Lists as Graph has them

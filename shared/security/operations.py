@@ -460,7 +460,7 @@ _OWN = (
     (ADMINISTER, "POST /populations\nPATCH,DELETE /populations/{id}\nPOST /catalog:apply"),
     (ASSIGNMENTS, "POST /assignments\nDELETE /assignments/{id}"),
     (READ_ALL, "GET /exclusions"),
-    (REVIEWS_READ_ALL, "GET /exceptions"),
+    (REVIEWS_READ_ALL, "GET /exceptions\nGET /reviewCoverage"),
     (ADMINISTER, "DELETE /exclusions/{person_id}/{package_id}"),
     (
         MINE_OR_READ_ALL,

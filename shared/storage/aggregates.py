@@ -225,6 +225,13 @@ class MongoAggregates:
             found = await self._collection.aggregate(stages).to_list(None)
         return {str(one["_id"]): (int(one["n"]), list(one["first"])) for one in found}
 
+    async def latest(self, query: dict[str, Any], of: str, field: str) -> dict[str, Any]:
+        """By value of the dotted `of`: the greatest value of `field` among the documents that match."""
+        stages: list[dict[str, Any]] = [{"$match": query}, {"$group": {"_id": f"${of}", "last": {"$max": f"${field}"}}}]
+        with telling_errors():
+            found = await self._collection.aggregate(stages).to_list(None)
+        return {str(one["_id"]): one["last"] for one in found}
+
     async def distinct(
         self, query: dict[str, Any], field: str, *, after: str | None = None, limit: int = 0
     ) -> list[str]:

@@ -100,6 +100,11 @@ class Reviewing(Company):
         path = f"{run}/decisions" + ("/filterByCurrentUser(on='reviewer')" if by else "")
         return {one["principal"]["id"]: one for one in (await self.call("GET", path, by))["value"]}
 
+    async def unreviewed(self, among: set[str]) -> dict[str, str | None]:
+        """When each of those that lack a review was last reviewed."""
+        lacking = (await self.call("GET", "/v1.0/tenure/reviewCoverage?$top=999"))["value"]
+        return {one["id"]: one["lastReviewedAt"] for one in lacking if one["id"] in among}
+
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def company(servers: Servers) -> AsyncIterator[Reviewing]:
@@ -249,6 +254,7 @@ async def test_a_policy_brings_its_own_review_and_a_denial_in_it_ends_the_assign
     assert definition["settings"]["recurrence"]["pattern"]["interval"] == 3
     assert read["reviewSettings"]["isEnabled"] is True
     await company.call("DELETE", f"{AR}/{definition['id']}", status=409)
+    assert await company.unreviewed({package, group}) == {package: None, group: None}
 
     company.clock.turn(timedelta(days=11))
     run = await company.running(definition["id"])
@@ -265,6 +271,7 @@ async def test_a_policy_brings_its_own_review_and_a_denial_in_it_ends_the_assign
         return await company.members(group) == {jan, kim}
 
     await until(out, "only she whom the manager denied is out")
+    assert await company.unreviewed({package, group}) == {group: None}, "the package has been reviewed"
     body = {name: value for name, value in read.items() if name not in {"@odata.context", "reviewSettings"}}
     await company.call("PUT", f"{EM}/assignmentPolicies/{policy}", **body, reviewSettings=None)
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from services.review.coverage import LONG, Reviewable, uncovered
+from services.review.coverage import LONG, Coverage, Reviewable, uncovered
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -21,3 +21,14 @@ def test_what_was_reviewed_lately_or_is_under_review_is_covered() -> None:
     things = [thing("a", LONG.days), thing("b", under_review=True), thing("c", 900, under_review=True)]
     assert uncovered(things, NOW) == []
     assert uncovered(things, NOW, timedelta(days=30)) == [things[0]]
+
+
+def test_seen_portion_by_portion_the_worst_are_the_same_as_seen_at_once() -> None:
+    things = [
+        thing(name, days) for name, days in zip("abcdefgh", (None, 400, 5, None, 900, 366, None, 365), strict=True)
+    ]
+    seen = Coverage(NOW, most=4)
+    for begin in range(0, len(things), 3):
+        seen.see(things[begin : begin + 3])
+    assert seen.worst == uncovered(things, NOW)[:4]
+    assert (seen.things, seen.never, seen.long_ago) == (8, 3, 3)
