@@ -8,6 +8,7 @@ from services.directory import decide, messages
 from services.directory.api import Rooms, routes
 from services.directory.belonging import belonging_routes
 from services.directory.decide.conditional import conditionally
+from services.directory.delta import delta_routes
 from services.directory.dynamic import rules_followed
 from services.directory.invitations import invitation_routes
 from services.directory.model import (
@@ -163,6 +164,7 @@ def assemble(platform: Platform) -> Service:
         loops=[person_loop, group_loop, membership_loop, sign_in_loop, *resources.loops, *organizations.loops],
         background=resources.background,
         routers=[
+            delta_routes(rooms, platform.database, resources.guard),
             *routes(rooms, answers, resources.guard),
             belonging_routes(rooms, answers, resources.guard),
             users_written(rooms, answers, resources.guard),

@@ -132,6 +132,7 @@ class GroupState(Contract):
     preferred_language: str | None = None
     preferred_data_location: str | None = None
     member_of: tuple[str, ...] = Field((), description="Ids of the groups that this group itself is a member of.")
+    left: tuple[str, ...] = Field((), description="Ids of the groups that it was a member of, for delta queries.")
     created_at: datetime
     deleted_at: datetime | None = None
 

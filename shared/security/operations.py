@@ -53,6 +53,8 @@ ROLES_GIVE_ALL = Rule((*_EM_WRITE, *_ROLES), _IGA)
 
 # The directory, which everybody who is signed in may read
 USERS_READ = Rule(("User.ReadBasic.All", "User.Read.All"), None, own=("User.Read",))
+USERS_READ_ALL = Rule(("User.ReadBasic.All", "User.Read.All"), None)
+"""Of what shows everybody at once."""
 USERS_RELATED = Rule(("User.Read.All", "Directory.Read.All"), None, own=("User.Read",))
 USERS_WRITE = Rule(("User.ReadWrite.All",), _USERS)
 INVITE = Rule(("User.Invite.All", "User.ReadWrite.All"), _USERS | {"Guest Inviter"})
@@ -257,10 +259,12 @@ _DIRECTORY = (
     (INVITE, "POST /invitations"),
     (USERS_DELETE, "DELETE /users/{id}\nPOST /directory/deletedItems/{id}/restore"),
     (USERS_DELETED, "GET /directory/deletedItems/microsoft.graph.user\nGET /directory/deletedItems/{id}"),
+    (USERS_READ_ALL, "GET /users/delta"),
     (GROUPS_READ, "GET /groups\nGET /groups/{id}\nGET /groups/{id}/owners"),
     (
         MEMBERS_READ,
         """
+        GET /groups/delta
         GET /groups/{id}/members
         GET /groups/{id}/members/$count
         GET /groups/{id}/members/microsoft.graph.user

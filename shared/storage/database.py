@@ -136,6 +136,13 @@ class Database:
         with telling_errors():
             return [one async for one in self._motor.aggregate(steps)]
 
+    def watch(self, steps: Sequence[Mapping[str, Any]], after: Mapping[str, Any] | None, wait_ms: int) -> Any:
+        """The change stream of this database, behind the resume token `after` or from now on; for this package."""
+        majority = self._motor.with_options(
+            codec_options=CODEC, read_preference=ReadPreference.PRIMARY, read_concern=ReadConcern("majority")
+        )
+        return majority.watch(list(steps), resume_after=after, max_await_time_ms=wait_ms)
+
     async def ensure_indexes(self, name: str, indexes: Sequence[Index]) -> None:
         """Makes what is missing; never drops one. Safe from several replicas at once."""
         collection = self.collection(name)

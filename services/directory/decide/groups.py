@@ -93,12 +93,14 @@ def _nested(state: GroupState, command: Nest) -> Decision[GroupState]:
     if command.member:
         if command.within == state.id:
             return Decision(state, refusal=Refusal(code="fixed", message="A group is no member of itself."))
-        update = {"member_of": (*state.member_of, command.within)}
+        left = tuple(id for id in state.left if id != command.within)
+        update = {"member_of": (*state.member_of, command.within), "left": left}
         return Decision(state) if there else _with(state, update, GroupNested(within=command.within))
     if not there:
         text = f"The group {state.id} is no member of the group {command.within}."
         return Decision(state, refusal=Refusal(code="ResourceNotFound", message=text))
-    update = {"member_of": tuple(id for id in state.member_of if id != command.within)}
+    kept = tuple(id for id in state.member_of if id != command.within)
+    update = {"member_of": kept, "left": (*state.left, command.within)}
     return _with(state, update, GroupUnnested(within=command.within))
 
 
