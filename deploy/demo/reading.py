@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from deploy.cli.endpoints import CommandFailed
-from deploy.demo import onrequest
+from deploy.demo import onrequest, reviewed
 
 EM = "/v1.0/identityGovernance/entitlementManagement"
 _AT_ONCE = 4
@@ -20,7 +20,8 @@ _TRIES = 3
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """By name: numbers of the people who hold each package, and who are in each group; without what is on request."""
+    """By name: numbers of the people who hold each package, and who are in each group; without what is on request or
+    under review."""
 
     packages: dict[str, list[int]]
     groups: dict[str, list[int]]
@@ -38,9 +39,9 @@ async def read_outcome(api: str, headers: Mapping[str, str] | None = None) -> Ou
         }
         options = {"$select": "id,displayName", "$expand": "catalog"}
         every = [one async for one in listed(client, f"{EM}/accessPackages", options)]
-        packages = [one for one in every if not onrequest.has_package(one)]
+        packages = [one for one in every if not (onrequest.has_package(one) or reviewed.has_package(one))]
         every = [one async for one in listed(client, "/v1.0/groups", {"$select": "id,displayName"})]
-        groups = [one for one in every if not onrequest.has_group(one)]
+        groups = [one for one in every if not (onrequest.has_group(one) or reviewed.has_group(one))]
         strangers: set[str] = set()
 
         def known(ids: list[str]) -> list[int]:

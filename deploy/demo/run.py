@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from deploy.demo.asking import Result
     from deploy.demo.reading import Outcome
+    from deploy.demo.reviewed import Cast
+    from deploy.demo.reviewing import Result as Reviewed
     from deploy.demo.script import Script
     from deploy.demo.settling import Progress
     from deploy.run.process import Run
@@ -64,10 +66,12 @@ class Played:
     judged: set[str] = field(default_factory=set)
     asked: Result | None = None
     """What came of those who asked; None if nobody did."""
+    reviewed: Reviewed | None = None
+    """What came of the reviews; None if there were none."""
 
     @property
     def is_right(self) -> bool:
-        return not self.mismatches and (self.asked is None or self.asked.is_right)
+        return not self.mismatches and all(one is None or one.is_right for one in (self.asked, self.reviewed))
 
 
 def demo(
@@ -154,7 +158,7 @@ class _Demo:
         await self._apply(given)
         played = await self._play(folder, until, made, given)
         await self._tell(played, folder, until)
-        played.asked = await self._ask(folder, until)
+        await self._ask_and_review(played, folder, until)
         if self._asked.report:
             _write_report(self._asked.report, played, until)
         if played.is_right:
@@ -328,6 +332,30 @@ class _Demo:
             self._out.print(f"[red]{self._progress.dead_letters} dead letters: see `tenure dead-letters list`.[/red]")
         view.verdict(self._out, played.mismatches, names, len(played.judged), played.employed)
 
+    async def _ask_and_review(self, played: Played, folder: Path, until: date) -> None:
+        """What is reviewed is there before time goes by, so that it has been used or not by then."""
+        from deploy.demo import asking, view  # noqa: PLC0415
+        from deploy.demo.callers import Callers  # noqa: PLC0415
+        from deploy.demo.reviewing import Reviews  # noqa: PLC0415
+        from shared.contracts.topics import SIGN_INS  # noqa: PLC0415
+
+        data_dir, up = self._asked.data_dir, self._up
+        reviews: Reviews | None = None
+        async with _client(up.endpoints.api, data_dir) as client:
+            wanted = self._asked.asking and up.endpoints.issuer is not None and not asking.moved_on(data_dir, until)
+            cast = await asyncio.to_thread(_cast, folder, until) if wanted else None
+            to = up.endpoints.kafka, up.settings.topic(SIGN_INS.name)
+            if cast is not None:
+                reviews = await Reviews.of(client, Callers(up.endpoints, data_dir), data_dir, cast)
+                await reviews.prepare(self._apply, *to)
+            played.asked = await self._ask(folder, until)
+            if reviews is None:
+                return
+            complain("Managers and owners review what a department, guests, a team and an application's users have.")
+            began = time.monotonic()
+            played.reviewed = await reviews.play(*to)
+        view.reviews(self._out, played.reviewed, time.monotonic() - began)
+
     async def _ask(self, folder: Path, until: date) -> Result | None:
         """People ask and decide and time goes by; what came of it, shown and compared. None if nobody asks."""
         from deploy.demo import asking, view  # noqa: PLC0415
@@ -413,6 +441,21 @@ def _script(folder: Path, until: date, asking: int) -> Script:
     return script(colleagues(read_company(folder), until), asking)
 
 
+def _cast(folder: Path, until: date) -> Cast | None:
+    from deploy.demo.history import read_company  # noqa: PLC0415
+    from deploy.demo.reviewed import Employee, cast  # noqa: PLC0415
+    from deploy.demo.script import colleagues  # noqa: PLC0415
+
+    company = read_company(folder)
+    found: dict[int, Employee] = {}
+    for number, manager in colleagues(company, until).items():
+        person = company.people[number]
+        departments = [spell.name for spell in person.departments if spell.covers(until)]
+        titles = [spell.name for spell in person.titles if spell.covers(until)]
+        found[number] = Employee(departments[-1], titles[-1] if titles else None, manager)
+    return cast(found)
+
+
 def _last_day(folder: Path) -> date:
     from deploy.demo.history import last_day  # noqa: PLC0415
 
@@ -435,6 +478,7 @@ def _write_report(file: Path, played: Played, until: date) -> None:
         "seconds": round(played.seconds, 3),
         "mismatches": [one.as_json() for one in played.mismatches],
         "requests": played.asked.as_json() if played.asked else None,
+        "reviews": played.reviewed.as_json() if played.reviewed else None,
     }
     written = file.with_name(f"{file.name}.new")
     written.write_text(json.dumps(report, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")

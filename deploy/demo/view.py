@@ -12,6 +12,7 @@ from rich.text import Text
 
 from deploy.demo.asking import Result
 from deploy.demo.checking import Mismatch
+from deploy.demo.reviewing import Result as Reviewed
 from deploy.demo.script import Script
 from deploy.demo.settling import Progress
 
@@ -123,6 +124,18 @@ def wishes(console: Console, result: Result, names: Mapping[int, str], seconds: 
         who = f"{names.get(one.person, '?')} ({one.person})"
         console.print(Text(f"  {who}, {one.package}, {one.story}: should be {one.wanted!r}, is {one.found!r}"))
     for line in result.surprises:
+        console.print(Text(f"  {line}"))
+
+
+def reviews(console: Console, result: Reviewed, seconds: float) -> None:
+    """What was decided in the reviews, and whether it came out as the script says."""
+    said = ", ".join(f"{count:,} {name}" for name, count in sorted(result.decisions.items()))
+    console.print(f"\n{result.items:,} items reviewed and applied in {seconds:.1f} s: {said}.")
+    if result.is_right:
+        console.print("[bold green]Check passed:[/bold green] every item came out as the script says.")
+        return
+    console.print(f"[bold red]Check failed:[/bold red] {len(result.differences)} items came out otherwise.")
+    for line in result.differences:
         console.print(Text(f"  {line}"))
 
 

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from deploy.demo.reading import EM
+from deploy.demo.reviewed import CLOSE, FAR, NEVER_USED, NO_PEER, NOT_SIGNED_IN, SIGNED_IN, SPONSOR_LEFT, USED, Say
 from deploy.demo.script import Outcome, Package
 from tests.system.commands import TENURE, endpoints, started, tenure, wait_for
 
@@ -34,7 +35,17 @@ def test_a_rough_history_becomes_just_the_access_it_calls_for_and_a_second_run_c
 
     assert first["mismatches"] == []
     assert first["until"] == "2002-07-31"
-    assert set(first) == {"until", "people", "packages", "groups", "changes", "seconds", "mismatches", "requests"}
+    assert set(first) == {
+        "until",
+        "people",
+        "packages",
+        "groups",
+        "changes",
+        "seconds",
+        "mismatches",
+        "requests",
+        "reviews",
+    }
     assert first["changes"] > 300
     assert first["packages"] == first["groups"]
     assert sum(map(len, first["packages"].values())) > 100
@@ -42,6 +53,10 @@ def test_a_rough_history_becomes_just_the_access_it_calls_for_and_a_second_run_c
     assert first["requests"]["asked"] == ASKING + 1, "one of sixteen people asks for two packages"
     assert first["requests"]["outcomes"].keys() == {outcome.value for outcome in Outcome}
     assert (first["requests"]["differences"], first["requests"]["surprises"]) == ([], [])
+    assert first["reviews"]["differences"] == []
+    assert first["reviews"]["decisions"].keys() == {one.value for one in Say}
+    every = (SIGNED_IN, NOT_SIGNED_IN, SPONSOR_LEFT, NO_PEER, USED, NEVER_USED, CLOSE, FAR)
+    assert first["reviews"]["recommendations"].keys() == {f"{one.decision}: {one.words}" for one in every}
 
     mails = kept_mails(tmp_path / "run")
     assert mails
@@ -73,6 +88,7 @@ def test_killed_in_the_middle_and_run_again_it_ends_the_same(moment: str, tmp_pa
     assert sum(map(len, again["packages"].values())) > 100
     assert again["requests"]["outcomes"].keys() == {outcome.value for outcome in Outcome}
     assert (again["requests"]["differences"], again["requests"]["surprises"]) == ([], [])
+    assert again["reviews"]["differences"] == []
 
 
 def some_changes_taken(run: Path) -> bool:
