@@ -336,7 +336,7 @@ class _Demo:
         """What is reviewed is there before time goes by, so that it has been used or not by then."""
         from deploy.demo import asking, view  # noqa: PLC0415
         from deploy.demo.callers import Callers  # noqa: PLC0415
-        from deploy.demo.reviewing import Reviews  # noqa: PLC0415
+        from deploy.demo.reviewing import Note, Reviews  # noqa: PLC0415
         from shared.contracts.topics import SIGN_INS  # noqa: PLC0415
 
         data_dir, up = self._asked.data_dir, self._up
@@ -345,7 +345,9 @@ class _Demo:
             wanted = self._asked.asking and up.endpoints.issuer is not None and not asking.moved_on(data_dir, until)
             cast = await asyncio.to_thread(_cast, folder, until) if wanted else None
             to = up.endpoints.kafka, up.settings.topic(SIGN_INS.name)
-            if cast is not None:
+            if cast is not None and asking.Note.read(data_dir) and not Note.read(data_dir).began:
+                complain("Nothing is reviewed: the weeks in which it would have been used have gone by already.")
+            elif cast is not None:
                 reviews = await Reviews.of(client, Callers(up.endpoints, data_dir), data_dir, cast)
                 await reviews.prepare(self._apply, *to)
             played.asked = await self._ask(folder, until)
