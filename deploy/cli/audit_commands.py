@@ -17,6 +17,7 @@ from rich.table import Table
 
 from deploy.cli.common import credentials
 from deploy.cli.endpoints import CommandFailed, api_url
+from services.audit.decide.evidence import problems_of
 from services.audit.decide.verify import Verification
 from services.audit.model import Verdict
 from services.audit.signing import authentic_by, key_id_of
@@ -49,11 +50,18 @@ def verify(
         Path | None, typer.Option(help="With --file: checkpoints that were kept elsewhere, a line of JSON each.")
     ] = None,
     key: Annotated[
-        str | None, typer.Option(help="With --file: the only public key to trust, in hex (`tenure audit key`).")
+        str | None,
+        typer.Option(help="With --file or --bundle: the only public key to trust, in hex (`tenure audit key`)."),
+    ] = None,
+    bundle: Annotated[
+        Path | None, typer.Option(help="The evidence of a review to prove here (`tenure reviews evidence`).")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Prove the trail, or say exactly where it breaks. Exit code 1 if it does."""
+    """Prove the trail, or a bundle of evidence; or say exactly where it breaks. Exit code 1 if it does."""
+    if bundle is not None:
+        _verify_bundle(bundle, key, as_json=as_json)
+        return
     if file is not None:
         try:
             with file.open() as lines, Console(stderr=True).status("Proving the trail …"):
@@ -70,6 +78,38 @@ def verify(
         _print_proof(body)
     if not body["sound"]:
         raise typer.Exit(NOT_SOUND)
+
+
+def _verify_bundle(path: Path, key: str | None, *, as_json: bool) -> None:
+    try:
+        body = bundle_proven(json.loads(path.read_bytes()), key)
+    except OSError as problem:
+        raise CommandFailed(f"{problem.filename}: {problem.strerror}") from None
+    except ValueError as problem:
+        raise CommandFailed(f"{path} is no bundle of evidence: {problem}.") from None
+    if as_json:
+        _print_json(body)
+    elif body["sound"]:
+        trusted = "" if key else " It was checked with the key it names itself: give yours with --key."
+        typer.echo(f"The bundle is whole: {body['records']:,} records, {body['items']:,} decided items.{trusted}")
+    else:
+        typer.echo(f"The bundle was changed in {len(body['problems'])} places:")
+        for one in body["problems"]:
+            typer.echo(f"  {one['where']}: {one['message']}")
+    if not body["sound"]:
+        raise typer.Exit(NOT_SOUND)
+
+
+def bundle_proven(bundle: Any, key: str | None = None) -> dict[str, Any]:
+    """Check a bundle of evidence. `key`: the only public key to trust, hex; else the one that the bundle names, which
+    only shows that it agrees with itself. Raises ValueError for what is no bundle."""
+    try:
+        keys = _trusted(key) if key is not None else _trusted(bundle["proof"]["publicKey"])
+        problems = problems_of(bundle, authentic_by(keys))
+        counts = {"records": len(bundle["records"]), "items": len(bundle["items"])}
+    except (KeyError, TypeError, AttributeError) as problem:
+        raise ValueError(f"{type(problem).__name__} {problem}") from None
+    return {"sound": not problems, **counts, "problems": problems}
 
 
 @audit.command()
@@ -208,13 +248,7 @@ def proven(lines: Iterable[str], checkpoints: Iterable[str] = (), key: str | Non
 
     `checkpoints`: further ones that were kept elsewhere. `key`: the only public key to trust, hex; else those in the
     export, which only shows that it agrees with itself. Raises CommandFailed for what is no export."""
-    keys: dict[str, bytes] = {}
-    if key is not None:
-        try:
-            keys[key_id_of(bytes.fromhex(key))] = bytes.fromhex(key)
-            authentic_by(keys)
-        except ValueError:
-            raise CommandFailed("--key is no Ed25519 public key: 64 hexadecimal digits.") from None
+    keys = _trusted(key) if key is not None else {}
     verification: Verification | None = None
     kept = [Checkpoint.model_validate_json(line) for line in checkpoints if line.strip()]
     for number, line in enumerate(lines, 1):
@@ -238,6 +272,15 @@ def proven(lines: Iterable[str], checkpoints: Iterable[str] = (), key: str | Non
     if verification is None:
         raise CommandFailed("This is no export of the trail, or one of an empty trail.")
     return verification.verdict()
+
+
+def _trusted(key: str) -> dict[str, bytes]:
+    try:
+        keys = {key_id_of(bytes.fromhex(key)): bytes.fromhex(key)}
+        authentic_by(keys)
+    except ValueError:
+        raise CommandFailed("--key is no Ed25519 public key: 64 hexadecimal digits.") from None
+    return keys
 
 
 def _print_proof(body: dict[str, Any]) -> None:

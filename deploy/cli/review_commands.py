@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from deploy.cli.common import DEFAULT_DIR, Api, AsJson, DataDir, asked, client, console, print_json
+from deploy.cli.endpoints import CommandFailed
 
+if TYPE_CHECKING:
+    import httpx
+
+LONG_S = 3600.0
+"""The evidence of a long review takes a while."""
 reviews = typer.Typer(help="Reviews for auditors: exceptions, and the evidence of a run.", no_args_is_help=True)
 COLUMNS = (
     "kinds", "displayName", "userPrincipalName", "personId", "resourceType", "resource", "resourceId", "role", "reason",
@@ -51,3 +57,32 @@ def exceptions(
             why = f"{row['owner'] or 'the default decision'}: {row['reason'] or 'no reason given'}"
             console().print(f"{said} ({row['kinds']}; {row['review']}). {why}", markup=False)
         console().print(f"{len(rows)} exceptions.")
+
+
+@reviews.command()
+def evidence(
+    instance: Annotated[str, typer.Argument(help="Id of the run: of an instance of a review.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write the bundle and the page to.")] = Path(),
+    data_dir: DataDir = DEFAULT_DIR,
+    api: Api = None,
+) -> None:
+    """The signed evidence of one run: a bundle to prove (`tenure audit verify --bundle`) and a page to read."""
+    out.mkdir(parents=True, exist_ok=True)
+    at = f"/v1.0/tenure/reviewEvidence/{instance}"
+    with client(data_dir, api, LONG_S) as http:
+        for path, name in ((at, f"review-{instance}.json"), (f"{at}/page", f"review-{instance}.html")):
+            _download(http, path, out / name)
+            typer.echo(str(out / name))
+
+
+def _download(http: httpx.Client, path: str, to: Path) -> None:
+    """Whole or not at all."""
+    aside = to.with_name(f"{to.name}.part")
+    with http.stream("GET", path) as answer:
+        if answer.is_error:
+            answer.read()
+            raise CommandFailed(f"GET {path}: {answer.status_code}. {answer.text[:300]}")
+        with aside.open("wb") as file:
+            for chunk in answer.iter_bytes():
+                file.write(chunk)
+    aside.replace(to)

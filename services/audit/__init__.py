@@ -7,4 +7,7 @@ Says: TRAIL_HEADS (signed heads of the chains).
 
 What is personal lies beside the chain under a salted commitment, so that a person can be erased and the chain still
 verifies. The chain itself names people by id only.
+
+Evidence of a review (`/v1.0/tenure/reviewEvidence/{instance}`, `evidence.py`) is made here and not by review: the
+trail is the witness, so nothing has to be asked of whoever is being examined, and no service of another.
 """

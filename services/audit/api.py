@@ -9,7 +9,9 @@ from fastapi import APIRouter, Body, Depends, Query
 from fastapi.responses import StreamingResponse
 
 from services.audit.answers import Answers
+from services.audit.evidence import Evidence
 from services.audit.sealing import Sealer
+from shared.security.caller import Caller
 from shared.web.caller import NOBODY_NAMED, Asking
 from shared.web.errors import BadRequest
 from shared.web.graph_model import GraphInput
@@ -25,7 +27,7 @@ class EraseIn(GraphInput):
     reason: str = "erasure request"
 
 
-def router_of(answers: Answers, sealer: Sealer, guard: Guard) -> APIRouter:
+def router_of(answers: Answers, evidence: Evidence, sealer: Sealer, guard: Guard) -> APIRouter:
     router = APIRouter(prefix="/v1.0/tenure", tags=["audit"], dependencies=[Depends(guard)])
 
     @router.get("/audit/verify")
@@ -51,8 +53,20 @@ def router_of(answers: Answers, sealer: Sealer, guard: Guard) -> APIRouter:
     @router.post("/audit/people/{person_id}/erase")
     async def erase(person_id: str, caller: Asking, body: Annotated[EraseIn | None, Body()] = None) -> dict[str, Any]:
         """Take a person's names, attribute values and HR changes out of the trail; the chains still verify."""
-        actor = LOCAL_OPERATOR if caller.actor == NOBODY_NAMED else caller.actor
-        return await answers.erase(person_id, actor, (body or EraseIn()).reason)
+        return await answers.erase(person_id, _named(caller), (body or EraseIn()).reason)
+
+    @router.get("/reviewEvidence/{instance_id}", response_class=StreamingResponse)
+    async def bundle(instance_id: str, caller: Asking) -> StreamingResponse:
+        """The signed evidence of one run of a review: who was asked, who decided what and why, what was done, and the
+        trail's records of it. `tenure audit verify --bundle` proves it elsewhere."""
+        lines = await evidence.bundle(instance_id.lower(), _named(caller))
+        return StreamingResponse(lines, media_type="application/json")
+
+    @router.get("/reviewEvidence/{instance_id}/page", response_class=StreamingResponse)
+    async def page(instance_id: str, caller: Asking) -> StreamingResponse:
+        """The same for people to read and print: one HTML file that loads nothing."""
+        lines = await evidence.page(instance_id.lower(), _named(caller))
+        return StreamingResponse(lines, media_type="text/html; charset=utf-8")
 
     @router.get("/explain")
     async def explain(
@@ -82,6 +96,10 @@ def router_of(answers: Answers, sealer: Sealer, guard: Guard) -> APIRouter:
         )
 
     return router
+
+
+def _named(caller: Caller) -> str:
+    return LOCAL_OPERATOR if caller.actor == NOBODY_NAMED else caller.actor
 
 
 def _moment(text: str | None) -> date | datetime | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from services.audit.answers import Answers
 from services.audit.api import router_of
+from services.audit.evidence import Evidence
 from services.audit.messages import subscriptions
 from services.audit.sealing import Sealer
 from services.audit.store import Checkpoints, Directory, Spans, Trail
@@ -28,13 +29,16 @@ def assemble(platform: Platform) -> Service:
         platform.right_of_way.turn,
         settings.read_wait_s,
     )
+    evidence = Evidence(
+        trail, checkpoints, directory, sealer, platform.clock, platform.right_of_way.turn, settings.read_wait_s
+    )
     callers = Callers(database)
     guard = Guard(callers)
     return Service(
         name="audit",
         stores=[trail, checkpoints, spans, directory, *callers.stores],
         subscriptions=[*subscriptions(platform, trail, spans, directory), callers.subscription(platform)],
-        routers=[router_of(answers, sealer, guard)],
+        routers=[router_of(answers, evidence, sealer, guard)],
         guard=guard,
         background=[sealer.run],
     )

@@ -45,6 +45,9 @@ class SigningKey:
             .decode()
         )
 
+    def sign(self, what: bytes) -> bytes:
+        return self._private.sign(what)
+
     def checkpoint(self, chain: str, head: Head, at: datetime) -> Checkpoint:
         """The signed head of one chain."""
         blank = Checkpoint(

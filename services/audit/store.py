@@ -38,6 +38,13 @@ def _approvals_of(requests: Sequence[str]) -> Document:
     return {"topic": APPROVAL_FACTS.name, "subject": {"$in": list(requests)}}
 
 
+_BY_SUBJECT = (("subject", 1), ("version", 1))
+
+
+def _of_review(instance: str, topic: str) -> Document:
+    return {"review": instance, "topic": topic}
+
+
 class Trail:
     """Records in their chains. Appended to, and nothing else, except that personal parts may be taken out."""
 
@@ -50,6 +57,7 @@ class Trail:
                 Index("personal.identity", partial={"personal.identity": {"$exists": True}}),
                 Index("personal.origins", partial={"personal.origins": {"$exists": True}}),
                 Index("subject", partial={"topic": APPROVAL_FACTS.name}),
+                Index("review", "topic", "subject", "version", partial={"review": {"$exists": True}}),
             ),
         )
         self.heads: dict[str, Head] = {}
@@ -138,6 +146,18 @@ class Trail:
         within = {"$gte": f"{topic}/", "$lt": f"{topic}0"}
         return await self.documents.find({"_id": within, "subject": {"$in": list(subjects)}})
 
+    async def of_review(self, instance: str, topic: str) -> list[Document]:
+        """What one run of a review says on a topic, in the order of versions."""
+        return await self.documents.find(_of_review(instance, topic), sort=_BY_SUBJECT)
+
+    def walk_review(self, instance: str, topic: str) -> AsyncIterator[Document]:
+        """The same without holding it; what one subject says stands together."""
+        return self.documents.walk(_of_review(instance, topic), sort=_BY_SUBJECT)
+
+    def walk_chain(self, chain: str, first: int, last: int) -> AsyncIterator[Document]:
+        """Records of one chain, from one sequence to another."""
+        return self.documents.walk({"_id": {"$gte": place_of(chain, first), "$lte": place_of(chain, last)}})
+
     async def requests_of(self, person: str) -> list[str]:
         """Ids of the requests about this person's access."""
         found = await self.documents.find({"person": person, "topic": REQUEST_FACTS.name}, fields={"subject": 1})
@@ -222,6 +242,12 @@ class Checkpoints:
             found = await self._checkpoints.find({"_id": within}, sort=(("_id", -1),), limit=1, fields={"_id": 1})
             highest[chain] = int(str(found[0]["_id"]).rpartition("/")[2]) if found else 0
         return highest
+
+    async def covering(self, chain: str, sequence: int) -> Checkpoint | None:
+        """The first that covers this record; None if it is not signed yet."""
+        within = {"$gte": place_of(chain, sequence), "$lt": f"{chain}0"}
+        found = await self._checkpoints.find({"_id": within}, limit=1)
+        return Checkpoint.model_validate_json(found[0]["json"]) if found else None
 
     async def keep(self, checkpoints: Sequence[Checkpoint]) -> None:
         await self._checkpoints.insert(

@@ -464,7 +464,15 @@ _OWN = (
     (ADMINISTER, "POST /populations\nPATCH,DELETE /populations/{id}\nPOST /catalog:apply"),
     (ASSIGNMENTS, "POST /assignments\nDELETE /assignments/{id}"),
     (READ_ALL, "GET /exclusions"),
-    (REVIEWS_READ_ALL, "GET /exceptions\nGET /reviewCoverage"),
+    (
+        REVIEWS_READ_ALL,
+        """
+        GET /exceptions
+        GET /reviewCoverage
+        GET /reviewEvidence/{instance_id}
+        GET /reviewEvidence/{instance_id}/page
+        """,
+    ),
     (ADMINISTER, "DELETE /exclusions/{person_id}/{package_id}"),
     (
         MINE_OR_READ_ALL,

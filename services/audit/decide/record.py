@@ -13,11 +13,15 @@ from typing import Any
 from services.audit.model import Document, Heard
 from shared.contracts.hr import hr_correlation
 from shared.contracts.topics import (
+    ASSIGNMENT_ROSTERS,
+    DIRECTORY_ROSTERS,
     HR_CHANGES,
     HR_REJECTED,
     HR_URGENT,
     MEMBERSHIP_COMMANDS,
     NOTIFICATIONS,
+    REVIEW_INSTANCE_FACTS,
+    REVIEW_ITEM_FACTS,
     SIGN_INS,
     TABLE,
     TWO_LANES,
@@ -87,11 +91,21 @@ def described(heard: Heard) -> tuple[Document, Document]:
         record["key"] = key
         if topic in BY_PERSON:
             record["person"] = key
+    if (review := _review(topic, data)) is not None:
+        record["review"] = review
     if heard.data is None:
         record["readable"] = False
     return record, _personal(heard, topic, data)
 
 
+def _review(topic: str, data: Mapping[str, Any]) -> str | None:
+    """The run of a review that this is about: what its evidence is found by."""
+    if topic == REVIEW_ITEM_FACTS.name:
+        return _text(_mapping(data.get("state")).get("instanceId"))
+    return _text(data.get("subject")) if topic in _OF_RUNS else None
+
+
+_OF_RUNS = frozenset({REVIEW_INSTANCE_FACTS.name, DIRECTORY_ROSTERS.name, ASSIGNMENT_ROSTERS.name})
 _NOTHING: dict[str, Any] = {}
 
 
