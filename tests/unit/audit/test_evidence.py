@@ -89,7 +89,7 @@ def trail() -> tuple[list[Document], dict[str, Head]]:
         item(
             "ben",
             2,
-            ItemApplied(result="AppliedSuccessfully", detail="Taken away."),
+            ItemApplied(**done),
             Verdict.DENY,
             "He left Sales.",
             **done,
