@@ -86,7 +86,7 @@ class Delegates:
             self.callers.subscription(platform),
             platform.takes(tuple(lanes_of(MEMBERSHIP_FACTS)), memberships, patient=True, only=MOVES),
             # Who there is: what else changes about people means nothing here.
-            platform.takes(tuple(lanes_of(PERSON_FACTS)), people, only=(PersonJoined, PersonLeft)),
+            platform.takes(tuple(lanes_of(PERSON_FACTS)), people, patient=True, only=(PersonJoined, PersonLeft)),
         ]
 
     async def _groups_of(self, person: str) -> Collection[str]:
