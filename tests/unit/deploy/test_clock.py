@@ -23,7 +23,7 @@ QUIET: dict[str, Any] = {"running": True, "lag": {"t": 0}, "pendingOutbox": 0, "
 
 
 class World:
-    """A run with dates ahead of it, each done at the first look after it has come; remembers when that was."""
+    """A run with dates ahead of it, in their order; each is done at the first look after it has come. Remembers when."""
 
     def __init__(self, clock: RunClock, *dates: datetime) -> None:
         self.clock, self.dates, self.done = clock, list(dates), [datetime.min.replace(tzinfo=UTC)]
@@ -31,9 +31,10 @@ class World:
     async def look(self, _token: str | None) -> dict[str, Any]:
         first = min(self.dates, default=None)
         said = {"services": {"assignment": {**QUIET, "nextDue": graph_time(first) if first else None}}}
-        if first is not None and first <= self.clock.now():
-            self.dates.remove(first)
-            self.done.append(self.clock.now())
+        now = self.clock.now()
+        come = [one for one in self.dates if one <= now]
+        self.dates = self.dates[len(come) :]
+        self.done += [now] * len(come)
         return said
 
 
