@@ -23,7 +23,7 @@ QUIET: dict[str, Any] = {"running": True, "lag": {"t": 0}, "pendingOutbox": 0, "
 
 
 class World:
-    """A run with dates ahead of it, in their order; each is done at the first look after it has come. Remembers when."""
+    """A run with dates ahead of it, in order; each is done at the first look after it has come. Remembers when."""
 
     def __init__(self, clock: RunClock, *dates: datetime) -> None:
         self.clock, self.dates, self.done = clock, list(dates), [datetime.min.replace(tzinfo=UTC)]
