@@ -5,8 +5,8 @@ own copy of what reviewers and names are read from: people, memberships, owners,
 Hears: REVIEW_COMMANDS (of its own: a definition begins an instance), DIRECTORY_ROSTERS and ASSIGNMENT_ROSTERS (who has
 what is reviewed), PERSON_FACTS, MEMBERSHIP_FACTS, HELD_ROLE_FACTS, HOLDING_FACTS (who reviews; answers to what was
 commanded), GROUP_FACTS, APPLICATION_FACTS, PACKAGE_FACTS, RESOURCE_FACTS (names, and what a review could be about),
-POLICY_FACTS (what rules give; whose review settings a definition follows), SIGN_IN_FACTS (recommendations), its own
-REVIEW_INSTANCE_FACTS (how far a definition is).
+POLICY_FACTS (what rules give; whose review settings a definition follows), SIGN_IN_FACTS (recommendations),
+ROLE_ASSIGNMENT_FACTS (who keeps a catalog), its own REVIEW_INSTANCE_FACTS (how far a definition is).
 Says: REVIEW_DEFINITION_FACTS, REVIEW_INSTANCE_FACTS, REVIEW_ITEM_FACTS, REVIEW_COMMANDS; DIRECTORY_ROSTER_QUESTIONS
 and ASSIGNMENT_ROSTER_QUESTIONS; MEMBERSHIP_COMMANDS, HELD_ROLE_COMMANDS and ASSIGNMENT_COMMANDS, by which what was
 denied is taken away, each resent under its id until it is answered.

@@ -24,11 +24,12 @@ from services.review.model import (
     load_definition,
     load_instance,
     load_item,
+    packages_of,
 )
 from services.review.store import DEFINITIONS, INSTANCES, ITEMS, REVIEWERS, STAGES, THERE, mine
 from shared.contracts.base import Refusal
 from shared.contracts.catalog import PolicyFact
-from shared.contracts.review import Verdict
+from shared.contracts.review import DefinitionState, Verdict
 from shared.messaging.loop import Loop
 from shared.security.caller import Caller
 from shared.storage import Answers, MongoAggregates, Replica
@@ -103,9 +104,21 @@ class Counter:
             raise NotFound("The resource was not found.")
         one = load_definition(found[0])
         caller = admitted.standing.caller
-        if caller.person_id != one.state.created_by and not await self.reviews(one.id, caller):
-            await admitted.at(None)
+        own = caller.person_id is not None and caller.person_id == one.state.created_by
+        if not (admitted.lets_own and (own or await self.reviews(one.id, caller))):
+            await admitted.at(await self.catalog_of(one.state))
         return one
+
+    async def catalog_of(self, state: DefinitionState) -> str | None:
+        """The catalog whose keepers may do with the review what administrators may (REV-1); None: there is none."""
+        return await self.around.catalog_of(packages_of(state))
+
+    async def sees_all(self, state: DefinitionState, admitted: Admission) -> bool:
+        """Whether who asks made the review or administers it, and does not only review something in it."""
+        person = admitted.standing.caller.person_id
+        return (person is not None and person == state.created_by) or await admitted.reaches(
+            await self.catalog_of(state)
+        )
 
     async def reviews(self, definition_id: str, caller: Caller) -> bool:
         if caller.person_id is None:
@@ -137,8 +150,7 @@ class Counter:
         """Whether who asks is a reviewer alone, who is not shown what was decided in earlier stages (REV-16)."""
         if instance.definition.settings.decision_histories_for_reviewers_enabled:
             return False
-        person = admitted.standing.caller.person_id
-        return person != instance.definition.created_by and not await admitted.reaches(None)
+        return not await self.sees_all(instance.definition, admitted)
 
     async def names(
         self, request: Request, people: Sequence[str | None], instance: Instance | None = None
@@ -251,21 +263,26 @@ def _definitions(routes: APIRouter, counter: Counter) -> None:
 
     @routes.post(DEFINITIONS_AT, status_code=201)
     async def create(
-        request: Request, body: graph.DefinitionIn, caller: Asking, key: IdempotencyKey = None
+        request: Request, body: graph.DefinitionIn, caller: Asking, admitted: Admitted, key: IdempotencyKey = None
     ) -> Rendered:
         """Define a review. Its instances come by themselves, when their time has come."""
         id = made_id(request, "review-definition")
         state = graph.definition_of(body, id, caller.person_id, desk.platform.clock.now())
+        await admitted.at(await counter.catalog_of(state))
         made = await counter.act(request, desk.definitions, writing, definitions.Write(id, state, new=True))
         said = graph.definition_said(made, await counter.names(request, [caller.person_id]))
         return {"@odata.context": context_url(request, f"{CONTEXT}/$entity"), **said}
 
     @routes.get(DEFINITIONS_AT)
     async def all_definitions(request: Request, query: Query, caller: Asking, admitted: Admitted) -> Rendered:
-        """Every review; those of their own making for those who may not see all."""
+        """Every review; for those who may not see all, those of their making and of their catalogs' packages."""
         if await admitted.reaches(None):
             return await listed(request, query, {}, CONTEXT)
-        return await listed(request, query, {"state.state.created_by": signed_in(caller)}, CONTEXT)
+        theirs: dict[str, Any] = {"state.state.created_by": signed_in(caller)}
+        if catalogs := admitted.standing.catalogs:
+            packages = await counter.around.packages_in(catalogs)
+            theirs = {"$or": [theirs, {"state.packages": {"$in": packages}}]}
+        return await listed(request, query, theirs, CONTEXT)
 
     @routes.get(f"{DEFINITIONS_AT}/filterByCurrentUser(on='{{on}}')")
     async def my_definitions(request: Request, on: str, query: Query, caller: Asking) -> Rendered:
@@ -292,6 +309,7 @@ def _definitions(routes: APIRouter, counter: Counter) -> None:
         """Replace it: coming instances follow, running ones stay as they are."""
         one = await counter.definition(id, admitted)
         state = graph.definition_of(body, one.id, one.state.created_by, desk.platform.clock.now())
+        await admitted.at(await counter.catalog_of(state))
         await counter.act(request, desk.definitions, writing, definitions.Write(one.id, state, new=False))
         return Response(status_code=204)
 
@@ -441,7 +459,7 @@ def _decisions(routes: APIRouter, counter: Counter) -> None:
     ) -> Rendered:
         """Every item: one a person and thing."""
         one = await counter.run(id, instance_id, admitted)
-        if caller.person_id != one.definition.created_by and not await admitted.reaches(None):
+        if not await counter.sees_all(one.definition, admitted):
             return await counter.list_items(request, query, one, mine(one, signed_in(caller)), mine=True)
         return await counter.list_items(request, query, one, {"state.instance_id": one.id}, mine=False)
 
@@ -612,7 +630,7 @@ def _decisions_of_stages(routes: APIRouter, counter: Counter) -> None:
         """Items that have come to this stage, each with the last decision of all."""
         one = await counter.run(id, instance_id, admitted)
         number = stage_of(one, stage_id)
-        if caller.person_id != one.definition.created_by and not await admitted.reaches(None):
+        if not await counter.sees_all(one.definition, admitted):
             return await counter.list_items(request, query, one, mine(one, signed_in(caller)), mine=True)
         return await counter.list_items(
             request, query, one, {"state.instance_id": one.id, "state.stage": {"$gte": number}}, mine=False

@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
+from services.review.scope import NotUnderstood, read_scope
 from shared.contracts.base import Cause
 from shared.contracts.policy import Span
 from shared.contracts.review import (
@@ -27,6 +28,7 @@ from shared.contracts.review import (
     StageSettings,
     Verdict,
 )
+from shared.contracts.roster import RosterKind
 from shared.contracts.topics import REVIEW_DEFINITION_FACTS, REVIEW_INSTANCE_FACTS, REVIEW_ITEM_FACTS
 from shared.messaging.decision import AggregateKind
 
@@ -292,8 +294,20 @@ def dump_definition(one: Definition) -> dict[str, Any]:
         "modified_at": one.state.modified_at,
     }
     document["query"] = query_of(one.state.scope)
+    document["packages"] = list(packages_of(one.state))
     document["folded"] = one.state.display_name.casefold()
     return document
+
+
+def packages_of(state: DefinitionState) -> tuple[str, ...]:
+    """Ids of the access packages that a review is about; none if it is about anything else, too."""
+    try:
+        resources = read_scope(state.scope, state.enumeration)
+    except NotUnderstood:
+        return ()
+    if resources.every_group or any(one.kind is not RosterKind.PACKAGE for one in resources.resources):
+        return ()
+    return tuple(one.id for one in resources.resources)
 
 
 def query_of(scope: dict[str, Any]) -> str | None:

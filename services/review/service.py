@@ -34,7 +34,7 @@ def assemble(platform: Platform) -> Service:
     steps = messages.steps(desk)
     history = archive(platform, database, campaigns, runs, around)
     rules = exceptions.ruled(database)
-    callers = Callers(database)
+    callers = Callers(database, groups_of=around.groups_of)
     guard = Guard(callers)
 
     async def instance_steps() -> None:

@@ -30,7 +30,12 @@ def definitions(database: Database) -> MongoAggregates:
     return MongoAggregates(
         database,
         "definitions",
-        (Index("-state.state.created_at", "_id"), Index("state.folded", "_id"), Index("state.state.policy_id")),
+        (
+            Index("-state.state.created_at", "_id"),
+            Index("state.folded", "_id"),
+            Index("state.state.policy_id"),
+            Index("state.packages"),
+        ),
     )
 
 
@@ -158,8 +163,12 @@ class Surroundings:
         self.packages: Replica[PackageFact] = Replica(
             database,
             "packages",
-            lambda fact: {"name": fact.state.display_name, "there": fact.state.life is not Life.DELETED},
-            (Index("there", "_id"),),
+            lambda fact: {
+                "name": fact.state.display_name,
+                "catalog": fact.state.catalog_id,
+                "there": fact.state.life is not Life.DELETED,
+            },
+            (Index("there", "_id"), Index("catalog")),
         )
         self.resources: Replica[ResourceFact] = Replica(database, "resources", _resource, (Index("there", "_id"),))
         self.advisor = Advisor(database, self.people, self.groups)
@@ -183,6 +192,21 @@ class Surroundings:
         return names | {
             id: name for name, id in DIRECTORY_ROLES.items() if id in by_kind.get(RosterKind.DIRECTORY_ROLE, ())
         }
+
+    async def groups_of(self, person_id: str) -> Collection[str]:
+        """Ids of the groups that a person is in."""
+        found = (await self.memberships.get([person_id])).get(person_id)
+        return found["groups"] if found else ()
+
+    async def catalog_of(self, packages: Collection[str]) -> str | None:
+        """The catalog that all these packages lie in; None if there is no such one."""
+        found = await self.packages.get(packages) if packages else {}
+        catalogs = {found[id].get("catalog") if id in found else None for id in packages}
+        return catalogs.pop() if len(catalogs) == 1 else None
+
+    async def packages_in(self, catalogs: Collection[str]) -> list[str]:
+        """Ids of the packages of these catalogs."""
+        return [one["_id"] for one in await self.packages.find({"catalog": {"$in": list(catalogs)}})]
 
     async def gone(self, people: Collection[str]) -> frozenset[str]:
         """Those of them who are known to have left."""

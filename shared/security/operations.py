@@ -80,10 +80,11 @@ DIRECTORY_ROLES_WRITE = Rule(_ROLES, frozenset({"Privileged Role Administrator"}
 _REVIEW_WRITERS = frozenset({IGA, "User Administrator", "Privileged Role Administrator"})
 _REVIEW_READERS = _REVIEW_WRITERS | {"Global Reader", "Security Reader", "Security Administrator"}
 _AR_READ, _AR_WRITE = ("AccessReview.Read.All",), ("AccessReview.ReadWrite.All",)
-REVIEWS_READ = Rule(_AR_READ, _REVIEW_READERS, own=())
-"""Whoever made a review, or reviews something in it, reads that."""
+REVIEWS_READ = Rule(_AR_READ, _REVIEW_READERS, _MANAGERS, own=())
+"""Whoever made a review, or reviews something in it, reads that; who keeps a catalog, the reviews of its packages."""
 REVIEWS_MINE = Rule(roles=frozenset(), own=_AR_READ)
-REVIEWS_WRITE = Rule(_AR_WRITE, _REVIEW_WRITERS)
+REVIEWS_WRITE = Rule(_AR_WRITE, _REVIEW_WRITERS, _MANAGERS)
+"""Of packages also those who keep their catalog (REV-1)."""
 REVIEWS_DECIDE = Rule(roles=frozenset(), own=_AR_WRITE)
 """A reviewer decides, whatever their roles."""
 REVIEWS_READ_ALL = Rule(_AR_READ, _REVIEW_READERS | _READERS)

@@ -72,6 +72,11 @@ class Admission:
             refuse(request.scope["path"])
         self.standing = found
 
+    @property
+    def lets_own(self) -> bool:
+        """Whether everybody may do this to what is theirs."""
+        return self._rule.own is not None
+
     async def full(self) -> Standing:
         """How far it is open, counting everything that the caller holds."""
         if not self._looked and not self._caller.is_operator:

@@ -1,0 +1,68 @@
+"""Who may define, see and stop reviews: administrators all; who keeps a catalog, those of its packages; nobody else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from deploy.embedded import Servers
+from shared.security.operations import AR, EM, RM
+from shared.security.roles import CatalogRole, scope_of
+from tests.conformance.ground import running
+from tests.conformance.making import Asks, Makes
+
+AT = f"{AR}/definitions"
+
+
+def review_of(package: str, reviewer: str) -> dict[str, Any]:
+    path = f"{EM.removeprefix('/v1.0')}/accessPackageAssignments?$filter=(accessPackageId eq '{package}')"
+    return {
+        "displayName": "Who still needs it?",
+        "scope": {"query": path, "queryType": "MicrosoftGraph"},
+        "reviewers": [{"query": f"/users/{reviewer}", "queryType": "MicrosoftGraph"}],
+        "settings": {"instanceDurationInDays": 7},
+    }
+
+
+@pytest.mark.spec("REV-1")
+async def test_package_managers_review_the_packages_of_their_catalog_and_no_others(servers: Servers) -> None:
+    async with running(servers.endpoints) as client:
+
+        async def send(who: str | None, method: str, path: str, body: Any = None) -> httpx.Response:
+            return await client.request(
+                method, path, json=body, headers={"Tenure-Actor": f"person:{who}"} if who else {}
+            )
+
+        makes = Makes(Asks(client))
+        makes.asks.admin = await makes.user({})
+        manager, reader, both = await makes.user({}), await makes.user({}), await makes.user({})
+        mine, other = await makes.catalog({}), await makes.catalog({})
+        package, foreign = await makes.package({}, mine), await makes.package({}, other)
+        for role, principal, catalog in (
+            (CatalogRole.PACKAGE_MANAGER, manager, mine),
+            (CatalogRole.READER, reader, mine),
+            (CatalogRole.OWNER, both, mine),
+        ):
+            given = {"principalId": principal, "roleDefinitionId": role.value, "appScopeId": scope_of(catalog)}
+            path = f"{RM}/entitlementManagement/roleAssignments"
+            assert (await send(None, "POST", path, given)).is_success
+
+        made = await send(manager, "POST", AT, review_of(package, both))
+        assert made.status_code == 201, made.text
+        theirs = made.json()["id"]
+        hers = (await send(None, "POST", AT, review_of(foreign, both))).json()["id"]
+        group = await makes.group({})
+        of_group = review_of(package, both) | {"scope": {"query": f"/groups/{group}/transitiveMembers"}}
+        for who, body in ((manager, review_of(foreign, both)), (manager, of_group), (reader, review_of(package, both))):
+            assert (await send(who, "POST", AT, body)).status_code == 403
+
+        assert (await send(both, "GET", f"{AT}/{theirs}")).status_code == 200, "another keeper of the same catalog"
+        assert [one["id"] for one in (await send(both, "GET", AT)).json()["value"]] == [theirs]
+        assert (await send(manager, "GET", f"{AT}/{hers}")).status_code == 403
+        # Reviewing something elsewhere lets nobody administer it.
+        assert (await send(both, "POST", f"{AT}/{hers}/stop")).status_code == 403
+        assert (await send(manager, "PUT", f"{AT}/{theirs}", review_of(foreign, both))).status_code == 403
+        assert (await send(reader, "DELETE", f"{AT}/{theirs}")).status_code == 403
+        assert (await send(both, "DELETE", f"{AT}/{theirs}")).status_code == 204
