@@ -1,4 +1,5 @@
-"""Who holds which roles, as far as a service has heard: the directory's roles, catalog's, and membership in groups.
+"""Who holds which roles, as far as a service has heard: the directory's roles, catalog's, and membership in groups; and
+who of them has left or is blocked, whom nothing that they hold helps any more.
 
 Read by key or index, and only for callers whose token does not answer the question.
 """
@@ -10,6 +11,15 @@ from typing import Any
 
 from shared.contracts import topics
 from shared.contracts.catalog import Life, RoleAssignmentFact
+from shared.contracts.directory import (
+    PersonFact,
+    PersonJoined,
+    PersonLeft,
+    PersonReturned,
+    PersonStatus,
+    PersonSuspended,
+    PersonUnjoined,
+)
 from shared.contracts.resources import OWNER, TENANT, HeldRolesFact, HeldRoleState, RoleSystem, principal_id_of
 from shared.messaging.envelope import Incoming
 from shared.messaging.service import Platform, Store, Subscription, contract_of
@@ -28,6 +38,11 @@ AssignedTo = Callable[[Collection[str]], Awaitable[Sequence[Assigned]]]
 
 _SAYS_SOMETHING = (b'"Directory"', b'"Owner"')
 """Most held roles are those of applications and sites, which give nobody a right here."""
+_COMES_OR_GOES = frozenset(
+    one.__name__.encode() for one in (PersonJoined, PersonUnjoined, PersonLeft, PersonSuspended, PersonReturned)
+)
+_FIRST_JOINED = frozenset({b"PersonJoined"})
+_AWAY = frozenset({PersonStatus.LEFT, PersonStatus.SUSPENDED, PersonStatus.EXPECTED})
 
 
 class Callers:
@@ -40,6 +55,9 @@ class Callers:
     ) -> None:
         """`groups_of`: given where roles for catalogs count. `assigned_to`: by catalog itself, which keeps them."""
         self._held: Replica[HeldRolesFact] = Replica(database, "caller_roles", _kept_of_held)
+        self._away: Replica[PersonFact] = Replica(
+            database, "callers_away", lambda fact: {"away": fact.state.status in _AWAY}
+        )
         self._assigned: Replica[RoleAssignmentFact] | None = None
         self._groups_of = groups_of
         self._assigned_to = assigned_to
@@ -49,18 +67,21 @@ class Callers:
 
     @property
     def stores(self) -> list[Store]:
-        return [self._held, *([self._assigned] if self._assigned else [])]
+        return [self._held, self._away, *([self._assigned] if self._assigned else [])]
 
     def subscription(self, platform: Platform) -> Subscription:
         """What feeds it, in one consumer group."""
         read = {topic.name: contract_of(topic) for topic in (*topics.lanes_of(topics.HELD_ROLE_FACTS),)}
-        heard = [*topics.lanes_of(topics.HELD_ROLE_FACTS)]
+        heard = [*topics.lanes_of(topics.HELD_ROLE_FACTS), *topics.lanes_of(topics.PERSON_FACTS)]
+        people = {topic.name: contract_of(topic) for topic in topics.lanes_of(topics.PERSON_FACTS)}
         if self._assigned is not None:
             heard.append(topics.ROLE_ASSIGNMENT_FACTS)
             read[topics.ROLE_ASSIGNMENT_FACTS.name] = contract_of(topics.ROLE_ASSIGNMENT_FACTS)
 
         def decode(record: Incoming) -> Any:
             topic = record.position.topic
+            if topic in people:
+                return people[topic](record) if says_who_is_away(record) else None
             if topic != topics.ROLE_ASSIGNMENT_FACTS.name and not any(
                 word in (record.value or b"") for word in _SAYS_SOMETHING
             ):
@@ -70,10 +91,16 @@ class Callers:
         async def keep(facts: Sequence[Any]) -> None:
             if held := [fact for fact in facts if isinstance(fact, HeldRolesFact)]:
                 await self._held.apply(held)
+            if away := [fact for fact in facts if isinstance(fact, PersonFact)]:
+                await self._away.apply(away)
             if self._assigned and (assigned := [fact for fact in facts if isinstance(fact, RoleAssignmentFact)]):
                 await self._assigned.apply(assigned)
 
         return platform.takes(tuple(reversed(heard)), keep, name="callers", decode=decode)
+
+    async def is_away(self, person_id: str) -> bool:
+        """Whether they have left or are blocked. Of whom nothing was heard it is not so."""
+        return bool((await self._away.get([person_id])).get(person_id, {}).get("away"))
 
     async def held(self, caller: Caller) -> Held:
         """What a person or, by its service principal, an application holds."""
@@ -106,6 +133,14 @@ class Callers:
         assert self._assigned is not None
         found = await self._assigned.find({"principal_id": {"$in": list(principals)}, "active": True})
         return [(one["role"], one["catalog_id"]) for one in found]
+
+
+def says_who_is_away(record: Incoming) -> bool:
+    """Not of those who join for the first time: they are many, and nobody's token is older."""
+    if not record.tells_of(_COMES_OR_GOES):
+        return False
+    value = record.value or b""
+    return b'"returned":true' in value or any(b'"' + word + b'"' in value for word in _COMES_OR_GOES - _FIRST_JOINED)
 
 
 def held_of(roles: Sequence[HeldRoleState]) -> dict[str, list[str]]:

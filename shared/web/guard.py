@@ -22,7 +22,7 @@ from shared.security.authority import NOTHING, Held, Rule, Standing, standing
 from shared.security.caller import Caller
 from shared.security.operations import rule_of
 from shared.web.caller import Asking
-from shared.web.errors import Forbidden, NoRight
+from shared.web.errors import Forbidden, NoRight, Unauthenticated
 
 LOOK_AGAIN_S = 0.5
 """A role that was given is known everywhere within that time; as a rule, within a tenth of it."""
@@ -38,6 +38,10 @@ class Holders(Protocol):
 
     async def held(self, caller: Caller) -> Held: ...
 
+    async def is_away(self, person_id: str) -> bool:
+        """Whether that person has left or is blocked: their token goes on, and counts for nothing."""
+        ...
+
 
 class FromToken:
     """Nothing is known beside what the token says."""
@@ -46,6 +50,9 @@ class FromToken:
 
     async def held(self, caller: Caller) -> Held:
         return NOTHING
+
+    async def is_away(self, person_id: str) -> bool:
+        return False
 
 
 class Admission:
@@ -119,13 +126,17 @@ class Admission:
 
 
 class Guard:
-    """A dependency of routers: lets in whom the operation's rule lets in. Raises Forbidden."""
+    """A dependency of routers: lets in whom the operation's rule lets in.
+
+    Raises Forbidden, and Unauthenticated for whoever has left or is blocked since their token was issued."""
 
     def __init__(self, holders: Holders | None = None, patience_s: float = LOOK_AGAIN_S) -> None:
         self.holders = holders or FromToken()
         self.patience_s = patience_s
 
     async def __call__(self, request: Request, caller: Asking) -> None:
+        if caller.person_id is not None and await self.holders.is_away(caller.person_id):
+            raise Unauthenticated("The person who is signed in has left or is blocked: the token counts no more.")
         rule = rule_of(request.method, request.scope["route"].path)
         admission = Admission(rule, caller, self.holders, self.patience_s)
         await admission.enter(request)

@@ -279,3 +279,22 @@ async def test_a_policy_brings_its_own_review_and_a_denial_in_it_ends_the_assign
         return bool((await company.call("GET", f"{AR}/{definition['id']}"))["status"] == "Completed")
 
     await until(over, "nothing begins any more")
+
+
+async def test_whoever_is_blocked_is_nobody_in_every_service_until_they_return(company: Reviewing) -> None:
+    boss = await company.person("r-blocked")
+    mine = (f"{AR}/filterByCurrentUser(on='reviewer')", f"/v1.0/users/{boss}")
+
+    async def answers(status: int) -> None:
+        async def there() -> bool:
+            headers = {"Tenure-Actor": f"person:{boss}"}
+            found = [(await company.client.get(path, headers=headers)).status_code for path in mine]
+            return found == [status] * len(mine)
+
+        await until(there, f"every service answers {status}")
+
+    await answers(200)
+    await company.call("POST", f"/v1.0/tenure/people/{boss}/suspend")
+    await answers(401)
+    await company.call("POST", f"/v1.0/tenure/people/{boss}/return")
+    await answers(200)

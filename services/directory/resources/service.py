@@ -103,7 +103,7 @@ def assemble_resources(platform: Platform, directory: Rooms, route_class: type[A
     definitions = RoleDefinitions(platform.database)
     held_store = HeldRoles(platform.database, directory.groups, application_store, site_store, definitions)
     held_loop = platform.loop(HELD_ROLES, held_store)
-    guard = Guard(OwnHolders(held_store))
+    guard = Guard(OwnHolders(held_store, directory.people))
     rooms = ResourceRooms(
         directory,
         application_store,

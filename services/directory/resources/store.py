@@ -10,6 +10,7 @@ from typing import Any
 from services.directory.decide.held_roles import GiveByHand, Offered, Place, TakeByHand
 from services.directory.resources.builtin import built_in_roles
 from services.directory.store import GroupStore, page_of
+from shared.contracts.directory import PersonStatus
 from shared.contracts.resources import (
     NO_ROLE,
     OWNER,
@@ -91,8 +92,13 @@ class OwnHolders:
 
     lags = False
 
-    def __init__(self, held: HeldRoles) -> None:
+    def __init__(self, held: HeldRoles, people: MongoAggregates) -> None:
         self._held = held
+        self._people = people
+
+    async def is_away(self, person_id: str) -> bool:
+        found = await self._people.pairs({"_id": person_id}, "state.status")
+        return bool(found) and found[0][1] in {PersonStatus.LEFT.value, PersonStatus.SUSPENDED.value}
 
     async def held(self, caller: Caller) -> Held:
         principal = caller.person_id or (principal_id_of(caller.app_id) if caller.app_id else None)

@@ -1,9 +1,25 @@
-"""What of held roles lets a caller do something."""
+"""What of held roles lets a caller do something, and who is nobody any more."""
+
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
+from shared.contracts import topics
+from shared.contracts.base import Cause
+from shared.contracts.directory import (
+    PersonChanged,
+    PersonFact,
+    PersonJoined,
+    PersonLeft,
+    PersonReturned,
+    PersonState,
+    PersonStatus,
+    PersonSuspended,
+)
 from shared.contracts.resources import OWNER, TENANT, HeldRoleState, RoleSystem
-from shared.messaging.callers import held_of
+from shared.messaging.callers import held_of, says_who_is_away
+from shared.messaging.envelope import Incoming, Position
 from shared.security.permissions import DIRECTORY_ROLES, GLOBAL_ADMINISTRATOR
 
 ROLE = DIRECTORY_ROLES[GLOBAL_ADMINISTRATOR]
@@ -26,3 +42,27 @@ def test_what_is_held_no_more_and_roles_of_our_own_give_nothing() -> None:
 
 def test_what_is_owned_is_named_by_its_kind() -> None:
     assert held_of([held(RoleSystem.GROUP, "g", OWNER)])["owns"] == ["AadGroup/g"]
+
+
+def person_fact(transition: Any, status: PersonStatus) -> Incoming:
+    state = PersonState(id="ana", status=status, attributes={"displayName": "Ana"})
+    fact = PersonFact(
+        id="person:ana:1", cause=Cause(id="c", correlation="c", actor="source:hr"), subject="ana", version=1,
+        at=datetime(2026, 3, 1, tzinfo=UTC), transitions=(transition,), state=state,
+    )  # fmt: skip
+    return Incoming(Position(topics.PERSON_FACTS.name, 0, 0), b"ana", fact.json_bytes(), (), 0)
+
+
+@pytest.mark.parametrize(
+    ("transition", "status", "heard"),
+    [
+        (PersonLeft(), PersonStatus.LEFT, True),
+        (PersonSuspended(source="hr"), PersonStatus.SUSPENDED, True),
+        (PersonReturned(source="hr"), PersonStatus.ACTIVE, True),
+        (PersonJoined(returned=True), PersonStatus.ACTIVE, True),
+        (PersonJoined(), PersonStatus.ACTIVE, False),
+        (PersonChanged(changes={}), PersonStatus.ACTIVE, False),
+    ],
+)
+def test_of_people_only_who_comes_or_goes_is_read(transition: Any, status: PersonStatus, heard: bool) -> None:
+    assert says_who_is_away(person_fact(transition, status)) is heard

@@ -32,6 +32,9 @@ class Known:
         self.looks += 1
         return self._held if self.looks > self._after else NOTHING
 
+    async def is_away(self, person_id: str) -> bool:
+        return person_id == "gone"
+
 
 def door(known: Known, patience_s: float = 0.3) -> httpx.AsyncClient:
     routes = APIRouter(dependencies=[Depends(Guard(known, patience_s))])
@@ -75,6 +78,16 @@ async def test_nothing_is_looked_up_where_the_token_answers_or_everybody_may(
     known = Known(NOTHING)
     async with door(known) as client:
         assert (await client.request(method, path, headers=headers)).status_code == 200
+    assert known.looks == 0
+
+
+@pytest.mark.parametrize("path", [f"{EM}/catalogs/mine", "/v1.0/users"])
+async def test_whoever_has_left_or_is_blocked_is_nobody_whatever_the_token_says(path: str) -> None:
+    known = Known(OWNER)
+    headers = {"Tenure-Actor": "person:gone", "Tenure-Roles": "Global Administrator"}
+    async with door(known) as client:
+        refused = await client.get(path, headers=headers)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (401, "InvalidAuthenticationToken")
     assert known.looks == 0
 
 
