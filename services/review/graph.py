@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, NoReturn
 
 from pydantic import BeforeValidator, Field, ValidationError
 
 from services.review import recurrence
 from services.review.decide.recipients import read_recipients
 from services.review.model import Definition, Instance, Item, Stage
-from services.review.scope import NotUnderstood, Who, read_reviewers, read_scope
+from services.review.scope import NotUnderstood, Scope, Who, read_reviewers, read_scope
 from shared import durations
 from shared.contracts.review import (
     DefaultDecision,
@@ -205,7 +205,22 @@ def definition_of(body: DefinitionIn, id: str, created_by: str | None, now: date
         modified_at=now,
     )
     _check_duration(state)
+    if settings.disable_and_delete:
+        _refuse_disabling(read_scope(body.scope, body.instance_enumeration_scope))
     return state
+
+
+def _refuse_disabling(scope: Scope) -> NoReturn:
+    """Better no review than one that leaves a denied guest signed in (REV-20)."""
+    where = "settings/applyActions"
+    if scope.guests_only and not scope.every_group:
+        text = "a denied guest cannot be blocked and deleted yet: say removeAccessApplyAction."
+    else:
+        text = (
+            "disableAndDeleteUserApplyAction is for reviews of the guests of named groups "
+            "('?$filter=(userType eq 'Guest')'): say removeAccessApplyAction."
+        )
+    raise BadRequest(f"{where}: {text}", target=where)
 
 
 def _scope_kept(scope: Mapping[str, Any]) -> Rendered:
