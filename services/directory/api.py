@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
+from pydantic import ValidationError
+from starlette.responses import JSONResponse
 
 from services.directory import graph
 from services.directory.decide.conditional import STALE, Conditional
@@ -44,12 +46,13 @@ from shared.messaging.service import Platform
 from shared.storage import Answers
 from shared.web.caller import cause_of
 from shared.web.conditional import IfMatch, etag, version_named
-from shared.web.errors import BadRequest, Conflict, Forbidden, GraphError, NotFound, PreconditionFailed
+from shared.web.errors import BadRequest, Conflict, Forbidden, GraphError, NotFound, PreconditionFailed, of_validation
 from shared.web.guard import Admission, Admitted, Guard
 from shared.web.guard import refuse as refuse_caller
 from shared.web.idempotency import IdempotencyKey, answering_once, made_id
 from shared.web.odata import Expand, ListQuery, Shape
 from shared.web.paging import answer_list, context_url, list_query
+from shared.web.preferences import prefers
 
 LIVING: Document = {"state.deleted_at": None}
 
@@ -339,6 +342,31 @@ def _groups(router: APIRouter, rooms: Rooms) -> None:
         for member in members:
             await rooms.add_member(request, found, member)
         return Response(status_code=204)
+
+    @router.patch("/v1.0/groups(uniqueName='{name}')", status_code=204)
+    async def upsert(request: Request, name: str, body: GroupPatch, admitted: Admitted) -> Response:
+        """Change the group of that name. With `Prefer: create-if-missing` it is made where there is none: 201."""
+        named = name.replace("''", "'")[:256]
+        id, found = await rooms.groups.place_of(named)
+        if found is None and not prefers(request, "create-if-missing"):
+            raise NotFound(f"Resource '{named[:100]}' does not exist.", code="Request_ResourceNotFound")
+        await may_write_group(admitted, id)
+        members = [await rooms.person_or_group(one) for one in body.people]
+        if found is None:
+            try:
+                new = GroupIn.model_validate(body.model_dump(by_alias=True, exclude_unset=True))
+            except ValidationError as problem:
+                raise of_validation(problem.errors()) from None
+            await rooms.change_group(request, CreateGroup(id, {**new.properties(), "unique_name": named}))
+        else:
+            await rooms.change_group(request, ChangeGroup(id, body.properties()))
+        group = await rooms.group(id)
+        for member in members:
+            await rooms.add_member(request, group, member)
+        if found is not None:
+            return Response(status_code=204)
+        said = {"@odata.context": context_url(request, "groups/$entity"), **graph.group(group)}
+        return JSONResponse(said, 201, {"ETag": etag(group["version"])})
 
     @router.delete("/v1.0/groups/{id}", status_code=204)
     async def delete(request: Request, id: str, admitted: Admitted, if_match: IfMatch = None) -> Response:

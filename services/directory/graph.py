@@ -77,7 +77,8 @@ _GROUP_SELECTABLE = frozenset(
         "onPremisesLastSyncDateTime", "onPremisesNetBiosName",
         "onPremisesProvisioningErrors", "onPremisesSamAccountName", "onPremisesSecurityIdentifier",
         "onPremisesSyncEnabled", "preferredDataLocation", "preferredLanguage", "proxyAddresses", "renewedDateTime",
-        "resourceBehaviorOptions", "resourceProvisioningOptions", "securityIdentifier", "theme", "unseenCount",
+        "resourceBehaviorOptions", "resourceProvisioningOptions", "securityIdentifier", "theme", "uniqueName",
+        "unseenCount",
     }
 )  # fmt: skip
 GROUPS = EntitySet(
@@ -201,6 +202,7 @@ def group(document: Mapping[str, Any]) -> Document:
         **_GROUP_WITHOUT,
         "displayName": state["display_name"],
         "description": state["description"],
+        "uniqueName": state.get("unique_name"),
         "mailNickname": state["mail_nickname"],
         "mailEnabled": state["mail_enabled"],
         "securityEnabled": state["security_enabled"],

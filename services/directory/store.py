@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
+from itertools import count
 from typing import Any
 
 from services.directory.decide.links import KeepApart, Link
@@ -243,6 +244,18 @@ class GroupStore(MongoAggregates):
     async def there(self, ids: Collection[str]) -> frozenset[str]:
         """Those of `ids` that are groups and not deleted."""
         return frozenset(await self.ids({"_id": {"$in": list(ids)}, "state.deleted_at": None})) if ids else frozenset()
+
+    async def place_of(self, unique_name: str) -> tuple[str, Document | None]:
+        """Where the group of that name is, or would be made: its id follows from the name, so that two who make it at
+        once make one. A deleted one keeps its id, and the next takes another."""
+        for generation in count():
+            id = derived_id("group", "uniqueName", unique_name.casefold(), str(generation))
+            found = await page_of(self, {"_id": id}, limit=1)
+            if not found:
+                return id, None
+            if found[0]["state"]["deleted_at"] is None:
+                return id, found[0]
+        raise AssertionError
 
     async def dynamic(self, ids: Collection[str]) -> frozenset[str]:
         """Those of `ids` whose members a rule says."""

@@ -119,6 +119,7 @@ class GroupState(Contract):
     id: str
     display_name: str
     description: str | None = None
+    unique_name: str | None = Field(None, description="A name of the caller's that it is found by and keeps.")
     mail_nickname: str | None = None
     mail_enabled: bool = False
     security_enabled: bool = True

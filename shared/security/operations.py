@@ -288,6 +288,7 @@ _DIRECTORY = (
         GROUPS_WRITE,
         """
         PATCH,DELETE /groups/{id}
+        PATCH /groups(uniqueName='{name}')
         POST /groups/{id}/owners/$ref
         DELETE /groups/{id}/owners/{person_id}/$ref
         DELETE /directoryObjects/{id}
