@@ -9,12 +9,19 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from kiota_abstractions.base_request_configuration import RequestConfiguration
+from msgraph.generated.models.access_package import AccessPackage
+from msgraph.generated.models.access_package_assignment_review_settings import AccessPackageAssignmentReviewSettings
+from msgraph.generated.models.access_package_request_state import AccessPackageRequestState
+from msgraph.generated.models.access_review_expiration_behavior import AccessReviewExpirationBehavior
 from msgraph.generated.models.access_review_instance_decision_item import AccessReviewInstanceDecisionItem
 from msgraph.generated.models.access_review_query_scope import AccessReviewQueryScope
 from msgraph.generated.models.access_review_reviewer_scope import AccessReviewReviewerScope
 from msgraph.generated.models.access_review_schedule_definition import AccessReviewScheduleDefinition
 from msgraph.generated.models.access_review_schedule_settings import AccessReviewScheduleSettings
 from msgraph.generated.models.access_review_stage_settings import AccessReviewStageSettings
+from msgraph.generated.models.entitlement_management_schedule import EntitlementManagementSchedule
+from msgraph.generated.models.expiration_pattern import ExpirationPattern
+from msgraph.generated.models.expiration_pattern_type import ExpirationPatternType
 from msgraph.generated.models.group import Group
 from msgraph.generated.models.o_data_errors.o_data_error import ODataError
 from msgraph.generated.models.patterned_recurrence import PatternedRecurrence
@@ -24,11 +31,13 @@ from msgraph.generated.models.recurrence_range import RecurrenceRange
 from msgraph.generated.models.recurrence_range_type import RecurrenceRangeType
 from msgraph.generated.models.reference_create import ReferenceCreate
 from msgraph.generated.models.reference_update import ReferenceUpdate
+from msgraph.generated.models.single_user import SingleUser
+from msgraph.generated.models.target_manager import TargetManager
 
 from deploy.embedded import Servers
 from tests.conformance.ground import running
-from tests.conformance.sdk import Tenure, listed, made, members, until
-from tests.conformance.test_sdk_requests import AheadClock
+from tests.conformance.sdk import Tenure, becomes, listed, made, members, offer, until
+from tests.conformance.test_sdk_requests import AheadClock, asked
 
 pytestmark = pytest.mark.filterwarnings("ignore:This class is deprecated:DeprecationWarning:msgraph")
 
@@ -105,7 +114,12 @@ class Review:
 async def begun(tenure: Tenure, definition: AccessReviewScheduleDefinition) -> Review:
     """Made by the operator, once reviewers may decide."""
     definitions = tenure.client().identity_governance.access_reviews.definitions
-    id = made(await definitions.post(definition))
+    return await in_progress(tenure, made(await definitions.post(definition)))
+
+
+async def in_progress(tenure: Tenure, id: str) -> Review:
+    """Its one instance."""
+    definitions = tenure.client().identity_governance.access_reviews.definitions
 
     async def there() -> str | None:
         found = listed(await definitions.by_access_review_schedule_definition_id(id).instances.get())
@@ -271,3 +285,51 @@ async def test_everybody_says_for_themself_whether_they_still_need_it(tenure: Te
 
 def today() -> date:
     return clock.now().date()
+
+
+@pytest.mark.spec("PKR-1", "PKR-3")
+async def test_a_policy_has_its_assignments_reviewed_by_their_managers(tenure: Tenure) -> None:
+    boss = await tenure.person("bo")
+    keeps, loses = [await tenure.person(name) for name in ("ken", "liv")]
+    for one in (keeps, loses):
+        await managed(tenure, one, boss)
+    what = await offer(tenure, "Reviewed")
+    policy = tenure.em().assignment_policies.by_access_package_assignment_policy_id(what.policy)
+    read = await policy.get()
+    read.access_package = AccessPackage(id=what.package)
+    read.review_settings = AccessPackageAssignmentReviewSettings(
+        is_enabled=True,
+        expiration_behavior=AccessReviewExpirationBehavior.KeepAccess,
+        is_reviewer_justification_required=True,
+        primary_reviewers=[TargetManager(manager_level=1)],
+        fallback_reviewers=[SingleUser(user_id=boss)],
+        schedule=EntitlementManagementSchedule(
+            start_date_time=clock.now() + timedelta(days=2),
+            expiration=ExpirationPattern(type=ExpirationPatternType.AfterDuration, duration=timedelta(days=14)),
+            recurrence=PatternedRecurrence(
+                pattern=RecurrencePattern(type=RecurrencePatternType.AbsoluteMonthly, interval=3),
+                range=RecurrenceRange(type=RecurrenceRangeType.NoEnd),
+            ),
+        ),
+    )
+    await policy.put(read)
+    for one in (keeps, loses):
+        await becomes(tenure, await asked(tenure, one, what), AccessPackageRequestState.Delivered)
+    definitions = tenure.client().identity_governance.access_reviews.definitions
+
+    async def followed() -> str | None:
+        found = listed(await definitions.get())
+        return next((one.id for one in found if what.policy in str(getattr(one.scope, "query", ""))), None)
+
+    id = await until(followed, "a review follows the policy")
+    clock.ahead += timedelta(days=3)
+    review = await in_progress(tenure, id)
+    await review.decide(boss, keeps, "Approve")
+    await review.decide(boss, loses, "Deny")
+    clock.ahead += timedelta(days=15)
+    await review.is_("Applied")
+
+    async def out() -> bool:
+        return await members(tenure, what.group) == {keeps}
+
+    await until(out, "whom the manager denied is out of the group")
