@@ -36,6 +36,15 @@ from shared.contracts.base import Cause, Fact, Transition
 from shared.contracts.catalog import Created, PackageFact, PackageState, PolicyFact, PolicyState
 from shared.contracts.directory import PersonChanged, PersonFact, PersonState, PersonStatus, ValueChange
 from shared.contracts.notification import Notification
+from shared.contracts.review import (
+    InstanceFact,
+    InstanceState,
+    OpenItems,
+    ReviewedResource,
+    ReviewersAsked,
+    ReviewStatus,
+)
+from shared.contracts.roster import RosterKind
 from shared.contracts.topics import Topic
 from shared.messaging.admin import create_topics
 from shared.messaging.host import Host, groups_of
@@ -350,3 +359,31 @@ async def test_a_mail_server_that_is_away_or_refuses_some_holds_nobody_else(serv
     assert body is not None
     assert "https://tenure.example.com/" in body.get_content()
     assert not mail.defects
+
+
+@pytest.mark.spec("REV-21")
+async def test_who_reviews_several_groups_is_mailed_once_with_all_of_them(world: World, catcher: MailCatcher) -> None:
+    boss = f"boss-{uuid.uuid4().hex[:6]}"
+    await world.say(topics.PERSON_FACTS, person(boss, mail=f"{boss}@example.com"))
+    await world.say(topics.REVIEW_INSTANCE_FACTS, *(asked_to_review(group, boss) for group in ("North", "South")))
+    address = f"{boss}@example.com"
+    async with asyncio.timeout(WITHIN_S):
+        while not await mails(catcher, address):
+            await asyncio.sleep(0.05)
+    await world.until_settled(boss)
+    (mail,) = await mails(catcher, address)
+    assert all(f"Quarterly: {group}" in mail[body] for group in ("North", "South") for body in ("text", "html"))
+    assert mail["subject"].endswith("Quarterly and 1 more")
+
+
+def asked_to_review(group: str, reviewer: str) -> InstanceFact:
+    id = f"{group}-{reviewer}"
+    state = InstanceState(
+        id=id, definition_id="d", definition_name="Quarterly", number=1, status=ReviewStatus.IN_PROGRESS,
+        resource=ReviewedResource(kind=RosterKind.GROUP, id=group, display_name=group), starts_at=NOW,
+        ends_at=NOW + timedelta(days=7), stages=(), mails=True,
+    )  # fmt: skip
+    told = ReviewersAsked(occasion="start", reviewers=(reviewer,), open={reviewer: OpenItems(count=1, people=("x",))})
+    return InstanceFact(
+        id=f"review-instance:{id}:1", cause=cause(), subject=id, version=1, at=NOW, transitions=(told,), state=state
+    )
