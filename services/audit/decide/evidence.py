@@ -113,6 +113,7 @@ def undecided_of(
         {"personId": entry.get("personId"), "role": entry.get("role"), "assignmentId": entry.get("assignmentId"),
          "place": page["_id"]}
         for said in body_of(page).get("transitions") or ()
+        if said.get("type") == "RosterPage"
         for entry in said.get("entries") or ()
         if key_of(entry) not in decided
     ]  # fmt: skip

@@ -34,7 +34,14 @@ from shared.contracts.review import (
     ReviewStatus,
     Verdict,
 )
-from shared.contracts.roster import RosterAbout, RosterEntry, RosterFact, RosterKind, RosterPage, RosterState
+from shared.contracts.roster import (
+    RosterAbout,
+    RosterEntry,
+    RosterFact,
+    RosterKind,
+    RosterPage,
+    RosterState,
+)
 from shared.contracts.topics import DIRECTORY_ROSTERS, REVIEW_INSTANCE_FACTS, REVIEW_ITEM_FACTS
 from tests.unit.audit.said import START, fact, received, said
 
