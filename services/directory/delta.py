@@ -254,13 +254,16 @@ _Delta = Annotated[
 ]
 
 
+_LOST: dict[int | str, dict[str, Any]] = {410: {"description": "The token is too old; `Location` begins again."}}
+
+
 def delta_routes(rooms: Rooms, database: Database, guard: Guard) -> APIRouter:
     """These routes; declared before those of single objects."""
     router = APIRouter(tags=["delta"], dependencies=[Depends(guard)])
     deltas = Deltas(rooms, database)
     of_users, of_groups = Asked("users", MANAGER, USERS), Asked("groups", MEMBERS, GROUPS)
 
-    @router.get("/v1.0/users/delta")
+    @router.get("/v1.0/users/delta", responses=_LOST)
     async def users(
         request: Request, select: _Select = None, filter_: _Filter = None, skip: _Skip = None, delta: _Delta = None
     ) -> dict[str, Any]:
@@ -268,7 +271,7 @@ def delta_routes(rooms: Rooms, database: Database, guard: Guard) -> APIRouter:
         present manager, of those who were written."""
         return await _answer(request, of_users, deltas.of_users, deltas.users)
 
-    @router.get("/v1.0/groups/delta")
+    @router.get("/v1.0/groups/delta", responses=_LOST)
     async def groups(
         request: Request, select: _Select = None, filter_: _Filter = None, skip: _Skip = None, delta: _Delta = None
     ) -> dict[str, Any]:
