@@ -1,0 +1,113 @@
+"""What remains of a review: history as CSV, exceptions, signed evidence; all services on real Kafka and MongoDB."""
+
+from __future__ import annotations
+
+import csv
+import io
+import uuid
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from deploy.cli.audit_commands import bundle_proven
+from deploy.embedded import Servers
+from deploy.run.registry import assemblies
+from shared.clock import TurnableClock
+from shared.messaging.admin import create_topics
+from shared.messaging.host import Host, groups_of
+from shared.settings import Settings
+from shared.web.app import make_app
+from shared.web.server import HttpServer
+from tests.system.test_requests import until
+from tests.system.test_reviews import Reviewing
+
+HISTORY = "/v1.0/identityGovernance/accessReviews/historyDefinitions"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def company(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Reviewing]:
+    where = servers.endpoints
+    settings = Settings(
+        kafka=where.kafka, mongo=where.mongo, namespace=f"prf{uuid.uuid4().hex[:8]}", timer_poll_s=0.1, partitions=2,
+        data_dir=Path(tmp_path_factory.mktemp("audit")),
+    )  # fmt: skip
+    clock = TurnableClock(datetime(2026, 3, 1, tzinfo=UTC))
+    host = Host(settings, assemblies(), clock=clock)
+    await create_topics(settings, groups_of(list(host.services.values())))
+    async with host:
+        routers = [router for service in host.services.values() for router in service.routers]
+        server = HttpServer(make_app("tenure", routers))
+        await server.start()
+        async with httpx.AsyncClient(base_url=server.url, timeout=30) as client:
+            yield Reviewing(host, client, clock)
+        await server.stop()
+        assert host.troubles() == {}
+
+
+@pytest.mark.spec("REV-22", "REV-10")
+async def test_a_review_is_listed_its_exceptions_named_and_its_evidence_proven(company: Reviewing) -> None:
+    ana, ben = [await company.person(name) for name in ("p-ana", "p-ben")]
+    owner = await company.person("p-olga")
+    group = await company.group(ana, ben, owner=owner)
+    for person_named, days in (("p-ana", 60), ("p-ben", 60)):
+        at = (company.clock.now() - timedelta(days=days)).isoformat()
+        await company.call("POST", "/v1.0/tenure/signIns", employeeId=person_named, at=at)
+    run = await company.review(
+        f"/groups/{group}/transitiveMembers",
+        [{"query": f"/groups/{group}/owners", "queryType": "MicrosoftGraph"}],
+        recommendationsEnabled=True,
+    )
+    mine = await company.items(run, owner)
+    await company.call(
+        "PATCH", f"{run}/decisions/{mine[ana]['id']}", owner, 204, decision="Approve", justification="On leave."
+    )
+    await company.call("POST", f"{run}/stop", status=204)
+    ended = await company.is_(run, "Completed")
+
+    listed = await company.call(
+        "POST", HISTORY, status=201, displayName="Q1",
+        reviewHistoryPeriodStartDateTime="2026-02-01T00:00:00Z", reviewHistoryPeriodEndDateTime="2026-04-01T00:00:00Z",
+        scopes=[{"query": HISTORY.removeprefix("/v1.0").replace("historyDefinitions", "definitions")
+                 + "?$filter=contains(scope/query, '/groups')"}],
+    )  # fmt: skip
+    assert listed["status"] == "requested"
+
+    async def done() -> Any:
+        runs = (await company.call("GET", f"{HISTORY}/{listed['id']}/instances"))["value"]
+        return runs[0] if runs and runs[0]["status"] == "done" else None
+
+    made = await until(done, "the list is done")
+    linked = await company.call("POST", f"{HISTORY}/{listed['id']}/instances/{made['id']}/generateDownloadUri")
+    file = await company.client.get(linked["downloadUri"])
+    rows = {row["PrincipalId"]: row for row in csv.DictReader(io.StringIO(file.text))}
+    assert (rows[ana]["Decision"], rows[ana]["Justification"]) == ("Approve", "On leave.")
+    assert rows[ben]["Decision"] == "NotReviewed"
+    assert (await company.client.get(linked["downloadUri"] + "x")).status_code == 404
+    company.clock.turn(timedelta(hours=25))
+    assert (await company.client.get(linked["downloadUri"])).status_code == 404, "the link no longer holds"
+
+    exceptions = (await company.call("GET", "/v1.0/tenure/exceptions"))["value"]
+    expected = [(ana, "On leave.", owner)] if rows[ana]["Recommendation"] == "Deny" else []
+    assert [(one["personId"], one["reason"], one["ownerId"]) for one in exceptions] == expected
+
+    async def evidence() -> Any:
+        answer = await company.client.get(f"/v1.0/tenure/reviewEvidence/{ended['id']}")
+        said = answer.json() if answer.is_success else {"instance": {}}
+        return said if said["instance"].get("status") == "Completed" and said["items"] else None
+
+    bundle = await until(evidence, "the evidence is there")
+    key = (await company.call("GET", "/v1.0/tenure/audit/key"))["publicKey"]
+    assert bundle_proven(bundle, key)["problems"] == []
+    assert [one["personId"] for one in bundle["items"]] == [ana]
+    assert [one["personId"] for one in bundle["undecided"]] == [ben]
+    assert any(owner in (one["reviewers"] or ()) for one in bundle["asked"])
+    bundle["items"][0]["decision"] = "Deny"
+    assert f"items/{bundle['items'][0]['id']}/decision" in {p["where"] for p in bundle_proven(bundle, key)["problems"]}
+    page = await company.client.get(f"/v1.0/tenure/reviewEvidence/{ended['id']}/page")
+    assert page.is_success
+    assert "On leave." in page.text
