@@ -343,7 +343,9 @@ def _groups(router: APIRouter, rooms: Rooms) -> None:
             await rooms.add_member(request, found, member)
         return Response(status_code=204)
 
-    @router.patch("/v1.0/groups(uniqueName='{name}')", status_code=204)
+    upserted: dict[int | str, dict[str, Any]] = {201: {"description": "Made, with the group."}}
+
+    @router.patch("/v1.0/groups(uniqueName='{name}')", status_code=204, responses=upserted)
     async def upsert(request: Request, name: str, body: GroupPatch, admitted: Admitted) -> Response:
         """Change the group of that name. With `Prefer: create-if-missing` it is made where there is none: 201."""
         named = name.replace("''", "'")[:256]
