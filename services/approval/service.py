@@ -41,7 +41,7 @@ def assemble(platform: Platform) -> Service:
             messages.commands(platform, loop, look),
             messages.people(platform, store, around),
             messages.memberships(platform, store, around),
-            callers.subscription(platform),
+            *callers.subscriptions(platform),
         ],
         timers=[messages.timer(loop, look)],
         loops=[loop],

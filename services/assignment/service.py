@@ -65,7 +65,7 @@ def assemble(platform: Platform) -> Service:
             *messages.catalog_facts(platform, job_loop, people, rules),
             *messages.askings(platform, askings),
             organization_facts(platform, organizations),
-            callers.subscription(platform),
+            *callers.subscriptions(platform),
             rosters.subscription,
         ],
         timers=[Timer(holding_loop, messages.dates(looks))],

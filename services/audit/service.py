@@ -37,7 +37,7 @@ def assemble(platform: Platform) -> Service:
     return Service(
         name="audit",
         stores=[trail, checkpoints, spans, directory, *callers.stores],
-        subscriptions=[*subscriptions(platform, trail, spans, directory), callers.subscription(platform)],
+        subscriptions=[*subscriptions(platform, trail, spans, directory), *callers.subscriptions(platform)],
         routers=[router_of(answers, evidence, sealer, guard)],
         guard=guard,
         background=[sealer.run],

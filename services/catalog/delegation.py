@@ -83,7 +83,7 @@ class Delegates:
             await self.people.apply(facts)
 
         return [
-            self.callers.subscription(platform),
+            *self.callers.subscriptions(platform),
             platform.takes(tuple(lanes_of(MEMBERSHIP_FACTS)), memberships, patient=True, only=MOVES),
             # Who there is: what else changes about people means nothing here.
             platform.takes(tuple(lanes_of(PERSON_FACTS)), people, patient=True, only=(PersonJoined, PersonLeft)),

@@ -72,7 +72,7 @@ def assemble(platform: Platform) -> Service:
             *messages.access_reviews(platform, records, wake),
             *messages.people(platform, names),
             *messages.catalog(platform, names),
-            callers.subscription(platform),
+            *callers.subscriptions(platform),
         ],
         background=[*(_named(worker.name, worker.run) for worker in workers), forget],
         routers=[api.router(platform, records, guard)],

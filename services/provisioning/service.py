@@ -40,7 +40,7 @@ def assemble(platform: Platform) -> Service:
             *messages.holdings(platform, loop),
             *messages.held_roles(platform, loop),
             *messages.resources(platform, resources, deliveries),
-            callers.subscription(platform),
+            *callers.subscriptions(platform),
         ],
         timers=[messages.timer(loop, resources)],
         loops=[loop],

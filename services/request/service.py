@@ -41,7 +41,7 @@ def assemble(platform: Platform) -> Service:
             *messages.replicas(platform, around),
             messages.holdings(platform, loop, store, around),
             messages.approvals(platform, loop),
-            callers.subscription(platform),
+            *callers.subscriptions(platform),
         ],
         timers=[messages.timer(loop)],
         loops=[loop],

@@ -65,7 +65,7 @@ def assemble(platform: Platform) -> Service:
             exceptions.subscription(platform, rules),
             messages.policies(desk),
             messages.own(desk),
-            callers.subscription(platform),
+            *callers.subscriptions(platform),
         ],
         timers=[*messages.timers(desk), history.timer],
         loops=[desk.definitions, desk.instances, desk.items, history.loop],

@@ -69,34 +69,42 @@ class Callers:
     def stores(self) -> list[Store]:
         return [self._held, self._away, *([self._assigned] if self._assigned else [])]
 
-    def subscription(self, platform: Platform) -> Subscription:
-        """What feeds it, in one consumer group."""
-        read = {topic.name: contract_of(topic) for topic in (*topics.lanes_of(topics.HELD_ROLE_FACTS),)}
-        heard = [*topics.lanes_of(topics.HELD_ROLE_FACTS), *topics.lanes_of(topics.PERSON_FACTS)]
-        people = {topic.name: contract_of(topic) for topic in topics.lanes_of(topics.PERSON_FACTS)}
+    def subscriptions(self, platform: Platform) -> list[Subscription]:
+        """What feeds it: roles at once, for whoever was given one may be waiting; people when there is time."""
+        roles = {topic.name: contract_of(topic) for topic in topics.lanes_of(topics.HELD_ROLE_FACTS)}
+        heard = [*topics.lanes_of(topics.HELD_ROLE_FACTS)]
         if self._assigned is not None:
             heard.append(topics.ROLE_ASSIGNMENT_FACTS)
-            read[topics.ROLE_ASSIGNMENT_FACTS.name] = contract_of(topics.ROLE_ASSIGNMENT_FACTS)
+            roles[topics.ROLE_ASSIGNMENT_FACTS.name] = contract_of(topics.ROLE_ASSIGNMENT_FACTS)
+        people = {topic.name: contract_of(topic) for topic in topics.lanes_of(topics.PERSON_FACTS)}
 
         def decode(record: Incoming) -> Any:
             topic = record.position.topic
-            if topic in people:
-                return people[topic](record) if says_who_is_away(record) else None
             if topic != topics.ROLE_ASSIGNMENT_FACTS.name and not any(
                 word in (record.value or b"") for word in _SAYS_SOMETHING
             ):
                 return None
-            return read[topic](record)
+            return roles[topic](record)
 
         async def keep(facts: Sequence[Any]) -> None:
             if held := [fact for fact in facts if isinstance(fact, HeldRolesFact)]:
                 await self._held.apply(held)
-            if away := [fact for fact in facts if isinstance(fact, PersonFact)]:
-                await self._away.apply(away)
             if self._assigned and (assigned := [fact for fact in facts if isinstance(fact, RoleAssignmentFact)]):
                 await self._assigned.apply(assigned)
 
-        return platform.takes(tuple(reversed(heard)), keep, name="callers", decode=decode)
+        def person(record: Incoming) -> Any:
+            return people[record.position.topic](record) if says_who_is_away(record) else None
+
+        async def keep_away(facts: Sequence[PersonFact | None]) -> None:
+            if away := [fact for fact in facts if fact is not None]:
+                await self._away.apply(away)
+
+        return [
+            platform.takes(tuple(reversed(heard)), keep, name="callers", decode=decode),
+            platform.takes(
+                tuple(topics.lanes_of(topics.PERSON_FACTS)), keep_away, name="callers-away", decode=person, patient=True
+            ),
+        ]
 
     async def is_away(self, person_id: str) -> bool:
         """Whether they have left or are blocked. Of whom nothing was heard it is not so."""
