@@ -14,6 +14,8 @@ from pydantic import Field
 
 from shared.contracts.base import Command, Contract, Fact, Refusal, Transition
 
+NESTED = "TransitiveMember"
+"""The role in a group of whoever is a member of a group inside it alone."""
 MOST_ENTRIES = 500
 """On one page: far below the largest fact, whatever people are called."""
 
@@ -34,6 +36,7 @@ class RosterAbout(Contract):
     id: str = Field(description="Of the group, service principal, role definition or access package.")
     policy_id: str | None = Field(None, description="Access packages: only what is assigned under this policy.")
     guests_only: bool = False
+    direct: bool = Field(False, description="Groups: without the members of groups inside.")
 
 
 class AskRoster(Command):
@@ -51,7 +54,9 @@ class RosterEntry(Contract):
     person_id: str
     user_type: str = "Member"
     manager_id: str | None = None
-    role: str = Field(description="Id of the app role or directory role; 'Member' of a group; '' of a package.")
+    role: str = Field(
+        description="Id of the app role or directory role; 'Member' or 'TransitiveMember' of a group; '' of a package."
+    )
     assignment_id: str | None = Field(None, description="Access packages: the assignment, and no newer one.")
     policy_id: str | None = None
     since: datetime | None = None

@@ -298,3 +298,22 @@ async def test_whoever_is_blocked_is_nobody_in_every_service_until_they_return(c
     await answers(401)
     await company.call("POST", f"/v1.0/tenure/people/{boss}/return")
     await answers(200)
+
+
+@pytest.mark.spec("REV-4", "REV-19")
+async def test_members_of_a_group_inside_are_reviewed_under_transitive_members_alone(company: Reviewing) -> None:
+    owner, lea, mia = [await company.person(name) for name in ("n-owner", "n-lea", "n-mia")]
+    inner = await company.group(mia)
+    group = await company.group(lea, inner)
+    reviewer = [{"query": f"/users/{owner}", "queryType": "MicrosoftGraph"}]
+    direct = await company.review(f"/groups/{group}/members", reviewer)
+    assert set(await company.items(direct)) == {lea}
+    run = await company.review(f"/groups/{group}/transitiveMembers", reviewer, autoApplyDecisionsEnabled=True)
+    mine = await company.items(run, owner)
+    assert set(mine) == {lea, mia}
+    await company.call("PATCH", f"{run}/decisions/{mine[mia]['id']}", owner, 204, decision="Deny", justification="No.")
+    await company.call("POST", f"{run}/stop", status=204)
+    await company.is_(run, "Applied")
+    items = await company.items(run)
+    assert items[mia]["applyResult"] == "ApplyNotSupported"
+    assert items[mia]["@tenure.result"].startswith("Held through a group")

@@ -8,7 +8,7 @@ from services.directory.resources.store import Applications, HeldRoles, place
 from services.directory.store import GroupStore, MembershipStore, People, members_of, people_shown
 from shared.contracts.base import Refusal
 from shared.contracts.resources import OWNER, TENANT, RoleSystem
-from shared.contracts.roster import RosterAbout, RosterEntry, RosterKind
+from shared.contracts.roster import NESTED, RosterAbout, RosterEntry, RosterKind
 from shared.rosters import Read, Reader
 from shared.security.permissions import DIRECTORY_ROLES
 
@@ -50,15 +50,18 @@ def roster_reader(
         return None if there else Refusal(code="notFound", message=f"There is no {about.kind.value} {about.id}.")
 
     async def members(about: RosterAbout, after: str | None, limit: int) -> tuple[list[str], list[tuple[str, Row]]]:
-        query: dict[str, Any] = members_of(about.id)
+        query: dict[str, Any] = members_of(*([about.id] if about.direct else await groups.within([about.id])))
         if after is not None:
             query = {**query, "_id": {"$gt": after}}
         found = await memberships.states(query, limit=limit)
         by_rule = bool(await groups.dynamic([about.id]))
-        rows = []
+        rows: list[tuple[str, Row]] = []
         for one in found:
             # A row a group: id, member, by hand, by grant, since, … (model.dump_memberships).
-            mine = next(row for row in one["by_group"] if row[0] == about.id)
+            mine = next((row for row in one["by_group"] if row[0] == about.id and about.id in one["member_of"]), None)
+            if mine is None:
+                rows.append((one["_id"], {"role": NESTED}))
+                continue
             rows.append((one["_id"], {"role": "Member", "by_grant": mine[3], "since": mine[4], "by_rule": by_rule}))
         return [one["_id"] for one in found], rows
 

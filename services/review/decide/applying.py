@@ -31,6 +31,7 @@ NOT_NEEDED = {
     Verdict.DONT_KNOW: "Not needed: nobody knows, so the access stays.",
     Verdict.NOT_REVIEWED: "Not needed: nobody decided, and the review has no default decision.",
 }
+THROUGH_A_GROUP = "Held through a group inside this one: take the person, or that group, out there."
 _GONE = frozenset({"personNotFound", "unknownGroup", "notFound", "assignmentNotFound", "unknownResource"})
 _NOT_OURS_TO_TAKE = frozenset({"dynamicGroup", "givenByPackage", "assignedByRule", "lastOwner"})
 

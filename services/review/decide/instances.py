@@ -133,6 +133,7 @@ def question(instance: Instance, at: At) -> Outgoing:
         id=instance.resource.id,
         policy_id=instance.resource.policy_id,
         guests_only=instance.guests_only,
+        direct=instance.resource.direct,
     )
     cause = Cause(
         id=f"review-instance:{instance.id}", correlation=instance.cause.correlation, actor=instance.cause.actor

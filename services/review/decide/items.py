@@ -24,7 +24,7 @@ from shared.contracts.review import (
     ReviewStatus,
     Verdict,
 )
-from shared.contracts.roster import RosterEntry, RosterKind
+from shared.contracts.roster import NESTED, RosterEntry, RosterKind
 from shared.ids import derived_id
 from shared.messaging.decision import Circumstances, Decision, Due
 
@@ -288,6 +288,11 @@ def apply(item: Item | None, _said: Apply, at: At) -> Decision[Item]:
             apply_began=True, applied_at=at.now, result=ApplyResult.APPLIED, detail=applying.NOT_NEEDED[item.decision]
         )
         return Decision(done)
+    if item.role == NESTED:
+        done = item.having(
+            apply_began=True, applied_at=at.now, result=ApplyResult.NOT_SUPPORTED, detail=applying.THROUGH_A_GROUP
+        )
+        return Decision(done, (ItemApplied(result=ApplyResult.NOT_SUPPORTED, detail=applying.THROUGH_A_GROUP),))
     id = applying.command_id(item)
     waiting = item.having(apply_began=True, awaited=Awaited(id, at.now + FIRST_RESEND))
     return Decision(waiting, (ItemApplying(command_id=id),), (applying.command(item, instance, at.now),))
