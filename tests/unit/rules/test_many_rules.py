@@ -1,5 +1,6 @@
 """Ten thousand rules: a person meets only those they may match, and one rule comes and goes alone."""
 
+import gc
 import sys
 from collections.abc import Callable
 from datetime import timedelta
@@ -70,11 +71,13 @@ def steps_of(work: Callable[[], object]) -> int:
         return tracer
 
     before = sys.gettrace()
+    gc.disable()  # what it calls back would count
     sys.settrace(tracer)  # type: ignore[arg-type]
     try:
         work()
     finally:
         sys.settrace(before)
+        gc.enable()
     return count
 
 
