@@ -1,4 +1,5 @@
-"""Somebody asks for a package that somebody has to approve, and takes it back: again and again, and nothing is left."""
+"""Somebody asks for a package that somebody has to approve, and takes it back; a group is put under review, and no
+longer: again and again, and nothing is left."""
 
 from __future__ import annotations
 
@@ -9,6 +10,8 @@ import httpx
 
 from tests.system.fire.ground import EM, Ground
 
+DEFINITIONS = "/v1.0/identityGovernance/accessReviews/definitions"
+
 
 @dataclass(frozen=True)
 class Asking:
@@ -17,6 +20,8 @@ class Asking:
     package: str
     policy: str
     person: str
+    approver: str
+    group: str
 
     @classmethod
     async def begun(cls, ground: Ground, name: str) -> Asking:
@@ -29,6 +34,8 @@ class Asking:
 
             found = (await client.get("/v1.0/users", params={"$top": 2, "$select": "id"})).raise_for_status().json()
             asker, approver = (one["id"] for one in found["value"])
+            found = (await client.get("/v1.0/groups", params={"$top": 1, "$select": "id"})).raise_for_status().json()
+            (group,) = (one["id"] for one in found["value"])
             package = await made("accessPackages", displayName=name)
             stage = {"primaryApprovers": [{"@odata.type": "#microsoft.graph.singleUser", "userId": approver}]}
             policy = await made(
@@ -39,10 +46,25 @@ class Asking:
                 requestorSettings={"enableTargetsToSelfAddAccess": True},
                 requestApprovalSettings={"isApprovalRequiredForAdd": True, "stages": [stage]},
             )
-        return cls(package, policy, asker)
+        return cls(package, policy, asker, approver, group)
 
     async def once(self, client: httpx.AsyncClient) -> None:
-        """Asked for and taken back, as far as those who are to do it are up."""
+        """As far as those who are to do it are up."""
+        await self._ask(client)
+        await self._review(client)
+
+    async def _review(self, client: httpx.AsyncClient) -> None:
+        body = {
+            "displayName": "Under fire",
+            "scope": {"query": f"/groups/{self.group}/transitiveMembers", "queryType": "MicrosoftGraph"},
+            "reviewers": [{"query": f"/users/{self.approver}", "queryType": "MicrosoftGraph"}],
+            "settings": {"instanceDurationInDays": 1},
+        }
+        with contextlib.suppress(httpx.HTTPError, KeyError):
+            made = await client.post(DEFINITIONS, json=body)
+            await client.delete(f"{DEFINITIONS}/{made.raise_for_status().json()['id']}")
+
+    async def _ask(self, client: httpx.AsyncClient) -> None:
         who = {"Tenure-Actor": f"person:{self.person}"}
         body = {
             "requestType": "userAdd",
