@@ -39,7 +39,7 @@ from msgraph.generated.models.password_profile import PasswordProfile
 from msgraph.generated.models.single_user import SingleUser
 from msgraph.generated.models.user import User
 
-PATIENCE_S = 30.0
+PATIENCE_S = 90.0
 
 
 class As(AuthenticationProvider):
