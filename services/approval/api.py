@@ -5,7 +5,6 @@ Source: reference/graph-api-operations.md 2.5.
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated, Any, Literal, NoReturn
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -17,6 +16,7 @@ from services.approval.model import Approval, Stage
 from services.approval.store import APPROVALS, Surroundings, of_person
 from shared.contracts.approval import ReviewResult
 from shared.contracts.base import Refusal
+from shared.hearing import once_heard
 from shared.messaging.decision import Handler, by
 from shared.messaging.loop import Loop
 from shared.messaging.service import Platform
@@ -86,10 +86,7 @@ class Desk:
 
     async def there(self, id: str, admitted: Admission) -> Approval:
         """The approval, waited for if its request was only just made. Raises NotFound, and NoRight for strangers."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + self.platform.settings.read_wait_s
-        while (found := await self.store.state(id.lower())) is None and loop.time() < until:  # noqa: ASYNC110 (another process brings it)
-            await asyncio.sleep(0.03)
+        found = await once_heard(lambda: self.store.state(id.lower()), self.platform.settings.read_wait_s)
         if found is None:
             raise NotFound("The resource was not found.")
         approval = Approval.model_validate(found)

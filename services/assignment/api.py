@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,6 +32,7 @@ from shared.clock import milliseconds
 from shared.contracts.assignment import AssignmentStatus, EndReason
 from shared.contracts.base import Refusal
 from shared.contracts.organizations import Side
+from shared.hearing import once_heard
 from shared.ids import derived_id
 from shared.messaging.decision import Handler, by
 from shared.messaging.loop import Loop
@@ -159,13 +159,8 @@ class Desk:
         )
 
     async def waiting(self, find: Callable[[], Awaitable[Any]]) -> Any:
-        """What `find` finds, looked for until facts on their way have had the time to arrive; None if they bring it
-        not."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + self.platform.settings.read_wait_s
-        while (found := await find()) is None and loop.time() < until:  # noqa: ASYNC110 (what it waits for is another process)
-            await asyncio.sleep(0.05)
-        return found
+        """What `find` finds, waited for; None if facts on their way bring it not."""
+        return await once_heard(find, self.platform.settings.read_wait_s, enough=lambda found: found is not None)
 
     async def person_id(self, body: DirectAssignment) -> str:
         """Raises NotFound for somebody of whom no fact has come."""

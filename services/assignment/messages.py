@@ -19,6 +19,7 @@ from shared.contracts.base import Cause
 from shared.contracts.catalog import Life, PackageFact, PolicyFact, PopulationFact
 from shared.contracts.directory import MOVES, MembershipsFact
 from shared.contracts.request import RequestFact
+from shared.hearing import once_heard
 from shared.ids import derived_id
 from shared.messaging.decision import Decision, Due, Handler, by
 from shared.messaging.envelope import outgoing
@@ -26,8 +27,6 @@ from shared.messaging.loop import Loop, Work
 from shared.messaging.service import Platform, Subscription
 from shared.storage import MongoAggregates, Replica
 
-LOOK_S = 0.03
-"""Between two looks for what has just been made elsewhere."""
 STEP = 500
 """People that one step of a rule job decides."""
 
@@ -76,13 +75,13 @@ def commands(platform: Platform, loop: Loop[Holding], looks: Looks) -> Subscript
     for nobody to be refused what is there."""
 
     async def heard_of(orders: Sequence[AddAssignment]) -> None:
-        clock = asyncio.get_running_loop().time
-        until = clock() + platform.settings.read_wait_s
-        while clock() < until:
-            book = await looks.rules.present()
-            if all(one.package_id in book.packages and one.policy_id in book.policies for one in orders):
-                return
-            await asyncio.sleep(LOOK_S)
+        await once_heard(
+            looks.rules.present,
+            platform.settings.read_wait_s,
+            enough=lambda book: all(
+                one.package_id in book.packages and one.policy_id in book.policies for one in orders
+            ),
+        )
 
     async def look(asked: Sequence[AssignmentCommand], _states: Mapping[str, Holding | None]) -> Look:
         await heard_of([one.order for one in asked if isinstance(one.order, AddAssignment)])

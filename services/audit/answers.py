@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import date, datetime
 
@@ -19,12 +18,12 @@ from services.audit.signing import authentic_by
 from services.audit.store import Checkpoints, Directory, Spans, Trail
 from shared.clock import Clock
 from shared.contracts.topics import PACKAGE_FACTS, POLICY_FACTS, REQUEST_FACTS
+from shared.hearing import once_heard
 from shared.web.errors import BadRequest, NotFound
 from shared.web.graph_model import graph_time
 
 SLICE = 200
 """Records that are verified or written in one go before others have their turn."""
-LOOK_AGAIN_S = 0.05
 
 
 class Answers:
@@ -226,11 +225,9 @@ class Answers:
 
     async def _found(self, look: Callable[[], Awaitable[list[Document]]], kind: str, name: str) -> Document:
         """The one that is called so; waits for the trail to catch up before it says that there is none."""
-        deadline = time.monotonic() + self._read_wait_s
-        while not (found := await look()):
-            if time.monotonic() >= deadline:
-                raise NotFound(f"The trail knows no {kind} '{name}'.", target=kind)
-            await asyncio.sleep(LOOK_AGAIN_S)
+        found = await once_heard(look, self._read_wait_s)
+        if not found:
+            raise NotFound(f"The trail knows no {kind} '{name}'.", target=kind)
         if len(found) > 1:
             ids = ", ".join(str(one["_id"]) for one in found[:10])
             raise BadRequest(f"{len(found)} of kind {kind} are called '{name}'. Use an id: {ids}.", target=kind)

@@ -6,9 +6,7 @@ of each item whose it is: some 300 bytes each.
 
 from __future__ import annotations
 
-import asyncio
 import base64
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Set
 from pathlib import Path
 from typing import Any
@@ -23,10 +21,10 @@ from services.audit.store import Checkpoints, Directory, Trail
 from shared.clock import Clock
 from shared.contracts.audit import Checkpoint
 from shared.contracts.topics import REVIEW_DEFINITION_FACTS, REVIEW_INSTANCE_FACTS, REVIEW_ITEM_FACTS
+from shared.hearing import once_heard
 from shared.web.errors import Conflict, NotFound
 from shared.web.graph_model import graph_time
 
-LOOK_AGAIN_S = 0.05
 PART = 200
 """Lines that are written, and names that are looked up, in one go."""
 _PAGES = Environment(
@@ -82,11 +80,11 @@ class Evidence:
 
     async def _head(self, instance_id: str) -> tuple[Document, list[Document]]:
         """Waits for the trail to catch up before it says that there is no such run."""
-        deadline = time.monotonic() + self._read_wait_s
-        while not (facts := await self._trail.of_review(instance_id, REVIEW_INSTANCE_FACTS.name)):
-            if time.monotonic() >= deadline:
-                raise NotFound(f"The trail knows no run '{instance_id[:64]}' of a review.", target="instanceId")
-            await asyncio.sleep(LOOK_AGAIN_S)
+        facts = await once_heard(
+            lambda: self._trail.of_review(instance_id, REVIEW_INSTANCE_FACTS.name), self._read_wait_s
+        )
+        if not facts:
+            raise NotFound(f"The trail knows no run '{instance_id[:64]}' of a review.", target="instanceId")
         definition = evidence.head_of(facts)["instance"]["definitionId"]
         begun = str(facts[0].get("at"))
         written = await self._trail.of_topic(REVIEW_DEFINITION_FACTS.name, [str(definition)])

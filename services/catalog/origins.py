@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ from services.catalog.model import OriginSystem
 from services.catalog.store import Groups
 from shared.contracts.catalog import ResourceRole
 from shared.contracts.resources import NO_ROLE, ApplicationFact, SiteFact
+from shared.hearing import once_heard
 from shared.storage import Database, Index, Replica
 
 Place = tuple[OriginSystem, str]
@@ -63,13 +63,7 @@ class Origins:
 
     async def once_heard(self, places: Collection[Place], within_s: float) -> dict[Place, Origin]:
         """The same, waiting for what was just made and not heard of yet."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + within_s
-        while True:
-            found = await self.of(places)
-            if len(found) == len(set(places)) or loop.time() > deadline:
-                return found
-            await asyncio.sleep(0.03)
+        return await once_heard(lambda: self.of(places), within_s, enough=lambda found: len(found) == len(set(places)))
 
     async def role_names(self, roles: Iterable[ResourceRole]) -> dict[str, str]:
         """Key of a role -> its name, of those whose role is an id; a group's roles are names already."""

@@ -17,6 +17,7 @@ from services.catalog.bodies import Body
 from services.catalog.delegation import Delegates
 from services.catalog.model import RoleAssignment, role_assignment
 from services.catalog.store import Versioned
+from shared.hearing import once_heard
 from shared.security.operations import RM, ROLES_GIVE_ALL
 from shared.security.roles import DEFINITIONS, CatalogRole, catalog_of
 from shared.web.conditional import etag
@@ -198,19 +199,19 @@ async def _may_give(admitted: Admission, catalog: str | None) -> None:
 
 async def _kind(edge: Edge, delegates: Delegates, principal: str) -> Kind:
     """Of what kind the principal is, waited for if it was only just made. Raises NotFound."""
-    loop = asyncio.get_running_loop()
-    until = loop.time() + edge.acts.platform.settings.read_wait_s
-    while True:
+
+    async def find() -> Kind | None:
         people, groups = await asyncio.gather(delegates.people.get([principal]), edge.shelves.groups.names([principal]))
         if principal in people and not people[principal]["left"]:
             return "user"
         if principal in groups:
             return "group"
-        if await edge.origins.of([("AadApplication", principal)]):
-            return "servicePrincipal"
-        if loop.time() > until:
-            raise NotFound("The principal was not found.", target="principalId")
-        await asyncio.sleep(0.03)
+        return "servicePrincipal" if await edge.origins.of([("AadApplication", principal)]) else None
+
+    kind = await once_heard(find, edge.acts.platform.settings.read_wait_s)
+    if kind is None:
+        raise NotFound("The principal was not found.", target="principalId")
+    return kind
 
 
 async def _principals(edge: Edge, delegates: Delegates, items: Sequence[RoleAssignment]) -> dict[str, Rendered]:

@@ -30,6 +30,7 @@ from shared.contracts.topics import (
     ROLE_ASSIGNMENT_FACTS,
     Topic,
 )
+from shared.hearing import once_heard
 from shared.messaging.decision import AggregateKind
 from shared.storage import Database, Index, MongoAggregates, Replica
 
@@ -243,13 +244,7 @@ class Groups:
 
     async def names_once_heard(self, ids: Collection[str], within_s: float) -> dict[str, str]:
         """The same, waiting for groups that were just made and not heard of yet."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + within_s
-        while True:
-            found = await self.names(ids)
-            if len(found) == len(set(ids)) or loop.time() > deadline:
-                return found
-            await asyncio.sleep(0.03)
+        return await once_heard(lambda: self.names(ids), within_s, enough=lambda found: len(found) == len(set(ids)))
 
 
 def _kept_of_group(fact: GroupFact) -> dict[str, Any]:

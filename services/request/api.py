@@ -20,6 +20,7 @@ from services.request.model import ADDS, BY_ADMINS, Request
 from services.request.store import PACKAGES, REQUESTS, THERE, Surroundings, visible
 from shared.contracts.base import Refusal
 from shared.contracts.request import RequestStatus, RequestType
+from shared.hearing import once_heard
 from shared.messaging.decision import Handler, by
 from shared.messaging.loop import Loop
 from shared.messaging.service import Platform
@@ -88,13 +89,8 @@ class Desk:
         self.submitting = Handler[Request, submit.Ask, Any](submit.submit, by(lambda ask: ask.id), around.scene)
 
     async def waiting(self, find: Callable[[], Awaitable[Any]]) -> Any:
-        """What `find` finds, looked for until facts on their way have had the time to arrive; None if they bring it
-        not."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + self.platform.settings.read_wait_s
-        while not (found := await find()) and loop.time() < until:  # noqa: ASYNC110 (what it waits for is another process)
-            await asyncio.sleep(0.03)
-        return found
+        """What `find` finds, waited for; nothing if facts on their way bring it not."""
+        return await once_heard(find, self.platform.settings.read_wait_s)
 
     async def ask_of(self, body: graph.RequestIn, caller: Caller, id: str) -> submit.Ask:
         """What the body asks for, with what it refers to heard of, as far as it is there."""

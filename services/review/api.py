@@ -5,7 +5,6 @@ Source: reference/graph-api-operations.md 4.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Literal, NoReturn
@@ -30,6 +29,7 @@ from services.review.store import DEFINITIONS, INSTANCES, ITEMS, REVIEWERS, STAG
 from shared.contracts.base import Refusal
 from shared.contracts.catalog import PolicyFact
 from shared.contracts.review import DefinitionState, Verdict
+from shared.hearing import once_heard
 from shared.messaging.loop import Loop
 from shared.security.caller import Caller
 from shared.storage import Answers, MongoAggregates, Replica
@@ -90,12 +90,8 @@ class Counter:
         self.around = desk.around
 
     async def waiting(self, find: Callable[[], Awaitable[Any]]) -> Any:
-        """What `find` finds, looked for until what is on its way has had the time to arrive."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + self.desk.platform.settings.read_wait_s
-        while (found := await find()) is None and loop.time() < until:  # noqa: ASYNC110 (another step brings it)
-            await asyncio.sleep(0.03)
-        return found
+        """What `find` finds, waited for; None if what is on its way brings it not."""
+        return await once_heard(find, self.desk.platform.settings.read_wait_s, enough=lambda found: found is not None)
 
     async def definition(self, id: str, admitted: Admission) -> Definition:
         """Raises NotFound, NoRight."""
