@@ -23,6 +23,12 @@ def milliseconds(moment: datetime) -> datetime:
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
+def not_before(moment: datetime) -> datetime:
+    """The first moment at or after `moment` that BSON can keep, in UTC: what is due then has really come."""
+    cut = milliseconds(moment)
+    return cut if cut == moment else cut + timedelta(milliseconds=1)
+
+
 class SystemClock:
     """The machine's time, plus a fixed `offset` (setting `clock_offset_s`, for tests of whole processes).
 

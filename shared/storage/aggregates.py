@@ -15,6 +15,7 @@ import orjson
 from pymongo import InsertOne, UpdateOne
 from pymongo.errors import BulkWriteError
 
+from shared.clock import not_before
 from shared.messaging.envelope import Outgoing, Position
 from shared.messaging.errors import MayPass
 from shared.messaging.ports import Outbox, Stored, Write, Written
@@ -327,7 +328,8 @@ def _operation(write: Write, stamp: str) -> Any:
     if write.pending_since is not None:
         document["pending"] = write.pending_since
     if write.due_at is not None:
-        document["due_at"] = write.due_at
+        # Cut like other dates, half a millisecond would be missing for ever: the timer rings, nothing is due, it rings.
+        document["due_at"] = not_before(write.due_at)
     if read.dead_letters:
         document["dead_letters"] = list(read.dead_letters)
     if read.revision == 0:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.clock import Clock, SystemClock, TurnableClock, milliseconds
+from shared.clock import Clock, SystemClock, TurnableClock, milliseconds, not_before
 from shared.ids import derived_id
 
 
@@ -23,6 +23,13 @@ def test_milliseconds_are_cut_and_not_rounded() -> None:
     assert milliseconds(end_of_day) == datetime(2026, 6, 30, 21, 59, 59, 999_000, tzinfo=UTC)
     with pytest.raises(ValueError, match="time zone"):
         milliseconds(datetime(2026, 1, 1))  # noqa: DTZ001
+
+
+def test_what_is_due_within_a_millisecond_is_due_at_its_end() -> None:
+    whole = datetime(2026, 6, 30, 12, 0, 0, 7_000, tzinfo=UTC)
+    assert not_before(whole) == whole
+    assert not_before(whole.replace(microsecond=7_500)) == whole.replace(microsecond=8_000)
+    assert not_before(whole.replace(second=59, microsecond=999_001)) == whole.replace(minute=1, microsecond=0)
 
 
 def test_a_turnable_clock_stands_still_until_turned() -> None:
