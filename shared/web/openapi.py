@@ -4,6 +4,9 @@ Every operation names the refusals that it can answer with, in Graph's shape; th
 may carry; the bearer token. FastAPI's own 422 is never answered and goes.
 """
 
+import json
+import re
+from collections import Counter
 from typing import Any
 
 from fastapi import FastAPI
@@ -26,6 +29,9 @@ _REFUSALS: dict[int, str] = {
 _ALWAYS = (400, 401, 403, 404, 429, 500, 503)
 _CHANGES = frozenset({"post", "patch", "put", "delete"})
 _WITH_RETRY_AFTER = frozenset({429, 503})
+
+_SHARED_KINDS = frozenset({"query", "header"})
+"""Where parameters stand that operations have alike; one in the path is read with its path."""
 
 _TEXT: Json = {"text/plain": {"schema": {"type": "string"}}}
 _JSON: Json = {"application/json": {"schema": {"type": "object"}}}
@@ -90,7 +96,6 @@ def completed(document: Json) -> Json:
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     schemas |= _SCHEMAS
-    components["parameters"] = _PARAMETERS
     components["responses"] = {f"Refused{status}": _refusal(status) for status in _REFUSALS}
     components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
     document["security"] = [{"token": []}]
@@ -98,7 +103,33 @@ def completed(document: Json) -> Json:
     for item in document.get("paths", {}).values():
         for method, operation in item.items():
             _complete(method, operation)
+    components["parameters"] = {**_PARAMETERS, **_shared_parameters(document.get("paths", {}))}
     return document
+
+
+def _shared_parameters(paths: dict[str, Json]) -> dict[str, Json]:
+    """Takes what several operations have alike (query options, mostly) out of them, and gives it names: said once, the
+    document is a third as long."""
+    operations = [operation for item in paths.values() for operation in item.values()]
+    everywhere = [one for operation in operations for one in operation["parameters"] if one.get("in") in _SHARED_KINDS]
+    times = Counter(_text(one) for one in everywhere)
+    alike = {_text(one): one for one in everywhere if times[_text(one)] > 1}
+    names: dict[str, str] = {}
+    numbers: Counter[str] = Counter()
+    for text, one in alike.items():
+        name = re.sub(r"\W", "", one["name"])
+        numbers[name] += 1
+        names[text] = f"{name}{numbers[name]}" if numbers[name] > 1 else name
+    for operation in operations:
+        operation["parameters"] = [
+            {"$ref": f"#/components/parameters/{names[text]}"} if (text := _text(one)) in names else one
+            for one in operation["parameters"]
+        ]
+    return {names[text]: one for text, one in alike.items()}
+
+
+def _text(parameter: Json) -> str:
+    return json.dumps(parameter, sort_keys=True)
 
 
 def _add_ends(paths: dict[str, Json]) -> None:

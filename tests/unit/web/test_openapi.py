@@ -105,6 +105,13 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]
             yield f"{method} {path}", operation
 
 
+def parameters(document: dict[str, Any], operation: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """What an operation takes, by name, with references followed."""
+    shared = document["components"]["parameters"]
+    followed = [shared[one["$ref"].rpartition("/")[2]] if "$ref" in one else one for one in operation["parameters"]]
+    return {one["name"]: one for one in followed}
+
+
 def test_every_operation_names_its_refusals(document: dict[str, Any]) -> None:
     statuses = {name: set(operation["responses"]) for name, operation in operations(document)}
     always = {"400", "401", "403", "404", "429", "500", "503"}
@@ -125,7 +132,7 @@ def test_every_operation_names_its_refusals(document: dict[str, Any]) -> None:
 
 def test_what_stands_behind_a_list_is_documented_with_it(document: dict[str, Any]) -> None:
     count = document["paths"]["/v1.0/users/$count"]["get"]
-    assert {one.get("name") for one in count["parameters"]} == {"$filter", "$search", None}
+    assert set(parameters(document, count)) == {"$filter", "$search", "client-request-id"}
     assert set(count["responses"]["200"]["content"]) == {"text/plain"}
     ids = [operation["operationId"] for _, operation in operations(document)]
     assert len(ids) == len(set(ids))
@@ -141,9 +148,8 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
 
 
 def test_query_options_are_said_precisely_enough_to_be_asked(document: dict[str, Any]) -> None:
-    said = {
-        one["name"]: one["schema"] for one in document["paths"]["/v1.0/users"]["get"]["parameters"] if "name" in one
-    }
+    users, one = document["paths"]["/v1.0/users"], document["paths"]["/v1.0/users/{id}"]
+    said = {name: parameter["schema"] for name, parameter in parameters(document, users["get"]).items()}
     assert (said["$top"]["type"], said["$top"]["minimum"], said["$top"]["maximum"]) == ("integer", 1, 999)
     assert said["$count"]["type"] == "boolean"
     assert re.fullmatch(said["$orderby"]["pattern"], "displayName desc,level")
@@ -153,11 +159,20 @@ def test_query_options_are_said_precisely_enough_to_be_asked(document: dict[str,
     assert len(said["$filter"]["examples"]) == len(USERS.fields)
     for example in said["$filter"]["examples"]:
         assert mongo_filter(parse_filter(example), USERS)
-    one = {parameter.get("name") for parameter in document["paths"]["/v1.0/users/{id}"]["get"]["parameters"]}
-    assert one == {"id", "$select", "$expand", None}
-    post = document["paths"]["/v1.0/users"]["post"]["parameters"]
-    assert {"Idempotency-Key"} < {parameter.get("name") for parameter in post}
-    assert {"$ref": "#/components/parameters/prefer"} in post
+    assert set(parameters(document, one["get"])) == {"id", "$select", "$expand", "client-request-id"}
+    assert {"Idempotency-Key", "Prefer"} < set(parameters(document, users["post"]))
+
+
+def test_what_several_operations_have_alike_is_said_once(document: dict[str, Any]) -> None:
+    everywhere = [
+        str(one)
+        for _, operation in operations(document)
+        for one in operation["parameters"]
+        if one.get("in") in {"query", "header"}
+    ]
+    assert len(everywhere) == len(set(everywhere))
+    skips = [one for one in document["components"]["parameters"].values() if one["name"] == "$skip"]
+    assert len(skips) == 1
 
 
 @pytest.mark.parametrize(
