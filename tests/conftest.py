@@ -9,6 +9,8 @@ import pytest_asyncio
 from deploy.embedded import CannotRunHere, Servers
 from deploy.embedded import servers as run_servers
 
+pytest.register_assert_rewrite("tests")  # what a helper asserts says what it found, too
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 _WHY_LEFT_OUT = "needs ../shared, which is not here"
 

@@ -53,6 +53,9 @@ class HttpServer:
             server_header=False,
             lifespan="on",
             timeout_graceful_shutdown=5,
+            # Longer than clients keep a connection that they do not use: whoever closes it first must be the client, or
+            # its next request meets the closing.
+            timeout_keep_alive=75,
             h11_max_incomplete_event_size=64 * 1024,
         )
         self._server = _Server(config)
