@@ -23,6 +23,6 @@ Modules:
 - `making.py`     builders, one a resource type
 - `scene.py`      what one example presumes, and its request rewritten to it
 - `shape.py`      whether an answer is as documented
-- `replay.py`     sends, compares, counts; `ground.py` has something to send it to
+- `replay.py`     sends and compares; `table.py` counts; `ground.py` has something to send it to
 - `items.py`      the numbered features
 """

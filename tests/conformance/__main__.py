@@ -6,16 +6,16 @@ import argparse
 import asyncio
 import sys
 import tempfile
-from collections import Counter
 from pathlib import Path
 
 from rich.console import Console
 
 from deploy.embedded import EmbeddedError
-from tests.conformance.examples import AREAS, DOCUMENTED, OURS, NoExample, read_examples
+from tests.conformance.examples import DOCUMENTED, OURS, NoExample, read_examples
 from tests.conformance.ground import embedded
-from tests.conformance.items import print_items
+from tests.conformance.items import AREAS, print_items
 from tests.conformance.replay import Outcome, replay, write_json
+from tests.conformance.table import table
 
 console = Console(soft_wrap=True, highlight=False)
 
@@ -27,7 +27,6 @@ def main() -> int:
     replaying = commands.add_parser("replay", help="replay documented requests against an embedded run")
     replaying.add_argument("--examples", type=Path, help=f"a file of examples [{DOCUMENTED.name} beside this checkout]")
     replaying.add_argument("--json", type=Path, help="write passed, of, failed to this file")
-    replaying.add_argument("--area", choices=(*AREAS, "all"), default="entitlement")
     replaying.add_argument("--only", help="only examples whose id contains this")
     listing = commands.add_parser("items", help="say which numbered features are covered, deviating, planned or open")
     listing.add_argument("--area", choices=(*AREAS, "all"), default="all")
@@ -44,11 +43,7 @@ async def _replay(given: argparse.Namespace) -> int:
     if file is None and not DOCUMENTED.exists():
         console.print(f"{DOCUMENTED} is not here: our own examples are replayed.")
         file = OURS
-    examples = [
-        one
-        for one in read_examples(file or DOCUMENTED)
-        if given.area in {one.area, "all"} and (given.only or "") in one.id
-    ]
+    examples = [one for one in read_examples(file or DOCUMENTED) if (given.only or "") in one.id]
     with tempfile.TemporaryDirectory(prefix="tenure-conformance-") as folder:
         async with embedded(Path(folder)) as client:
             outcomes = await replay(client, examples, _said)
@@ -67,10 +62,14 @@ def _said(outcome: Outcome) -> None:
 
 
 def _print(outcomes: list[Outcome]) -> None:
-    of, passed = Counter(o.operation for o in outcomes), Counter(o.operation for o in outcomes if o.passed)
-    for operation in sorted(of, key=lambda one: one.partition(" ")[::-1]):
-        console.print(f"{passed[operation]:>4} of {of[operation]:<4} {operation}", markup=False)
-    console.print(f"{passed.total()} of {of.total()} examples pass.")
+    """The table that stands in the README, and what does not pass, with the reason."""
+    for line in table(outcomes):
+        console.print(line, markup=False)
+    failed = [one for one in outcomes if not one.passed]
+    if failed:
+        console.print("\nNot as documented:")
+    for one in failed:
+        console.print(f"- {one.example.id} ({one.operation}): {one.why}", markup=False)
 
 
 if __name__ == "__main__":

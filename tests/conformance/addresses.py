@@ -114,9 +114,12 @@ class Address:
     @property
     def declared_type(self) -> str:
         """The type of what it addresses, as far as the path tells."""
+        names = {step.name.lower() for step in self.steps}
         for step in reversed(self.steps):
             if (cast := step.name.removeprefix("microsoft.graph.")) != step.name and not step.call:
                 return cast
+            if step.type == "accessReviewInstance" and "historydefinitions" in names:
+                return "accessReviewHistoryInstance"  # reviews and their histories both have "instances"
             if step.type:
                 return step.type
         return "user" if self.steps and self.steps[0].name.lower() == "me" else ""

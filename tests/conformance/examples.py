@@ -37,14 +37,6 @@ class Example:
     answer: Any = None
     """None: no body is documented."""
 
-    @property
-    def area(self) -> str:
-        """'entitlement' (with the directory it needs) or 'reviews'."""
-        return "reviews" if "/accessreviews" in self.path.lower() else "entitlement"
-
-
-AREAS = ("entitlement", "reviews")
-
 
 def read_examples(path: Path) -> list[Example]:
     """All of the file, in its order. Raises NoExample, which names the line; OSError."""

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from tests.conformance.addresses import read_address
-from tests.conformance.examples import NoExample, read_examples
+from tests.conformance.examples import Example, NoExample, read_examples
 from tests.conformance.items import Item, Status, marked, read_deviations, read_items, status_of
+from tests.conformance.replay import Outcome
 from tests.conformance.shape import differences, echoed
+from tests.conformance.table import table
 
 
 @pytest.mark.parametrize(
@@ -102,3 +104,38 @@ def test_an_item_is_covered_by_a_mark_deviates_by_a_word_or_is_open(tmp_path: Pa
         Status.OPEN,
         Status.PLANNED,
     ]
+
+
+def test_examples_of_all_areas_are_counted_in_one_table() -> None:
+    reviews, none = "/v1.0/identityGovernance/accessReviews", "no reason"
+    asked = {
+        "GET /identityGovernance/accessReviews/definitions": None,
+        "GET /identityGovernance/accessReviews/historyDefinitions/{id}": None,
+        "GET /identityGovernance/entitlementManagement/accessPackages/{id}": none,
+        "GET /identityGovernance/entitlementManagement/accessPackageAssignmentApprovals/{id}": None,
+        "GET /identityGovernance/entitlementManagement/assignmentPolicies": None,
+        "PATCH /me": None,
+    }
+    outcomes = [Outcome(Example("one", "GET", reviews, 200), operation, why) for operation, why in asked.items()]
+    assert table(outcomes) == [
+        "| operations | pass |",
+        "| --- | --- |",
+        "| packages, policies, catalogs, resources | 1 of 2 |",
+        "| requests, approvals, assignments | 1 of 1 |",
+        "| access reviews | 1 of 1 |",
+        "| histories of reviews | 1 of 1 |",
+        "| users, `/me`, invitations | 1 of 1 |",
+        "| **together** | **5 of 6** |",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "type"),
+    [
+        ("definitions/1-a/instances/2-b", "accessReviewInstance"),
+        ("historyDefinitions/1-a/instances", "accessReviewHistoryInstance"),
+        ("historyDefinitions/1-a", "accessReviewHistoryDefinition"),
+    ],
+)
+def test_instances_of_a_history_are_of_another_type_than_those_of_a_review(path: str, type: str) -> None:
+    assert read_address(f"/v1.0/identityGovernance/accessReviews/{path}").declared_type == type
