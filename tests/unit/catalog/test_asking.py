@@ -113,11 +113,16 @@ def test_questions_keep_their_order_their_words_in_other_languages_and_how_they_
 
 
 @pytest.mark.spec("CAT-7")
-def test_a_policy_names_so_many_people_and_no_more() -> None:
+def test_a_policy_names_so_many_people_or_organisations_and_no_more() -> None:
     some = {"allowedTargetScope": "specificDirectoryUsers"}
     assert len(policy(**some, specificAllowedTargets=[ANA] * 500).targets) == 500
     with pytest.raises(BadRequest, match="at most 500"):
         policy(**some, specificAllowedTargets=[ANA] * 501)
+    partner = {"@odata.type": "#microsoft.graph.connectedOrganizationMembers", "connectedOrganizationId": "partner"}
+    partners = {"allowedTargetScope": "specificConnectedOrganizationUsers"}
+    assert len(policy(**partners, specificAllowedTargets=[partner] * 1000).targets) == 1000
+    with pytest.raises(BadRequest, match="at most 1000"):
+        policy(**partners, specificAllowedTargets=[partner] * 1001)
 
 
 def test_targets_are_of_the_kinds_that_the_scope_allows() -> None:
