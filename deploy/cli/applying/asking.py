@@ -1,7 +1,7 @@
 """What a file says of those who ask: whom a policy is for, who may ask, who approves, which questions.
 
     scope: allMemberUsers                    # Graph's allowedTargetScope, or `targets`
-    requestors: {self: [add, update, remove], customSchedule: true}
+    requestors: {self: [add, update, remove], customSchedule: true}   # acceptRequests: false takes no new ones
     approval:
       for: [add]
       stages:
@@ -91,6 +91,8 @@ class Requestors(Spec):
     on_behalf: list[Act] = Field(default_factory=list)
     on_behalf_requestors: list[Who] = Field(default_factory=list)
     custom_schedule: bool = False
+    accept_requests: bool = True
+    """False: nobody asks any more, and under a direct policy nobody is assigned; what is held stays."""
 
 
 class Escalation(Spec):
@@ -197,6 +199,7 @@ def written(asking: Asking, names: Names) -> dict[str, Any]:
             **{f"enableOnBehalfRequestorsTo{act.title()}Access": act in others for act in ACTS},
             "onBehalfRequestors": who(asking.requestors.on_behalf_requestors),
             "allowCustomAssignmentSchedule": asking.requestors.custom_schedule,
+            "acceptRequests": asking.requestors.accept_requests,
         },
         "requestApprovalSettings": {
             "isApprovalRequiredForAdd": "add" in asking.approval.for_,
@@ -267,19 +270,24 @@ def _localized(texts: Mapping[str, str | None]) -> list[dict[str, Any]]:
 
 def read(body: Mapping[str, Any], names: Names) -> Asking:
     """What a policy says, as a file would say it; of an automatic one what is left beside its rule."""
-    automatic = body.get("automaticRequestSettings") is not None
+    kept: Any = {
+        "review_settings": body.get("reviewSettings"),
+        "notification_settings": body.get("notificationSettings"),
+    }
+    if body.get("automaticRequestSettings") is not None:
+        return Asking.model_validate(kept)  # nobody asks: whatever else it says of asking means nothing
     settings = body.get("requestorSettings") or {}
     approval = body.get("requestApprovalSettings") or {}
     scope = body.get("allowedTargetScope")
-    targets = [] if automatic else _people(body.get("specificAllowedTargets"), names)
     said: Any = {
-        "scope": None if automatic or scope == "notSpecified" else scope,
-        "targets": targets,
+        "scope": None if scope == "notSpecified" else scope,
+        "targets": _people(body.get("specificAllowedTargets"), names),
         "requestors": Requestors(
             self_=[act for act in ACTS if settings.get(f"enableTargetsToSelf{act.title()}Access")],
             on_behalf=[act for act in ACTS if settings.get(f"enableOnBehalfRequestorsTo{act.title()}Access")],
             on_behalf_requestors=_people(settings.get("onBehalfRequestors"), names),
             custom_schedule=bool(settings.get("allowCustomAssignmentSchedule")),
+            accept_requests=settings.get("acceptRequests") is not False,
         ),
         "approval": Approval.model_validate(
             {
@@ -289,10 +297,8 @@ def read(body: Mapping[str, Any], names: Names) -> Asking:
             }
         ),
         "questions": [_question_read(one) for one in body.get("questions") or ()],
-        "review_settings": body.get("reviewSettings"),
-        "notification_settings": body.get("notificationSettings"),
     }
-    return Asking(**said)
+    return Asking(**said, **kept)
 
 
 def _people(bodies: Any, names: Names) -> list[Who]:

@@ -44,6 +44,11 @@ class Step:
     adopts: bool = False
     """It was made by hand and is kept by the file from now on."""
 
+    @property
+    def only_adopts(self) -> bool:
+        """It is as the file says: nothing changes but who keeps it."""
+        return self.adopts and not self.differences
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -65,7 +70,14 @@ class Plan:
         return not self.steps and not self.groups
 
     def count(self, op: Op) -> int:
-        return sum(step.op == op for step in self.steps) + (len(self.groups) if op == "create" else 0)
+        """How many change so; what is merely kept by the file from now on does not count."""
+        steps = sum(step.op == op and not step.only_adopts for step in self.steps)
+        return steps + (len(self.groups) if op == "create" else 0)
+
+    @property
+    def adopted(self) -> int:
+        """How many are as the file says and merely kept by it from now on."""
+        return sum(step.only_adopts for step in self.steps)
 
 
 def difference(document: Document, present: Present, new_id: Callable[[], str]) -> Plan:

@@ -35,7 +35,8 @@ def render(plan: Plan) -> str:
 def summary(plan: Plan) -> str:
     """Plan: 12 to add, 1 to change, 0 to remove."""
     counts = (plan.count("create"), plan.count("update"), plan.count("delete"))
-    return "Plan: {:,} to add, {:,} to change, {:,} to remove.".format(*counts)
+    kept = f" {plan.adopted:,} made by hand to be kept by this file, as they are." if plan.adopted else ""
+    return "Plan: {:,} to add, {:,} to change, {:,} to remove.".format(*counts) + kept
 
 
 def _lines(step: Step) -> Iterator[str]:

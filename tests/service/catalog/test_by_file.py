@@ -140,6 +140,7 @@ async def test_everything_a_file_can_say_comes_true_and_back(world: Any) -> None
         ("expiresAt: 2031-01-31", "expiresAt: 2032-01-31"),
         ("incompatibleGroups: [Auditors]", "incompatibleGroups: []"),
         ("customSchedule: true", "customSchedule: false"),
+        ("customSchedule: true", "acceptRequests: false"),
         ("scope: allMemberUsers", "scope: allDirectoryUsers"),
     ):
         changed = await planned(world, WHOLE.replace(before, after), "whole.yaml")

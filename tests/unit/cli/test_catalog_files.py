@@ -6,9 +6,11 @@ from itertools import count
 from typing import Any
 
 import pytest
+import yaml
 
 from deploy.cli.applying.difference import Plan, difference
 from deploy.cli.applying.document import DocumentWrong, read_text
+from deploy.cli.applying.exporting import as_yaml, exported
 from deploy.cli.applying.making import nickname
 from deploy.cli.applying.present import Present, Thing
 from deploy.cli.applying.showing import plan_as_json, render
@@ -49,6 +51,7 @@ def as_it_is(managed_by: str | None = "company.yaml", **changed: Any) -> Present
         "specificAllowedTargets": [{"@odata.type": "x", "membershipRule": rule}],
         "automaticRequestSettings": {"gracePeriodBeforeAccessRemoval": "PT0S"},
         "expiration": {"type": "noExpiration"},
+        **changed.get("more", {}),
     }
     package = {
         **common,
@@ -116,6 +119,40 @@ def test_what_people_made_is_left_alone_and_said() -> None:
     assert all(step.adopts for step in adopted.steps)
     assert "kept by this file from now on" in render(adopted)
     assert "policy 'Company / Sales / by rule' is left alone: made by hand" in render(adopted)
+
+
+def test_what_is_exported_changes_nothing_whoever_made_it_and_is_kept_by_the_file_once_applied() -> None:
+    by_hand = as_it_is(managed_by=None)
+    plan = planned(as_yaml(exported(by_hand)), by_hand)
+    assert [plan.count(op) for op in ("create", "update", "delete")] == [0, 0, 0]
+    assert (plan.adopted, plan.is_empty) == (3, False)
+    assert "0 to change, 0 to remove. 3 made by hand to be kept by this file, as they are." in render(plan)
+    by_file = as_it_is(managed_by="export")
+    assert planned(as_yaml(exported(by_file)), by_file).is_empty
+
+
+def test_an_automatic_policy_with_remains_of_asking_is_exported_by_its_rule() -> None:
+    remains = {
+        "requestorSettings": {"acceptRequests": False},
+        "requestApprovalSettings": {"stages": [{"primaryApprovers": []}], "isRequestorJustificationRequired": True},
+    }
+    there = as_it_is(more=remains)
+    text = as_yaml(exported(there))
+    assert yaml.safe_load(text)["catalogs"][0]["packages"][0]["policies"] == [
+        {"name": "by rule", "automatic": 'user.department -eq "Sales"'}
+    ]
+    assert planned(text, there).is_empty
+
+
+def test_a_policy_that_takes_no_requests_any_more_stays_so_whatever_else_the_file_changes() -> None:
+    shut = {"automaticRequestSettings": None, "specificAllowedTargets": [], "allowedTargetScope": "allMemberUsers"}
+    there = as_it_is(more={**shut, "requestorSettings": {"acceptRequests": False}})
+    text = as_yaml(exported(there))
+    assert planned(text, there).is_empty
+    (step,) = planned(text.replace("scope:", "description: New\n      scope:"), there).steps
+    assert step.body["requestorSettings"]["acceptRequests"] is False
+    (opened,) = planned(text.replace("acceptRequests: false", "acceptRequests: true"), there).steps
+    assert [(one.before, one.after) for one in opened.differences] == [("no", None)]
 
 
 def test_what_holds_something_of_others_stays_and_so_does_what_it_lies_in() -> None:
