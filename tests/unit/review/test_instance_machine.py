@@ -229,6 +229,8 @@ class OneReview(RuleBasedStateMachine):
         before, instance = self.world.items[id], self.world.instance
         decision = self.decide(id, items.judge, items.Judge(id, by, verdict, why, only_open=advised, advised=advised))
         after = self.world.items[id]
+        if decision.refusal is None and not advised:
+            assert (after.decision, after.decided_by) == (verdict, by), "of several the last one counts"
         if decision.transitions:
             assert instance.is_open
             assert before.stage == instance.current
