@@ -55,6 +55,7 @@ from shared.contracts.catalog import (
     RoleAssignmentState,
 )
 from shared.contracts.directory import (
+    BlockGuest,
     GroupCreated,
     GroupFact,
     GroupState,
@@ -469,6 +470,15 @@ _EXAMPLES: dict[str, Callable[[Topic], Outgoing]] = {
     ),
     topics.HELD_ROLE_COMMANDS.name: _sent(
         PERSON, SetHeldRoles(id=f"held-roles:{PERSON}:grant-7:1", cause=HR, person_id=PERSON, wishes=(_ROLE_WISH,))
+    ),
+    topics.GUEST_COMMANDS.name: _sent(
+        PERSON,
+        BlockGuest(
+            id="review-item:27",
+            cause=REVIEWED,
+            person_id=PERSON,
+            detail='Denied in the review "Guests": the project is over',
+        ),
     ),
     topics.DIRECTORY_ROSTER_QUESTIONS.name: _sent(
         RUN, AskRoster(id=f"roster:{RUN}", cause=REVIEWED, roster_id=RUN, about=_ABOUT)

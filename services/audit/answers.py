@@ -9,7 +9,7 @@ from datetime import date, datetime
 import orjson
 
 from services.audit.decide.asked import deciding
-from services.audit.decide.explain import explained, in_order, told
+from services.audit.decide.explain import explained, in_order, of_denied_guest, told
 from services.audit.decide.spans import asked_for
 from services.audit.decide.verify import Verification
 from services.audit.model import Document, Line, Names, Span, Verdict
@@ -90,7 +90,8 @@ class Answers:
         return {"personId": person, "records": erased, "at": at, "actor": actor, "proof": place}
 
     async def explain(self, person_name: str, package_name: str | None) -> Document:
-        """Why someone has a package, had it, or never had it; without a package: all that they hold now."""
+        """Why someone has a package, had it, or never had it; without a package: all that they hold now, and what
+        reviews did with them as a guest."""
         person = await self._person(person_name)
         package = await self._package(package_name) if package_name is not None else None
         query = {"person": person["_id"], **({"package": package["_id"]} if package else {})}
@@ -103,7 +104,7 @@ class Answers:
             "person": _person_body(person),
             "package": {"id": package["_id"], "displayName": package.get("name")} if package else None,
             "answer": "has" if held else "had" if ever else "never",
-            "summary": _summary(person, package, ever, held, names),
+            "summary": _summary(person, package, ever, held, names) + _of_guest(person, lines),
             "value": [_line_body(line, names) for line in lines],
         }
 
@@ -206,9 +207,11 @@ class Answers:
             for span in spans:
                 for line in explained([span], documents, names, roles.get(span.package or "", ())):
                     lines[line.id, line.what] = line
+            if package is None:
+                lines |= {(line.id, line.what): line for line in of_denied_guest(documents, names)}
             return in_order(lines.values()), names
         if package is None:
-            return [], names
+            return of_denied_guest(documents, names), names
         every = [line for one in documents for line in told(one, names)]
         mine = [
             line
@@ -259,6 +262,12 @@ def _summary(
         begun = "will have" if last.until is None else "had"
         return f"{who} {begun} {what} from {graph_time(last.since)} until {end}."
     return f"{who} has never had {what}: none of its policies ever gave it to them."
+
+
+def _of_guest(person: Document, lines: Sequence[Line]) -> str:
+    """The last of what a review did with them as a guest, as a further sentence."""
+    last = next((line for line in reversed(lines) if line.of_denied_guest), None)
+    return f" {person.get('name') or person['_id']} {last.what}." if last is not None else ""
 
 
 def _line_body(line: Line, names: Names) -> Document:

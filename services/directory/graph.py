@@ -153,7 +153,15 @@ def person(document: Mapping[str, Any]) -> Document:
         "identities": identities(found),
         "linkedTo": found.linked_to,
         "nextChangeDateTime": graph_time(from_ms(found.next_at)) if found.next_at is not None else None,
+        "deletion": deletion(found),
     }
+
+
+def deletion(found: Person) -> Document | None:
+    """Of a guest whom a review denied: since when they are blocked, and when they are deleted."""
+    if (one := found.countdown) is None:
+        return None
+    return {"since": graph_time(from_ms(one.since)), "dateTime": graph_time(from_ms(one.deletes_at))}
 
 
 def identities(found: Person) -> list[Document]:

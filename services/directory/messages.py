@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from pydantic import ValidationError
 
-from services.directory.decide import links, memberships, people, sponsors
+from services.directory.decide import guests, links, memberships, people, sponsors
 from services.directory.decide.links import KeepApart, Link
 from services.directory.decide.people import Around, Heard
 from services.directory.decide.rejections import REASON, rejection
@@ -166,6 +166,14 @@ def keep_apart(store: People) -> Handler[Person, KeepApart, Around]:
 
 def sponsor(store: People) -> Handler[Person, SetSponsor, Around]:
     return Handler(sponsors.wish, by(lambda asked: asked.person_id), store.look, store.look_again, people.again)
+
+
+def guest_commands_heard(platform: Platform, loop: Loop[Person], store: People) -> Subscription:
+    """A review has a guest blocked, and deleted later."""
+    handler = Handler(
+        guests.obey, by(lambda command: command.person_id), store.look, store.look_again, people.again
+    )  # fmt: skip
+    return platform.hears(topics.GUEST_COMMANDS, loop, handler)
 
 
 def hr_changes_heard(platform: Platform, loop: Loop[Person], store: People, sources: Sources) -> list[Subscription]:

@@ -173,6 +173,12 @@ class Timeline:
                 return statement
         return None
 
+    def knows(self, source: str, id: str) -> bool:
+        """Whether this change has been heard, folded away or not."""
+        if self.find(source, id) is not None:
+            return True
+        return self.base is not None and _digest_of_id(source, id) in self.base.remembered
+
 
 class TooOld(Exception):
     """About a time before the base: it can no longer be placed."""
@@ -365,6 +371,20 @@ def _digest_of_content(s: Statement) -> str:
     return hashlib.blake2b(orjson.dumps(said, option=orjson.OPT_SORT_KEYS), digest_size=9).hexdigest()
 
 
+@dataclass(frozen=True, slots=True)
+class Countdown:
+    """Reviews have denied a guest: blocked since, and deleted at a date unless somebody enables them before."""
+
+    since: int
+    """Milliseconds since 1970, as the next one."""
+    deletes_at: int
+    commands: tuple[str, ...]
+    """All that asked for it, to be answered when it is over."""
+    correlation: str
+    actor: str
+    """Both of the first of them, for what the date brings."""
+
+
 @dataclass(slots=True)
 class Person:
     """Someone in the directory: the timeline, and what is true of them since it was last looked at.
@@ -399,6 +419,7 @@ class Person:
     """A human said who this is; nothing is left here but where to look."""
     moved: tuple[str, ...] = ()
     """Identities that are found there."""
+    countdown: Countdown | None = None
     as_of: int = 0
     """The moment it was last looked at, in milliseconds: what was true then never becomes untrue by a slow clock."""
 
@@ -419,7 +440,8 @@ class Person:
 
     @property
     def due_at(self) -> datetime | None:
-        dates = [date for date in (self.calls, self.next_at) if date is not None]
+        deletes_at = self.countdown.deletes_at if self.countdown is not None else None
+        dates = [date for date in (self.calls, self.next_at, deletes_at) if date is not None]
         return from_ms(min(dates)) if dates else None
 
     def unresolved(self) -> Iterator[str]:
@@ -486,6 +508,8 @@ def _dump_timeline(person: Person) -> str:
         said["next"] = person.next_at
     if person.calls is not None:
         said["calls"] = person.calls
+    if (one := person.countdown) is not None:
+        said["countdown"] = [one.since, one.deletes_at, one.commands, one.correlation, one.actor]
     if (base := timeline.base) is not None:
         said["base"] = [base.upto, {source: told.row() for source, told in base.told.items()}, base.remembered]
     return orjson.dumps(said).decode()
@@ -517,6 +541,7 @@ def load_person(document: Mapping[str, Any]) -> Person:
         apart="apart" in document,
         linked_to=document.get("linked_to"),
         moved=tuple(document.get("moved", ())),
+        countdown=_countdown(said["countdown"]) if "countdown" in said else None,
         as_of=said["as_of"],
     )
 
@@ -557,6 +582,11 @@ def dump_memberships(memberships: Memberships) -> dict[str, Any]:
 def load_memberships(document: Mapping[str, Any]) -> Memberships:
     every = [made(MembershipState, **dict(zip(_MEMBERSHIP, row, strict=True))) for row in document["by_group"]]
     return Memberships(document["person_id"], {one.group_id: one for one in every})
+
+
+def _countdown(row: list[Any]) -> Countdown:
+    since, deletes_at, commands, correlation, actor = row
+    return Countdown(since, deletes_at, tuple(commands), correlation, actor)
 
 
 _STATUS = {status.value: status for status in PersonStatus}

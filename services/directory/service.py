@@ -155,6 +155,7 @@ def assemble(platform: Platform) -> Service:
         stores=[people, groups, memberships, sign_ins, answers, *resources.stores, *organizations.stores],
         subscriptions=[
             *messages.hr_changes_heard(platform, person_loop, people, sources),
+            messages.guest_commands_heard(platform, person_loop, people),
             *messages.membership_commands_heard(platform, membership_loop, memberships),
             *resources.subscriptions,
             *rules_followed(platform, membership_loop, groups, people),

@@ -15,7 +15,7 @@ from services.directory.model import Memberships, Person
 from services.directory.properties import MANAGER
 from services.directory.sources import API, Sources
 from shared.clock import Clock
-from shared.contracts.directory import DYNAMIC, SetMemberships
+from shared.contracts.directory import DYNAMIC, BlockGuest, SetMemberships
 from shared.contracts.hr import ChangeKind
 from shared.ids import derived_id
 from shared.messaging.decision import Due
@@ -147,7 +147,9 @@ class People(MongoAggregates):
         return {value: id for id, several in found for value in several}
 
     async def look(
-        self, messages: Sequence[Heard | Due | Link | KeepApart | SetSponsor], states: Mapping[str, Person | None]
+        self,
+        messages: Sequence[Heard | Due | Link | KeepApart | SetSponsor | BlockGuest],
+        states: Mapping[str, Person | None],
     ) -> Around:
         """Managers and names that the batch refers to: at most one query each."""
         references: set[str] = set()

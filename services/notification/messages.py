@@ -13,7 +13,7 @@ from shared.contracts.approval import ApprovalFact
 from shared.contracts.assignment import HoldingFact
 from shared.contracts.directory import PersonFact
 from shared.contracts.request import RequestFact
-from shared.contracts.review import InstanceFact, ItemApplied, ItemFact
+from shared.contracts.review import InstanceFact, ItemApplied, ItemBlocked, ItemFact
 from shared.messaging.service import Platform, Subscription
 
 
@@ -72,7 +72,7 @@ def access_reviews(platform: Platform, messages: Messages, wake: Callable[[], No
 
     return [
         platform.takes([topics.REVIEW_INSTANCE_FACTS], instances, patient=True),
-        platform.takes([topics.REVIEW_ITEM_FACTS], items, patient=True, only=(ItemApplied,)),
+        platform.takes([topics.REVIEW_ITEM_FACTS], items, patient=True, only=(ItemApplied, ItemBlocked)),
     ]
 
 

@@ -30,6 +30,7 @@ class Event(StrEnum):
     REVIEW_REMINDED = "reviewReminded"
     REVIEW_ENDED = "reviewEnded"
     REVIEW_TAKEN = "reviewTaken"
+    REVIEW_BLOCKED = "reviewBlocked"
 
 
 class Channel(StrEnum):

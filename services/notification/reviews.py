@@ -18,7 +18,10 @@ from shared.contracts.review import (
     InstanceFact,
     InstanceState,
     ItemApplied,
+    ItemBlocked,
     ItemFact,
+    ItemState,
+    Lost,
     OpenItems,
     ReviewersAsked,
     ReviewStatus,
@@ -74,21 +77,31 @@ def _part(state: InstanceState) -> Reviewed:
 
 
 def of_item(fact: ItemFact, now: datetime) -> list[Message]:
-    """To whoever has lost access by a review, as far as nobody else tells them."""
-    state = fact.state
-    parts = [
-        Reviewed(
-            state.definition_id,
-            state.instance_id,
-            one.lost.review,
-            one.lost.resource.display_name or one.lost.resource.id,
-            description=one.lost.reason or "",
-            role=state.role,
-        )
-        for one in fact.transitions
-        if isinstance(one, ItemApplied) and one.lost is not None
-    ]
-    return list(spread(fact, Event.REVIEW_TAKEN, [state.person_id], (), now, reviews=parts)) if parts else []
+    """To whoever has lost access by a review, as far as nobody else tells them; to guests who are blocked by one, and
+    will be deleted."""
+    found: list[Message] = []
+    for one in fact.transitions:
+        match one:
+            case ItemApplied(lost=Lost() as lost):
+                part = _lost(fact.state, lost)
+                found += spread(fact, Event.REVIEW_TAKEN, [fact.state.person_id], (), now, reviews=(part,))
+            case ItemBlocked(lost=Lost() as lost):
+                part = replace(_lost(fact.state, lost), until=one.until)
+                found += spread(fact, Event.REVIEW_BLOCKED, [fact.state.person_id], (), now, reviews=(part,))
+            case _:
+                pass
+    return found
+
+
+def _lost(state: ItemState, lost: Lost) -> Reviewed:
+    return Reviewed(
+        state.definition_id,
+        state.instance_id,
+        lost.review,
+        lost.resource.display_name or lost.resource.id,
+        description=lost.reason or "",
+        role=state.role,
+    )
 
 
 def together(messages: Sequence[Message]) -> tuple[list[Message], dict[str, str]]:

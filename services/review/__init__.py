@@ -9,7 +9,8 @@ POLICY_FACTS (what rules give; whose review settings a definition follows), SIGN
 ROLE_ASSIGNMENT_FACTS (who keeps a catalog), its own REVIEW_INSTANCE_FACTS (how far a definition is).
 Says: REVIEW_DEFINITION_FACTS, REVIEW_INSTANCE_FACTS, REVIEW_ITEM_FACTS, REVIEW_COMMANDS; DIRECTORY_ROSTER_QUESTIONS
 and ASSIGNMENT_ROSTER_QUESTIONS; MEMBERSHIP_COMMANDS, HELD_ROLE_COMMANDS and ASSIGNMENT_COMMANDS, by which what was
-denied is taken away, each resent under its id until it is answered.
+denied is taken away, and GUEST_COMMANDS, by which denied guests are blocked and later deleted, each resent under its id
+until it is answered.
 Answers: `/v1.0/identityGovernance/accessReviews`, the files of its history under `/v1.0/tenure/reviewHistory`,
 `/v1.0/tenure/exceptions`, `/v1.0/tenure/reviewCoverage`.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Annotated, Any, ClassVar, Literal, NoReturn
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError
 
@@ -206,20 +206,19 @@ def definition_of(body: DefinitionIn, id: str, created_by: str | None, now: date
     )
     _check_duration(state)
     if settings.disable_and_delete:
-        _refuse_disabling(read_scope(body.scope, body.instance_enumeration_scope))
+        _check_disabling(read_scope(body.scope, body.instance_enumeration_scope))
     return state
 
 
-def _refuse_disabling(scope: Scope) -> NoReturn:
-    """Better no review than one that leaves a denied guest signed in (REV-20)."""
-    where = "settings/applyActions"
+def _check_disabling(scope: Scope) -> None:
+    """Guests alone are blocked and deleted, and only where a review is about named things (REV-20)."""
     if scope.guests_only and not scope.every_group:
-        text = "a denied guest cannot be blocked and deleted yet: say removeAccessApplyAction."
-    else:
-        text = (
-            "disableAndDeleteUserApplyAction is for reviews of the guests of named groups "
-            "('?$filter=(userType eq 'Guest')'): say removeAccessApplyAction."
-        )
+        return
+    where = "settings/applyActions"
+    text = (
+        "disableAndDeleteUserApplyAction is for reviews of the guests of named groups "
+        "('?$filter=(userType eq 'Guest')'): say removeAccessApplyAction."
+    )
     raise BadRequest(f"{where}: {text}", target=where)
 
 

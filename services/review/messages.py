@@ -298,28 +298,34 @@ def _answering(desk: Desk, topic: topics.Topic, replica: Replica[Any] | None, te
         facts = [fact for fact in heard if fact is not None]
         if replica is not None:
             await replica.apply(facts)
-        works = [
-            Work(items.Answered(id.removeprefix(applying.PREFIX), id, result, detail), _follows(fact))
-            for fact in facts
-            for id, result, detail in applying.answers_in(fact)
-        ]
-        if not works:
-            return
-        await _run(desk, desk.items, works, desk.about_items(items.answered), "review.answers")
-        said = await desk.runs.items.states({"_id": {"$in": [work.message.id for work in works]}})
-        waiting = {"_id": {"$in": list({one["instance_id"] for one in said})}, "state.status": "Applying"}
-        await desk.runs.instances.poke(waiting, desk.platform.clock.now())
+        await _take_answers(desk, facts)
 
     # Owners are seldom told of, and are to be known when a review begins; memberships are many.
     patient = topic is topics.MEMBERSHIP_FACTS
     return desk.platform.takes(tuple(topics.lanes_of(topic)), handle, decode=decode, patient=patient)
 
 
+async def _take_answers(desk: Desk, facts: Sequence[Fact]) -> None:
+    """Items learn what became of what was commanded, and their instances look whether that was the last of it."""
+    works = [
+        Work(items.Answered(one.command_id.removeprefix(applying.PREFIX), one), _follows(fact))
+        for fact in facts
+        for one in applying.answers_in(fact)
+    ]
+    if not works:
+        return
+    await _run(desk, desk.items, works, desk.about_items(items.answered), "review.answers")
+    said = await desk.runs.items.states({"_id": {"$in": [work.message.id for work in works]}})
+    waiting = {"_id": {"$in": list({one["instance_id"] for one in said})}, "state.status": "Applying"}
+    await desk.runs.instances.poke(waiting, desk.platform.clock.now())
+
+
 def people(desk: Desk) -> Subscription:
-    """Names and managers; and whoever leaves is replaced where they review."""
+    """Names and managers; whoever leaves is replaced where they review; and what became of guests who were denied."""
 
     async def handle(facts: Sequence[PersonFact]) -> None:
         await desk.around.people.apply(facts)
+        await _take_answers(desk, facts)
         for fact in facts:
             if any(isinstance(one, PersonLeft) for one in fact.transitions):
                 await _left(desk, fact)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from shared.contracts.base import Command, Contract, Fact, Refusal, Transition
+from shared.contracts.policy import Span
 
 
 class PersonStatus(StrEnum):
@@ -88,6 +89,40 @@ class IdentityKeptApart(Transition):
     type: Literal["IdentityKeptApart"] = "IdentityKeptApart"
 
 
+class GuestBlocked(Transition):
+    """The answer to `BlockGuest`: they sign in nowhere from now on, and are deleted at `deletes_at` unless an
+    administrator enables the account again before."""
+
+    type: Literal["GuestBlocked"] = "GuestBlocked"
+    command_id: str
+    deletes_at: datetime = Field(description="UTC. Of a guest whom several reviews denied: as the first one said.")
+    detail: str = Field(description="Why, in words.")
+    already: bool = Field(False, description="Asked again: nothing was done.")
+
+
+class GuestDeleted(Transition):
+    """The time of a blocked guest was over, or they left before."""
+
+    type: Literal["GuestDeleted"] = "GuestDeleted"
+    command_id: str
+
+
+class GuestKept(Transition):
+    """A blocked guest is not deleted after all."""
+
+    type: Literal["GuestKept"] = "GuestKept"
+    command_id: str
+    reason: Refusal
+
+
+class GuestRefused(Transition):
+    """The answer to a `BlockGuest` that cannot be obeyed: nothing was done."""
+
+    type: Literal["GuestRefused"] = "GuestRefused"
+    command_id: str
+    reason: Refusal
+
+
 PersonTransition = Annotated[
     PersonJoined
     | PersonChanged
@@ -96,7 +131,11 @@ PersonTransition = Annotated[
     | PersonLeft
     | PersonUnjoined
     | IdentityLinked
-    | IdentityKeptApart,
+    | IdentityKeptApart
+    | GuestBlocked
+    | GuestDeleted
+    | GuestKept
+    | GuestRefused,
     Field(discriminator="type"),
 ]
 
@@ -107,6 +146,22 @@ class PersonFact(Fact):
     ce_type: ClassVar[str] = "tenure.directory.person.v1"
     transitions: tuple[PersonTransition, ...]
     state: PersonState
+
+
+GUEST_KEPT_FOR = timedelta(days=30)
+"""Between the blocking of a guest whom a review denied and their deletion. Source: entra-features.md REV-20."""
+
+
+class BlockGuest(Command):
+    """Let a guest sign in no more, and delete them once `delete_after` is over. What they hold stays until then.
+
+    Answered by `GuestBlocked` or `GuestRefused`, and in the end by `GuestDeleted` or `GuestKept`; asked again, by the
+    one of them that is true. Whom a source knows is refused: they leave by what it says. Key: the person's id."""
+
+    ce_type: ClassVar[str] = "tenure.directory.block-guest.v1"
+    person_id: str
+    delete_after: Span = GUEST_KEPT_FOR
+    detail: str = Field(description="Why, in words.")
 
 
 DYNAMIC = "DynamicMembership"

@@ -438,6 +438,15 @@ class Lost(Contract):
     reason: str | None = Field(None, description="In the reviewer's words.")
 
 
+class ItemBlocked(Transition):
+    """A denied guest signs in nowhere from now on; what comes of it is known at `until`."""
+
+    type: Literal["ItemBlocked"] = "ItemBlocked"
+    until: datetime
+    detail: str
+    lost: Lost | None = Field(None, description="What the person is to be told of; None: nothing.")
+
+
 class ItemApplied(Transition):
     type: Literal["ItemApplied"] = "ItemApplied"
     result: ApplyResult
@@ -446,7 +455,7 @@ class ItemApplied(Transition):
 
 
 ItemTransition = Annotated[
-    ItemDecided | ItemReset | ItemDefaulted | ItemHandedOver | ItemApplying | ItemApplied,
+    ItemDecided | ItemReset | ItemDefaulted | ItemHandedOver | ItemApplying | ItemBlocked | ItemApplied,
     Field(discriminator="type"),
 ]
 

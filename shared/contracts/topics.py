@@ -21,7 +21,7 @@ from shared.contracts.catalog import (
     ResourceFact,
     RoleAssignmentFact,
 )
-from shared.contracts.directory import GroupFact, MembershipsFact, PersonFact, SetMemberships
+from shared.contracts.directory import BlockGuest, GroupFact, MembershipsFact, PersonFact, SetMemberships
 from shared.contracts.extensions import ExtensionFact
 from shared.contracts.hr import HrChange, HrRejection
 from shared.contracts.notification import Notification
@@ -83,6 +83,10 @@ SIGN_INS = Topic(
 )  # fmt: skip
 
 PERSON_FACTS = Topic("directory.people", "directory", "person id", PersonFact, "Someone joined, changed or left.")
+GUEST_COMMANDS = Topic(
+    "directory.guest-commands", "directory", "person id", BlockGuest,
+    "A review asks that a guest be blocked, and deleted later.",
+)  # fmt: skip
 GROUP_FACTS = Topic("directory.groups", "directory", "group id", GroupFact, "Groups.")
 MEMBERSHIP_FACTS = Topic(
     "directory.memberships", "directory", "person id", MembershipsFact, "Who is in which groups; answers to commands."
@@ -224,6 +228,7 @@ TABLE: tuple[Topic, ...] = (
     HR_REJECTED,
     SIGN_INS,
     PERSON_FACTS,
+    GUEST_COMMANDS,
     GROUP_FACTS,
     MEMBERSHIP_FACTS,
     MEMBERSHIP_COMMANDS,

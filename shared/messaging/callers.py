@@ -1,17 +1,18 @@
 """Who holds which roles, as far as a service has heard: the directory's roles, catalog's, and membership in groups; and
-who of them has left or is blocked, whom nothing that they hold helps any more.
+who of them has left, is suspended or may not sign in (`accountEnabled`), whom nothing that they hold helps any more.
 
 Read by key or index, and only for callers whose token does not answer the question.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from shared.contracts import topics
 from shared.contracts.catalog import Life, RoleAssignmentFact
 from shared.contracts.directory import (
+    PersonChanged,
     PersonFact,
     PersonJoined,
     PersonLeft,
@@ -38,11 +39,11 @@ AssignedTo = Callable[[Collection[str]], Awaitable[Sequence[Assigned]]]
 
 _SAYS_SOMETHING = (b'"Directory"', b'"Owner"')
 """Most held roles are those of applications and sites, which give nobody a right here."""
-_COMES_OR_GOES = frozenset(
-    one.__name__.encode() for one in (PersonJoined, PersonUnjoined, PersonLeft, PersonSuspended, PersonReturned)
-)
-_FIRST_JOINED = frozenset({b"PersonJoined"})
-_AWAY = frozenset({PersonStatus.LEFT, PersonStatus.SUSPENDED, PersonStatus.EXPECTED})
+_GOES = frozenset(one.__name__.encode() for one in (PersonUnjoined, PersonLeft, PersonSuspended, PersonReturned))
+_COMES_OR_GOES = _GOES | {PersonJoined.__name__.encode(), PersonChanged.__name__.encode()}
+AWAY = frozenset({PersonStatus.LEFT, PersonStatus.SUSPENDED, PersonStatus.EXPECTED})
+_SAYS_WHO_SIGNS_IN = (b'"returned":true', b'"accountEnabled":{', b'"accountEnabled":false')
+"""Back, enabled or blocked just now (`PersonChanged.changes`), or there without an account."""
 
 
 class Callers:
@@ -56,7 +57,7 @@ class Callers:
         """`groups_of`: given where roles for catalogs count. `assigned_to`: by catalog itself, which keeps them."""
         self._held: Replica[HeldRolesFact] = Replica(database, "caller_roles", _kept_of_held)
         self._away: Replica[PersonFact] = Replica(
-            database, "callers_away", lambda fact: {"away": fact.state.status in _AWAY}
+            database, "callers_away", lambda fact: {"away": is_away(fact.state.status, fact.state.attributes)}
         )
         self._assigned: Replica[RoleAssignmentFact] | None = None
         self._groups_of = groups_of
@@ -143,12 +144,17 @@ class Callers:
         return [(one["role"], one["catalog_id"]) for one in found]
 
 
+def is_away(status: PersonStatus, attributes: Mapping[str, Any]) -> bool:
+    """Whether whoever stands so signs in nowhere."""
+    return status in AWAY or attributes.get("accountEnabled") is False
+
+
 def says_who_is_away(record: Incoming) -> bool:
     """Not of those who join for the first time: they are many, and nobody's token is older."""
     if not record.tells_of(_COMES_OR_GOES):
         return False
     value = record.value or b""
-    return b'"returned":true' in value or any(b'"' + word + b'"' in value for word in _COMES_OR_GOES - _FIRST_JOINED)
+    return any(word in value for word in _SAYS_WHO_SIGNS_IN) or any(b'"' + word + b'"' in value for word in _GOES)
 
 
 def held_of(roles: Sequence[HeldRoleState]) -> dict[str, list[str]]:

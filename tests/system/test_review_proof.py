@@ -1,4 +1,6 @@
-"""What remains of a review: history as CSV, exceptions, signed evidence; all services on real Kafka and MongoDB."""
+"""What remains of a review: history as CSV, exceptions, signed evidence, and guests who are gone.
+
+All services, on real Kafka and MongoDB."""
 
 from __future__ import annotations
 
@@ -24,7 +26,7 @@ from shared.settings import Settings
 from shared.web.app import make_app
 from shared.web.server import HttpServer
 from tests.system.test_requests import until
-from tests.system.test_reviews import Reviewing
+from tests.system.test_reviews import AR, Reviewing
 
 HISTORY = "/v1.0/identityGovernance/accessReviews/historyDefinitions"
 
@@ -111,3 +113,100 @@ async def test_a_review_is_listed_its_exceptions_named_and_its_evidence_proven(c
     page = await company.client.get(f"/v1.0/tenure/reviewEvidence/{ended['id']}/page")
     assert page.is_success
     assert "On leave." in page.text
+
+
+@pytest.mark.spec("REV-20", "REV-19", "PPL-1")
+async def test_denied_guests_are_blocked_at_once_and_deleted_after_a_month_unless_enabled_before(
+    company: Reviewing,
+) -> None:
+    owner, known = await company.person("g-olga"), await company.person("g-gil")
+    await company.call("PATCH", f"/v1.0/users/{known}", status=204, userType="Guest")
+    eva, fay, ida = [await guest(company, name) for name in ("g-eva", "g-fay", "g-ida")]
+    group = await company.group(eva, fay, ida, known, owner, owner=owner)
+    run = await company.review(
+        f"/groups/{group}/transitiveMembers/microsoft.graph.user/?$filter=(userType eq 'Guest')",
+        [{"query": f"/groups/{group}/owners", "queryType": "MicrosoftGraph"}],
+        applyActions=[{"@odata.type": "#microsoft.graph.disableAndDeleteUserApplyAction"}],
+        autoApplyDecisionsEnabled=True,
+        mailNotificationsEnabled=True,
+    )
+    mine = await company.items(run, owner)
+    assert set(mine) == {eva, fay, ida, known}
+    for person, decision in ((eva, "Deny"), (fay, "Deny"), (ida, "Approve"), (known, "Deny")):
+        path, why = f"{run}/decisions/{mine[person]['id']}", "The project is over."
+        await company.call("PATCH", path, owner, 204, decision=decision, justification=why)
+    me = {"headers": {"Tenure-Actor": f"person:{eva}"}}
+    assert (await company.client.get(f"/v1.0/users/{eva}", **me)).status_code == 200
+    await company.call("POST", f"{run}/stop", status=204)
+
+    async def blocked() -> bool:
+        items = await company.items(run)
+        return all(str(items[one]["@tenure.result"]).startswith("Blocked from") for one in (eva, fay))
+
+    await until(blocked, "both are blocked")
+    applying = await company.call("GET", run)
+    assert applying["status"] == "Applying", "until the month is over"
+    assert (await company.call("GET", f"/v1.0/users/{eva}?$select=accountEnabled"))["accountEnabled"] is False
+
+    async def out() -> bool:
+        paths = (f"/v1.0/users/{eva}", AR + "/filterByCurrentUser(on='reviewer')")
+        return {(await company.client.get(path, **me)).status_code for path in paths} == {401}
+
+    await until(out, "no service knows them any more")
+    assert await company.members(group) == {eva, fay, ida, known, owner}, "what they hold stays meanwhile"
+    items = await company.items(run)
+    assert (items[known]["applyResult"], items[ida]["@tenure.result"]) == ("ApplyNotSupported", "Not needed: approved.")
+    assert "'hr'" in items[known]["@tenure.result"]
+    await company.told(eva, {"reviewBlocked"})
+    shown = await company.call("GET", f"/v1.0/tenure/people/{eva}")
+    assert shown["deletion"]["dateTime"] > shown["deletion"]["since"]
+
+    async def explained(person: str, words: str) -> bool:
+        said = await company.call("GET", f"/v1.0/tenure/explain?person={person}")
+        return words in said["summary"] and words in said["value"][-1]["what"]
+
+    async def because() -> bool:
+        return await explained(eva, "was blocked from signing in, to be deleted on ")
+
+    await until(because, "it is explained")
+    said = await company.call("GET", f"/v1.0/tenure/explain?person={eva}")
+    assert 'Denied in the review "A review": The project is over.' in said["summary"]
+    assert said["value"][-1]["actorName"] == "g-olga"
+
+    company.clock.turn(timedelta(days=20))
+    await company.call("PATCH", f"/v1.0/users/{fay}", status=204, accountEnabled=True)
+
+    async def kept() -> bool:
+        return str((await company.items(run))[fay]["@tenure.result"]).startswith(
+            "Blocked from signing in, and not deleted"
+        )
+
+    await until(kept, "she is not deleted")
+    assert (await company.call("GET", run))["status"] == "Applying", "the other one is still to be deleted"
+    company.clock.turn(timedelta(days=11))
+    applied = await company.is_(run, "Applied")
+    assert applied["@tenure.results"] == {"AppliedSuccessfully": 3, "ApplyNotSupported": 1}
+    assert (await company.items(run))[eva]["@tenure.result"].endswith("and deleted when the time was over.")
+    await company.call("GET", f"/v1.0/users/{eva}", status=404)
+    await company.call("GET", f"/v1.0/directory/deletedItems/{eva}", status=200)
+    assert (await company.call("GET", f"/v1.0/users/{fay}?$select=accountEnabled"))["accountEnabled"] is True
+
+    async def evidence() -> Any:
+        answer = await company.client.get(f"/v1.0/tenure/reviewEvidence/{run.rpartition('/')[2]}")
+        found = answer.json() if answer.is_success else {"instance": {}}
+        return found if found["instance"].get("status") == "Applied" else None
+
+    bundle = await until(evidence, "the evidence is there")
+    assert bundle_proven(bundle)["problems"] == []
+    done = {one["personId"]: [said["type"] for said in one["history"]] for one in bundle["items"]}
+    assert done[eva] == ["ItemDecided", "ItemApplying", "ItemBlocked", "ItemApplied"]
+    await until(lambda: explained(eva, "was deleted as a guest whom a review had denied"), "the deletion is explained")
+
+
+async def guest(company: Reviewing, name: str) -> str:
+    """Somebody from outside, whom an administrator has made."""
+    made = await company.call(
+        "POST", "/v1.0/users", status=201, accountEnabled=True, displayName=name, mailNickname=name, userType="Guest",
+        userPrincipalName=f"{name}@guests.example", passwordProfile={"password": uuid.uuid4().hex},
+    )  # fmt: skip
+    return str(made["id"])

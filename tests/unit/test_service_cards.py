@@ -22,6 +22,7 @@ TABLE = {name: topic for name, topic in vars(topics).items() if isinstance(topic
 COMMANDS = {
     "MEMBERSHIP_COMMANDS",
     "HELD_ROLE_COMMANDS",
+    "GUEST_COMMANDS",
     "APPROVAL_COMMANDS",
     "ASSIGNMENT_COMMANDS",
     "DIRECTORY_ROSTER_QUESTIONS",

@@ -85,7 +85,19 @@ def item_of(documents: Sequence[Document]) -> Document:
     }
 
 
-_TOLD = ("type", "decision", "by", "stage", "justification", "result", "detail", "removed", "added", "commandId")
+_TOLD = (
+    "type",
+    "decision",
+    "by",
+    "stage",
+    "justification",
+    "result",
+    "detail",
+    "removed",
+    "added",
+    "commandId",
+    "until",
+)
 
 
 def items_of(documents: Iterable[Document]) -> Iterator[Document]:

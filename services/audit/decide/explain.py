@@ -229,11 +229,16 @@ _PERSON = {
     "PersonUnjoined": "has not joined after all",
     "IdentityLinked": "is person {personId}: a human linked them",
     "IdentityKeptApart": "is a person of their own: a human said so",
+    "GuestDeleted": "was deleted as a guest whom a review had denied",
 }
+DENIED_GUEST = frozenset({"GuestBlocked", "GuestDeleted", "GuestKept", "GuestRefused"})
+"""What becomes of a guest whom a review has denied: told whatever they hold, for it is about all of it."""
 
 
-def _person(line: Line, transition: Document, whole: Document, _b: Document, _d: Any, _names: Names) -> Line:
+def _person(line: Line, transition: Document, whole: Document, _b: Document, _d: Any, _names: Names) -> Line | None:
     kind = transition["type"]
+    if kind == "GuestBlocked" and transition.get("already"):
+        return None  # only asked again
     if kind == "PersonChanged":
         changes = whole.get("changes")
         if isinstance(changes, dict):
@@ -243,12 +248,33 @@ def _person(line: Line, transition: Document, whole: Document, _b: Document, _d:
             )
         else:
             what = "changed: " + ", ".join(transition.get("properties", [])) + " (values erased)"
+    elif kind in DENIED_GUEST:
+        what = _guest(kind, transition, whole)
     else:
         what = _PERSON.get(kind, "{type}").format_map({"source": "a source", **transition})
         if kind == "PersonJoined" and transition.get("returned"):
             what = "came back"
     properties = frozenset(transition.get("properties") or ()) if kind == "PersonChanged" else None
-    return replace(line, kind="person", what=what, properties=properties)
+    return replace(line, kind="person", what=what, properties=properties, of_denied_guest=kind in DENIED_GUEST)
+
+
+def _guest(kind: str, transition: Document, whole: Document) -> str:
+    reason = (whole.get("reason") or {}).get("message") or (transition.get("reason") or {}).get("code")
+    match kind:
+        case "GuestBlocked":
+            ends = str(transition.get("deletesAt"))[:10]
+            detail = whole.get("detail")
+            return f"was blocked from signing in, to be deleted on {ends}" + (f": {detail}" if detail else "")
+        case "GuestKept":
+            return f"is not deleted after a review: {reason}"
+        case "GuestRefused":
+            return f"was denied by a review and not blocked: {reason}"
+    return _PERSON[kind]
+
+
+def of_denied_guest(documents: Iterable[Mapping[str, Any]], names: Names) -> list[Line]:
+    """What reviews had done to somebody as a guest, in the order in which it happened."""
+    return in_order(line for one in documents for line in told(one, names) if line.of_denied_guest)
 
 
 def _holding(line: Line, transition: Document, whole: Document, _b: Document, _d: Any, names: Names) -> Line | None:

@@ -15,6 +15,7 @@ from shared.contracts.hr import hr_correlation
 from shared.contracts.topics import (
     ASSIGNMENT_ROSTERS,
     DIRECTORY_ROSTERS,
+    GUEST_COMMANDS,
     HR_CHANGES,
     HR_REJECTED,
     HR_URGENT,
@@ -42,7 +43,7 @@ ALLOWED = frozenset(
         "code", "originSystem", "originId", "role", "version", "suspended", "wanted", "found", "leftInPlace",
         "final", "expected", "repaired", "commandId", "grantVersion", "already", "properties", "personId",
         "groupId", "member", "returned", "source", "event", "askedVersion", "inUse", "requestId", "stageId", "number",
-        "result", "by", "outcome", "approvers", "added", "removed", "expiresAt",
+        "result", "by", "outcome", "approvers", "added", "removed", "expiresAt", "deletesAt", "until",
     }
 )
 # fmt: on
@@ -164,6 +165,7 @@ def _transitions(topic: str, data: Mapping[str, Any]) -> list[Document]:
 
 _SAID: dict[str, tuple[str, str | None, tuple[str, ...]]] = {
     MEMBERSHIP_COMMANDS.name: ("MembershipWish", "wishes", ("id", "groupId", "member", "grantVersion")),
+    GUEST_COMMANDS.name: ("BlockGuest", None, ("id", "personId")),
     USE_ANSWERS.name: ("UseAnswer", None, ("kind", "askedVersion", "inUse")),
     NOTIFICATIONS.name: ("Notification", None, ("event",)),
     HR_REJECTED.name: ("HrRejection", "reason", ("code",)),

@@ -8,8 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from services.directory import properties
+from services.directory.decide import countdown
 from services.directory.decide.rejections import rejection
 from services.directory.model import (
+    Countdown,
     Person,
     Statement,
     Timeline,
@@ -137,6 +139,7 @@ def change(state: Person | None, heard: Heard, at: Circumstances[Around]) -> Dec
         candidates=candidates,
         waiting=waiting,
         apart=before.apart,
+        countdown=before.countdown,
         as_of=before.as_of,
     )
     after = _looked_at(draft, at)
@@ -160,6 +163,8 @@ def _again(state: Person | None, at: Circumstances[Around], by_date: bool) -> De
         return Decision(None)
     # Those who wait for this person were called just now, by whoever looked (see store).
     before = replace(state, calls=None) if by_date and state.calls is not None else state
+    if by_date and (over := state.countdown) is not None and over.deletes_at <= to_ms(at.now):
+        before = _deleted(before, over)
     after = _looked_at(before, at)
     if by_date and after.joined and not before.joined:
         # Told after this write by `look_again`, or, should the process die before, by the next ringing of the timer.
@@ -171,6 +176,8 @@ def _again(state: Person | None, at: Circumstances[Around], by_date: bool) -> De
 
 def _said_before(person: Person, at: Circumstances[Around]) -> Cause | None:
     """The cause of what comes true by its date: the statement that said so, and not the clock."""
+    if (over := person.countdown) is not None and over.deletes_at <= to_ms(at.now):
+        return at.cause.model_copy(update={"correlation": over.correlation, "actor": over.actor})
     if person.next_at is None or person.next_at > to_ms(at.now):
         return None
     gone = taken_back(person.timeline.statements)
@@ -189,6 +196,16 @@ def _said_before(person: Person, at: Circumstances[Around]) -> Cause | None:
         effective_at=from_ms(last.effective),
         lane=cause.lane,
     )
+
+
+def _deleted(person: Person, over: Countdown) -> Person:
+    """A guest whose time is over has left, as if an administrator had deleted them then; whom a source has meanwhile
+    stays."""
+    if known_to(fold(person.timeline, over.deletes_at)):
+        return replace(person, countdown=None)
+    at = max(over.deletes_at, person.as_of)
+    left = Statement(at, 0, 0, API, ChangeKind.LEFT.value, f"deleted:{over.commands[0]}", {})
+    return replace(person, timeline=stated(person.timeline, left))
 
 
 def appeared(before: Person, released: Person, at: Circumstances[Around]) -> tuple[Person, tuple[Transition, ...]]:
@@ -219,6 +236,7 @@ def _looked_at(person: Person, at: Circumstances[Around]) -> Person:
     attributes.setdefault("userType", "Member")
     if "employeeId" not in attributes and (number := _employee_id(person, sources)) is not None:
         attributes["employeeId"] = number
+    status = PersonStatus.EXPECTED if person.waiting else view.status
     manager_id, managers = None, person.managers
     if reference is not None:
         manager_id = managers.get(reference)
@@ -231,7 +249,7 @@ def _looked_at(person: Person, at: Circumstances[Around]) -> Person:
         keys=person.keys,
         managers=managers,
         refused_names=refused,
-        status=PersonStatus.EXPECTED if person.waiting else view.status,
+        status=status,
         attributes=attributes,
         manager_id=manager_id,
         waits_for=reference if manager_id is None else None,
@@ -241,6 +259,7 @@ def _looked_at(person: Person, at: Circumstances[Around]) -> Person:
         candidates=person.candidates,
         waiting=person.waiting,
         apart=person.apart,
+        countdown=countdown.goes_on(person.countdown, status, attributes),
         as_of=now,
     )
 
@@ -257,7 +276,9 @@ def _happened(before: Person, after: Person) -> tuple[Transition, ...]:
     """What others hear of it. Of someone who has not joined: nothing."""
     was, now = before.status, after.status
     if now is PersonStatus.EXPECTED:
-        return () if was is PersonStatus.EXPECTED else (PersonUnjoined.model_construct(),)
+        return (
+            () if was is PersonStatus.EXPECTED else (PersonUnjoined.model_construct(), *countdown.ended(before, after))
+        )
     happened: list[Transition] = []
     if was is PersonStatus.EXPECTED:
         happened.append(_JOINED)
@@ -274,6 +295,8 @@ def _happened(before: Person, after: Person) -> tuple[Transition, ...]:
         ]
     if now is PersonStatus.LEFT and was is not PersonStatus.LEFT:
         happened.append(_LEFT)
+    if before.countdown is not None:
+        happened += countdown.ended(before, after)
     if not happened and before.identities != after.identities:
         happened.append(made(PersonChanged, type="PersonChanged", changes={}))
     return tuple(happened)
@@ -341,11 +364,15 @@ def _refused_to_callers(  # noqa: PLR0911 - a refusal each
 
 def _deletion_refused(view: View) -> Refusal | None:
     """Whoever a source has is the source's; the caller can only suspend them."""
-    sources = sorted(name for name, one in view.told.items() if one.ever and name != API)
-    if not sources:
+    if (source := known_to(view)) is None:
         return None
-    text = f"The source '{sources[0]}' knows this person: they leave by what it says, and can be suspended here."
+    text = f"The source '{source}' knows this person: they leave by what it says, and can be suspended here."
     return Refusal(code="setByOtherSource", message=text)
+
+
+def known_to(view: View) -> str | None:
+    """A source that has ever had this person; None if callers alone have."""
+    return min((name for name, one in view.told.items() if one.ever and name != API), default=None)
 
 
 _CALLER_NAME_TAKEN = "Another object with the same value for property userPrincipalName already exists."

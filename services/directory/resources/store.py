@@ -10,7 +10,6 @@ from typing import Any
 from services.directory.decide.held_roles import GiveByHand, Offered, Place, TakeByHand
 from services.directory.resources.builtin import built_in_roles
 from services.directory.store import GroupStore, page_of
-from shared.contracts.directory import PersonStatus
 from shared.contracts.resources import (
     NO_ROLE,
     OWNER,
@@ -24,7 +23,7 @@ from shared.contracts.resources import (
 )
 from shared.contracts.roles import RoleDefinitionState
 from shared.ids import derived_id
-from shared.messaging.callers import held_of
+from shared.messaging.callers import AWAY, held_of
 from shared.security.authority import Held
 from shared.security.caller import Caller
 from shared.storage import Database, Documents, Index, MongoAggregates
@@ -97,8 +96,8 @@ class OwnHolders:
         self._people = people
 
     async def is_away(self, person_id: str) -> bool:
-        found = await self._people.pairs({"_id": person_id}, "state.status")
-        return bool(found) and found[0][1] in {PersonStatus.LEFT.value, PersonStatus.SUSPENDED.value}
+        away = [{"state.status": {"$in": [one.value for one in AWAY]}}, {"state.attributes.accountEnabled": False}]
+        return bool(await self._people.ids({"_id": person_id, "$or": away}, limit=1))
 
     async def held(self, caller: Caller) -> Held:
         principal = caller.person_id or (principal_id_of(caller.app_id) if caller.app_id else None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +11,17 @@ from services.review.model import Instance, Item
 from shared.contracts import topics
 from shared.contracts.assignment import AssignmentCommand, CommandObeyed, CommandRefused, EndAssignment
 from shared.contracts.base import Cause, Fact, Refusal
-from shared.contracts.directory import MembershipObeyed, MembershipRefused, MembershipRemoval, SetMemberships
+from shared.contracts.directory import (
+    BlockGuest,
+    GuestBlocked,
+    GuestDeleted,
+    GuestKept,
+    GuestRefused,
+    MembershipObeyed,
+    MembershipRefused,
+    MembershipRemoval,
+    SetMemberships,
+)
 from shared.contracts.resources import (
     TENANT,
     HeldRoleRemoval,
@@ -33,7 +44,9 @@ NOT_NEEDED = {
 }
 THROUGH_A_GROUP = "Held through a group inside this one: take the person, or that group, out there."
 _GONE = frozenset({"personNotFound", "unknownGroup", "notFound", "assignmentNotFound", "unknownResource"})
-_NOT_OURS_TO_TAKE = frozenset({"dynamicGroup", "givenByPackage", "assignedByRule", "lastOwner"})
+_NOT_OURS_TO_TAKE = frozenset(
+    {"dynamicGroup", "givenByPackage", "assignedByRule", "lastOwner", "noGuest", "knownToSource", "notAuthoritative"}
+)
 
 
 def command_id(item: Item) -> str:
@@ -41,12 +54,16 @@ def command_id(item: Item) -> str:
 
 
 def command(item: Item, instance: Instance, at: datetime) -> Outgoing:
-    """Take away what was denied: this assignment and no newer one, this membership, this role."""
+    """Take away what was denied: this assignment and no newer one, this membership, this role; or all that a guest has,
+    with the guest, where the review says so."""
     id = command_id(item)
     actor = f"person:{item.decided_by}" if item.decided_by else "system:review"
     cause = Cause(id=f"review-item:{item.id}", correlation=instance.cause.correlation, actor=actor)
     why = f'Denied in the review "{instance.definition.display_name}"'
     detail = f"{why}: {item.justification}" if item.justification else f"{why}."
+    if instance.definition.settings.disable_and_delete:
+        blocking = BlockGuest(id=id, cause=cause, person_id=item.person_id, detail=detail)
+        return outgoing(topics.GUEST_COMMANDS, item.person_id, blocking, source="review", at=at)
     match instance.resource.kind:
         case RosterKind.PACKAGE:
             order = EndAssignment(
@@ -74,23 +91,44 @@ def excluded_until(instance: Instance, now: datetime) -> datetime:
     return following if following is not None and following > now else now + EXCLUDED_FOR
 
 
-def answers_in(fact: Fact) -> list[tuple[str, ApplyResult, str]]:
-    """Which of our commands this fact answers: (command id, result, in words)."""
-    found: list[tuple[str, ApplyResult, str]] = []
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the owner of the access says of one of our commands."""
+
+    command_id: str
+    result: ApplyResult
+    detail: str
+    """In words."""
+    until: datetime | None = None
+    """Begun only: what comes of it is known then."""
+
+
+def answers_in(fact: Fact) -> list[Answer]:
+    """Which of our commands this fact answers."""
+    found: list[Answer] = []
     for one in fact.transitions:
         id = getattr(one, "command_id", "")
-        if isinstance(id, str) and id.startswith(PREFIX):
-            found.append((id, *_meaning(one)))
+        if not (isinstance(id, str) and id.startswith(PREFIX)):
+            continue
+        if isinstance(one, GuestBlocked):
+            text = f"Blocked from signing in; deleted on {one.deletes_at.date()}, unless enabled again before."
+            found.append(Answer(id, ApplyResult.NEW, text, one.deletes_at))
+        else:
+            found.append(Answer(id, *_meaning(one)))
     return found
 
 
 def _meaning(one: Any) -> tuple[ApplyResult, str]:
     match one:
+        case GuestDeleted():
+            return ApplyResult.APPLIED, "Blocked from signing in, and deleted when the time was over."
+        case GuestKept():
+            return ApplyResult.APPLIED, f"Blocked from signing in, and not deleted: {one.reason.message}"
         case CommandObeyed() | MembershipObeyed() | RoleObeyed():
             if one.already:
                 return ApplyResult.NOT_FOUND, "It was gone already when the review was applied."
             return ApplyResult.APPLIED, "Taken away."
-        case CommandRefused() | MembershipRefused() | RoleRefused():
+        case CommandRefused() | MembershipRefused() | RoleRefused() | GuestRefused():
             return _refused(one.reason)
     return ApplyResult.FAILED, f"Answered by {type(one).__name__}."
 

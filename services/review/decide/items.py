@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from services.review.decide import applying
@@ -16,6 +17,7 @@ from shared.contracts.review import (
     DefaultDecision,
     ItemApplied,
     ItemApplying,
+    ItemBlocked,
     ItemDecided,
     ItemDefaulted,
     ItemHandedOver,
@@ -118,9 +120,7 @@ class Answered:
     """The owner of the access has answered."""
 
     id: str
-    command_id: str
-    result: ApplyResult
-    detail: str
+    answer: applying.Answer
 
 
 def item_id(instance_id: str, entry: RosterEntry) -> str:
@@ -288,7 +288,7 @@ def apply(item: Item | None, _said: Apply, at: At) -> Decision[Item]:
             apply_began=True, applied_at=at.now, result=ApplyResult.APPLIED, detail=applying.NOT_NEEDED[item.decision]
         )
         return Decision(done)
-    if item.role == NESTED:
+    if item.role == NESTED and not instance.definition.settings.disable_and_delete:
         done = item.having(
             apply_began=True, applied_at=at.now, result=ApplyResult.NOT_SUPPORTED, detail=applying.THROUGH_A_GROUP
         )
@@ -310,18 +310,36 @@ def send_again(item: Item | None, _due: Due, at: At) -> Decision[Item]:
 
 def answered(item: Item | None, said: Answered, at: At) -> Decision[Item]:
     """What came of it. Another answer to the same command is the same one."""
-    if item is None or item.awaited is None or item.awaited.command_id != said.command_id:
+    answer = said.answer
+    if item is None or item.awaited is None or item.awaited.command_id != answer.command_id:
         return Decision(item)
-    done = item.having(result=said.result, detail=said.detail, applied_at=at.now, awaited=None)
-    told = ItemApplied(result=said.result, detail=said.detail, lost=lost(item, said, at.context.instances))
+    instance = at.context.instances.get(item.instance_id)
+    if answer.until is not None:
+        return _begun(item, answer, answer.until, instance, at)
+    done = item.having(result=answer.result, detail=answer.detail, applied_at=at.now, awaited=None)
+    told = ItemApplied(result=answer.result, detail=answer.detail, lost=_taken(item, answer, instance))
     return Decision(done, (told,))
 
 
-def lost(item: Item, said: Answered, instances: Mapping[str, Instance]) -> Lost | None:
-    """What the person is told of. Of packages they hear by the assignment that ends."""
-    instance = instances.get(item.instance_id)
-    if instance is None or said.result is not ApplyResult.APPLIED or instance.resource.kind is RosterKind.PACKAGE:
+def _begun(item: Item, answer: applying.Answer, until: datetime, instance: Instance | None, at: At) -> Decision[Item]:
+    """A guest is blocked, and the item waits for what comes of it: asked after once the time is over."""
+    awaited = Awaited(answer.command_id, max(until, at.now) + FIRST_RESEND)
+    if item.detail == answer.detail:
+        return Decision(item if item.awaited == awaited else item.having(awaited=awaited))
+    waiting = item.having(detail=answer.detail, awaited=awaited)
+    told = ItemBlocked(until=until, detail=answer.detail, lost=_lost(item, instance))
+    return Decision(waiting, (told,))
+
+
+def _taken(item: Item, answer: applying.Answer, instance: Instance | None) -> Lost | None:
+    """What the person is told of once it is done. Of packages they hear by the assignment that ends; whoever was
+    blocked has been told."""
+    if instance is None or answer.result is not ApplyResult.APPLIED or instance.resource.kind is RosterKind.PACKAGE:
         return None
-    if not instance.definition.settings.mail_notifications_enabled:
+    return None if instance.definition.settings.disable_and_delete else _lost(item, instance)
+
+
+def _lost(item: Item, instance: Instance | None) -> Lost | None:
+    if instance is None or not instance.definition.settings.mail_notifications_enabled:
         return None
     return Lost(review=instance.definition.display_name, resource=instance.resource, reason=item.justification)

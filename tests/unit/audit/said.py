@@ -166,6 +166,12 @@ def person(
     return said(PERSON_FACTS, id, fact(PersonFact, "person", id, version, at, why, [happened], state))
 
 
+def person_said(version: int, at: datetime, why: Cause, *happened: Any, id: str = ANA) -> Outgoing:
+    """Whatever is said of somebody who is there."""
+    state = PersonState(id=id, status=PersonStatus.ACTIVE)
+    return said(PERSON_FACTS, id, fact(PersonFact, "person", id, version, at, why, list(happened), state))
+
+
 def assignment(why: Cause, at: datetime, id: str = "assignment-1") -> AssignmentState:
     return AssignmentState(
         id=id,

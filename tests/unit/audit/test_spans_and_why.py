@@ -12,16 +12,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.audit.decide.chain import extended
-from services.audit.decide.explain import explained, told
+from services.audit.decide.explain import explained, of_denied_guest, told
 from services.audit.decide.spans import asked_for, holding_span, holdings_said, membership_spans, memberships_said
 from services.audit.model import Document, Names, Span
+from shared.contracts.base import Cause, Refusal
 from shared.contracts.directory import (
+    GuestBlocked,
+    GuestKept,
     MemberAdded,
     MemberRemoved,
     MembershipObeyed,
     MembershipState,
     MembershipWish,
+    PersonChanged,
     SetMemberships,
+    ValueChange,
 )
 from shared.contracts.topics import MEMBERSHIP_COMMANDS
 from shared.messaging.envelope import outgoing
@@ -39,6 +44,7 @@ from tests.unit.audit.said import (
     memberships,
     moved,
     person,
+    person_said,
     received,
     story,
 )
@@ -269,3 +275,27 @@ def test_what_was_asked_is_told_with_its_answers_the_decisions_and_the_extension
     said = [line.what for one in erased for line in told(one, tom)]
     assert "stage 1 was approved by Bo Boss" in said, "that it was decided, and by whom, is in the chain"
     assert not any("I sell" in one or "She does" in one for one in said)
+
+
+@pytest.mark.spec("REV-20")
+def test_what_reviews_did_with_a_guest_is_told_whatever_they_hold_and_once() -> None:
+    review = Cause(id="review-item:x", correlation="review:i", actor="person:boss")
+    blocked = GuestBlocked(command_id="review-item:x", deletes_at=START + timedelta(days=30), detail="Denied.")
+    kept = GuestKept(command_id="review-item:x", reason=Refusal(code="enabledAgain", message="Enabled again."))
+    records = [
+        person_said(2, START, review, PersonChanged(changes={"accountEnabled": ValueChange(after=False)}), blocked),
+        person_said(3, START + timedelta(hours=1), review, blocked.model_copy(update={"already": True})),
+        person_said(4, START + timedelta(days=3), review, kept),
+    ]
+    lines = of_denied_guest(stored(records), NAMES)
+    assert [line.what for line in lines] == [
+        "was blocked from signing in, to be deleted on 2026-03-31: Denied.",
+        "is not deleted after a review: Enabled again.",
+    ]
+    assert {line.actor for line in lines} == {"person:boss"}
+    erased = [{**one, "personal": {}} for one in stored(records)]
+    said = [line.what for line in of_denied_guest(erased, NAMES)]
+    assert said == [
+        "was blocked from signing in, to be deleted on 2026-03-31",
+        "is not deleted after a review: enabledAgain",
+    ]

@@ -16,9 +16,10 @@ from shared.contracts.directory import (
     PersonState,
     PersonStatus,
     PersonSuspended,
+    ValueChange,
 )
 from shared.contracts.resources import OWNER, TENANT, HeldRoleState, RoleSystem
-from shared.messaging.callers import held_of, says_who_is_away
+from shared.messaging.callers import held_of, is_away, says_who_is_away
 from shared.messaging.envelope import Incoming, Position
 from shared.security.permissions import DIRECTORY_ROLES, GLOBAL_ADMINISTRATOR
 
@@ -44,8 +45,8 @@ def test_what_is_owned_is_named_by_its_kind() -> None:
     assert held_of([held(RoleSystem.GROUP, "g", OWNER)])["owns"] == ["AadGroup/g"]
 
 
-def person_fact(transition: Any, status: PersonStatus) -> Incoming:
-    state = PersonState(id="ana", status=status, attributes={"displayName": "Ana"})
+def person_fact(transition: Any, status: PersonStatus, **attributes: Any) -> Incoming:
+    state = PersonState(id="ana", status=status, attributes={"displayName": "Ana", **attributes})
     fact = PersonFact(
         id="person:ana:1", cause=Cause(id="c", correlation="c", actor="source:hr"), subject="ana", version=1,
         at=datetime(2026, 3, 1, tzinfo=UTC), transitions=(transition,), state=state,
@@ -66,3 +67,17 @@ def person_fact(transition: Any, status: PersonStatus) -> Incoming:
 )
 def test_of_people_only_who_comes_or_goes_is_read(transition: Any, status: PersonStatus, heard: bool) -> None:
     assert says_who_is_away(person_fact(transition, status)) is heard
+
+
+@pytest.mark.spec("PPL-1")
+def test_whoever_is_blocked_or_enabled_is_read_and_nobody_else_who_has_an_account() -> None:
+    blocked = PersonChanged(changes={"accountEnabled": ValueChange(before=True, after=False)})
+    enabled = PersonChanged(changes={"accountEnabled": ValueChange(before=False, after=True)})
+    moved = PersonChanged(changes={"city": ValueChange(before=None, after="Oslo")})
+    assert says_who_is_away(person_fact(blocked, PersonStatus.ACTIVE, accountEnabled=False))
+    assert says_who_is_away(person_fact(enabled, PersonStatus.ACTIVE, accountEnabled=True))
+    assert says_who_is_away(person_fact(PersonJoined(), PersonStatus.ACTIVE, accountEnabled=False))
+    assert not says_who_is_away(person_fact(moved, PersonStatus.ACTIVE, accountEnabled=True))
+    assert is_away(PersonStatus.ACTIVE, {"accountEnabled": False})
+    assert not is_away(PersonStatus.ACTIVE, {"accountEnabled": True})
+    assert not is_away(PersonStatus.ACTIVE, {})

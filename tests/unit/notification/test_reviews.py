@@ -23,6 +23,7 @@ from shared.contracts.review import (
     InstanceFact,
     InstanceState,
     ItemApplied,
+    ItemBlocked,
     ItemFact,
     ItemState,
     Lost,
@@ -134,6 +135,38 @@ def test_owner_and_additional_recipients_hear_the_figures_at_the_end(
     for one in found:
         assert "12 items, 8 approved, 4 denied; carried out: 4 applied" in RENDERER.render(one, KNOWN, NOW).text
     assert not reviews.of_instance(instance(*transitions, status=status, mails=False), NOW)
+
+
+@pytest.mark.spec("REV-20")
+def test_a_guest_who_is_blocked_reads_why_and_when_they_are_deleted() -> None:
+    lost = Lost(
+        review="Guests", resource=ReviewedResource(kind=RosterKind.GROUP, id="g", display_name="Visitors"),
+        reason="The project is over",
+    )  # fmt: skip
+    until = NOW + timedelta(days=30)
+    state = ItemState(id="x", instance_id="i", definition_id="d", person_id="ana", role="Member")
+
+    def fact(transition: Any) -> ItemFact:
+        return ItemFact(
+            id="review-item:x:3", cause=CAUSE, subject="x", version=3, at=NOW, transitions=(transition,), state=state
+        )
+
+    found = reviews.of_item(fact(ItemBlocked(until=until, detail="Blocked.", lost=lost)), NOW)
+    assert {(one.recipient, one.channel, one.event) for one in found} == {
+        ("ana", channel, Event.REVIEW_BLOCKED) for channel in Channel
+    }
+    assert [load(dump(one)) for one in found] == found
+    text = RENDERER.render(found[0], KNOWN, NOW)
+    assert text.subject == "Your account is blocked after a review, and will be deleted on 31 March 2026, 09:00 UTC"
+    for said in (
+        "you can no longer sign in here",
+        '* Visitors, in "Guests": The project is over.',
+        "deleted on 31 March",
+    ):
+        assert said in text.text
+    assert "The project is over" in text.html
+    assert (text.due_at, text.link) == (until, None)
+    assert reviews.of_item(fact(ItemBlocked(until=until, detail="Blocked.")), NOW) == [], "without mails"
 
 
 def test_of_one_run_the_newest_word_counts() -> None:

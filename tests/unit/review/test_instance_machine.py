@@ -281,12 +281,24 @@ class OneReview(RuleBasedStateMachine):
     def an_answer_comes(self, number: int, result: ApplyResult) -> None:
         id = list(self.world.items)[number]
         item = self.world.items[id]
-        answer = items.Answered(id, applying.command_id(item), result, "Done.")
+        answer = items.Answered(id, applying.Answer(applying.command_id(item), result, "Done."))
         decision = self.decide(id, items.answered, answer)
         assert bool(decision.transitions) is (item.awaited is not None)
         assert not self.decide(id, items.answered, answer).transitions, "twice is once"
         if self.world.instance.status is ReviewStatus.APPLYING:  # an answer makes it look
             self.take(instances.date_has_come(self.world.instance, Due("i", self.now), self.at(self.look())))
+
+    @rule(number=st.integers(0, 2))
+    def a_guest_is_blocked_first(self, number: int) -> None:
+        id = list(self.world.items)[number]
+        item, until = self.world.items[id], self.now + timedelta(days=30)
+        answer = items.Answered(
+            id, applying.Answer(applying.command_id(item), ApplyResult.NEW, f"Until {until}.", until)
+        )  # fmt: skip
+        decision = self.decide(id, items.answered, answer)
+        assert bool(decision.transitions) is (item.awaited is not None and item.detail != answer.answer.detail)
+        assert self.decide(id, items.answered, answer).state is self.world.items[id], "twice is once"
+        assert self.world.items[id].settled is item.settled, "what comes of it is awaited"
 
     @rule()
     def what_began_it_comes_again(self) -> None:

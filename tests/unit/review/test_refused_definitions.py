@@ -22,18 +22,20 @@ def defined(query: str, **more: Any) -> None:
     definition_of(DefinitionIn.model_validate(body), "d", None, datetime(2026, 3, 1, tzinfo=UTC))
 
 
+EVERY_GROUP = {"query": "/groups?$filter=(groupTypes/any(c:c eq 'Unified'))", "queryType": "MicrosoftGraph"}
+
+
+@pytest.mark.spec("REV-20")
 @pytest.mark.parametrize(
-    ("query", "why"),
-    [
-        (MEMBERS, "is for reviews of the guests of named groups"),
-        (f"{MEMBERS}/microsoft.graph.user{GUESTS}", "cannot be blocked and deleted yet"),
-    ],
+    ("query", "more"),
+    [(MEMBERS, {}), (f"./members/microsoft.graph.user/{GUESTS}", {"instanceEnumerationScope": EVERY_GROUP})],
 )
-def test_a_review_that_would_only_remove_what_it_should_disable_is_refused(query: str, why: str) -> None:
-    with pytest.raises(BadRequest, match=why) as refused:
-        defined(query, settings={"applyActions": DISABLE})
+def test_guests_of_named_groups_alone_are_blocked_and_deleted(query: str, more: dict[str, Any]) -> None:
+    with pytest.raises(BadRequest, match="is for reviews of the guests of named groups") as refused:
+        defined(query, settings={"applyActions": DISABLE}, **more)
     assert refused.value.target == "settings/applyActions"
-    defined(query, settings={"applyActions": [{"@odata.type": "#microsoft.graph.removeAccessApplyAction"}]})
+    defined(query, settings={"applyActions": [{"@odata.type": "#microsoft.graph.removeAccessApplyAction"}]}, **more)
+    defined(f"{MEMBERS}/microsoft.graph.user{GUESTS}", settings={"applyActions": DISABLE})
 
 
 @pytest.mark.parametrize(
