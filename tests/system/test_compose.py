@@ -91,8 +91,19 @@ SCHEMA = {
         "volumes": {"type": "object", "additionalProperties": {"type": "null"}},
     },
 }
-"""The part of the Compose Specification's schema that our file uses, as strict as it can be; there is no package on the
-index that brings the whole one."""
+"""The part of the Compose Specification's schema that our file uses, as strict as it can be."""
+
+
+def test_the_file_is_one_by_the_published_schema(tmp_path: Path) -> None:
+    def checked(file: Path) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(file)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    found = checked(ROOT / "docker-compose.yml")
+    assert found.returncode == 0, found.stdout + found.stderr
+    wrong = tmp_path / "docker-compose.yml"
+    wrong.write_text("services: {mongo: {image: mongo, comand: mongod}}")
+    assert "comand" in checked(wrong).stdout
 
 
 def test_the_file_has_the_form_of_a_compose_file() -> None:
