@@ -11,6 +11,9 @@ otherwise. These headers are believed from this machine only, and never beside a
   things and for tests. `file:<name>`, `source:<name>`, `system:<name>`: still the operator, named so in the trail.
   Percent-encoded beyond ASCII.
 - `Tenure-Roles: Global Administrator, …`: directory roles that this person holds.
+
+One thing an application may say beside its token: `Tenure-Actor: file:<name>`, the file that it follows. It gives no
+right, and stands in the trail behind the application's name.
 """
 
 import re
@@ -32,6 +35,7 @@ ROLES_HEADER = "Tenure-Roles"
 NOBODY_NAMED = "system:api"
 """The actor of a request that names none."""
 
+_FILE = re.compile(r"file:[^\x00-\x1f\x7f]{1,200}")
 _ACTOR = re.compile(r"(?:file|source|system):[^\x00-\x1f\x7f]{1,200}|person:[^\x00-\x1f\x7f/]{1,200}")
 _IN_SCOPE = "tenure.caller"
 
@@ -55,7 +59,11 @@ Asking = Annotated[Caller, Depends(caller_of)]
 
 def actor_of(request: Request) -> str:
     """'file:<name>', 'person:<id>', … as it stands in the trail."""
-    return caller_of(request).actor
+    caller = caller_of(request)
+    if caller.is_operator or caller.app_id is None or caller.is_person:
+        return caller.actor
+    said = unquote(request.headers.get(ACTOR_HEADER, ""))
+    return f"{caller.actor} {said}" if _FILE.fullmatch(said) else caller.actor
 
 
 def cause_of(request: Request) -> Cause:

@@ -6,14 +6,14 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
 from shared.security.development import DevelopmentIssuer
 from shared.security.keys import KeySet
 from shared.web.app import make_app
 from shared.web.authentication import Authenticator, Trusted
 from shared.web.batch import batch_router
-from shared.web.caller import Asking
+from shared.web.caller import Asking, actor_of
 
 
 class Door:
@@ -52,6 +52,10 @@ def _routes() -> APIRouter:
     @routes.get("/users/{id}")
     async def user(id: str) -> dict[str, str]:
         return {"id": id}
+
+    @routes.get("/named")
+    async def named(request: Request) -> str:
+        return actor_of(request)
 
     return routes
 
@@ -135,6 +139,15 @@ async def test_while_tokens_are_not_required_this_machine_is_believed(tmp_path: 
     assert (await door.get(**named)).json()["roles"] == ["Global Administrator"]
     beside = await door.get("/v1.0/who", f"Bearer {door.ana}", **named)
     assert beside.json() == {"actor": "person:8a1f", "operator": False, "roles": []}
+
+
+async def test_an_application_may_say_which_file_it_follows_and_nobody_else_may(door: Door) -> None:
+    app, file = door.issuer.for_app("tenure"), {"Tenure-Actor": "file:m%C3%BCller.yaml"}
+    itself = (await door.get("/v1.0/named", f"Bearer {app}")).json()
+    assert (await door.get("/v1.0/named", f"Bearer {app}", **file)).json() == f"{itself} file:müller.yaml"
+    for claimed in ("person:boss", "system:api", "file:", "file:a%0Ab"):
+        assert (await door.get("/v1.0/named", f"Bearer {app}", **{"Tenure-Actor": claimed})).json() == itself
+    assert (await door.get("/v1.0/named", f"Bearer {door.ana}", **file)).json() == "person:8a1f"
 
 
 async def test_where_no_issuer_is_trusted_no_token_counts(tmp_path: Path) -> None:
