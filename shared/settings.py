@@ -61,14 +61,15 @@ class Settings(BaseSettings):
     )
     http_host: str = Field(
         "127.0.0.1",
-        description="Address the HTTP API answers on. Not this machine's own: only with TENURE_AUTH=on.",
+        description="Address the HTTP API answers on. Not this machine's own: only with TENURE_AUTH_ISSUER.",
     )
     http_port: Port = Field(0, description="Port of the HTTP API; 0 takes a free one.")
 
     # Who may call the HTTP API
     auth: Literal["off", "on"] = Field(
-        "off",
-        description="`on`: every request needs a bearer token. `off`: who sends none is the operator of this machine.",
+        "on",
+        description="`on`: every request needs a bearer token. `off`: who sends none is this machine's operator, "
+        "and the API answers on this machine only.",
     )
     auth_issuer: str | None = Field(
         None, description="Issuer (`iss`) whose tokens count. None: the embedded run's own, for development."
@@ -228,8 +229,8 @@ def require_local(http_host: str) -> None:
         local = http_host == "localhost"
     if not local:
         raise NotLocalError(
-            f"TENURE_HTTP_HOST={http_host} would open the API to other machines, and it does not ask who calls. "
-            "Use 127.0.0.1, or name an issuer and require its tokens: TENURE_AUTH_ISSUER and TENURE_AUTH=on."
+            f"TENURE_HTTP_HOST={http_host} would open the API to other machines, where nobody could be asked who they "
+            "are. Use 127.0.0.1, or name an issuer whose tokens are required: TENURE_AUTH_ISSUER, and TENURE_AUTH=on."
         )
 
 

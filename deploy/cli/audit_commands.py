@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from deploy.cli.common import credentials
+from deploy.cli.common import check_token, credentials
 from deploy.cli.endpoints import CommandFailed, api_url
 from services.audit.decide.evidence import problems_of
 from services.audit.decide.verify import Verification
@@ -124,6 +124,7 @@ def export(
         with httpx.stream("GET", url, timeout=LONG_S, headers=credentials(data_dir, api)) as answer:
             if answer.status_code != httpx.codes.OK:
                 answer.read()
+                check_token(answer)
                 raise CommandFailed(_refusal(answer))
             target = out.open("wb") if out else sys.stdout.buffer
             try:
@@ -347,6 +348,7 @@ def _ask(method: str, data_dir: Path, api: str | None, path: str, **how: Any) ->
         )
     except httpx.HTTPError as problem:
         raise CommandFailed(f"{base} does not answer: {problem}") from None
+    check_token(answer)
     if answer.status_code != httpx.codes.OK:
         raise CommandFailed(_refusal(answer))
     return dict(answer.json())

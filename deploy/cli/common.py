@@ -109,6 +109,7 @@ def asked(http: httpx.Client, method: str, path: str, **options: Any) -> Any:
         failed = CommandFailed(f"Nothing answers at {http.base_url} ({type(problem).__name__}). Is it running?")
         failed.exit_code = 3
         raise failed from problem
+    check_token(answer)
     if answer.is_error:
         try:
             told = answer.json()["error"]["message"]
@@ -116,6 +117,22 @@ def asked(http: httpx.Client, method: str, path: str, **options: Any) -> Any:
             told = answer.text[:300]
         raise CommandFailed(f"{method} {path}: {answer.status_code}. {told}")
     return answer.json() if answer.content else None
+
+
+class TokenWanted(CommandFailed):
+    """The API asks who calls, and the command has nothing to show."""
+
+    exit_code = 2
+
+
+def check_token(answer: httpx.Response) -> None:
+    """Raises TokenWanted if no token was sent, and one was asked for."""
+    if answer.status_code == 401 and "authorization" not in answer.request.headers:
+        url = answer.request.url
+        raise TokenWanted(
+            f"{url.scheme}://{url.netloc.decode()} wants to know who asks: give a bearer token with --token or "
+            "TENURE_TOKEN. For an embedded run `tenure token` prints one; with --data-dir the commands make their own."
+        )
 
 
 def settings_of(data_dir: Path) -> Settings:

@@ -93,6 +93,7 @@ def show(up: Run) -> None:
 
     table = Table.grid(padding=(0, 2))
     table.add_row("HTTP API", f"{up.endpoints.api}/v1.0")
+    table.add_row("Tokens", _tokens(up))
     table.add_row("Kafka", up.endpoints.kafka)
     table.add_row("MongoDB", up.endpoints.mongo.split("@")[-1])
     if up.endpoints.mail:
@@ -104,6 +105,14 @@ def show(up: Run) -> None:
     out = console()
     out.print("\n[bold]Tenure is ready.[/bold] Ctrl-C stops it.\n")
     out.print(table)
+
+
+def _tokens(up: Run) -> str:
+    if up.settings.auth == "off":
+        return "not required: whoever reaches the API may do everything"
+    if up.endpoints.issuer is None:
+        return f"of {up.settings.auth_issuer}"
+    return "`tenure token --as UPN`, `tenure token --app`"
 
 
 def _until_interrupted(work: object) -> None:

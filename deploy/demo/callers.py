@@ -1,4 +1,4 @@
-"""Tokens of the run's own issuer for whoever the demo speaks as: its people, and the operator."""
+"""Tokens of a run's own issuer for whoever is spoken as: people, and the operator."""
 
 from __future__ import annotations
 
@@ -13,13 +13,22 @@ Headers = dict[str, str]
 
 
 class Callers:
-    """Headers that say who asks. Raises NoIssuer for a run that has no issuer of its own."""
+    """Headers that say who asks."""
 
-    def __init__(self, run: Endpoints, data_dir: Path) -> None:
-        issuer, audience = DevelopmentIssuer.of(data_dir), run.audience or "tenure"
+    def __init__(self, issuer: DevelopmentIssuer, audience: str) -> None:
         self.operator = _bearer(issuer.for_app(audience, [GLOBAL_ADMINISTRATOR]))
-        self.person = cache(lambda id: _bearer(issuer.for_person(audience, id, id)))
-        """Of an ordinary person, by their id."""
+
+        @cache
+        def person(id: str, *roles: str) -> Headers:
+            return _bearer(issuer.for_person(audience, id, id, roles))
+
+        self.person = person
+        """Of a person, by their id; an ordinary one but for the directory roles named."""
+
+    @classmethod
+    def of(cls, run: Endpoints, data_dir: Path) -> Callers:
+        """Of an embedded run. Raises NoIssuer for a run that has no issuer of its own."""
+        return cls(DevelopmentIssuer.of(data_dir), run.audience or "tenure")
 
 
 def _bearer(token: str) -> Headers:

@@ -348,7 +348,7 @@ class _Demo:
             if cast is not None and asking.Note.read(data_dir) and not Note.read(data_dir).began:
                 complain("Nothing is reviewed: the weeks in which it would have been used have gone by already.")
             elif cast is not None:
-                reviews = await Reviews.of(client, Callers(up.endpoints, data_dir), data_dir, cast)
+                reviews = await Reviews.of(client, Callers.of(up.endpoints, data_dir), data_dir, cast)
                 await reviews.prepare(self._apply, *to)
             played.asked = await self._ask(folder, until)
             if reviews is None:
@@ -381,7 +381,7 @@ class _Demo:
             client = await stack.enter_async_context(_client(self._up.endpoints.api, data_dir))
             show = view.showing_wishes(stack, self._out, script, complain)
             note = asking.Note.read(data_dir) or asking.Note(self._asked.asking, until.isoformat(), "")
-            callers = Callers(self._up.endpoints, data_dir)
+            callers = Callers.of(self._up.endpoints, data_dir)
             result = await asking.play(client, callers, data_dir, script, note, self._apply, show)
         names = {} if result.is_right else await asyncio.to_thread(_names, folder)
         view.wishes(self._out, result, names, time.monotonic() - began)

@@ -40,13 +40,26 @@ def check_callers(settings: Settings, *, embedded: bool) -> None:
     if settings.auth_issuer:
         _keys(settings, settings.auth_issuer)
     elif required and not embedded:
-        raise CannotStart("TENURE_AUTH=on needs TENURE_AUTH_ISSUER: only an embedded run has an issuer of its own.")
+        raise CannotStart(
+            "Every request needs a token, and only a run with servers of its own has an issuer of its own: name yours "
+            "with TENURE_AUTH_ISSUER. TENURE_AUTH=off asks nobody who they are, on 127.0.0.1 only."
+        )
     if required and settings.auth_issuer:
         return
     try:
         require_local(settings.http_host)
     except NotLocalError as problem:
         raise CannotStart(str(problem)) from None
+
+
+def unasked(settings: Settings) -> str | None:
+    """What whoever starts a process should know if callers are not asked who they are; None if they are."""
+    if settings.auth == "on":
+        return None
+    return (
+        f"Tokens are not required (TENURE_AUTH=off): whoever reaches {settings.http_host} on this machine "
+        "may do everything."
+    )
 
 
 def authenticator(settings: Settings, own: DevelopmentIssuer | None) -> Authenticator:

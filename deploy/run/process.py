@@ -19,7 +19,7 @@ from deploy.mailcatcher import MailCatcher
 from deploy.run import peers, registry
 from deploy.run.clock import RunClock
 from deploy.run.front import application
-from deploy.run.identity import check_callers, issuer_joined, own_issuer
+from deploy.run.identity import check_callers, issuer_joined, own_issuer, unasked
 from deploy.run.lock import hold
 from deploy.run.memory import spare_the_collector, use_one_heap
 from shared.messaging.admin import create_topics
@@ -66,6 +66,8 @@ async def all_in_one(settings: Settings, without: Collection[str] = (), say: Say
     use_one_heap()
     embedded = not servers_named(settings)
     check_callers(settings, embedded=embedded)
+    if warning := unasked(settings):
+        say(warning)
     registry.assemblies(without)  # an unknown name is said before anything starts
     with _telling_why():
         async with AsyncExitStack() as stack:
@@ -122,6 +124,8 @@ async def alone(settings: Settings, name: str, data_dir: Path | None, say: Say =
         settings = joined(settings, run)
         issuer = issuer_joined(data_dir, run.issuer)
     check_callers(settings, embedded=issuer is not None)
+    if warning := unasked(settings):
+        say(warning)
     with _telling_why():
         async with AsyncExitStack() as stack:
             if data_dir is not None:

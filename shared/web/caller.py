@@ -3,9 +3,9 @@
     @router.post("/assignmentRequests", status_code=201)
     async def create(body: RequestIn, caller: Asking) -> RequestOut: ...
 
-`Asking` is a `Caller` (see there). With a bearer token it is whom the token names. While tokens are not required
-(`TENURE_AUTH=off`, the default) and none is sent, it is the local operator, who may do everything, unless a header says
-otherwise. These headers are believed from this machine only, and never beside a token:
+`Asking` is a `Caller` (see there): whom the bearer token names. Where tokens are not required (`TENURE_AUTH=off`) and
+none is sent, it is the local operator, who may do everything, unless a header says otherwise. These headers are
+believed from this machine only, and never beside a token:
 
 - `Tenure-Actor: person:<id>`: that person, an ordinary one, with all delegated scopes and no directory role. For trying
   things and for tests. `file:<name>`, `source:<name>`, `system:<name>`: still the operator, named so in the trail.

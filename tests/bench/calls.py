@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from deploy.demo.callers import Callers
 from tests.bench.ground import Failed, Tenure
 
 EM = "/v1.0/identityGovernance/entitlementManagement"
@@ -19,12 +20,13 @@ Body = dict[str, Any]
 class Calls:
     """One client of one Tenure."""
 
-    def __init__(self, http: httpx.AsyncClient) -> None:
+    def __init__(self, http: httpx.AsyncClient, callers: Callers) -> None:
         self.http = http
+        self._callers = callers
 
     async def call(self, method: str, path: str, body: Any = None, by: str | None = None) -> Any:
         """The answer's body; `by`: the id of the person who asks, else the operator. Raises Failed."""
-        headers = {"Tenure-Actor": f"person:{by}"} if by else {}
+        headers = self._callers.person(by) if by else None
         answer = await self.http.request(method, path, json=body, headers=headers)
         if answer.is_error:
             raise Failed(f"{method} {path}: {answer.status_code} {answer.text[:300]}")
@@ -65,8 +67,8 @@ class Calls:
 
 @asynccontextmanager
 async def calls(tenure: Tenure) -> AsyncIterator[Calls]:
-    async with httpx.AsyncClient(base_url=tenure.api, trust_env=False, timeout=60) as http:
-        yield Calls(http)
+    async with tenure.client() as http:
+        yield Calls(http, tenure.callers)
 
 
 async def by_clients(clients: int, work: Iterable[Callable[[], Awaitable[Any]]]) -> None:

@@ -23,6 +23,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.partitioner import DefaultPartitioner
 
 from deploy.cli.endpoints import FILE, Endpoints
+from deploy.demo.callers import Callers
 from deploy.embedded import Servers
 from deploy.run import registry
 from shared.contracts import topics
@@ -32,6 +33,7 @@ from shared.messaging.admin import create_topics
 from shared.messaging.envelope import outgoing
 from shared.settings import Settings
 from tests.bench.company import Company, Record
+from tests.issuer import issuing
 
 Batches = dict[str, tuple[float, float, float]]
 READY_S = 120.0
@@ -131,19 +133,21 @@ class Ground:
         producer = AIOKafkaProducer(bootstrap_servers=self.kafka, linger_ms=0, max_batch_size=512 * 1024)
         reader = AIOKafkaConsumer(bootstrap_servers=self.kafka)
         admin = AIOKafkaAdminClient(bootstrap_servers=self.kafka)
-        try:
-            for part, command in folders.items():
-                folder = self.folder / namespace / part
-                if not separate:
-                    command += ["--data-dir", str(folder)]
-                children.append(await Child.started(command, folder, environment, self.profile))
-            for child in children:
-                await child.ready(alone=separate)
-            await asyncio.gather(producer.start(), reader.start(), admin.start())
-            yield Tenure(self, settings, tuple(services), children, producer, reader, admin)
-        finally:
-            await asyncio.gather(*(child.stop() for child in children))
-            await asyncio.gather(producer.stop(), reader.stop(), admin.close(), return_exceptions=True)
+        async with issuing(self.folder / namespace) as issuer:
+            environment |= issuer.environment
+            try:
+                for part, command in folders.items():
+                    folder = self.folder / namespace / part
+                    if not separate:
+                        command += ["--data-dir", str(folder)]
+                    children.append(await Child.started(command, folder, environment, self.profile))
+                for child in children:
+                    await child.ready(alone=separate)
+                await asyncio.gather(producer.start(), reader.start(), admin.start())
+                yield Tenure(self, settings, tuple(services), children, producer, reader, admin, issuer.callers)
+            finally:
+                await asyncio.gather(*(child.stop() for child in children))
+                await asyncio.gather(producer.stop(), reader.stop(), admin.close(), return_exceptions=True)
 
 
 class Child:
@@ -236,6 +240,7 @@ class Tenure:
     producer: AIOKafkaProducer
     reader: AIOKafkaConsumer
     admin: AIOKafkaAdminClient
+    callers: Callers
 
     def __post_init__(self) -> None:
         assembled = registry.assembled(self.settings, self.services)
@@ -343,6 +348,10 @@ class Tenure:
     @property
     def api(self) -> str:
         return self.children[0].api
+
+    def client(self) -> httpx.AsyncClient:
+        """Of its API, as its operator."""
+        return httpx.AsyncClient(base_url=self.api, trust_env=False, timeout=60, headers=self.callers.operator)
 
     async def batches(self) -> Batches:
         """(Number, messages, seconds) of all batches so far, by service and topic, as the services count them."""

@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager
 from statistics import median
 from typing import Any
 
-import httpx
 import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
@@ -102,7 +101,7 @@ async def quiet(ground: Ground, tenure: Tenure, company: Company, groups: dict[s
     async with (
         watching(tenure, topics.MEMBERSHIP_FACTS.name, "MemberAdded") as watch,
         sender(tenure) as producer,
-        httpx.AsyncClient(base_url=tenure.api, trust_env=False) as http,
+        tenure.client() as http,
     ):
         # The first few are not measured: connections are made, code is met for the first time.
         for number, change in enumerate(company.changed(ground.sizes.quiet + 3)):
@@ -186,7 +185,7 @@ async def urgent(ground: Ground, tenure: Tenure, company: Company) -> dict[str, 
 async def _memberships(tenure: Tenure, people: set[str]) -> dict[str, frozenset[str]]:
     """The groups each of them is in now, as the directory answers."""
     found: dict[str, frozenset[str]] = {}
-    async with httpx.AsyncClient(base_url=tenure.api, trust_env=False) as http:
+    async with tenure.client() as http:
         for id in people:
             answer = await http.get(f"/v1.0/users/{id}/memberOf")
             found[id] = frozenset(one["id"] for one in answer.json()["value"])
@@ -212,7 +211,7 @@ async def groups_made(tenure: Tenure, names: Sequence[str], at_once: int = 16) -
     """A group for each name, made over HTTP; ids by name."""
     made: dict[str, str] = defaultdict(str)
     turn = asyncio.Semaphore(at_once)
-    async with httpx.AsyncClient(base_url=tenure.api, trust_env=False, timeout=60) as http:
+    async with tenure.client() as http:
 
         async def one(number: int, name: str) -> None:
             async with turn:

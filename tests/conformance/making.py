@@ -17,6 +17,9 @@ from urllib.parse import quote
 
 import httpx
 
+from shared.security.permissions import GLOBAL_ADMINISTRATOR
+from tests.conformance.ground import Client
+
 EM = "/v1.0/identityGovernance/entitlementManagement"
 AR = "/v1.0/identityGovernance/accessReviews"
 PATIENCE_S = 20.0
@@ -62,7 +65,7 @@ class NotMade(Exception):
 class Asks:
     """Calls of one caller after another; each call is made by a Global Administrator who is a person, unless said."""
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
+    def __init__(self, client: Client) -> None:
         self.client = client
         self.admin: str | None = None
         """Id of the person who asks, once there is one."""
@@ -75,12 +78,12 @@ class Asks:
         self, method: str, path: str, body: Any = None, *, by: str | None = None, headers: Mapping[str, str] = {}
     ) -> httpx.Response:
         """`by`: another person than the administrator, an ordinary one."""
-        said = dict(headers)
+        signed: Mapping[str, str] = {}
         if by is not None and by != self.admin:
-            said["Tenure-Actor"] = f"person:{by}"
+            signed = self.client.callers.person(by)
         elif self.admin is not None:
-            said |= {"Tenure-Actor": f"person:{self.admin}", "Tenure-Roles": "Global Administrator"}
-        return await self.client.request(method, path, json=body, headers=said)
+            signed = self.client.callers.person(self.admin, GLOBAL_ADMINISTRATOR)
+        return await self.client.request(method, path, json=body, headers={**headers, **signed})
 
     async def call(self, method: str, path: str, body: Any = None, *, by: str | None = None) -> Any:
         """The answer's body. Raises NotMade unless the call is a success."""

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 
 from tests.conformance.examples import Example
+from tests.conformance.ground import Client
 from tests.conformance.making import Asks, Makes, NotMade, error_of
 from tests.conformance.scene import Scene
 from tests.conformance.shape import differences, echoed
@@ -51,7 +52,7 @@ class Outcome:
 
 
 async def replay(
-    client: httpx.AsyncClient, examples: Iterable[Example], done: Callable[[Outcome], None] = lambda _: None
+    client: Client, examples: Iterable[Example], done: Callable[[Outcome], None] = lambda _: None
 ) -> list[Outcome]:
     """All of them; `done` hears of each."""
     asks = Asks(client)

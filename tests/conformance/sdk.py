@@ -39,30 +39,36 @@ from msgraph.generated.models.password_profile import PasswordProfile
 from msgraph.generated.models.single_user import SingleUser
 from msgraph.generated.models.user import User
 
+from deploy.demo.callers import Headers
+from tests.conformance.ground import Client
+
 PATIENCE_S = 90.0
 
 
 class As(AuthenticationProvider):
-    """Signs every request of one caller: a person, or nobody (the operator)."""
+    """Signs every request of one caller."""
 
-    def __init__(self, person: str | None) -> None:
-        self.person = person
+    def __init__(self, signed: Headers) -> None:
+        self.signed = signed
 
     async def authenticate_request(
         self, request: RequestInformation, additional_authentication_context: dict[str, Any] | None = None
     ) -> None:
-        if self.person:
-            request.headers.add("Tenure-Actor", f"person:{self.person}")
+        for name, value in self.signed.items():
+            request.headers.add(name, value)
 
 
 class Tenure:
-    """Clients of one running Tenure."""
+    """Microsoft's clients of the Tenure that `of` is a client of."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    def __init__(self, of: Client) -> None:
+        self.url = str(of.base_url).rstrip("/")
+        self._callers = of.callers
 
     def client(self, person: str | None = None) -> GraphServiceClient:
-        adapter = GraphRequestAdapter(As(person), client=httpx.AsyncClient(timeout=30))
+        """For that person; for the operator if nobody is named."""
+        signed = self._callers.person(person) if person else self._callers.operator
+        adapter = GraphRequestAdapter(As(signed), client=httpx.AsyncClient(timeout=30))
         adapter.base_url = f"{self.url}/v1.0"
         return GraphServiceClient(request_adapter=adapter)
 

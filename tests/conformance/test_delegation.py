@@ -15,7 +15,7 @@ import pytest_asyncio
 
 from deploy.embedded import Servers
 from shared.security import operations
-from shared.security.operations import EM, RM, RULES, TENURE
+from shared.security.operations import EM, IGA, RM, RULES, TENURE
 from shared.security.permissions import DIRECTORY_ROLES
 from shared.security.roles import CatalogRole, scope_of
 from tests.conformance.ground import running
@@ -93,10 +93,13 @@ class World:
     holder: str = ""
     boss: str = ""
 
-    async def send(self, who: str | None, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
-        said = {"Tenure-Actor": f"person:{who}"} if who else {}
-        client: httpx.AsyncClient = self.asks.client
-        return await client.request(method, path, json=body, headers={**said, **headers})
+    async def send(
+        self, who: str | None, method: str, path: str, body: Any = None, *roles: str, **headers: str
+    ) -> httpx.Response:
+        """`who`: a person, an ordinary one but for the directory `roles`; else the operator."""
+        client = self.asks.client
+        signed = client.callers.person(who, *roles) if who else {}
+        return await client.request(method, path, json=body, headers={**headers, **signed})
 
     async def made(self, who: str | None, path: str, body: Any) -> str:
         answer = await self.send(who, "POST", path, body)
@@ -303,8 +306,7 @@ async def test_who_makes_a_catalog_owns_it_and_says_who_else_does(world: World) 
     assert (await world.send(creator, "DELETE", f"{ROLES_AT}/{owner['id']}")).status_code == 204
     assert (await world.send(creator, "GET", f"{EM}/catalogs/{catalog}")).status_code == 403
     # An administrator who makes one owns none.
-    admin = {"Tenure-Roles": "Identity Governance Administrator"}
-    answer = await world.send(creator, "POST", f"{EM}/catalogs", {"displayName": f"A {uuid.uuid4()}"}, **admin)
+    answer = await world.send(creator, "POST", f"{EM}/catalogs", {"displayName": f"A {uuid.uuid4()}"}, IGA)
     scope = scope_of(answer.json()["id"])
     found = await world.send(None, "GET", f"{ROLES_AT}?$filter=appScopeId eq '{scope}'")
     assert found.json()["value"] == []
@@ -315,26 +317,25 @@ async def test_only_who_has_power_over_a_resource_brings_it_into_a_catalog(world
     group = await world.makes.group({})
     asked = {"catalog": {"id": world.mine.catalog}, "resource": {"originId": group, "originSystem": "AadGroup"}}
 
-    async def brought(who: str, kind: str = "adminAdd", **headers: str) -> tuple[int, str]:
+    async def brought(who: str, *roles: str, kind: str = "adminAdd") -> tuple[int, str]:
         body = {"requestType": kind, **asked}
-        answer = await world.send(world.people[who], "POST", f"{EM}/resourceRequests", body, **headers)
+        answer = await world.send(world.people[who], "POST", f"{EM}/resourceRequests", body, *roles)
         return answer.status_code, answer.json().get("error", {}).get("code", "")
 
     assert await brought("owner") == (400, "CallerNotResourceOwner")
     assert (await brought("packages"))[0] == 403
     await world.makes.refer(f"/v1.0/groups/{group}/owners", f"/v1.0/users/{world.people['packages']}")
     assert (await brought("packages"))[0] == 403, "not even a group of their own"
-    iga = {"Tenure-Roles": "Identity Governance Administrator"}
-    assert await brought("nobody", **iga) == (400, "CallerNotResourceOwner")
-    assert await brought("nobody", **{"Tenure-Roles": "Groups Administrator"}) == (403, "UnAuthorized")
-    assert (await brought("owner", **{"Tenure-Roles": "Groups Administrator"}))[0] == 201
-    assert await brought("owner", "adminRemove") == (400, "CallerNotResourceOwner")
+    assert await brought("nobody", IGA) == (400, "CallerNotResourceOwner")
+    assert await brought("nobody", "Groups Administrator") == (403, "UnAuthorized")
+    assert (await brought("owner", "Groups Administrator"))[0] == 201
+    assert await brought("owner", kind="adminRemove") == (400, "CallerNotResourceOwner")
     await world.makes.refer(f"/v1.0/groups/{group}/owners", f"/v1.0/users/{world.people['owner']}")
-    assert (await brought("owner", "adminRemove"))[0] == 201
+    assert (await brought("owner", kind="adminRemove"))[0] == 201
     application = await world.makes.service_principal({})
     asked["resource"] = {"originId": application, "originSystem": "AadApplication"}
     assert await brought("owner") == (400, "CallerNotResourceOwner")
-    assert (await brought("nobody", **iga))[0] == 201
+    assert (await brought("nobody", IGA))[0] == 201
 
 
 @pytest.mark.spec("AUT-1")
@@ -350,8 +351,7 @@ async def test_only_administrators_have_access_given_by_rules(world: World) -> N
     path = f"{EM}/assignmentPolicies"
     for who in ("owner", "packages"):
         assert (await world.send(world.people[who], "POST", path, body)).status_code == 403
-    iga = {"Tenure-Roles": "Identity Governance Administrator"}
-    made = await world.send(world.people["nobody"], "POST", path, body, **iga)
+    made = await world.send(world.people["nobody"], "POST", path, body, IGA)
     assert made.status_code == 201, made.text
     policy = f"{path}/{made.json()['id']}"
     assert (await world.send(world.people["owner"], "PUT", policy, body)).status_code == 403

@@ -31,9 +31,7 @@ async def test_package_managers_review_the_packages_of_their_catalog_and_no_othe
     async with running(servers.endpoints) as client:
 
         async def send(who: str | None, method: str, path: str, body: Any = None) -> httpx.Response:
-            return await client.request(
-                method, path, json=body, headers={"Tenure-Actor": f"person:{who}"} if who else {}
-            )
+            return await client.request(method, path, json=body, headers=client.callers.person(who) if who else None)
 
         makes = Makes(Asks(client))
         makes.asks.admin = await makes.user({})

@@ -44,7 +44,7 @@ clock = AheadClock()
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def tenure(servers: Servers) -> AsyncIterator[Tenure]:
     async with running(servers.endpoints, clock) as client:
-        yield Tenure(str(client.base_url).rstrip("/"))
+        yield Tenure(client)
 
 
 async def asked(tenure: Tenure, by: str, what: Offer) -> str:

@@ -49,7 +49,7 @@ MANAGERS = AccessReviewReviewerScope(query="./manager", query_type="MicrosoftGra
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def tenure(servers: Servers) -> AsyncIterator[Tenure]:
     async with running(servers.endpoints, clock) as client:
-        yield Tenure(str(client.base_url).rstrip("/"))
+        yield Tenure(client)
 
 
 def owners_of(group: str) -> AccessReviewReviewerScope:

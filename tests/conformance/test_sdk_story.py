@@ -44,7 +44,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:This class is deprecated:Depreca
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def tenure(servers: Servers) -> AsyncIterator[Tenure]:
     async with running(servers.endpoints) as client:
-        yield Tenure(str(client.base_url).rstrip("/"))
+        yield Tenure(client)
 
 
 async def test_from_an_empty_catalog_to_access_that_somebody_approved(tenure: Tenure) -> None:

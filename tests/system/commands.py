@@ -78,9 +78,9 @@ def endpoints(data_dir: Path) -> dict[str, Any] | None:
         return None
 
 
-def answers(url: str) -> bool:
+def answers(url: str, headers: Mapping[str, str] | None = None) -> bool:
     """Whether it answers with 200."""
     try:
-        return httpx.get(url, timeout=5, trust_env=False).status_code == 200
+        return httpx.get(url, headers=headers, timeout=5, trust_env=False).status_code == 200
     except httpx.HTTPError:
         return False

@@ -15,6 +15,7 @@ import httpx
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from deploy.cli.common import credentials
 from deploy.run.registry import NAMES
 from shared.contracts import topics
 from tests.system.commands import TENURE, answers, clean_environment, endpoints, started, tenure, wait_for
@@ -66,7 +67,8 @@ def test_a_second_run_on_the_same_folder_names_the_first(run: Path) -> None:
 
 def test_a_service_left_out_is_said_to_be_and_its_process_takes_its_paths_over(run: Path, tmp_path: Path) -> None:
     path = "/v1.0/tenure/notifications/summary"
-    refused = httpx.get(api(run) + path, trust_env=False)
+    headers = credentials(run)
+    refused = httpx.get(api(run) + path, headers=headers, trust_env=False)
     assert refused.status_code == 503
     assert f"tenure service {LEFT_OUT}" in refused.json()["error"]["message"]
     status = at(run, "status", "--json")
@@ -75,7 +77,7 @@ def test_a_service_left_out_is_said_to_be_and_its_process_takes_its_paths_over(r
 
     log = tmp_path / "log"
     with started((*TENURE, "service", LEFT_OUT, "--data-dir", str(run)), log) as process:
-        wait_for(lambda: answers(api(run) + path), process, log)
+        wait_for(lambda: answers(api(run) + path, headers), process, log)
         twice = at(run, "service", LEFT_OUT)
         assert twice.returncode == 2
         assert "already runs" in twice.stderr
@@ -83,7 +85,7 @@ def test_a_service_left_out_is_said_to_be_and_its_process_takes_its_paths_over(r
         assert set(services) == set(NAMES)
         assert services[LEFT_OUT]["running"]
 
-    assert httpx.get(api(run) + path, trust_env=False).status_code == 503
+    assert httpx.get(api(run) + path, headers=headers, trust_env=False).status_code == 503
 
 
 def test_a_service_told_to_listen_elsewhere_refuses_to_start(run: Path, tmp_path: Path) -> None:

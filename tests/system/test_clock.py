@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from deploy.cli.common import credentials
 from tests.system.commands import TENURE, endpoints, started, tenure, wait_for
 
 EM = "/v1.0/identityGovernance/entitlementManagement"
@@ -51,7 +52,7 @@ class Run:
     def __init__(self, folder: Path, process: Popen[bytes], log: Path) -> None:
         self.folder, self.process, self.log = folder, process, log
         found = self.until(lambda: endpoints(folder))
-        self.http = httpx.Client(base_url=found["api"], timeout=30, trust_env=False)
+        self.http = httpx.Client(base_url=found["api"], timeout=30, trust_env=False, headers=credentials(folder))
 
     def until(self, what: Any) -> Any:
         return wait_for(what, self.process, self.log)

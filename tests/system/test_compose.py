@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,6 +24,8 @@ from deploy.run.registry import NAMES
 from tests.system.commands import ROOT, TENURE, answers, clean_environment, tenure, wait_for
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+DEFAULT = re.compile(r"\$\{\w+:-(.*?)\}")
+"""`${NAME:-value}`"""
 OURS = ("mail", "topics", "front", *NAMES)
 
 STRINGS = {"type": "array", "items": {"type": "string"}, "uniqueItems": True}
@@ -130,7 +133,9 @@ def test_containers_are_read_only_without_rights_and_nobody_outside_reaches_the_
         service = COMPOSE["services"][name]
         assert service["read_only"]
         assert service["cap_drop"] == ["ALL"]
-        assert "TENURE_HTTP_HOST" not in service.get("environment", {}), "127.0.0.1 until tokens come"
+        assert "TENURE_HTTP_HOST" not in service.get("environment", {}), "127.0.0.1, where nobody needs a token"
+        said = service.get("environment", {"TENURE_AUTH": "${TENURE_AUTH:-off}"})
+        assert said["TENURE_AUTH"] == "${TENURE_AUTH:-off}", "there is no issuer unless the user names one"
         assert "ports" not in service or name == "mail"
     assert {COMPOSE["services"][name]["network_mode"] for name in NAMES} == {"service:front"}
     ports = [COMPOSE["services"][name]["environment"]["TENURE_HTTP_PORT"] for name in ("front", *NAMES)]
@@ -177,7 +182,8 @@ class Places:
         return self._ports[inside]
 
     def of(self, text: str) -> str:
-        """`text` with hosts, ports and volumes replaced, and nothing else."""
+        """`text` with hosts, ports and volumes replaced, what a user may set as it is by default, and nothing else."""
+        text = DEFAULT.sub(r"\1", text)
         for inside, here in self._texts.items():
             if text == inside or (inside == "/data" and inside in text):
                 return text.replace(inside, here)

@@ -11,6 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
+from deploy.cli.common import credentials
+from deploy.cli.endpoints import CommandFailed
 from deploy.demo.reading import EM
 from deploy.demo.reviewed import CLOSE, FAR, NEVER_USED, NO_PEER, NOT_SIGNED_IN, SIGNED_IN, SPONSOR_LEFT, USED, Say
 from deploy.demo.script import Outcome, Package
@@ -95,8 +97,9 @@ def some_changes_taken(run: Path) -> bool:
     if (found := endpoints(run)) is None:
         return False
     try:
-        said = httpx.get(f"{found['api']}/v1.0/tenure/status", timeout=30, trust_env=False).json()
-    except httpx.HTTPError:
+        answer = httpx.get(f"{found['api']}/v1.0/tenure/status", headers=credentials(run), timeout=30, trust_env=False)
+        said = answer.json()
+    except (httpx.HTTPError, CommandFailed):
         return False
     return bool(said["hrChanges"]["taken"] > 0)
 
@@ -106,8 +109,9 @@ def some_requests_made(run: Path) -> bool:
     if not (run / "asked.json").exists() or (found := endpoints(run)) is None:
         return False
     try:
-        said = httpx.get(f"{found['api']}{EM}/assignmentRequests/$count", timeout=30, trust_env=False)
-    except httpx.HTTPError:
+        path = f"{EM}/assignmentRequests/$count"
+        said = httpx.get(f"{found['api']}{path}", headers=credentials(run), timeout=30, trust_env=False)
+    except (httpx.HTTPError, CommandFailed):
         return False
     return said.is_success and int(said.text) > ASKING // 4
 

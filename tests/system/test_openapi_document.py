@@ -26,7 +26,7 @@ EXAMPLES = {GenerationMode.POSITIVE: 3, GenerationMode.NEGATIVE: 2}
 """For each operation, beside the calls that have to succeed."""
 TRIES = 12
 ONLY_BESIDE_SUCCESS = {401, 403, 404}
-SETTINGS = {"TENURE_AUTH": "on", "TENURE_TIMER_POLL_S": "0.1", "TENURE_READ_WAIT_S": "0.1"}
+SETTINGS = {"TENURE_TIMER_POLL_S": "0.1", "TENURE_READ_WAIT_S": "0.1"}
 """Most ids that are made up are unknown to everybody: there is nothing to wait for."""
 SOURCES = "sources: {hr: {}, agency: {employeeIds: false}}\ncorrelate: [mail, userPrincipalName]\n"
 IN_DOUBT = ("A1", "A2")
@@ -55,7 +55,7 @@ to none."""
 
 @pytest.fixture(scope="module")
 def tenure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inhabited]:
-    """An embedded run that wants tokens, with something of everything in it."""
+    """An embedded run with something of everything in it."""
     folder = tmp_path_factory.mktemp("document")
     log, sources = folder / "log", folder / "sources.yaml"
     sources.write_text(SOURCES)

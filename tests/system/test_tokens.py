@@ -1,4 +1,4 @@
-"""A run that requires tokens, with one service in a process of its own: nobody gets past either without one."""
+"""A run requires tokens, with one service in a process of its own: nobody gets past either without one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from deploy.run.registry import NAMES
-from tests.system.commands import TENURE, answers, clean_environment, endpoints, started, tenure, wait_for
+from tests.system.commands import TENURE, answers, endpoints, started, tenure, wait_for
 
 APART = "notification"
 SUMMARY = "/v1.0/tenure/notifications/summary"
@@ -31,7 +31,7 @@ def test_a_run_that_requires_tokens(tmp_path: Path) -> None:
     data_dir, log = tmp_path / "data", tmp_path / "log"
     left_out = [name for name in NAMES if name != "directory"]
     command = (*TENURE, "run", "--data-dir", str(data_dir), *(f"--without={name}" for name in left_out))
-    with started(command, log, clean_environment(TENURE_AUTH="on")) as process:
+    with started(command, log) as process:
         found = wait_for(lambda: endpoints(data_dir), process, log)
         api = found["api"]
         assert answers(f"{api}/health/live")
@@ -68,7 +68,7 @@ def token(data_dir: Path, *arguments: str) -> str:
 
 
 def test_tokens_cannot_be_required_where_nobody_gives_them(tmp_path: Path) -> None:
-    servers = {"TENURE_KAFKA": "127.0.0.1:1", "TENURE_MONGO": "mongodb://127.0.0.1:1/", "TENURE_AUTH": "on"}
+    servers = {"TENURE_KAFKA": "127.0.0.1:1", "TENURE_MONGO": "mongodb://127.0.0.1:1/"}
     done = tenure("service", "directory", "--data-dir", str(tmp_path), **servers)
     assert done.returncode == 3  # there is no run to join
     alone = tenure("service", "directory", **servers)

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import httpx
 
+from deploy.cli.common import check_token
 from deploy.cli.endpoints import CommandFailed
 
 EM = "/v1.0/identityGovernance/entitlementManagement"
@@ -145,6 +146,7 @@ async def get(client: httpx.AsyncClient, path: str, options: dict[str, str] | No
         raise ApiFailed(
             f"The API at {client.base_url} does not answer: {type(problem).__name__} {problem}"
         ) from problem
+    check_token(answer)
     if answer.status_code != 200:
         raise (NotThere if answer.status_code == 404 else ApiFailed)(f"GET {path}: {said_by(answer)}")
     body: dict[str, Any] = answer.json()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import httpx
 
+from deploy.demo.callers import Headers
 from tests.system.fire.ground import EM, Ground
 
 DEFINITIONS = "/v1.0/identityGovernance/accessReviews/definitions"
@@ -19,7 +20,8 @@ class Asking:
 
     package: str
     policy: str
-    person: str
+    signed: Headers
+    """Who asks."""
     approver: str
     group: str
 
@@ -46,7 +48,7 @@ class Asking:
                 requestorSettings={"enableTargetsToSelfAddAccess": True},
                 requestApprovalSettings={"isApprovalRequiredForAdd": True, "stages": [stage]},
             )
-        return cls(package, policy, asker, approver, group)
+        return cls(package, policy, ground.callers.person(asker), approver, group)
 
     async def once(self, client: httpx.AsyncClient) -> None:
         """As far as those who are to do it are up."""
@@ -65,7 +67,7 @@ class Asking:
             await client.delete(f"{DEFINITIONS}/{made.raise_for_status().json()['id']}")
 
     async def _ask(self, client: httpx.AsyncClient) -> None:
-        who = {"Tenure-Actor": f"person:{self.person}"}
+        who = self.signed
         body = {
             "requestType": "userAdd",
             "assignment": {"accessPackageId": self.package, "assignmentPolicyId": self.policy},

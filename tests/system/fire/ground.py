@@ -22,9 +22,10 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from deploy.cli import plan as planning
-from deploy.cli.common import settings_of
+from deploy.cli.common import credentials, settings_of
 from deploy.cli.endpoints import NothingRunning, endpoints
 from deploy.demo import company, hr_feed, settling
+from deploy.demo.callers import Callers
 from deploy.demo.catalog import document
 from deploy.demo.reading import EM, listed
 from deploy.demo.rough import roughen
@@ -134,7 +135,13 @@ class Ground:
         return str(endpoints(self.data_dir).mail)
 
     def client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(base_url=self.api, timeout=30, trust_env=False)
+        """Signed as the commands are."""
+        headers = credentials(self.data_dir)
+        return httpx.AsyncClient(base_url=self.api, timeout=30, trust_env=False, headers=headers)
+
+    @property
+    def callers(self) -> Callers:
+        return Callers.of(endpoints(self.data_dir), self.data_dir)
 
     # Processes
 
@@ -146,9 +153,10 @@ class Ground:
         return self.services[name]
 
     def start_another(self, name: str) -> Command:
-        """A further replica, which knows the servers alone and not the run."""
+        """A further replica, which knows the servers alone and not the run, nor whose tokens count."""
         found = endpoints(self.data_dir)
         servers = {"TENURE_KAFKA": found.kafka, "TENURE_MONGO": found.mongo, "TENURE_NAMESPACE": found.namespace or ""}
+        servers["TENURE_AUTH"] = "off"
         known = {key: value for key, value in servers.items() if value}
         self.more.append(start(("service", name), self._log(name), ENVIRONMENT | known))
         return self.more[-1]
@@ -258,8 +266,9 @@ class Ground:
 
     async def apply(self) -> None:
         """Make the catalog as it should be."""
-        plan = await planning.plan(self.api, self.document())
-        result = await planning.apply(self.api, plan)
+        headers = credentials(self.data_dir)
+        plan = await planning.plan(self.api, self.document(), headers=headers)
+        result = await planning.apply(self.api, plan, headers=headers)
         assert result.is_complete, planning.render_result(result)
 
     async def ids(self, path: str) -> dict[str, str]:

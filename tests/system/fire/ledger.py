@@ -12,6 +12,7 @@ import httpx
 import orjson
 from aiokafka import ConsumerRecord, TopicPartition
 
+from deploy.cli.common import credentials
 from deploy.demo import checking, reading, truth
 from deploy.demo.packages import packages_of
 from deploy.run.backlog import clients, read
@@ -59,7 +60,7 @@ async def _access_is_right(ground: Ground, balance: Balance) -> None:
     wanted = expected(ground)
     deadline = time.monotonic() + LATE_S
     while True:
-        outcome = await reading.read_outcome(ground.api)
+        outcome = await reading.read_outcome(ground.api, credentials(ground.data_dir))
         wrong = checking.compare("package", wanted, outcome.packages)
         wrong += checking.compare("group", wanted, outcome.groups)
         if not wrong or time.monotonic() > deadline:
@@ -103,7 +104,8 @@ async def _mails_are_sound(ground: Ground, balance: Balance) -> None:
         assert said.setdefault(one["id"], record.value) == record.value, f"two notifications {one['id']}"
     async with httpx.AsyncClient(timeout=60, trust_env=False) as client:
         mails = (await client.get(f"{ground.mail}/messages")).raise_for_status().json()
-        summary = (await client.get(f"{ground.api}/v1.0/tenure/notifications/summary")).raise_for_status().json()
+    async with ground.client() as client:
+        summary = (await client.get("/v1.0/tenure/notifications/summary")).raise_for_status().json()
     ids = [mail["messageId"] for mail in mails]
     assert len(ids) == len(set(ids)), "two different mails of one id"
     sent = {channel: one.get("sent", 0) for channel, one in summary["channels"].items()}

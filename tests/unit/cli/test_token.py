@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
-from deploy.cli.common import client
-from deploy.cli.endpoints import LOCK, Endpoints, NothingRunning, write
+from deploy.cli.common import TokenWanted, asked, client
+from deploy.cli.endpoints import LOCK, CommandFailed, Endpoints, NothingRunning, write
 from deploy.cli.token_command import NoToken, token
 from deploy.run.lock import hold
 from shared.security.development import DevelopmentIssuer
@@ -60,3 +61,14 @@ def test_commands_bring_a_token_where_one_is_wanted(run: Path) -> None:
     assert "authorization" not in client(run, "http://127.0.0.1:1").headers
     write(run, Endpoints(**HERE, issuer="urn:x", auth="off"))
     assert "authorization" not in client(run, None).headers
+
+
+def test_what_lacks_a_token_says_where_it_comes_from() -> None:
+    refusing = httpx.MockTransport(lambda _: httpx.Response(401, json={"error": {"message": "It has expired."}}))
+    with httpx.Client(transport=refusing, base_url="http://there:1") as http:
+        with pytest.raises(TokenWanted, match=r"http://there:1 wants .*--token or TENURE_TOKEN") as lacking:
+            asked(http, "GET", "/v1.0/users")
+        assert lacking.value.exit_code == 2
+        with pytest.raises(CommandFailed, match="It has expired") as expired:
+            asked(http, "GET", "/v1.0/users", headers={"Authorization": "Bearer old"})
+        assert not isinstance(expired.value, TokenWanted)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from deploy.cli.endpoints import CannotStart
-from deploy.run.identity import authenticator, check_callers, issuer_joined, own_issuer
+from deploy.run.identity import authenticator, check_callers, issuer_joined, own_issuer, unasked
 from shared.settings import Settings
 
 ISSUER = "https://issuer.example"
@@ -15,11 +15,12 @@ ISSUER = "https://issuer.example"
     ("settings", "embedded"),
     [
         (Settings(), True),
-        (Settings(), False),
-        (Settings(auth="on"), True),
+        (Settings(auth="off"), True),
+        (Settings(auth="off"), False),
         (Settings(auth_issuer=ISSUER), False),
-        (Settings(auth="on", auth_issuer=ISSUER, http_host="0.0.0.0"), False),
-        (Settings(auth="on", auth_issuer=ISSUER, http_host="0.0.0.0"), True),
+        (Settings(auth="off", auth_issuer=ISSUER), False),
+        (Settings(auth_issuer=ISSUER, http_host="0.0.0.0"), False),
+        (Settings(auth_issuer=ISSUER, http_host="0.0.0.0"), True),
     ],
 )
 def test_settings_that_can_be_followed(settings: Settings, embedded: bool) -> None:
@@ -29,12 +30,12 @@ def test_settings_that_can_be_followed(settings: Settings, embedded: bool) -> No
 @pytest.mark.parametrize(
     ("settings", "embedded", "named"),
     [
-        (Settings(auth="on"), False, "TENURE_AUTH_ISSUER"),
-        (Settings(auth="on", auth_issuer="http://issuer.example"), False, "over https"),
+        (Settings(), False, "TENURE_AUTH_ISSUER"),
+        (Settings(auth_issuer="http://issuer.example"), False, "over https"),
         (Settings(auth_issuer=ISSUER, auth_jwks_url="http://issuer.example/keys"), False, "over https"),
-        (Settings(http_host="0.0.0.0"), False, "TENURE_HTTP_HOST"),
-        (Settings(http_host="0.0.0.0", auth_issuer=ISSUER), False, "TENURE_HTTP_HOST"),
-        (Settings(http_host="0.0.0.0", auth="on"), True, "TENURE_HTTP_HOST"),
+        (Settings(http_host="0.0.0.0", auth="off"), False, "TENURE_HTTP_HOST"),
+        (Settings(http_host="0.0.0.0", auth="off", auth_issuer=ISSUER), False, "TENURE_HTTP_HOST"),
+        (Settings(http_host="0.0.0.0"), True, "TENURE_HTTP_HOST"),
     ],
 )
 def test_settings_that_cannot_are_refused_before_anything_starts(
@@ -55,4 +56,9 @@ def test_a_run_has_an_issuer_of_its_own_unless_another_is_named(tmp_path: Path) 
     with pytest.raises(CannotStart, match="cannot be read"):
         issuer_joined(tmp_path / "elsewhere", own.name)
     with pytest.raises(ValueError, match="no issuer"):
-        authenticator(Settings(auth="on"), None)
+        authenticator(Settings(), None)
+
+
+def test_that_nobody_is_asked_is_said() -> None:
+    assert unasked(Settings()) is None
+    assert "TENURE_AUTH=off" in (unasked(Settings(auth="off")) or "")
