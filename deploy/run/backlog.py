@@ -21,6 +21,7 @@ from aiokafka.errors import KafkaError
 
 from deploy.run.letters import Letters
 from shared.contracts import topics
+from shared.messaging.admin import learn
 from shared.messaging.deadletters import topic_of
 from shared.messaging.envelope import Incoming, Position
 from shared.messaging.errors import MayPass
@@ -116,7 +117,7 @@ class Watch:
         committed = dict(zip(self._groups, await asyncio.gather(*(
             admin.list_consumer_group_offsets(self._settings.topic(group)) for group in self._groups
         )), strict=True))  # fmt: skip
-        begins, ends = await asyncio.gather(consumer.beginning_offsets(everything), consumer.end_offsets(everything))
+        begins, ends = await bounds(consumer, everything)
         waiting: dict[TopicPartition, int] = {}
         places: dict[str, list[tuple[TopicPartition, int]]] = {}
         for group, names in self._groups.items():
@@ -154,7 +155,7 @@ class Watch:
         partitions = [one for of in found.values() for one in of]
         if not partitions:
             return
-        begins, ends = await asyncio.gather(consumer.beginning_offsets(partitions), consumer.end_offsets(partitions))
+        begins, ends = await bounds(consumer, partitions)
         missing = {
             one: max(begins[one], self._read.get(one, 0))
             for one in partitions
@@ -219,7 +220,6 @@ async def clients(settings: Settings) -> AsyncIterator[tuple[AIOKafkaAdminClient
     """Two clients for looking: neither is a member of any group."""
     options = {"bootstrap_servers": settings.kafka.split(","), **settings.kafka_security()}
     admin = AIOKafkaAdminClient(**options)
-    # Before it asks for offsets it learns of each topic by itself, pausing that long after each.
     consumer = AIOKafkaConsumer(
         enable_auto_commit=False,
         fetch_max_wait_ms=50,
@@ -234,6 +234,15 @@ async def clients(settings: Settings) -> AsyncIterator[tuple[AIOKafkaAdminClient
         yield admin, consumer
     finally:
         await asyncio.gather(admin.close(), consumer.stop(), return_exceptions=True)
+
+
+async def bounds(
+    consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition]
+) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
+    """Where each of these partitions begins, and where it ends."""
+    await learn(consumer, {one.topic for one in partitions})
+    begins, ends = await asyncio.gather(consumer.beginning_offsets(partitions), consumer.end_offsets(partitions))
+    return begins, ends
 
 
 async def read(
@@ -283,6 +292,6 @@ async def read_topic(settings: Settings, name: str) -> list[ConsumerRecord]:
         partitions = [TopicPartition(full, one["partition"]) for one in found["partitions"]]
         if not partitions:
             return []
-        begins, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
+        begins, ends = await bounds(consumer, partitions)
         missing = {one: begins[one] for one in partitions if begins[one] < ends[one]}
         return sorted([record async for record in read(consumer, missing, ends)], key=lambda one: one.timestamp)

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from aiokafka import AIOKafkaProducer, TopicPartition
 
 from deploy.run import letters
-from deploy.run.backlog import as_incoming, clients, read
+from deploy.run.backlog import as_incoming, bounds, clients, read
 from deploy.run.letters import Headers, Letter, Letters
 from shared.messaging.deadletters import topic_of
 from shared.settings import Settings
@@ -24,7 +24,7 @@ async def collect(settings: Settings) -> dict[str, Letters]:
         partitions = [TopicPartition(name, 0) for name in names]
         if not partitions:
             return {}
-        begins, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
+        begins, ends = await bounds(consumer, partitions)
         found: dict[str, Letters] = {}
         async for record in read(consumer, {one: begins[one] for one in partitions if begins[one] < ends[one]}, ends):
             group = record.topic.removeprefix(prefix).removesuffix(SUFFIX)

@@ -15,7 +15,7 @@ from aiokafka import ConsumerRecord, TopicPartition
 from deploy.cli.common import credentials
 from deploy.demo import checking, reading, truth
 from deploy.demo.packages import packages_of
-from deploy.run.backlog import clients, read
+from deploy.run.backlog import bounds, clients, read
 from shared.contracts import topics
 from shared.contracts.base import Fact
 from shared.settings import Settings
@@ -136,7 +136,7 @@ async def records_of(settings: Settings, *names: str) -> dict[str, list[Consumer
     async with clients(settings) as (admin, consumer):
         described = await admin.describe_topics(list(full))
         partitions = [TopicPartition(one["topic"], p["partition"]) for one in described for p in one["partitions"]]
-        begins, ends = await asyncio.gather(consumer.beginning_offsets(partitions), consumer.end_offsets(partitions))
+        begins, ends = await bounds(consumer, partitions)
         missing = {one: begins[one] for one in partitions if begins[one] < ends[one]}
         async for record in read(consumer, missing, ends):
             found[full[record.topic]].append(record)
@@ -153,7 +153,7 @@ async def counted(settings: Settings, *names: str) -> dict[str, int]:
             for name in names
             if one["topic"] == settings.topic(name)
         }
-        ends = await consumer.end_offsets([place for places in of.values() for place in places])
+        _, ends = await bounds(consumer, [place for places in of.values() for place in places])
         return {name: sum(ends[place] for place in places) for name, places in of.items()}
 
 

@@ -27,7 +27,7 @@ from pymongo import AsyncMongoClient
 
 from deploy.embedded import Servers
 from shared.contracts import topics
-from shared.messaging.admin import create_topics
+from shared.messaging.admin import create_topics, learn
 from shared.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[3]
@@ -289,7 +289,7 @@ class World:
         await consumer.start()
         try:
             full = [self.settings.topic(name) for name in names]
-            await consumer._client._wait_on_metadata(full[0])
+            await learn(consumer, full)
             places = [
                 TopicPartition(name, n)
                 for name in full
@@ -331,6 +331,7 @@ class World:
         await asyncio.gather(client.start(), consumer.start())
         try:
             behind = 0
+            await learn(consumer, [self.settings.topic(group.split(".", 1)[1]) for group in GROUPS])
             for group in GROUPS:
                 topic = group.split(".", 1)[1]
                 places = [TopicPartition(self.settings.topic(topic), n) for n in range(self.settings.partitions)]
