@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
@@ -21,6 +21,7 @@ from services.directory.decide.sponsors import SetSponsor
 from services.directory.graph import (
     GROUPS,
     IDENTITIES,
+    OBJECTS,
     PEOPLE,
     SIGN_IN_ACTIVITY,
     USERS,
@@ -30,7 +31,7 @@ from services.directory.graph import (
     IdentityIn,
     LinkIn,
 )
-from services.directory.lists import Kind, answer_page, kept_in
+from services.directory.lists import Kind, answer_few, answer_page, kept_in
 from services.directory.model import Memberships, Person, load_person
 from services.directory.properties import SPONSORS
 from services.directory.signins.store import SignIns
@@ -51,8 +52,9 @@ from shared.web.guard import Admission, Admitted, Guard
 from shared.web.guard import refuse as refuse_caller
 from shared.web.idempotency import IdempotencyKey, answering_once, made_id
 from shared.web.odata import Expand, ListQuery, Shape
-from shared.web.paging import answer_list, context_url, list_query
+from shared.web.paging import answer_list, context_url, list_options, list_query, shape_query
 from shared.web.preferences import prefers
+from shared.web.relations import with_relations
 
 LIVING: Document = {"state.deleted_at": None}
 
@@ -177,7 +179,11 @@ async def may_write_group(admitted: Admission, id: str) -> None:
         refuse_caller("/groups")
 
 
-def routes(rooms: Rooms, answers: Answers, guard: Guard) -> list[APIRouter]:
+Owning = Callable[[Request, str, str], Awaitable[None]]
+"""Make a person an owner of a group: (request, group's id, person's id). Raises what refuses it."""
+
+
+def routes(rooms: Rooms, answers: Answers, guard: Guard, owning: Owning) -> list[APIRouter]:
     routers = [
         APIRouter(
             tags=[tag], route_class=answering_once(answers), dependencies=[Depends(guard), *map(Depends, further)]
@@ -185,7 +191,8 @@ def routes(rooms: Rooms, answers: Answers, guard: Guard) -> list[APIRouter]:
         for tag, further in (("users", [own_only]), ("groups", []), ("people", [own_only]))
     ]
     _users(routers[0], rooms)
-    _groups(routers[1], rooms)
+    _groups(routers[1], rooms, owning)
+    _uniquely_named(routers[1], rooms)
     _people(routers[2], rooms)
     return routers
 
@@ -207,15 +214,23 @@ async def related(
             more = one.levels != 1 and level < MOST_LEVELS
             onwards = replace(one, levels=one.levels - 1) if one.levels else one
             users = await related(people, above, (*one.expand, onwards) if more else one.expand, level + 1)
-            by_id = {user["id"]: graph.typed(user, "user") for user in users}
+            by_id = {user["id"]: graph.typed(_narrowed(user, one), "user") for user in users}
             for user, document in zip(shown, documents, strict=True):
                 if manager := by_id.get(document["state"]["manager_id"]):
                     user["manager"] = manager
-        else:
+        elif one.name == "directReports":
             for user in shown:
                 below = await page_of(people, {**JOINED, "state.manager_id": user["id"]}, limit=MOST_REPORTS)
-                user[one.name] = [graph.typed(graph.user(it), "user") for it in below]
+                user[one.name] = [graph.typed(_narrowed(graph.user(it), one), "user") for it in below]
     return shown
+
+
+def _narrowed(user: Document, expand: Expand) -> Document:
+    """An expanded user: what was selected is chosen later, and what is shown by default here, with its relations."""
+    if expand.select is not None:
+        return user
+    deeper = {one.name for one in expand.expand} | {expand.name}
+    return {**graph.by_default(user), **{name: user[name] for name in deeper if name in user}}
 
 
 async def with_activity(rooms: Rooms, admitted: Admission, query: Shape, users: list[Document]) -> list[Document]:
@@ -249,6 +264,7 @@ def _users(router: APIRouter, rooms: Rooms) -> None:
         async def find(q: ListQuery) -> list[Document]:
             found = await page_of(rooms.people, q.mongo_filter(JOINED), sort=q.sort, skip=q.skip, limit=q.limit)
             shown = await with_activity(rooms, admitted, q, await related(rooms.people, found, q.expand))
+            await with_relations(request, "/v1.0/users", shown, q.expand, graph.USER_RELATIONS)
             return [{**one, "shown": user} for one, user in zip(found, shown, strict=True)]
 
         return await answer_list(
@@ -266,28 +282,40 @@ def _users(router: APIRouter, rooms: Rooms) -> None:
 
     @router.get("/v1.0/users/{id}")
     async def user(
-        request: Request, id: str, admitted: Admitted, query: Annotated[ListQuery, Depends(list_query(USERS_RELATED))]
+        request: Request,
+        response: Response,
+        id: str,
+        admitted: Admitted,
+        query: Annotated[ListQuery, Depends(list_query(USERS_RELATED))],
     ) -> dict[str, Any]:
         """By id or userPrincipalName."""
-        shown = await related(rooms.people, [await rooms.user(id)], query.expand)
+        person = await rooms.user(id)
+        response.headers["ETag"] = etag(person["version"])
+        shown = await related(rooms.people, [person], query.expand)
+        await with_relations(request, "/v1.0/users", shown, query.expand, graph.USER_RELATIONS)
         (found,) = await with_activity(rooms, admitted, query, shown)
         return {"@odata.context": context_url(request, "users/$entity", query.select), **query.selected(found)}
 
     @router.get("/v1.0/users/{id}/manager")
-    async def manager(request: Request, id: str) -> dict[str, Any]:
+    async def manager(
+        request: Request, id: str, shape: Annotated[Shape, Depends(shape_query(USERS_RELATED))]
+    ) -> dict[str, Any]:
         found = await rooms.user(id)
         if (manager_id := found["state"]["manager_id"]) is None:
             raise NotFound(f"Resource 'manager' does not exist for '{id[:100]}'.", code="Request_ResourceNotFound")
-        shown = graph.user(await rooms.user(manager_id))
-        return {"@odata.context": context_url(request, "directoryObjects/$entity"), **graph.typed(shown, "user")}
+        (shown,) = await related(rooms.people, [await rooms.user(manager_id)], shape.expand)
+        await with_relations(request, "/v1.0/users", [shown], shape.expand, graph.USER_RELATIONS)
+        context = context_url(request, "directoryObjects/$entity", shape.select)
+        return {"@odata.context": context, **graph.typed(shape.selected(shown), "user")}
 
-    @router.get("/v1.0/users/{id}/sponsors")
+    @router.get("/v1.0/users/{id}/sponsors", dependencies=[Depends(list_options(OBJECTS))])
     async def sponsors(request: Request, id: str) -> dict[str, Any]:
         """People and groups who answer for a guest, in the order they were added; who is gone is left out."""
         ids = (await rooms.user(id))["state"]["attributes"].get(SPONSORS, [])
-        return {"@odata.context": context_url(request, "directoryObjects"), "value": await rooms.objects(ids)}
+        return answer_few(request, OBJECTS, await rooms.objects(ids))
 
     @router.get("/v1.0/users/{id}/directReports")
+    @router.get("/v1.0/users/{id}/directReports/microsoft.graph.user", name="direct reports: user")
     async def reports(
         request: Request, id: str, query: Annotated[ListQuery, Depends(list_query(USERS))]
     ) -> dict[str, Any]:
@@ -302,18 +330,34 @@ def _users(router: APIRouter, rooms: Rooms) -> None:
         )
 
 
-def _groups(router: APIRouter, rooms: Rooms) -> None:
+def _groups(router: APIRouter, rooms: Rooms, owning: Owning) -> None:
     @router.get("/v1.0/groups")
     async def groups(request: Request, query: Annotated[ListQuery, Depends(list_query(GROUPS))]) -> dict[str, Any]:
-        return await answer_page(request, query, rooms.groups, render=graph.group, context="groups", scope=LIVING)
+        async def find(q: ListQuery) -> list[Document]:
+            found = await page_of(rooms.groups, q.mongo_filter(LIVING), sort=q.sort, skip=q.skip, limit=q.limit)
+            shown = [graph.group(one) for one in found]
+            await with_relations(request, "/v1.0/groups", shown, q.expand, graph.GROUP_RELATIONS)
+            return [{**one, "shown": it} for one, it in zip(found, shown, strict=True)]
+
+        return await answer_list(
+            request,
+            query,
+            find=find,
+            total=lambda q: rooms.groups.count(q.total_filter(LIVING)),
+            render=lambda document: document["shown"],
+            context="groups",
+        )
 
     @router.post("/v1.0/groups", status_code=201)
     async def create(request: Request, response: Response, body: GroupIn, key: IdempotencyKey = None) -> dict[str, Any]:
         """With an `Idempotency-Key` a repeat makes nothing new."""
         id = made_id(request, "group")
         members = [await rooms.person_or_group(one) for one in body.people]
+        owners = [await rooms.user(one) for one in body.owned_by]
         await rooms.change_group(request, CreateGroup(id, body.properties()))
         made = await rooms.group(id)
+        for owner in owners:
+            await owning(request, id, owner["_id"])
         for member in members:
             await rooms.add_member(request, made, member)
         response.headers["ETag"] = etag(made["version"])
@@ -324,11 +368,7 @@ def _groups(router: APIRouter, rooms: Rooms) -> None:
     async def group(
         request: Request, response: Response, id: str, query: Annotated[ListQuery, Depends(list_query(GROUPS))]
     ) -> dict[str, Any]:
-        found = await rooms.group(id)
-        response.headers["ETag"] = etag(found["version"])
-        shown = graph.group(found) if query.select is None else {**graph.group(found), **graph.MAILBOX}
-        context = context_url(request, "groups/$entity", query.select)
-        return {"@odata.context": context, "id": found["_id"], **query.selected(shown)}
+        return await one_group(request, response, await rooms.group(id), query)
 
     @router.patch("/v1.0/groups/{id}", status_code=204)
     async def patch(
@@ -341,6 +381,46 @@ def _groups(router: APIRouter, rooms: Rooms) -> None:
         await rooms.change_group(request, ChangeGroup(found["_id"], body.properties()), version_named(if_match))
         for member in members:
             await rooms.add_member(request, found, member)
+        return Response(status_code=204)
+
+    @router.delete("/v1.0/groups/{id}", status_code=204)
+    async def delete(request: Request, id: str, admitted: Admitted, if_match: IfMatch = None) -> Response:
+        await may_write_group(admitted, id)
+        found = await rooms.group(id)
+        await rooms.change_group(request, DeleteGroup(found["_id"]), version_named(if_match))
+        return Response(status_code=204)
+
+
+async def one_group(request: Request, response: Response, found: Document, query: Shape) -> dict[str, Any]:
+    """As it is answered alone."""
+    response.headers["ETag"] = etag(found["version"])
+    shown = graph.group(found) if query.select is None else {**graph.group(found), **graph.MAILBOX}
+    await with_relations(request, "/v1.0/groups", [shown], query.expand, graph.GROUP_RELATIONS)
+    context = context_url(request, "groups/$entity", query.select)
+    return {"@odata.context": context, "id": found["_id"], **query.selected(shown)}
+
+
+def _uniquely_named(router: APIRouter, rooms: Rooms) -> None:
+    at = "/v1.0/groups(uniqueName='{name}')"
+
+    async def named(name: str) -> Document:
+        """Raises NotFound."""
+        _, found = await rooms.groups.place_of(name.replace("''", "'")[:256])
+        if found is None:
+            raise NotFound(f"Resource '{name[:100]}' does not exist.", code="Request_ResourceNotFound")
+        return await rooms.group(found["_id"])
+
+    @router.get(at, name="the group of that name")
+    async def group(
+        request: Request, response: Response, name: str, query: Annotated[ListQuery, Depends(list_query(GROUPS))]
+    ) -> dict[str, Any]:
+        return await one_group(request, response, await named(name), query)
+
+    @router.delete(at, status_code=204, name="delete the group of that name")
+    async def delete(request: Request, name: str, admitted: Admitted, if_match: IfMatch = None) -> Response:
+        found = await named(name)
+        await may_write_group(admitted, found["_id"])
+        await rooms.change_group(request, DeleteGroup(found["_id"]), version_named(if_match))
         return Response(status_code=204)
 
     upserted: dict[int | str, dict[str, Any]] = {201: {"description": "Made, with the group."}}
@@ -369,13 +449,6 @@ def _groups(router: APIRouter, rooms: Rooms) -> None:
             return Response(status_code=204)
         said = {"@odata.context": context_url(request, "groups/$entity"), **graph.group(group)}
         return JSONResponse(said, 201, {"ETag": etag(group["version"])})
-
-    @router.delete("/v1.0/groups/{id}", status_code=204)
-    async def delete(request: Request, id: str, admitted: Admitted, if_match: IfMatch = None) -> Response:
-        await may_write_group(admitted, id)
-        found = await rooms.group(id)
-        await rooms.change_group(request, DeleteGroup(found["_id"]), version_named(if_match))
-        return Response(status_code=204)
 
 
 def _people(router: APIRouter, rooms: Rooms) -> None:

@@ -128,7 +128,7 @@ def narrowed(shown: Mapping[str, Any], select: tuple[str, ...] | None) -> Docume
     return {
         name: value
         for name, value in shown.items()
-        if name == "id" or "@" in name or (value is not None and (select is None or name in select))
+        if name == "id" or "@" in name or (value not in (None, []) and (select is None or name in select))
     }
 
 

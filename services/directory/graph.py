@@ -17,16 +17,18 @@ from services.directory.properties import Type
 from shared.contracts.directory import DYNAMIC
 from shared.rules import MAX_CHARACTERS, RuleError, parse
 from shared.web.graph_model import GraphBody, GraphInput, graph_time
-from shared.web.odata import BOOLEAN, DATETIME, GUID, STRING, EntitySet, Enumeration, Field, Many
+from shared.web.odata import BOOLEAN, DATE_TEXT, DATETIME, GUID, STRING, EntitySet, Enumeration, Field, Many
 
 Document = dict[str, Any]
 
+_KINDS = {Type.TEXT: STRING, Type.BOOLEAN: BOOLEAN, Type.DATE: DATE_TEXT}
+_SORTED_BY = frozenset({"city", "companyName", "country", "department", "givenName", "jobTitle", "mail", "surname"})
 _USER_FIELDS: dict[str, Field | Many] = {
     "id": Field("_id", GUID),
     **{
-        name: Field(f"state.attributes.{name}", BOOLEAN if kind is Type.BOOLEAN else STRING)
+        name: Field(f"state.attributes.{name}", _KINDS[kind], sortable=name in _SORTED_BY)
         for name, kind in properties.TYPES.items()
-        if kind in {Type.TEXT, Type.BOOLEAN} and name != properties.MANAGER
+        if kind in _KINDS and name not in properties.NOT_OF_USERS
     },
     **{
         f"{parent}/{name}": Field(f"state.attributes.{parent}.{name}")
@@ -39,16 +41,51 @@ _USER_FIELDS: dict[str, Field | Many] = {
     "displayName": Field("state.attributes.displayName", sortable=True, folded="state.label"),
     "userPrincipalName": Field("state.attributes.userPrincipalName", sortable=True, folded="state.name"),
     "employeeId": Field("state.attributes.employeeId", sortable=True, folded="state.number"),
+    "createdDateTime": Field("state.created_at", DATETIME, sortable=True),
+    # Nobody has these here, so that nobody is found by them.
+    "assignedLicenses": Many("state.attributes.assignedLicenses", {"skuId": Field("skuId")}),
+    "identities": Many("state.attributes.identities", {
+        name: Field(name) for name in ("issuer", "issuerAssignedId", "signInType")
+    }),
 }  # fmt: skip
-_SELECTABLE = frozenset(properties.TYPES) - {properties.MANAGER, properties.SPONSORS}
+_OF_OTHERS: Document = {
+    "assignedLicenses": [],
+    "createdDateTime": None,
+    "externalUserStateChangeDateTime": None,
+    "identities": [],
+    "lastPasswordChangeDateTime": None,
+    "signInSessionsValidFromDateTime": None,
+}
+"""What Graph knows of a user by itself. Passwords, sessions and licences are not ours, and stay empty."""
+_SELECTABLE = (frozenset(properties.TYPES) | frozenset(_OF_OTHERS)) - properties.NOT_OF_USERS
+_BY_DEFAULT = frozenset(
+    {
+        "businessPhones", "displayName", "givenName", "id", "jobTitle", "mail", "mobilePhone", "officeLocation",
+        "preferredLanguage", "surname", "userPrincipalName",
+    }
+)  # fmt: skip
+"""What Graph answers unless `$select` says otherwise."""
 
-USERS = EntitySet("user", _USER_FIELDS, selectable=_SELECTABLE, also=properties.extension, searchable=("displayName",))
+USERS = EntitySet(
+    "user",
+    _USER_FIELDS,
+    selectable=_SELECTABLE,
+    also=properties.extension,
+    default=_BY_DEFAULT,
+    searchable=("displayName", "mail", "userPrincipalName", "mailNickname", "givenName", "surname", "jobTitle"),
+)
 SIGN_IN_ACTIVITY = "signInActivity"
 """Shown only if selected, as in Graph."""
+USER_RELATIONS = ("memberOf", "transitiveMemberOf", "sponsors", "ownedObjects")
+"""Those that have routes of their own, which `$expand` reads."""
 USERS_RELATED: EntitySet = replace(
     USERS,
     selectable=_SELECTABLE | {SIGN_IN_ACTIVITY},
-    expandable={"manager": lambda: USERS_RELATED, "directReports": lambda: USERS},
+    expandable={
+        "manager": lambda: USERS_RELATED,
+        "directReports": lambda: USERS,
+        **dict.fromkeys(USER_RELATIONS, lambda: OBJECTS),
+    },
     levelled=frozenset({"manager"}),
 )
 """The same where `$expand` is answered, and when somebody last signed in."""
@@ -69,10 +106,12 @@ IDENTITIES = EntitySet(
     selectable=frozenset({"source", "id", "status", "candidates"}),
     id_path="state.identities",
 )
-MEMBERS = EntitySet("user", {"id": Field("_id", GUID)}, selectable=_SELECTABLE)
+MEMBERS = EntitySet("user", {"id": Field("_id", GUID)}, selectable=_SELECTABLE, default=_BY_DEFAULT)
+GROUP_RELATIONS = ("members", "owners", "memberOf", "transitiveMembers", "transitiveMemberOf")
 _GROUP_SELECTABLE = frozenset(
     {
-        "allowExternalSenders", "autoSubscribeNewMembers", "creationOptions", "deletedDateTime", "expirationDateTime",
+        "allowExternalSenders", "assignedLicenses", "autoSubscribeNewMembers", "creationOptions", "deletedDateTime",
+        "expirationDateTime",
         "hideFromAddressLists", "hideFromOutlookClients", "isSubscribedByMail", "mail", "onPremisesDomainName",
         "onPremisesLastSyncDateTime", "onPremisesNetBiosName",
         "onPremisesProvisioningErrors", "onPremisesSamAccountName", "onPremisesSecurityIdentifier",
@@ -81,7 +120,7 @@ _GROUP_SELECTABLE = frozenset(
         "unseenCount",
     }
 )  # fmt: skip
-GROUPS = EntitySet(
+GROUPS: EntitySet = EntitySet(
     "group",
     {
         "id": Field("_id", GUID),
@@ -99,10 +138,25 @@ GROUPS = EntitySet(
         "classification": Field("state.classification"),
         # No group has licences here, so that none is found by their errors.
         "hasMembersWithLicenseErrors": Field("state.license_errors", BOOLEAN),
+        "assignedLicenses": Many("state.licenses", {"skuId": Field("skuId")}),
+        # Nor has one a mailbox, an end, or a team behind it.
+        **{name: Many(f"state.{name}") for name in ("proxyAddresses", "resourceProvisioningOptions")},
+        "mail": Field("state.mail"),
+        "expirationDateTime": Field("state.expires_at", DATETIME),
+        "uniqueName": Field("state.unique_name"),
     },
     selectable=_GROUP_SELECTABLE,
-    searchable=("displayName",),
+    expandable={name: lambda: OBJECTS for name in GROUP_RELATIONS},
+    searchable=("displayName", "description", "mailNickname"),
 )
+OBJECTS: EntitySet = EntitySet(
+    "directoryObject",
+    {},
+    selectable=frozenset(
+        {"id", "deletedDateTime", "appId", *USERS.selected_names.values(), *GROUPS.selected_names.values()}
+    ),
+)
+"""People and groups together."""
 
 
 def typed(shown: Document, kind: str) -> Document:
@@ -112,9 +166,23 @@ def typed(shown: Document, kind: str) -> Document:
 
 def user(document: Mapping[str, Any]) -> Document:
     """A Graph user from a person's document."""
-    shown = {"id": document["_id"], **_ALWAYS_SHOWN, "accountEnabled": True, **document["state"]["attributes"]}
-    shown.pop(properties.SPONSORS, None)  # a relation
+    state = document["state"]
+    shown = {"id": document["_id"], **_UNSET, "accountEnabled": True, **state["attributes"]}
+    if created := state.get("created_at"):
+        shown["createdDateTime"] = graph_time(created)
+    for name in properties.NOT_OF_USERS:
+        shown.pop(name, None)
     return shown
+
+
+def object_by_default(shown: Document) -> Document:
+    """The same of any directory object."""
+    return by_default(shown) if shown.get("@odata.type") == "#microsoft.graph.user" else shown
+
+
+def by_default(shown: Document) -> Document:
+    """Of a user, what is answered where nothing is selected."""
+    return {name: value for name, value in shown.items() if name in _BY_DEFAULT or "@" in name}
 
 
 def sign_in_activity(last_at: datetime | None) -> Document | None:
@@ -125,19 +193,16 @@ def sign_in_activity(last_at: datetime | None) -> Document | None:
     return {"lastSignInDateTime": last, "lastSuccessfulSignInDateTime": last, "lastNonInteractiveSignInDateTime": None}
 
 
-_ALWAYS_SHOWN: Document = {
-    "businessPhones": [],
+_UNSET: Document = {
+    **{
+        name: [] if kind in {Type.TEXTS, Type.PLANS} else None
+        for name, kind in properties.TYPES.items()
+        if name not in properties.NOT_OF_USERS
+    },
     "imAddresses": [],
-    "otherMails": [],
-    "proxyAddresses": [],
-    **dict.fromkeys(
-        (
-            "displayName", "givenName", "jobTitle", "mail", "mailNickname", "mobilePhone", "officeLocation",
-            "preferredLanguage", "surname", "userPrincipalName",
-        )
-    ),
-}  # fmt: skip
-"""Graph's default properties of a user, and those it is addressed by: there without a value, too."""
+    **_OF_OTHERS,
+}
+"""Every property, as it is of whom nobody has stated it."""
 
 
 def person(document: Mapping[str, Any]) -> Document:
@@ -250,6 +315,7 @@ _GROUP_WITHOUT: Document = {
 
 MAILBOX: Document = {
     "allowExternalSenders": False,
+    "assignedLicenses": [],
     "autoSubscribeNewMembers": False,
     "hideFromAddressLists": False,
     "hideFromOutlookClients": False,
@@ -277,6 +343,9 @@ class UserPatch(GraphBody):
     """What is to change of a user; null clears. The properties that a source of people can state, too."""
 
     model_config = ConfigDict(extra="allow")
+
+    company_name: Annotated[str, Described(max_length=64)] | None = None
+    employee_id: Annotated[str, Described(max_length=16)] | None = None
 
     account_enabled: bool = True
     display_name: Name | None = None
@@ -306,6 +375,12 @@ class UserIn(UserPatch):
     password_profile: PasswordIn
 
 
+MOST_BOUND = 20
+"""Members and owners that come with a group."""
+_NICKNAME = r"""^[^@()\\\[\]";:.<>, ]*$"""
+"""Source: reference/graph-api-operations.md 5.2."""
+
+
 class _GroupBody(GraphBody):
     """What a group can be made with and changed to. `…@odata.bind` adds, at most 20 at once."""
 
@@ -314,7 +389,7 @@ class _GroupBody(GraphBody):
     )
 
     description: Annotated[str, Described(max_length=1024)] | None = None
-    mail_nickname: Annotated[str, Described(max_length=64)] | None = None
+    mail_nickname: Annotated[str, Described(max_length=64, pattern=_NICKNAME)] | None = None
     visibility: Literal["Public", "Private", "HiddenMembership"] | None = None
     membership_rule: Annotated[str, Described(max_length=MAX_CHARACTERS)] | None = None
     membership_rule_processing_state: Literal["On", "Paused"] | None = None
@@ -323,7 +398,7 @@ class _GroupBody(GraphBody):
     preferred_language: Annotated[str, Described(max_length=64)] | None = None
     preferred_data_location: Annotated[str, Described(max_length=64)] | None = None
     members: tuple[Annotated[str, Described(max_length=512)], ...] = Described(
-        (), alias="members@odata.bind", max_length=20
+        (), alias="members@odata.bind", max_length=MOST_BOUND
     )
 
     @field_validator("membership_rule")
@@ -353,6 +428,9 @@ class GroupIn(_GroupBody):
     security_enabled: bool = True
     group_types: tuple[Literal["Unified", "DynamicMembership"], ...] = ()
     is_assignable_to_role: bool | None = None
+    owners: tuple[Annotated[str, Described(max_length=512)], ...] = Described(
+        (), alias="owners@odata.bind", max_length=MOST_BOUND
+    )
 
     @field_validator("display_name")
     @classmethod
@@ -368,11 +446,18 @@ class GroupIn(_GroupBody):
             raise ValueError("a DynamicMembership group has a membershipRule, and no other has one")
         if dynamic and self.members:
             raise ValueError("a rule says who is in a DynamicMembership group: name no members")
+        if len(self.members) + len(self.owners) > MOST_BOUND:
+            raise ValueError(f"at most {MOST_BOUND} owners and members together; add more afterwards")
         return self
+
+    @property
+    def owned_by(self) -> tuple[str, ...]:
+        """Ids of the owners to add."""
+        return tuple(id_at(one) for one in self.owners)
 
     def properties(self) -> Document:
         """By their names in `GroupState`."""
-        said = self.model_dump(by_alias=False, exclude={"members"})
+        said = self.model_dump(by_alias=False, exclude={"members", "owners"})
         if self.membership_rule is not None and self.membership_rule_processing_state is None:
             said["membership_rule_processing_state"] = "On"
         if self.visibility is None and "Unified" in self.group_types:

@@ -8,11 +8,12 @@ from typing import Any
 
 from fastapi import Request
 
+from services.directory.graph import object_by_default
 from services.directory.store import Document, page_of
 from shared.storage import MongoAggregates
 from shared.web.errors import UnsupportedQuery
 from shared.web.odata import EntitySet, ListQuery, read_query
-from shared.web.paging import answer_list
+from shared.web.paging import answer_list, context_url
 
 Render = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
@@ -67,7 +68,7 @@ async def answer_objects(request: Request, kinds: Sequence[Kind], context: str =
         found: list[Document] = []
         for kind, query in asked:
             some = await kind.find(query, query.skip + query.limit)
-            found += [{**one, "said": kind.render(one)} for one in some]
+            found += [{**one, "said": _narrowed(kind, query, kind.render(one))} for one in some]
         if len(asked) > 1:
             for path, direction in reversed(first.sort):
                 found.sort(key=lambda one: _place(one, path), reverse=direction < 0)
@@ -79,13 +80,24 @@ async def answer_objects(request: Request, kinds: Sequence[Kind], context: str =
     return await answer_list(request, first, find=find, total=total, render=lambda one: one["said"], context=context)
 
 
+def answer_few(request: Request, entities: EntitySet, found: Sequence[Document]) -> dict[str, Any]:
+    """A page of a few objects, in the order given: `$select`, `$top`, `$skip` and `$count` alone mean something."""
+    query = read_query(entities, request.query_params.multi_items())
+    page = found[query.skip : query.skip + query.top]
+    return {
+        "@odata.context": context_url(request, "directoryObjects", query.select),
+        **({"@odata.count": len(found)} if query.count else {}),
+        "value": [query.selected(one) if query.select else object_by_default(one) for one in page],
+    }
+
+
 def _asked(kinds: Sequence[Kind], options: Sequence[tuple[str, str]]) -> list[tuple[Kind, ListQuery]]:
     names = frozenset[str]().union(*(kind.entities.selected_names.values() for kind in kinds))
     asked: list[tuple[Kind, ListQuery]] = []
     refused: list[UnsupportedQuery] = []
     for kind in kinds:
         # Of one type, so that the next page's token is the same for all.
-        entities = kind.entities
+        entities = replace(kind.entities, default=None)
         if len(kinds) > 1:
             entities = replace(entities, type_name="directoryObject", selectable=names)
         try:
@@ -95,6 +107,14 @@ def _asked(kinds: Sequence[Kind], options: Sequence[tuple[str, str]]) -> list[tu
     if not asked:
         raise refused[0]
     return asked
+
+
+def _narrowed(kind: Kind, query: ListQuery, said: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What is shown of this kind where nothing is selected: another one may show more."""
+    default = kind.entities.default
+    if query.select is not None or default is None:
+        return said
+    return {name: value for name, value in said.items() if name in default or "@" in name}
 
 
 def _place(document: Mapping[str, Any], path: str) -> tuple[bool, Any]:

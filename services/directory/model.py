@@ -420,6 +420,8 @@ class Person:
     moved: tuple[str, ...] = ()
     """Identities that are found there."""
     countdown: Countdown | None = None
+    created: int | None = None
+    """When they were first there to be seen, in milliseconds."""
     as_of: int = 0
     """The moment it was last looked at, in milliseconds: what was true then never becomes untrue by a slow clock."""
 
@@ -465,6 +467,7 @@ def dump_person(person: Person) -> dict[str, Any]:
         "manager_id": person.manager_id,
         "holds": person.holds,
         "timeline": _dump_timeline(person),
+        "created_at": from_ms(person.created) if person.created is not None else None,
     }
     if person.identities:
         document["identities"] = person.identities
@@ -542,6 +545,7 @@ def load_person(document: Mapping[str, Any]) -> Person:
         linked_to=document.get("linked_to"),
         moved=tuple(document.get("moved", ())),
         countdown=_countdown(said["countdown"]) if "countdown" in said else None,
+        created=to_ms(created) if (created := document.get("created_at")) is not None else None,
         as_of=said["as_of"],
     )
 

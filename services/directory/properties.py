@@ -21,6 +21,12 @@ MANAGER = "managerEmployeeId"
 SPONSORS = "sponsors"
 """In Graph a relation: who answers for a guest. Ids of people and groups, as this directory gave them."""
 
+LIFECYCLE = "subjectLifecycle"
+"""In Graph a property of the person as a subject of entitlement management, not of the user."""
+LIFECYCLES = ("notDefined", "notGoverned", "governed")
+NOT_OF_USERS = frozenset({MANAGER, SPONSORS, LIFECYCLE})
+"""What sources and callers state that no user is shown with."""
+
 
 class Type(Enum):
     """What values a property has."""
@@ -42,7 +48,7 @@ _TEXTS = (
     "mailNickname", "mobilePhone", "officeLocation", "onPremisesDistinguishedName", "onPremisesDomainName",
     "onPremisesImmutableId", "onPremisesSamAccountName", "onPremisesSecurityIdentifier",
     "onPremisesUserPrincipalName", "passwordPolicies", "postalCode", "preferredLanguage", "sipProxyAddress", "state",
-    "streetAddress", "surname", "usageLocation", "userPrincipalName", "userType", MANAGER,
+    "streetAddress", "surname", "usageLocation", "userPrincipalName", "userType", MANAGER, LIFECYCLE,
 )  # fmt: skip
 
 NESTED: Mapping[str, frozenset[str]] = {
@@ -78,6 +84,7 @@ def extension(name: str) -> Type | None:
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 _PLAN_FIELDS = frozenset({"servicePlanId", "service", "capabilityStatus"})
+_OF_SOME_TEXTS = frozenset({"userType", LIFECYCLE})
 _USER_TYPES = {"member": "Member", "guest": "Guest"}
 
 
@@ -95,7 +102,7 @@ def cleaned(stated: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[tuple[str,
         kind = TYPES.get(name)
         if value is None and (kind is not None or extension(name)):
             clean[name] = None
-        elif kind is Type.TEXT and value.__class__ is str and len(value) <= LONGEST_TEXT and name != "userType":
+        elif kind is Type.TEXT and value.__class__ is str and len(value) <= LONGEST_TEXT and name not in _OF_SOME_TEXTS:
             clean[name] = value  # by far the most
         elif (kind := kind or extension(name)) is None:
             problems.append((name, "unknownProperty", _unknown(name)))
@@ -126,6 +133,8 @@ def _text(name: str, value: Any) -> str:
         if (known := _USER_TYPES.get(value.lower())) is None:
             raise Unfit("userType must be Member or Guest, or null to clear it. The rest of the change was taken.")
         return known
+    if name == LIFECYCLE and value not in LIFECYCLES:
+        raise Unfit(f"{LIFECYCLE} must be {', '.join(LIFECYCLES)}, or null to clear it. The rest was taken.")
     return value
 
 

@@ -166,7 +166,7 @@ def assemble(platform: Platform) -> Service:
         background=resources.background,
         routers=[
             delta_routes(rooms, platform.database, resources.guard),
-            *routes(rooms, answers, resources.guard),
+            *routes(rooms, answers, resources.guard, resources.owning),
             belonging_routes(rooms, answers, resources.guard),
             users_written(rooms, answers, resources.guard),
             invitation_routes(rooms, answers, resources.guard),

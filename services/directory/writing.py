@@ -13,6 +13,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from services.directory import graph
 from services.directory.api import Rooms
+from services.directory.decide.conditional import STALE
 from services.directory.decide.people import Heard
 from services.directory.decide.sponsors import SetSponsor
 from services.directory.graph import USERS, Reference, UserIn, UserPatch
@@ -24,11 +25,12 @@ from shared.contracts.base import Refusal
 from shared.contracts.hr import ChangeKind, HrChange
 from shared.storage import Answers
 from shared.web.caller import cause_of
-from shared.web.errors import BadRequest, Conflict, NotFound
+from shared.web.conditional import IfMatch, version_named
+from shared.web.errors import BadRequest, Conflict, NotFound, PreconditionFailed
 from shared.web.guard import Guard
 from shared.web.idempotency import IdempotencyKey, answering_once, made_id
-from shared.web.odata import ListQuery
-from shared.web.paging import context_url, list_query
+from shared.web.odata import ListQuery, Shape
+from shared.web.paging import context_url, list_query, shape_query
 
 DELETED: Document = {"state.deleted": True}
 
@@ -43,22 +45,24 @@ def users_written(rooms: Rooms, answers: Answers, guard: Guard) -> APIRouter:
         id = made_id(request, "person")
         await state(rooms, request, id, ChangeKind.JOINED, body.stated())
         response.headers["Location"] = f"{str(request.base_url).rstrip('/')}/v1.0/users/{id}"
-        made = graph.user(await rooms.user(id))
+        made = graph.by_default(graph.user(await rooms.user(id)))
         return {"@odata.context": context_url(request, "users/$entity"), **made}
 
     @router.patch("/v1.0/users/{id}", status_code=204)
-    async def patch(request: Request, id: str, body: UserPatch, key: IdempotencyKey = None) -> Response:
+    async def patch(
+        request: Request, id: str, body: UserPatch, key: IdempotencyKey = None, if_match: IfMatch = None
+    ) -> Response:
         """By id or userPrincipalName. A property that another source sets, and has authority over, is a 400."""
         found = await rooms.user(id)
         if stated := body.stated():
-            await state(rooms, request, found["_id"], ChangeKind.CHANGED, stated)
+            await state(rooms, request, found["_id"], ChangeKind.CHANGED, stated, version_named(if_match))
         return Response(status_code=204)
 
     @router.delete("/v1.0/users/{id}", status_code=204)
-    async def delete(request: Request, id: str) -> Response:
+    async def delete(request: Request, id: str, if_match: IfMatch = None) -> Response:
         """Of whom no source knows: they leave, their name is free, and they can be restored."""
         found = await rooms.user(id)
-        await state(rooms, request, found["_id"], ChangeKind.LEFT, {})
+        await state(rooms, request, found["_id"], ChangeKind.LEFT, {}, version_named(if_match))
         return Response(status_code=204)
 
     @router.get("/v1.0/directory/deletedItems/microsoft.graph.user")
@@ -67,17 +71,18 @@ def users_written(rooms: Rooms, answers: Answers, guard: Guard) -> APIRouter:
         return await answer_page(request, query, rooms.people, render=graph.user, context="users", scope=DELETED)
 
     @router.get("/v1.0/directory/deletedItems/{id}")
-    async def one_deleted(request: Request, id: str) -> dict[str, Any]:
-        found = await deleted_user(id)
-        said = graph.typed(graph.user(found), "user")
-        return {"@odata.context": context_url(request, "directoryObjects/$entity"), **said}
+    async def one_deleted(
+        request: Request, id: str, shape: Annotated[Shape, Depends(shape_query(USERS))]
+    ) -> dict[str, Any]:
+        said = graph.typed(shape.selected(graph.user(await deleted_user(id))), "user")
+        return {"@odata.context": context_url(request, "directoryObjects/$entity", shape.select), **said}
 
     @router.post("/v1.0/directory/deletedItems/{id}/restore")
     async def restore(request: Request, id: str) -> dict[str, Any]:
         """As they were. Refused while somebody else has the name."""
         found = await deleted_user(id)
         await state(rooms, request, found["_id"], ChangeKind.JOINED, found["state"]["attributes"])
-        said = graph.typed(graph.user(await rooms.user(found["_id"])), "user")
+        said = graph.typed(graph.by_default(graph.user(await rooms.user(found["_id"]))), "user")
         return {"@odata.context": context_url(request, "directoryObjects/$entity"), **said}
 
     async def deleted_user(id: str) -> Document:
@@ -118,8 +123,15 @@ def _relations(router: APIRouter, rooms: Rooms) -> None:
         return Response(status_code=204)
 
 
-async def state(rooms: Rooms, request: Request, person_id: str, kind: ChangeKind, attributes: Document) -> None:
-    """Raises what refuses it."""
+async def state(
+    rooms: Rooms,
+    request: Request,
+    person_id: str,
+    kind: ChangeKind,
+    attributes: Document,
+    version: int | None = None,
+) -> None:
+    """`version`: only of whom it is that one. Raises what refuses it."""
     cause = cause_of(request)
     said = HrChange(
         change_id=f"{kind.value}:{cause.id}",
@@ -129,7 +141,8 @@ async def state(rooms: Rooms, request: Request, person_id: str, kind: ChangeKind
         effective_at=rooms.platform.clock.now(),
         attributes=attributes,
     )
-    outcome = await rooms.platform.run_one(rooms.person_loop, rooms.hold, Heard(said, person_id=person_id), cause)
+    heard = Heard(said, person_id=person_id, version=version)
+    outcome = await rooms.platform.run_one(rooms.person_loop, rooms.hold, heard, cause)
     if outcome.decision and outcome.decision.refusal:
         _refuse(outcome.decision.refusal)
 
@@ -144,6 +157,8 @@ async def set_sponsor(rooms: Rooms, request: Request, asked: SetSponsor) -> None
 def _refuse(refusal: Refusal) -> NoReturn:
     if refusal.code == "ResourceNotFound":
         raise NotFound(refusal.message, code="Request_ResourceNotFound")
+    if refusal.code == STALE.code:
+        raise PreconditionFailed(refusal.message, target="If-Match")
     if refusal.code == "notJoined":
         raise Conflict(refusal.message, code=refusal.code)
     raise BadRequest(refusal.message, code="Request_BadRequest")

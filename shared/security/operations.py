@@ -139,6 +139,7 @@ _ENTITLEMENT = (
         GET /assignmentRequests
         GET /assignments
         GET /assignments/{id}
+        GET /subjects(objectId='{id}')
         GET /assignments/{id}/target
         GET /assignments/{id}/target/connectedOrganization
         GET /assignments/{id}/target/connectedOrganization/internalSponsors
@@ -147,6 +148,7 @@ _ENTITLEMENT = (
         GET /controlConfigurations
         GET /controlConfigurations/{id}
         GET /assignments/additionalAccess(accessPackageId='{a}',incompatibleAccessPackageId='{b}')
+        GET /assignments/additionalAccess(accessPackageId='{a}')
         """,
     ),
     (CREATE_CATALOGS, "POST /catalogs"),
@@ -179,6 +181,7 @@ _ENTITLEMENT = (
         POST /catalogs/{id}/customWorkflowExtensions
         PUT,DELETE /catalogs/{id}/customWorkflowExtensions/{extension}
         POST /resourceRequests
+        PATCH /subjects(objectId='{id}')
         """,
     ),
     (
@@ -207,6 +210,7 @@ _ENTITLEMENT = (
         POST /assignmentRequests/{id}/reprocess
         POST /assignmentRequests/{id}/resume
         POST /assignments/{id}/reprocess
+        PATCH,DELETE /assignments/{id}
         """,
     ),
     (
@@ -214,6 +218,7 @@ _ENTITLEMENT = (
         """
         GET /assignmentRequests/filterByCurrentUser(on='{on}')
         GET /accessPackages/filterByCurrentUser(on='{on}')
+        GET /accessPackageSuggestions/filterByCurrentUser(on='{on}')
         GET /availableAccessPackages
         GET /availableAccessPackages/{id}
         GET /availableAccessPackages/{id}/resourceRoleScopes
@@ -240,6 +245,7 @@ _DIRECTORY = (
         """
         GET /users/{id}/manager
         GET /users/{id}/directReports
+        GET /users/{id}/directReports/microsoft.graph.user
         GET /users/{id}/sponsors
         GET /users/{id}/memberOf
         GET /users/{id}/memberOf/microsoft.graph.group
@@ -261,7 +267,7 @@ _DIRECTORY = (
     (USERS_DELETE, "DELETE /users/{id}\nPOST /directory/deletedItems/{id}/restore"),
     (USERS_DELETED, "GET /directory/deletedItems/microsoft.graph.user\nGET /directory/deletedItems/{id}"),
     (USERS_READ_ALL, "GET /users/delta"),
-    (GROUPS_READ, "GET /groups\nGET /groups/{id}\nGET /groups/{id}/owners"),
+    (GROUPS_READ, "GET /groups\nGET /groups/{id}\nGET /groups/{id}/owners\nGET /groups(uniqueName='{name}')"),
     (
         MEMBERS_READ,
         """
@@ -288,7 +294,7 @@ _DIRECTORY = (
         GROUPS_WRITE,
         """
         PATCH,DELETE /groups/{id}
-        PATCH /groups(uniqueName='{name}')
+        PATCH,DELETE /groups(uniqueName='{name}')
         POST /groups/{id}/owners/$ref
         DELETE /groups/{id}/owners/{person_id}/$ref
         DELETE /directoryObjects/{id}

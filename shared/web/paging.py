@@ -135,6 +135,7 @@ def _condition(name: str, field: Field | Many) -> str | None:
         Kind.INTEGER: "1",
         Kind.NUMBER: "1",
         Kind.DATETIME: "2026-01-01T00:00:00Z",
+        Kind.DATE_TEXT: "2026-01-01T00:00:00Z",
     }[field.kind]
     return f"{name} eq {literal}"
 

@@ -17,6 +17,10 @@ from shared.contracts.directory import (
 from shared.messaging.decision import Circumstances, Decision
 
 NO_SUCH_GROUP = Refusal(code="ResourceNotFound", message="There is no such group.")
+THERE = Refusal(
+    code="exists",
+    message="One or more added object references already exist for the following modified properties: 'members'.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,7 @@ def _nested(state: GroupState, command: Nest) -> Decision[GroupState]:
             return Decision(state, refusal=Refusal(code="fixed", message="A group is no member of itself."))
         left = tuple(id for id in state.left if id != command.within)
         update = {"member_of": (*state.member_of, command.within), "left": left}
-        return Decision(state) if there else _with(state, update, GroupNested(within=command.within))
+        return Decision(state, refusal=THERE) if there else _with(state, update, GroupNested(within=command.within))
     if not there:
         text = f"The group {state.id} is no member of the group {command.within}."
         return Decision(state, refusal=Refusal(code="ResourceNotFound", message=text))

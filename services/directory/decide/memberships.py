@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from services.directory.decide.groups import THERE
 from services.directory.decide.standing import obeyed_already, standing
 from services.directory.model import Memberships
 from shared.contracts.base import Refusal, Transition, made
@@ -128,10 +129,7 @@ def _comes_back(before: MembershipState, at: Circumstances[Groups]) -> Refusal |
     return None
 
 
-THERE = Refusal(
-    code="exists",
-    message="One or more added object references already exist for the following modified properties: 'members'.",
-)
+NOT_THERE = Refusal(code="ResourceNotFound", message="They are no member of this group.")
 
 
 def by_hand(state: Memberships | None, asked: SetByHand, at: Circumstances[Groups]) -> Decision[Memberships]:
@@ -143,7 +141,7 @@ def by_hand(state: Memberships | None, asked: SetByHand, at: Circumstances[Group
     person = state or Memberships(asked.person_id)
     before = person.by_group.get(asked.group_id) or _no_member(asked.group_id)
     if before.member == asked.member and before.by_hand == asked.member:
-        return Decision(state, refusal=THERE if asked.member else None)
+        return Decision(state, refusal=THERE if asked.member else NOT_THERE)
     after = before.model_copy(
         update={
             "member": asked.member,

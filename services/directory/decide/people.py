@@ -9,6 +9,7 @@ from typing import Any
 
 from services.directory import properties
 from services.directory.decide import countdown
+from services.directory.decide.conditional import STALE
 from services.directory.decide.rejections import rejection
 from services.directory.model import (
     Countdown,
@@ -64,6 +65,8 @@ class Heard:
     others: tuple[tuple[str, str], ...] = ()
     """Others who have a key that it states: (person id, rule). For a human, if it is not settled whose identity it is.
     """
+    version: int | None = None
+    """Only if the person has this one; None: whatever version they have."""
 
     @property
     def identity(self) -> str:
@@ -140,6 +143,7 @@ def change(state: Person | None, heard: Heard, at: Circumstances[Around]) -> Dec
         waiting=waiting,
         apart=before.apart,
         countdown=before.countdown,
+        created=before.created,
         as_of=before.as_of,
     )
     after = _looked_at(draft, at)
@@ -242,6 +246,7 @@ def _looked_at(person: Person, at: Circumstances[Around]) -> Person:
         manager_id = managers.get(reference)
         if manager_id is None and (manager_id := at.context.managers.get(reference)) is not None:
             managers = {**managers, reference: manager_id}
+    status = PersonStatus.EXPECTED if person.waiting else view.status
     return Person(  # not `replace`: this is the hottest line of the service
         id=person.id,
         timeline=person.timeline,
@@ -260,6 +265,7 @@ def _looked_at(person: Person, at: Circumstances[Around]) -> Person:
         waiting=person.waiting,
         apart=person.apart,
         countdown=countdown.goes_on(person.countdown, status, attributes),
+        created=now if person.created is None and status is not PersonStatus.EXPECTED else person.created,
         as_of=now,
     )
 
@@ -343,6 +349,8 @@ def _refused_to_callers(  # noqa: PLR0911 - a refusal each
     at: Circumstances[Around],
 ) -> Refusal | None:
     """Why nothing of this is taken, for those who wait for the answer: sources get theirs later, and in part."""
+    if heard.version is not None and heard.version != at.version - 1:
+        return STALE
     joins = heard.change.kind is ChangeKind.JOINED
     if not joins and (state is None or not state.joined):
         return Refusal(code="notJoined", message="Only who has joined can be suspended or changed.")

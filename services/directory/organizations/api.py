@@ -19,7 +19,7 @@ from services.directory.decide.organizations import (
     OrganizationCommand,
     SetSponsor,
 )
-from services.directory.graph import USERS, Reference
+from services.directory.graph import USERS, Reference, object_by_default
 from services.directory.lists import answer_objects
 from services.directory.organizations import graph
 from services.directory.organizations.graph import (
@@ -85,7 +85,8 @@ class OrganizationRooms:
             side = Side(relation.name)
             for body, document in zip(said, documents, strict=True):
                 ids = _sponsors_of(document, side)[:MOST_EXPANDED]
-                body[relation.name] = await self.directory.objects(ids)
+                objects = await self.directory.objects(ids)
+                body[relation.name] = [object_by_default(one) for one in objects] if not relation.select else objects
         return said
 
 

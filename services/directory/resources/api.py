@@ -450,10 +450,12 @@ def _app_role_assignments(router: APIRouter, rooms: ResourceRooms) -> None:
         return await assigned(request, response, body, f"servicePrincipals('{id}')/appRoleAssignedTo", within)
 
     @router.get("/v1.0/servicePrincipals/{id}/appRoleAssignedTo/{assignment}")
-    async def one_assigned(request: Request, id: str, assignment: str) -> dict[str, Any]:
+    async def one_assigned(
+        request: Request, id: str, assignment: str, shape: Annotated[Shape, Depends(shape_query(APP_ROLE_ASSIGNMENTS))]
+    ) -> dict[str, Any]:
         (one,) = await rooms.with_applications([await rooms.held_role(assignment, await of_principal(id))])
-        context = f"servicePrincipals('{id}')/appRoleAssignedTo/$entity"
-        return {"@odata.context": context_url(request, context), **graph.app_role_assignment(one)}
+        context = context_url(request, f"servicePrincipals('{id}')/appRoleAssignedTo/$entity", shape.select)
+        return {"@odata.context": context, **shape.selected(graph.app_role_assignment(one))}
 
     @router.delete("/v1.0/servicePrincipals/{id}/appRoleAssignedTo/{assignment}", status_code=204)
     async def unassign(request: Request, id: str, assignment: str) -> Response:
@@ -474,10 +476,12 @@ def _app_role_assignments(router: APIRouter, rooms: ResourceRooms) -> None:
         return await assigned(request, response, body, f"users('{id}')/appRoleAssignments", within)
 
     @router.get("/v1.0/users/{id}/appRoleAssignments/{assignment}")
-    async def one_assignment(request: Request, id: str, assignment: str) -> dict[str, Any]:
+    async def one_assignment(
+        request: Request, id: str, assignment: str, shape: Annotated[Shape, Depends(shape_query(APP_ROLE_ASSIGNMENTS))]
+    ) -> dict[str, Any]:
         (one,) = await rooms.with_applications([await rooms.held_role(assignment, await of_person(id))])
-        context = f"users('{id}')/appRoleAssignments/$entity"
-        return {"@odata.context": context_url(request, context), **graph.app_role_assignment(one)}
+        context = context_url(request, f"users('{id}')/appRoleAssignments/$entity", shape.select)
+        return {"@odata.context": context, **shape.selected(graph.app_role_assignment(one))}
 
     @router.delete("/v1.0/users/{id}/appRoleAssignments/{assignment}", status_code=204)
     async def unassign_person(request: Request, id: str, assignment: str) -> Response:

@@ -13,30 +13,25 @@ from pydantic import Field as Described
 
 from services.directory.api import may_write_group, own_only
 from services.directory.decide.groups import DeleteGroup
-from services.directory.graph import USERS, typed
+from services.directory.graph import OBJECTS, object_by_default, typed
 from services.directory.graph import group as group_shown
 from services.directory.graph import user as user_shown
+from services.directory.lists import answer_few
 from services.directory.resources import graph
 from services.directory.resources.api import ResourceRooms, first
 from services.directory.resources.store import LIVING, Document
 from services.directory.store import JOINED, page_of
 from shared.contracts.resources import OWNER, TENANT, RoleSystem
-from shared.web.errors import Forbidden
+from shared.web.errors import BadRequest, Forbidden
 from shared.web.graph_model import GraphBody
 from shared.web.guard import Admitted, Guard
-from shared.web.odata import EntitySet, Shape
-from shared.web.paging import context_url, shape_query
+from shared.web.odata import Shape
+from shared.web.paging import context_url, list_options, shape_query
 
 MOST_IDS = 1000
 MOST_GROUPS = 20
 """Groups that one question may name."""
 
-OBJECTS = EntitySet(
-    "directoryObject",
-    {},
-    selectable=frozenset({"id", "deletedDateTime", "description", "appId", "mailNickname", "mailEnabled"})
-    | frozenset(USERS.selected_names.values()),
-)
 KINDS = ("user", "group", "application", "servicePrincipal")
 
 
@@ -69,7 +64,11 @@ def object_routes(rooms: ResourceRooms, route_class: type[Any], guard: Guard) ->
     @router.get("/v1.0/directoryObjects/{id}")
     async def one(request: Request, id: str, shape: Annotated[Shape, Depends(shape_query(OBJECTS))]) -> dict[str, Any]:
         found = first(list((await _objects(rooms, [id], KINDS)).values()), id)
-        return {"@odata.context": context_url(request, "directoryObjects/$entity"), **shape.selected(found)}
+        context = context_url(request, "directoryObjects/$entity", shape.select)
+        return {
+            "@odata.context": context,
+            **(object_by_default(found) if shape.select is None else shape.selected(found)),
+        }
 
     @router.post("/v1.0/directoryObjects/getByIds")
     async def by_ids(request: Request, body: ByIds) -> dict[str, Any]:
@@ -80,10 +79,10 @@ def object_routes(rooms: ResourceRooms, route_class: type[Any], guard: Guard) ->
         ids = dict.fromkeys(id.lower() for id in body.ids)
         return {
             "@odata.context": context_url(request, "directoryObjects"),
-            "value": [found[id] for id in ids if id in found],
+            "value": [object_by_default(found[id]) for id in ids if id in found],
         }
 
-    @router.get("/v1.0/users/{id}/ownedObjects")
+    @router.get("/v1.0/users/{id}/ownedObjects", dependencies=[Depends(list_options(OBJECTS))])
     async def owned(request: Request, id: str) -> dict[str, Any]:
         """Groups and applications that a person owns."""
         person = (await directory.user(id))["_id"]
@@ -93,7 +92,7 @@ def object_routes(rooms: ResourceRooms, route_class: type[Any], guard: Guard) ->
         systems |= {RoleSystem.APPLICATION: "servicePrincipal"}
         kinds = [systems[role["origin_system"]] for role in owning]
         found = await _objects(rooms, [role["origin_id"] for role in owning], kinds)
-        return {"@odata.context": context_url(request, "directoryObjects"), "value": list(found.values())}
+        return answer_few(request, OBJECTS, list(found.values()))
 
     for path in ("users", "groups", "servicePrincipals", "directoryObjects"):
         _belonging(router, rooms, path)
@@ -155,6 +154,9 @@ async def _groups_around(rooms: ResourceRooms, id: str, only_security: bool = Fa
         person = (await directory.user(id))["_id"]
         direct = await directory.memberships.groups_of(person)
     elif kind == "#microsoft.graph.group":
+        if only_security:
+            text = "securityEnabledOnly can be asked of users and service principals, not of groups."
+            raise BadRequest(text, code="Request_BadRequest", target="securityEnabledOnly")
         direct = list((await directory.group(id))["state"].get("member_of") or ())
     scope: Document = {"state.security_enabled": True} if only_security else {}
     return person, await directory.groups.ids({"_id": {"$in": await directory.groups.around(direct)}, **scope})

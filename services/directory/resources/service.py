@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
-from services.directory.api import Rooms
+from services.directory.api import Owning, Rooms
 from services.directory.decide import applications, held_roles, role_definitions, sites
 from services.directory.decide.conditional import conditionally
 from services.directory.resources.api import ResourceRooms, routes
@@ -31,10 +31,13 @@ from services.directory.resources.store import (
 )
 from shared.contracts import topics
 from shared.contracts.resources import (
+    OWNER,
     ApplicationFact,
     ApplicationState,
     HeldRolesFact,
     HeldRolesState,
+    RoleAt,
+    RoleSystem,
     SetHeldRoles,
     SiteFact,
     SiteState,
@@ -96,7 +99,14 @@ class Part:
     background: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
 
-def assemble_resources(platform: Platform, directory: Rooms, route_class: type[Any]) -> Part:
+@dataclass(frozen=True, kw_only=True)
+class Resources(Part):
+    """And what the routes of groups take over."""
+
+    owning: Owning
+
+
+def assemble_resources(platform: Platform, directory: Rooms, route_class: type[Any]) -> Resources:
     """Connects nothing and starts nothing."""
     application_store = Applications(platform.database)
     site_store = Sites(platform.database)
@@ -123,9 +133,13 @@ def assemble_resources(platform: Platform, directory: Rooms, route_class: type[A
     obeying = Handler[HeldRolesState, SetHeldRoles, held_roles.Offered](
         held_roles.command, by(lambda asked: asked.person_id), held_store.look
     )
+
+    async def owning(request: Request, group_id: str, person_id: str) -> None:
+        await rooms.give(request, person_id, RoleAt(origin_system=RoleSystem.GROUP, origin_id=group_id, role=OWNER))
+
     reader = roster_reader(directory.people, directory.groups, directory.memberships, application_store, held_store)
     rosters = telling(platform, topics.DIRECTORY_ROSTER_QUESTIONS, topics.DIRECTORY_ROSTERS, reader)
-    return Part(
+    return Resources(
         stores=[application_store, site_store, held_store, definitions, rosters.store],
         subscriptions=[
             *(platform.hears(topic, held_loop, obeying) for topic in topics.lanes_of(topics.HELD_ROLE_COMMANDS)),
@@ -135,4 +149,5 @@ def assemble_resources(platform: Platform, directory: Rooms, route_class: type[A
         background=[rosters.background],
         routers=[*routes(rooms, route_class, guard), object_routes(rooms, route_class, guard)],
         guard=guard,
+        owning=owning,
     )

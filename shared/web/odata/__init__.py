@@ -12,6 +12,7 @@ A single object takes `$select` and `$expand`: `read_shape`. Routes get both by 
 
 from shared.web.odata.fields import (
     BOOLEAN,
+    DATE_TEXT,
     DATETIME,
     GUID,
     INTEGER,
@@ -30,6 +31,7 @@ from shared.web.odata.parse import parse_filter
 __all__ = [
     "BOOLEAN",
     "DATETIME",
+    "DATE_TEXT",
     "GUID",
     "INTEGER",
     "NUMBER",

@@ -9,7 +9,8 @@ from functools import cached_property
 class Kind(Enum):
     """How a property's values are stored and compared.
 
-    Strings compare without regard to case. GUID is an id: lower case, compared exactly. DATETIME is a BSON date.
+    Strings compare without regard to case. GUID is an id: lower case, compared exactly. DATETIME is a BSON date,
+    DATE_TEXT a date-time in UTC that is kept as the text that Graph shows.
     """
 
     STRING = "string"
@@ -18,9 +19,10 @@ class Kind(Enum):
     INTEGER = "integer"
     NUMBER = "number"
     DATETIME = "datetime"
+    DATE_TEXT = "datetime as text"
 
 
-STRING, GUID, BOOLEAN, INTEGER, NUMBER, DATETIME = Kind
+STRING, GUID, BOOLEAN, INTEGER, NUMBER, DATETIME, DATE_TEXT = Kind
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ spelt, upper case before lower, though they are equal in any case.
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, TypeAlias
 
@@ -321,6 +321,8 @@ def _stored(field: Field, value: Value, name: str) -> Any:  # noqa: PLR0911 - on
             return float(value)
         case Kind.DATETIME, datetime():
             return value
+        case Kind.DATE_TEXT, datetime():
+            return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%S}Z"
     said = field.kind.value if isinstance(field.kind, Kind) else "string"
     raise UnsupportedQuery(f"'{name}' is of type {said}, and the value is not.", target=name)
 

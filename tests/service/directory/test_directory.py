@@ -132,11 +132,12 @@ async def test_from_joining_to_leaving(world: World) -> None:
     await world.until(lambda: world.person("E2", status="left"))
     assert [fact["version"] for fact in world.facts("E1")] == [1]
 
-    user = (await world.http.get("/v1.0/users/ana@X.example")).json()
+    user = (await world.http.get("/v1.0/users/ana@X.example?$select=id,department")).json()
     assert (user["id"], user["department"]) == (person_id_of("hr", "E1"), "IT")
-    found = (await world.http.get("/v1.0/users", params={"$filter": "employeeId eq 'e2'", "$count": "true"})).json()
+    wanted = {"$filter": "employeeId eq 'e2'", "$count": "true", "$select": "employeeId"}
+    found = (await world.http.get("/v1.0/users", params=wanted)).json()
     assert (found["@odata.count"], found["value"][0]["employeeId"]) == (1, "E2")
-    manager = await world.http.get(f"/v1.0/users/{person_id_of('hr', 'E2')}/manager")
+    manager = await world.http.get(f"/v1.0/users/{person_id_of('hr', 'E2')}/manager?$select=employeeId")
     assert manager.json()["employeeId"] == "E3"
     known = (await world.http.get("/v1.0/tenure/people", params={"$filter": "status eq 'left'"})).json()["value"]
     assert [one["identities"] for one in known] == [[{"source": "hr", "id": "E2"}]]
@@ -368,11 +369,24 @@ async def test_users_are_written_over_http(world: World) -> None:
     made = await world.http.post("/v1.0/users", json=body)
     assert made.status_code == 201
     ana = made.json()["id"]
-    assert (made.json()["userType"], made.json()["mobilePhone"]) == ("Guest", None)
+    assert ("userType" in made.json(), made.json()["mobilePhone"]) == (False, None), "what Graph shows by default"
+    asked = "accountEnabled,ageGroup,createdDateTime,identities,userType"
+    whole = (await world.http.get(f"/v1.0/users/{ana}?$select={asked}")).json()
+    created = whole.pop("createdDateTime")
+    expected = {"accountEnabled": True, "ageGroup": None, "identities": [], "userType": "Guest"}
+    assert {name: value for name, value in whole.items() if "@" not in name} == expected
+    for condition, many in ((f"createdDateTime le {created}", 1), (f"createdDateTime gt {created}", 0)):
+        found = await world.http.get("/v1.0/users", params={"$filter": f"id eq '{ana}' and {condition}"})
+        assert len(found.json()["value"]) == many, condition
     taken = await world.http.post("/v1.0/users", json=body)
     assert (taken.status_code, taken.json()["error"]["code"]) == (400, "Request_BadRequest")
     assert (await world.http.post("/v1.0/users", json={**body, "userPrincipalName": "no name"})).status_code == 400
-    assert (await world.http.patch(f"/v1.0/users/{ana}", json={"department": "Sales"})).status_code == 204
+    read = (await world.http.get(f"/v1.0/users/{ana}")).headers["ETag"]
+    for status in (204, 412):  # the second one has read a version that has passed
+        sales = await world.http.patch(
+            f"/v1.0/users/{ana}", json={"department": f"Sales {status}"}, headers={"If-Match": read}
+        )
+        assert sales.status_code == status
     unknown = await world.http.patch(f"/v1.0/users/{ana}", json={"departmnt": "IT"})
     assert (unknown.status_code, "departmnt" in unknown.text) == (400, True)
 

@@ -1,13 +1,16 @@
 """What callers of the API state about people: at once or not at all, and under the authority of sources."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from services.directory.decide.people import change
+from services.directory.model import dump_person, load_person
 from services.directory.sources import API, Sources, SourcesFileError, sources_of
 from shared.messaging.decision import Decision
 
-from .people import Ana, codes, types
+from .people import Ana, codes, heard, types
 
 
 def said(ana: Ana, kind: str = "changed", change: str = "w1", **attributes: Any) -> Decision[Any]:
@@ -117,3 +120,23 @@ def test_whom_a_source_knows_no_caller_deletes() -> None:
     ana.hears(kind="left", changeId="gone")
     assert ana.state is not None
     assert not ana.state.deleted, "whoever left is still listed"
+
+
+def test_who_names_a_version_that_has_passed_changes_nothing() -> None:
+    ana = Ana()
+    said(ana, "joined", displayName="Ana")
+    message, _ = heard(source=API, employeeId="ana", changeId="w2", attributes={"city": "Rome"})
+    read_now = replace(ana.at(), version=5)  # of the version that would be made
+    assert refusal(change(ana.state, replace(message, version=3), read_now)) == "stale"
+    assert types(change(ana.state, replace(message, version=4), read_now)) == ["PersonChanged"]
+
+
+def test_a_person_was_made_when_they_were_first_there_to_be_seen() -> None:
+    ana = Ana()
+    said(ana, "joined", displayName="Ana")
+    assert ana.state is not None
+    made_at = ana.state.created
+    assert made_at == ana.state.as_of
+    said(ana, change="w2", city="Rome")
+    assert ana.state.created == made_at
+    assert load_person(dump_person(ana.state)).created == made_at

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from services.directory.decide import memberships
+from services.directory.decide.groups import THERE
 from services.directory.decide.memberships import Groups, SetByHand
 from services.directory.model import Memberships
 from shared.contracts.base import Cause
@@ -51,3 +52,12 @@ def test_a_newer_version_is_obeyed_whatever_was_repaired_before() -> None:
     mended = after(memberships.command(None, ask(3), AT))
     assert not member(memberships.command(mended, ask(0, member=False, version=6), AT))
     assert member(memberships.command(mended, ask(4, member=False, version=4), AT))
+
+
+def test_who_is_a_member_by_hand_is_not_added_again_and_who_is_none_is_not_removed() -> None:
+    added = after(memberships.by_hand(None, SetByHand("sales", "ana", True), AT))
+    again = memberships.by_hand(added, SetByHand("sales", "ana", True), AT)
+    assert again.refusal == THERE
+    removed = after(memberships.by_hand(added, SetByHand("sales", "ana", False), AT))
+    assert memberships.by_hand(removed, SetByHand("sales", "ana", False), AT).refusal == memberships.NOT_THERE
+    assert memberships.by_hand(None, SetByHand("sales", "ana", False), AT).refusal == memberships.NOT_THERE

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from services.directory.decide.groups import CreateGroup, DeleteGroup, GroupCommand, Nest, wish
+from services.directory.decide.groups import THERE, CreateGroup, DeleteGroup, GroupCommand, Nest, wish
 from services.directory.model import dump_group, load_group
 from shared.contracts.base import Cause
 from shared.contracts.directory import GroupState
@@ -28,7 +28,7 @@ def test_a_group_becomes_a_member_once_and_ceases_to_be_one() -> None:
     assert (state.member_of, types(decision)) == (("outer",), ["GroupNested"])
     assert load_group(dump_group(state)) == state
     again = wish(state, Nest("inner", "outer", member=True), AT)
-    assert (again.state, again.transitions) == (state, ())
+    assert (again.state, again.transitions, again.refusal) == (state, (), THERE)
     state, decision = after(
         CREATE, Nest("inner", "outer", member=True), Nest("inner", "other", member=True),
         Nest("inner", "outer", member=False),
