@@ -1,7 +1,10 @@
 """Bodies as Graph writes them: camelCase, times in UTC with `Z`, derived types marked by `@odata.type`."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar
+from enum import StrEnum
+from functools import lru_cache
+from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -47,6 +50,48 @@ class GraphInput(GraphModel):
     """A body that a caller sends: an unknown property is a 400 that names it, for a misspelt one would do nothing."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _enumerations_in_any_case(cls, body: Any) -> Any:
+        """`"state": "Published"` is published: enumerations are read without regard to case."""
+        if not isinstance(body, dict) or not (known := _enumerations(cls)):
+            return body
+        return {
+            key: _as_declared(value, known[key]) if key in known and value is not None else value
+            for key, value in body.items()
+        }
+
+
+Spellings = Mapping[str, str]
+"""Values of an enumeration: folded -> as declared."""
+
+
+@lru_cache(maxsize=512)
+def _enumerations(model: type[BaseModel]) -> Mapping[str, Spellings]:
+    found = {field.alias or name: _spellings(field.annotation) for name, field in model.model_fields.items()}
+    return {name: spellings for name, spellings in found.items() if spellings}
+
+
+def _spellings(annotation: Any) -> Spellings:
+    """Of an annotation, wherever in it (`Literal["a"] | None`, a list of an `StrEnum`) they stand."""
+    if get_origin(annotation) is Literal:
+        return {one.casefold(): one for one in get_args(annotation) if isinstance(one, str)}
+    if isinstance(annotation, type) and issubclass(annotation, StrEnum):
+        return {one.value.casefold(): one.value for one in annotation}
+    found: dict[str, str] = {}
+    for one in get_args(annotation):
+        found |= _spellings(one)
+    return found
+
+
+def _as_declared(value: Any, known: Spellings) -> Any:
+    match value:
+        case str():
+            return known.get(value.casefold(), value)
+        case list():
+            return [_as_declared(one, known) for one in value]
+    return value
 
 
 class GraphBody(GraphInput):

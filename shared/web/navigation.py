@@ -22,11 +22,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.web.caller import caller_of
-from shared.web.errors import BadRequest, method_not_allowed, no_such_path
+from shared.web.errors import BadRequest, UnsupportedQuery, method_not_allowed, no_such_path
 from shared.web.held import Answer, ask
+from shared.web.odata.options import OPTIONS
 from shared.web.paths import IN_PATH, Known, Paths
 
 _ME = re.compile(r"/v1\.0/me(?=/|$)", re.IGNORECASE)
+_OPTIONS = OPTIONS | {"deltatoken", "format"}
 _NAME = re.compile(r"[A-Za-z]\w{0,127}")
 _OF_DIRECTORY = frozenset({"user", "group", "servicePrincipal", "application", "device", "orgContact", "directoryRole"})
 
@@ -46,6 +48,7 @@ class Navigating:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        _check_options(scope)
         known = self._find(scope)
         if known is not None:
             _go(scope, known.path)
@@ -143,6 +146,15 @@ class Navigating:
         except orjson.JSONDecodeError:
             return None
         return said if isinstance(said, dict) else None
+
+
+def _check_options(scope: Scope) -> None:
+    """Raises UnsupportedQuery for an option that no path has: what a route does not read would be ignored else."""
+    if scope["method"] != "GET" or not scope["query_string"] or not scope["path"].lower().startswith("/v1.0/"):
+        return
+    for key, _ in parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True):
+        if key.startswith("$") and key[1:].lower() not in _OPTIONS:
+            raise UnsupportedQuery(f"The query option '{key[:64]}' is not supported.", target=key[:64])
 
 
 def _taken_apart(path: str) -> tuple[str, str, str]:

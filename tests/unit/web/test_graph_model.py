@@ -1,7 +1,8 @@
 """Bodies as Graph writes them."""
 
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Annotated
+from enum import StrEnum
+from typing import Annotated, Literal
 
 import pytest
 from pydantic import Discriminator, Tag, TypeAdapter, ValidationError
@@ -64,3 +65,26 @@ def test_a_derived_type_is_read_with_and_without_its_hash(said: str) -> None:
 def test_an_unknown_derived_type_is_refused() -> None:
     with pytest.raises(ValidationError):
         TypeAdapter(AnySubject).validate_python({"@odata.type": "#microsoft.graph.nobody"})
+
+
+def test_enumerations_are_read_without_regard_to_case_and_other_texts_as_they_are() -> None:
+    class Colour(StrEnum):
+        DARK_RED = "darkRed"
+
+    class Inner(GraphInput):
+        kind: Literal["adminAdd", "adminRemove"]
+
+    class Paint(GraphInput):
+        state: Literal["published", "unpublished"] | None = None
+        colours: tuple[Colour, ...] = ()
+        display_name: str = ""
+        inner: Inner | None = None
+
+    read = Paint.model_validate(
+        {"state": "Published", "colours": ["DARKRED"], "displayName": "Published", "inner": {"kind": "AdminAdd"}}
+    )
+    assert (read.state, read.colours, read.display_name) == ("published", (Colour.DARK_RED,), "Published")
+    assert read.inner is not None
+    assert read.inner.kind == "adminAdd"
+    with pytest.raises(ValidationError, match="published"):
+        Paint.model_validate({"state": "hidden"})

@@ -177,3 +177,11 @@ async def test_a_verb_that_a_path_lacks_is_told_all_that_it_has(app: FastAPI) ->
         refused = await call(app, path, method)
         assert (refused.status_code, refused.headers["allow"]) == (405, allowed)
         assert refused.json()["error"]["code"] == "Request_BadRequest"
+
+
+@pytest.mark.parametrize("path", ["/v1.0/users/a/manager", "/v1.0/groups/g", "/v1.0/users/a/manager/$ref"])
+async def test_an_option_that_no_path_has_is_refused_even_where_a_route_reads_none(app: FastAPI, path: str) -> None:
+    answer = await call(app, f"{path}?$fitler=x")
+    assert answer.status_code == 400
+    assert answer.json()["error"]["target"] == "$fitler"
+    assert (await call(app, f"{path}?fitler=x")).status_code == 200, "what has no $ is the route's own"
