@@ -13,7 +13,7 @@ whatever it could not take, or not yet; HR_CHANGES and HR_URGENT once more, for 
 another person.
 Answers: `/v1.0/users` and `/v1.0/groups` (their deltas, too), `/v1.0/applications`, `/v1.0/servicePrincipals`,
 `/v1.0/sites`, `/v1.0/directoryObjects`, `/v1.0/directory/deletedItems`, `/v1.0/invitations`,
-`/v1.0/roleManagement/directory`, connected organisations and settings of entitlement management, and under
+`/v1.0/roleManagement/directory`, connected organisations, subjects and settings of entitlement management, and under
 `/v1.0/tenure` sites, people with their sources, suspension and return, sign-ins, and identities of which a human has to
 say who they are.
 

@@ -23,7 +23,9 @@ from services.directory.graph import USERS, Reference, object_by_default
 from services.directory.lists import answer_objects
 from services.directory.organizations import graph
 from services.directory.organizations.graph import (
+    CONFIGURATIONS,
     ORGANIZATIONS,
+    SETTINGS,
     EndUserSettingsPatch,
     OrganizationIn,
     OrganizationPatch,
@@ -195,11 +197,14 @@ def _settings(router: APIRouter, rooms: OrganizationRooms) -> None:
     controls = f"{EM}/controlConfigurations"
 
     @router.get(f"{EM}/settings")
-    async def settings(request: Request, response: Response) -> dict[str, Any]:
+    async def settings(
+        request: Request, response: Response, shape: Annotated[Shape, Depends(shape_query(SETTINGS))]
+    ) -> dict[str, Any]:
         """What becomes of governed guests whose last assignment has ended, and who is shown what packages bring."""
         state, version = await rooms.settings.present()
         response.headers["ETag"] = etag(version)
-        return {"@odata.context": context_url(request, f"{context}/settings/$entity"), **graph.settings(state)}
+        at = context_url(request, f"{context}/settings/$entity", shape.select)
+        return {"@odata.context": at, **shape.selected(graph.settings(state))}
 
     @router.patch(f"{EM}/settings", status_code=204)
     async def patch(request: Request, body: SettingsPatch, if_match: IfMatch = None) -> Response:
@@ -208,19 +213,23 @@ def _settings(router: APIRouter, rooms: OrganizationRooms) -> None:
         return Response(status_code=204)
 
     @router.get(controls)
-    async def configurations(request: Request) -> dict[str, Any]:
+    async def configurations(
+        request: Request, shape: Annotated[Shape, Depends(shape_query(CONFIGURATIONS))]
+    ) -> dict[str, Any]:
         """There is one: endUserSettings."""
         state, _ = await rooms.settings.present()
-        said = [graph.end_user_settings(state)]
-        return {"@odata.context": context_url(request, f"{context}/controlConfigurations"), "value": said}
+        said = [shape.selected(graph.end_user_settings(state))]
+        return {"@odata.context": context_url(request, f"{context}/controlConfigurations", shape.select), "value": said}
 
     @router.get(f"{controls}/{{id}}")
-    async def configuration(request: Request, id: str) -> dict[str, Any]:
+    async def configuration(
+        request: Request, id: str, shape: Annotated[Shape, Depends(shape_query(CONFIGURATIONS))]
+    ) -> dict[str, Any]:
         """By its id, or as `endUserSettings`."""
         _known(id)
         state, _ = await rooms.settings.present()
-        said = graph.end_user_settings(state)
-        return {"@odata.context": context_url(request, f"{context}/controlConfigurations/$entity"), **said}
+        at = context_url(request, f"{context}/controlConfigurations/$entity", shape.select)
+        return {"@odata.context": at, **shape.selected(graph.end_user_settings(state))}
 
     @router.patch(f"{controls}/{{id}}")
     async def configure(request: Request, id: str, body: EndUserSettingsPatch, if_match: IfMatch = None) -> Response:

@@ -40,6 +40,34 @@ _OWN: Mapping[SourceKind, tuple[str, ...]] = {
 """What each kind has beside a name."""
 _BY_TYPE = {kind.value.lower(): kind for kind in SourceKind}
 
+SETTINGS = EntitySet(
+    "entitlementManagementSettings",
+    {},
+    selectable=frozenset(
+        {
+            "id",
+            "externalUserLifecycleAction",
+            "durationUntilExternalUserDeletedAfterBlocked",
+            "resourceRolesShownTo",
+        }
+    ),
+)
+CONFIGURATIONS = EntitySet(
+    "controlConfiguration",
+    {},
+    selectable=frozenset(
+        {
+            "id",
+            "isEnabled",
+            "createdBy",
+            "createdDateTime",
+            "modifiedBy",
+            "modifiedDateTime",
+            "showApproverDetailsToMembers",
+            "relatedPeopleInsightLevel",
+        }
+    ),
+)
 SPONSORS = EntitySet(
     "directoryObject", {}, selectable=frozenset((*USERS.selected_names.values(), *GROUPS.selected_names.values()))
 )

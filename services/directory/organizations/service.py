@@ -16,6 +16,7 @@ from services.directory.organizations.store import (
     load_organization,
     load_settings,
 )
+from services.directory.organizations.subjects import subject_routes
 from services.directory.resources.service import Part
 from shared.contracts import topics
 from shared.contracts.organizations import (
@@ -65,6 +66,10 @@ def assemble_organizations(platform: Platform, directory: Rooms, route_class: ty
         stores=[store, settings],
         subscriptions=[],
         loops=[rooms.organization_loop, rooms.settings_loop],
-        routers=[organization_routes(rooms, route_class, guard), settings_routes(rooms, route_class, guard)],
+        routers=[
+            organization_routes(rooms, route_class, guard),
+            settings_routes(rooms, route_class, guard),
+            subject_routes(directory, store, route_class, guard),
+        ],
         guard=guard,
     )
