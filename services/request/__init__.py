@@ -7,7 +7,8 @@ Hears: PACKAGE_FACTS, RESOURCE_FACTS, POLICY_FACTS, POPULATION_FACTS, CATALOG_FA
 holds what, and how far assignment is with what was asked of it), APPROVAL_FACTS (who is asked, and what they said),
 HELD_ROLE_FACTS and ROLE_ASSIGNMENT_FACTS (what callers may do).
 Says: REQUEST_FACTS; APPROVAL_COMMANDS and ASSIGNMENT_COMMANDS, each resent under its id until it is answered.
-Answers: `/v1.0/identityGovernance/entitlementManagement/assignmentRequests` and `…/availableAccessPackages`.
+Answers: `/v1.0/identityGovernance/entitlementManagement/assignmentRequests`, `…/availableAccessPackages` and
+`…/accessPackageSuggestions`.
 
 A request is decided under the policy as it was when it was made: what of the policy is still needed stands in the
 request. Assignment has the last word on what is held (twice, or against separation of duties); what is refused here

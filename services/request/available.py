@@ -19,11 +19,16 @@ from shared.web.caller import Asking
 from shared.web.errors import Forbidden, NotFound
 from shared.web.guard import Guard
 from shared.web.odata import EntitySet, ListQuery, read_query
-from shared.web.paging import answer_list, context_url, list_query
+from shared.web.paging import answer_list, context_url, list_options, list_query
 from shared.web.role_scopes import role_scope_said
 
 AT = "/v1.0/identityGovernance/entitlementManagement/availableAccessPackages"
-ROLE_SCOPES = EntitySet("accessPackageResourceRoleScope", {}, expandable=frozenset({"role", "scope"}))
+ROLE_SCOPES = EntitySet(
+    "accessPackageResourceRoleScope",
+    {},
+    selectable=frozenset({"id", "createdDateTime", "role", "scope"}),
+    expandable=frozenset({"role", "scope"}),
+)
 
 Query = Annotated[ListQuery, Depends(list_query(AVAILABLE))]
 Rendered = dict[str, Any]
@@ -75,7 +80,7 @@ def router(platform: Platform, around: Surroundings, guard: Guard) -> APIRouter:
         said = query.selected(_said((await around.packages.get([id]))[id]))
         return {"@odata.context": context_url(request, "availableAccessPackages/$entity", query.select), **said}
 
-    @routes.get(f"{AT}/{{id}}/resourceRoleScopes")
+    @routes.get(f"{AT}/{{id}}/resourceRoleScopes", dependencies=[Depends(list_options(ROLE_SCOPES))])
     async def role_scopes(request: Request, id: str, caller: Asking) -> Rendered:
         """What it brings, for those to whom the tenant shows it."""
         query = read_query(ROLE_SCOPES, request.query_params.multi_items())
@@ -87,9 +92,12 @@ def router(platform: Platform, around: Surroundings, guard: Guard) -> APIRouter:
         names = await around.role_names(roles)
         expand = frozenset(one.name for one in query.expand)
         catalog = scene.packages[id].catalog_id
+        said = [role_scope_said(catalog, role, expand, names) for role in roles]
+        page = said[query.skip : query.skip + query.top]
         return {
-            "@odata.context": context_url(request, "resourceRoleScopes"),
-            "value": [role_scope_said(catalog, role, expand, names) for role in roles],
+            "@odata.context": context_url(request, "resourceRoleScopes", query.select),
+            **({"@odata.count": len(said)} if query.count else {}),
+            "value": [query.selected(one) for one in page],
         }
 
     return routes

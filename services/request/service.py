@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.request import api, available, messages
+from services.request import api, available, messages, suggesting
 from services.request.model import Request, dump, load, public
 from services.request.store import Surroundings, requests
 from shared.contracts import topics
@@ -45,6 +45,10 @@ def assemble(platform: Platform) -> Service:
         ],
         timers=[messages.timer(loop)],
         loops=[loop],
-        routers=[api.router(platform, loop, store, around, answers, guard), available.router(platform, around, guard)],
+        routers=[
+            api.router(platform, loop, store, around, answers, guard),
+            available.router(platform, around, guard),
+            suggesting.router(platform, store, around, guard),
+        ],
         guard=guard,
     )

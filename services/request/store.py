@@ -21,7 +21,7 @@ from shared.contracts.catalog import (
     ResourceRole,
 )
 from shared.contracts.directory import MembershipsFact, PersonFact, PersonStatus
-from shared.contracts.organizations import SETTINGS_ID, RolesShownTo, SettingsFact
+from shared.contracts.organizations import SETTINGS_ID, PeopleInsight, RolesShownTo, SettingsFact
 from shared.contracts.policy import ResourceAttribute, SubjectKind
 from shared.contracts.request import RequestStatus, RequestType
 from shared.contracts.resources import NO_ROLE, ApplicationFact, SiteFact
@@ -179,7 +179,12 @@ class Surroundings:
             (Index("url"),),
         )
         self.settings: Replica[SettingsFact] = Replica(
-            database, "settings", lambda fact: {"roles_shown_to": fact.state.resource_roles_shown_to.value}
+            database,
+            "settings",
+            lambda fact: {
+                "roles_shown_to": fact.state.resource_roles_shown_to.value,
+                "people_insight": fact.state.related_people_insight_level.value,
+            },
         )
         self.package_documents = Documents(database, self.packages.name)
         """The same documents, for lists."""
@@ -283,6 +288,11 @@ class Surroundings:
         """Who is shown what packages bring."""
         found = (await self.settings.get([SETTINGS_ID])).get(SETTINGS_ID)
         return RolesShownTo(found["roles_shown_to"]) if found else RolesShownTo.EVERYONE
+
+    async def people_insight(self) -> PeopleInsight:
+        """How much is said of others to whom something is suggested."""
+        found = (await self.settings.get([SETTINGS_ID])).get(SETTINGS_ID, {})
+        return PeopleInsight(found.get("people_insight", PeopleInsight.DISABLED))
 
     async def packages_of(self, ids: Collection[str]) -> dict[str, Package]:
         found = await self.packages.get(ids)
