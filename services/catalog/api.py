@@ -16,6 +16,7 @@ from services.catalog.attributes import attributes_of
 from services.catalog.bulk import ApplyIn, apply_changes
 from services.catalog.decide import Change, Create, Delete
 from services.catalog.delegation import NOT_OWNER, has_power_over
+from services.catalog.environments import environments_of, host_of
 from services.catalog.model import Catalog, K, Kept, Package, Policy, Resource, RoleAssignment
 from services.catalog.origins import GROUP_ROLES, NOUNS, Place
 from services.catalog.resource_lists import add_resource_lists, request_id
@@ -28,7 +29,8 @@ from shared.web.caller import cause_of
 from shared.web.conditional import etag
 from shared.web.errors import BadRequest, Conflict, GraphError, NoRight, NotFound, PreconditionFailed
 from shared.web.guard import Admission, Admitted, Guard
-from shared.web.odata import EntitySet, Expand, ListQuery, read_query
+from shared.web.odata import GUID, EntitySet, Expand, ListQuery, read_query
+from shared.web.odata import Field as Asked
 from shared.web.paging import answer_list, context_url, list_query
 from shared.web.role_scopes import role_scope_id, role_scope_said
 
@@ -145,6 +147,24 @@ class Edge:
             request, query, find=find, render=lambda document: document["said"], context=name, total=total
         )
 
+    async def made(self, request: Request, query: ListQuery, said: Sequence[Rendered], context: str) -> Rendered:
+        """A short list of bodies that are made and not kept: asked by what they show as text."""
+        by_id = {one["id"]: one for one in said}
+        made = [{"_id": id, "displayName": one.get("displayName")} for id, one in by_id.items()]
+        among = self.acts.platform.database.among
+
+        async def total(query: ListQuery) -> int:
+            return len(await among(made, query.total_filter()))
+
+        return await answer_list(
+            request,
+            query,
+            find=lambda q: among(made, q.mongo_filter(), sort=q.sort, skip=q.skip, limit=q.limit),
+            render=lambda one: by_id[one["_id"]],
+            context=context,
+            total=total,
+        )
+
     async def role_of(self, catalog_id: str, body: graph.RoleScopeIn) -> ResourceRole:
         """The role that a body names, on a resource of this catalog. Raises NotFound."""
         system, origin, role = graph.role_named(body)
@@ -233,10 +253,23 @@ class Edge:
         if "customWorkflowExtensions" in names:
             kept = await self.shelves.extensions.find({"state.catalog_id": {"$in": ids}, **LIVING})
             _put(said, "customWorkflowExtensions", ((one.item.catalog_id, graph.extension_said(one)) for one in kept))
-        if "resources" in names:
-            resources = await self.shelves.resources.find({"state.catalog_id": {"$in": ids}, **LIVING})
-            _put(said, "resources", ((one.item.catalog_id, graph.resource_said(one)) for one in resources))
+        if inside := [one for one in expand if one.name in {"resources", "resourceRoles", "resourceScopes"}]:
+            await self._resources_in(ids, said, inside)
         return said
+
+    async def _resources_in(self, ids: list[str], said: list[Rendered], expand: Sequence[Expand]) -> None:
+        """What catalogs hold, into each body: resources, or the roles and scopes of all of them."""
+        resources = await self.shelves.resources.find({"state.catalog_id": {"$in": ids}, **LIVING})
+        catalogs = [one.item.catalog_id for one in resources]
+        for one in expand:
+            part = {"resourceRoles": "roles", "resourceScopes": "scopes"}.get(one.name)
+            if part is None:
+                bodies = await self.resources_said(resources, one.expand)
+                _put(said, one.name, zip(catalogs, bodies, strict=True))
+            else:
+                bodies = await self.resources_said(resources, (Expand(part),))
+                parts = ((id, it) for id, body in zip(catalogs, bodies, strict=True) for it in body[part])
+                _put(said, one.name, parts)
 
     async def packages_said(self, found: Sequence[Versioned[Any]], expand: tuple[Expand, ...]) -> list[Rendered]:
         said = [graph.package_said(one) for one in found]
@@ -270,6 +303,13 @@ class Edge:
             for body, one in zip(said, found, strict=True):
                 body["incompatibleAccessPackages"] = [
                     graph.package_said(others[id]) for id in one.item.incompatible_packages if id in others
+                ]
+        if "accessPackagesIncompatibleWith" in wanted:
+            named = [one.item.id for one in found]
+            listing = await self.shelves.packages.find({"state.incompatible_packages": {"$in": named}, **LIVING})
+            for body, id in zip(said, named, strict=True):
+                body["accessPackagesIncompatibleWith"] = [
+                    graph.package_said(one) for one in listing if id in one.item.incompatible_packages
                 ]
         if "incompatibleGroups" in wanted:
             names = await self.shelves.groups.names({id for one in found for id in one.item.incompatible_groups})
@@ -308,10 +348,15 @@ class Edge:
         names = frozenset(one.name for one in expand)
         places = [(one.item.origin_system, one.item.origin_id) for one in found]
         origins = await self.origins.of(places) if "roles" in names else {}
-        return [
+        said = [
             graph.resource_said(one, names, origins[place].roles if place in origins else None)
             for one, place in zip(found, places, strict=True)
         ]
+        if "environment" in names:
+            environments = {one["originId"]: one for one in await environments_of(self.origins)}
+            for body, (system, origin) in zip(said, places, strict=True):
+                body["environment"] = environments.get(host_of(origin)) if system == "SharePointOnline" else None
+        return said
 
     async def populations_said(self, found: Sequence[Versioned[Any]], _expand: tuple[Expand, ...]) -> list[Rendered]:
         return [graph.population_said(one) for one in found]
@@ -435,10 +480,8 @@ def _package_routes(routes: APIRouter, edge: Edge) -> None:
         query = read_query(_ROLE_SCOPES, request.query_params.multi_items())
         inner = frozenset(one.name for one in query.expand)
         names = await edge.origins.role_names(item.roles)
-        return {
-            "@odata.context": context_url(request, "resourceRoleScopes"),
-            "value": [role_scope_said(item.catalog_id, role, inner, names) for role in item.roles],
-        }
+        said = [role_scope_said(item.catalog_id, role, inner, names) for role in item.roles]
+        return await edge.made(request, query, said, "resourceRoleScopes")
 
     @routes.post(f"{EM}/accessPackages/{{id}}/resourceRoleScopes", status_code=201)
     async def add_role(request: Request, id: str, body: graph.RoleScopeIn, admitted: Admitted) -> Response:
@@ -457,7 +500,15 @@ def _package_routes(routes: APIRouter, edge: Edge) -> None:
         await edge.change(request, shelf, Change(id, {}, remove_roles=keys))
 
 
-_ROLE_SCOPES = EntitySet("accessPackageResourceRoleScope", {}, expandable=frozenset({"role", "scope"}))
+_ROLE_SCOPES = EntitySet(
+    "accessPackageResourceRoleScope",
+    {"id": Asked("_id")},
+    selectable=frozenset({"createdDateTime", "role", "scope"}),
+    expandable=frozenset({"role", "scope"}),
+)
+_GROUPS = EntitySet(
+    "group", {"id": Asked("_id", GUID), "displayName": Asked("displayName", sortable=True)}, order="displayName"
+)
 
 
 def _separation_routes(routes: APIRouter, edge: Edge) -> None:
@@ -493,11 +544,12 @@ def _separation_routes(routes: APIRouter, edge: Edge) -> None:
         return await edge.many(request, query, shelf, edge.packages_said, "accessPackages", scope)
 
     @routes.get(f"{at}/incompatibleGroups")
-    async def groups(request: Request, id: str, admitted: Admitted) -> Rendered:
+    async def groups(
+        request: Request, id: str, admitted: Admitted, query: Annotated[ListQuery, Depends(list_query(_GROUPS))]
+    ) -> Rendered:
         ids = (await edge.package(id, admitted)).item.incompatible_groups
         names = await edge.shelves.groups.names(ids)
-        said = [graph.group_said(one, names) for one in ids]
-        return {"@odata.context": context_url(request, "groups"), "value": said}
+        return await edge.made(request, query, [graph.group_said(one, names) for one in ids], "groups")
 
     @routes.post(f"{at}/incompatibleGroups/$ref", status_code=204)
     async def add_group(request: Request, id: str, body: graph.LinkIn, admitted: Admitted) -> None:
@@ -619,14 +671,16 @@ def _resource_request_routes(routes: APIRouter, edge: Edge) -> None:
             case "adminRemove":
                 item = await resource_in(catalog, id)
                 await edge.power_over([(item.origin_system, item.origin_id)], admitted)
-                await edge.delete(request, shelf, id, None)
+                await _take_out(request, edge, item)
             case "adminUpdate":
                 await resource_in(catalog, id)
                 await ask_about(request, id, asked)
             case "adminAdd":
                 id = await add_resource(request, catalog, asked, admitted)
         said = {"id": request_id(id, body.request_type), "requestType": body.request_type, "state": "delivered"}
-        return JSONResponse(said, 201)
+        return JSONResponse(
+            {"@odata.context": context_url(request, "accessPackageResourceRequests/$entity"), **said}, 201
+        )
 
     async def resource_in(catalog: str, id: str) -> Resource:
         """Raises NotFound for one that lies elsewhere: whoever may write one catalog may not reach into another."""
@@ -666,6 +720,17 @@ def _resource_request_routes(routes: APIRouter, edge: Edge) -> None:
         await edge.there(shelf, id)
         if asked.attributes is not None:
             await edge.change(request, shelf, Change(id, {"attributes": attributes_of(asked.attributes, id)}))
+
+
+async def _take_out(request: Request, edge: Edge, item: Resource) -> None:
+    """Raises BadRequest, with the code that Graph has for it, while a package brings it."""
+    try:
+        await edge.delete(request, edge.shelves.resources, item.id, None)
+    except Conflict as problem:
+        if problem.code != "InUse":
+            raise
+        text = f"The resource: {item.display_name} can not be deleted because there are active entitlements."
+        raise BadRequest(text, code="InvalidDeleteResourceHasEntitlements", target="resource") from problem
 
 
 def _population_routes(routes: APIRouter, edge: Edge) -> None:

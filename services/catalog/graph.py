@@ -71,14 +71,21 @@ def _entities(
 
 CATALOGS = _entities(
     "accessPackageCatalog",
-    ["accessPackages", "customWorkflowExtensions", "resources"],
+    ["accessPackages", "customWorkflowExtensions", "resourceRoles", "resourceScopes", "resources"],
     ["catalogType"],
     state=Asked("state.state", Enumeration(("published", "unpublished"))),
     isExternallyVisible=Asked("state.is_externally_visible", BOOLEAN),
 )
 PACKAGES = _entities(
     "accessPackage",
-    ["catalog", "assignmentPolicies", "resourceRoleScopes", "incompatibleAccessPackages", "incompatibleGroups"],
+    [
+        "catalog",
+        "assignmentPolicies",
+        "resourceRoleScopes",
+        "incompatibleAccessPackages",
+        "accessPackagesIncompatibleWith",
+        "incompatibleGroups",
+    ],
     isHidden=Asked("state.is_hidden", BOOLEAN),
     catalog__id=Asked("state.catalog_id", GUID),
 )
@@ -101,7 +108,7 @@ POLICIES = _entities(
 )
 RESOURCES = _entities(
     "accessPackageResource",
-    ["roles", "scopes"],
+    ["environment", "roles", "scopes"],
     ["attributes"],
     originId=Asked("state.origin_id"),
     originSystem=Asked("state.origin_system"),

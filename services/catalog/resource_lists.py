@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.responses import JSONResponse
@@ -17,6 +16,7 @@ from starlette.responses import JSONResponse
 from services.catalog import graph
 from services.catalog.acts import Acts
 from services.catalog.decide import Change
+from services.catalog.environments import environments_of
 from services.catalog.model import Resource
 from services.catalog.origins import Place
 from services.catalog.store import LIVING, Versioned
@@ -26,8 +26,8 @@ from shared.web.caller import cause_of
 from shared.web.errors import BadRequest, Conflict, NotFound
 from shared.web.graph_model import graph_time
 from shared.web.guard import Admission, Admitted
-from shared.web.odata import BOOLEAN, DATETIME, GUID, EntitySet, Enumeration, Field, ListQuery
-from shared.web.paging import answer_list, context_url, list_query
+from shared.web.odata import BOOLEAN, DATETIME, GUID, EntitySet, Enumeration, Field, ListQuery, Shape
+from shared.web.paging import answer_list, context_url, list_query, shape_query
 
 EM = "/v1.0/identityGovernance/entitlementManagement"
 
@@ -152,25 +152,7 @@ class _Lists:
         return made
 
     async def environments(self) -> list[_Made]:
-        """The places that the directory's sites lie in. The first by name is the default one."""
-        sites = await self._acts.origins.sites.find({"deleted": False})
-        hosts = sorted({f"{at.scheme}://{at.netloc}" for one in sites if (at := urlsplit(one["url"])).netloc})
-        made: list[_Made] = []
-        for number, url in enumerate(hosts):
-            id = derived_id("environment", url)
-            made.append(
-                {
-                    "_id": id,
-                    "id": id,
-                    "displayName": urlsplit(url).netloc,
-                    "description": f"Sites of {urlsplit(url).netloc}.",
-                    "originSystem": "SharePointOnline",
-                    "originId": url,
-                    "isDefaultEnvironment": number == 0,
-                    "connectionInfo": {"url": url},
-                }
-            )
-        return made
+        return [{**one, "_id": one["id"]} for one in await environments_of(self._acts.origins)]
 
     async def answer(self, request: Request, query: ListQuery, made: Sequence[_Made], context: str) -> dict[str, Any]:
         """The page of `made` that `query` asks for."""
@@ -294,11 +276,15 @@ def _request_routes(routes: APIRouter, lists: _Lists) -> None:
         return await lists.answer(request, query, made, "accessPackageResourceRequests")
 
     @routes.get(f"{EM}/resourceRequests/{{id}}")
-    async def resource_request(request: Request, id: str, admitted: Admitted) -> Response:
+    async def resource_request(
+        request: Request, id: str, admitted: Admitted, shape: Annotated[Shape, Depends(shape_query(REQUESTS))]
+    ) -> Response:
+        wanted = {one.name for one in shape.expand}
         for body in await lists.requests({}):
             if body["_id"] == id:
                 await admitted.at(body["catalog"]["id"])
-                said = {name: value for name, value in body.items() if name not in {"_id", "created"}}
-                context = context_url(request, "accessPackageResourceRequests/$entity")
-                return JSONResponse({"@odata.context": context, **said})
+                hidden = {"_id", "created"} | ({"catalog", "resource"} - wanted)
+                said = {name: value for name, value in body.items() if name not in hidden}
+                context = context_url(request, "accessPackageResourceRequests/$entity", shape.select)
+                return JSONResponse({"@odata.context": context, **shape.selected(said)})
         raise NotFound("The resource was not found.")

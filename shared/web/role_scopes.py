@@ -43,6 +43,7 @@ def role_said(catalog_id: str, role: ResourceRole, name: str) -> dict[str, Any]:
     return {
         "id": derived_id("role", resource_id(catalog_id, role.origin_system, role.origin_id), role.role),
         "displayName": name,
+        "description": None,
         "originSystem": role.origin_system,
         "originId": f"{role.role}_{role.origin_id}" if role.origin_system == "AadGroup" else role.role,
     }

@@ -57,8 +57,10 @@ async def test_how_a_resource_came_and_went_can_be_read(world: Any) -> None:
     (came,) = await asked(world, path)
     assert (came["id"], came["requestType"], came["state"]) == (resource["request"], "adminAdd", "delivered")
     assert (came["resource"]["id"], came["catalog"]["id"]) == (resource["id"], catalog)
-    one = (await world.client.get(f"{EM}/resourceRequests/{came['id']}")).json()
+    at = f"{EM}/resourceRequests/{came['id']}"
+    one = (await world.client.get(f"{at}?$expand=resource")).json()
     assert one["resource"]["originId"] == resource["originId"]
+    assert "resource" not in (await world.client.get(at)).json()
 
     body = {"requestType": "adminRemove", "catalog": {"id": catalog}, "resource": {"id": resource["id"]}}
     went = await made(world.client, f"{EM}/resourceRequests", body)
