@@ -43,8 +43,8 @@ from shared.web.caller import Asking, cause_of
 from shared.web.errors import BadRequest, Conflict, Forbidden, GraphError, NotFound, Unavailable
 from shared.web.graph_model import GraphInput, graph_time
 from shared.web.guard import Admission, Admitted, Guard
-from shared.web.odata import ListQuery, only_value, read_query
-from shared.web.paging import answer_list, context_url
+from shared.web.odata import EntitySet, ListQuery, Shape, only_value, read_query
+from shared.web.paging import answer_list, context_url, list_options, shape_query
 
 EM = "/v1.0/identityGovernance/entitlementManagement"
 TENURE = "/v1.0/tenure"
@@ -101,6 +101,20 @@ class Scope:
 
 
 EVERYTHING = Scope()
+SUBJECTS = EntitySet(
+    "accessPackageSubject",
+    {},
+    selectable=frozenset(
+        {"id", "objectId", "displayName", "email", "principalName", "subjectType", "connectedOrganization"}
+    ),
+    expandable=frozenset({"connectedOrganization"}),
+)
+ORGANIZATIONS = EntitySet(
+    "connectedOrganization",
+    {},
+    selectable=frozenset({"id", "displayName", "description", "state", "createdDateTime", "modifiedDateTime"}),
+)
+SPONSORS = EntitySet("directoryObject", {}, selectable=frozenset({"id"}))
 
 
 def refuse(refusal: Refusal) -> NoReturn:
@@ -266,6 +280,7 @@ def rendered(document: dict[str, Any], book: Rulebook, expanded: set[str]) -> Re
         "status": step,
         "expiredDateTime": graph_time(ended_at) if ended_at else None,
         "schedule": {"startDateTime": said["startsAt"], "recurrence": None, "expiration": expiration},
+        "customExtensionCalloutInstances": [],
         "@tenure.kind": said["kind"],
         "@tenure.justification": said.get("justification"),
     }
@@ -337,6 +352,23 @@ def _graph(router: APIRouter, desk: Desk) -> None:
         both = {f"{ITEMS}.package_id": {"$all": [a, b]}}
         return await desk.many(request, Scope(both, NOBODY, {f"{ITEMS}.package_id": a}))
 
+    @router.get(EM + "/assignments/additionalAccess(accessPackageId='{a}')", name="additional access, to any package")
+    async def any_additional_access(request: Request, a: str, admitted: Admitted) -> Rendered:
+        """The same of every package that is incompatible with the one: listed by it, or listing it."""
+        await desk.within(a, admitted)
+        packages = (await desk.looks.rules.present()).packages
+        listed = packages[a].incompatible if a in packages else frozenset[str]()
+        others = sorted({*listed, *(id for id, one in packages.items() if a in one.incompatible)})
+        both = {"$and": [{f"{ITEMS}.package_id": a}, {f"{ITEMS}.package_id": {"$in": others}}]}
+        return await desk.many(request, Scope(both, NOBODY, {f"{ITEMS}.package_id": a}))
+
+    @router.patch(EM + "/assignments/{id}", include_in_schema=False)
+    @router.delete(EM + "/assignments/{id}", include_in_schema=False)
+    async def not_by_hand(request: Request, id: str) -> Response:
+        """Only requests make, change and end assignments: as documented, this is answered as a path that is not."""
+        uri = str(request.url)[:300]
+        raise NotFound(f"No HTTP resource was found that matches the request URI '{uri}': change it by a request.")
+
     @router.get(EM + "/assignments/{id}")
     async def assignment(request: Request, id: str, admitted: Admitted) -> Rendered:
         """One assignment, ended ones too."""
@@ -381,33 +413,48 @@ def _targets(router: APIRouter, desk: Desk, organizations: OrganizationStore) ->
 
     async def organization_of(id: str, admitted: Admission) -> Rendered:
         _, holding = await there(id, admitted)
-        is_guest = holding.get("facets", {}).get("userType") == "guest"
-        mail = holding.get("about", {}).get("mail")
-        found = await organizations.of_mail(mail) if is_guest else None
+        found = await organizations.of_guest(holding)
         if found is None:
             raise NotFound("The target of this assignment is of no connected organization that is known.")
         return found
 
     @router.get(at)
-    async def target(request: Request, id: str, admitted: Admitted) -> Rendered:
+    async def target(
+        request: Request, id: str, admitted: Admitted, shape: Annotated[Shape, Depends(shape_query(SUBJECTS))]
+    ) -> Rendered:
         """Whose assignment it is."""
         person, holding = await there(id, admitted)
-        return {
-            "@odata.context": context_url(request, "accessPackageSubjects/$entity"),
-            **subject_said(person, holding.get("about", {})),
-        }
+        said = subject_said(person, holding.get("about", {}))
+        if any(one.name == "connectedOrganization" for one in shape.expand):
+            found = await organizations.of_guest(holding)
+            said["connectedOrganization"] = organization_said(found) if found else None
+        context = context_url(request, "accessPackageSubjects/$entity", shape.select)
+        return {"@odata.context": context, **shape.selected(said)}
 
     @router.get(f"{at}/connectedOrganization")
-    async def organization(request: Request, id: str, admitted: Admitted) -> Rendered:
+    async def organization(
+        request: Request, id: str, admitted: Admitted, shape: Annotated[Shape, Depends(shape_query(ORGANIZATIONS))]
+    ) -> Rendered:
         """That of a guest, by the domain of their mail."""
         said = organization_said(await organization_of(id, admitted))
-        return {"@odata.context": context_url(request, "connectedOrganizations/$entity"), **said}
+        context = context_url(request, "connectedOrganizations/$entity", shape.select)
+        return {"@odata.context": context, **shape.selected(said)}
 
     def listed(side: Side) -> None:
-        @router.get(f"{at}/connectedOrganization/{side.value}", name=f"{side.value} of a target's organization")
+        @router.get(
+            f"{at}/connectedOrganization/{side.value}",
+            name=f"{side.value} of a target's organization",
+            dependencies=[Depends(list_options(SPONSORS))],
+        )
         async def sponsors(request: Request, id: str, admitted: Admitted) -> Rendered:
+            query = read_query(SPONSORS, request.query_params.multi_items())
             said = sponsors_said(await organization_of(id, admitted), side)
-            return {"@odata.context": context_url(request, "directoryObjects"), "value": said}
+            page = said[query.skip : query.skip + query.top]
+            return {
+                "@odata.context": context_url(request, "directoryObjects", query.select),
+                **({"@odata.count": len(said)} if query.count else {}),
+                "value": [query.selected(one) for one in page],
+            }
 
     for side in Side:
         listed(side)

@@ -44,6 +44,12 @@ class OrganizationStore:
         found = await self.replica.find({"domains": domain}, limit=1) if domain else []
         return found[0] if found else None
 
+    async def of_guest(self, holding: Mapping[str, Any]) -> Document | None:
+        """That of whom a holding is of, if they are a guest."""
+        if holding.get("facets", {}).get("userType") != "guest":
+            return None
+        return await self.of_mail(holding.get("about", {}).get("mail"))
+
 
 def organization_facts(platform: Platform, store: OrganizationStore) -> Subscription:
     async def take(facts: Any) -> None:
