@@ -37,7 +37,7 @@ from shared.web.caller import Asking, cause_of
 from shared.web.errors import BadRequest, Conflict, Forbidden, GraphError, NotFound
 from shared.web.guard import Admission, Admitted, Guard
 from shared.web.idempotency import IdempotencyKey, answering_once, made_id
-from shared.web.odata import ListQuery, read_query
+from shared.web.odata import ListQuery, Shape, read_query
 from shared.web.odata.options import read_shape
 from shared.web.paging import answer_list, context_url, list_query
 
@@ -177,6 +177,24 @@ class Counter:
             total=lambda q: self.runs.instances.count(q.total_filter(scope)),
         )
 
+    async def list_made(
+        self, request: Request, query: ListQuery, made: Sequence[Rendered], said: dict[str, Rendered], context: str
+    ) -> Rendered:
+        """A short list that is made and not kept: `made` is what it is asked by, `said` the body of each id."""
+        among = self.desk.platform.database.among
+
+        async def total(q: ListQuery) -> int:
+            return len(await among(made, q.total_filter()))
+
+        return await answer_list(
+            request,
+            replace(query, count=True),
+            find=lambda q: among(made, q.mongo_filter(), sort=q.sort, skip=q.skip, limit=q.limit),
+            render=lambda one: said[one["_id"]],
+            context=context,
+            total=total,
+        )
+
     async def list_items(
         self, request: Request, query: ListQuery, instance: Instance, scope: dict[str, Any], *, mine: bool
     ) -> Rendered:
@@ -192,7 +210,7 @@ class Counter:
                     "state": one,
                     "said": {
                         **graph.item_said(load_item(one), instance, names, earlier_hidden=hidden),
-                        **({"insights": []} if any(e.name == "insights" for e in q.expand) else {}),
+                        **_insights(load_item(one), instance, q),
                     },
                 }
                 for one in found
@@ -206,6 +224,13 @@ class Counter:
             context="Collection(accessReviewInstanceDecisionItem)",
             total=lambda q: self.runs.items.count(q.total_filter(scope)),
         )
+
+
+def _insights(item: Item, instance: Instance, shape: Shape) -> Rendered:
+    """What `$expand=insights` adds to an item."""
+    if not any(one.name == "insights" for one in shape.expand):
+        return {}
+    return {"insights": graph.insights_said(item, instance)}
 
 
 def router(
@@ -366,15 +391,15 @@ def _instances(routes: APIRouter, counter: Counter) -> None:
         """Who was told to review it, or would have been, were mails not switched off; and when."""
         query = read_query(REVIEWERS, request.query_params.multi_items())
         one = await counter.run(id, instance_id, admitted)
-        contacts = counter.desk.telling.contacts
-        page = await contacts.of(one.id, query.skip, query.top)
-        names = await counter.names(request, [contact["person_id"] for contact in page])
+        contacts = await counter.desk.telling.contacts.of(one.id)
+        names = await counter.names(request, [contact["person_id"] for contact in contacts])
+        said = {one["id"]: one for one in (graph.contact_said(contact, names) for contact in contacts)}
+        made = [
+            {**{name: said[id].get(name) for name in ("displayName", "userPrincipalName")}, "_id": id, "at": at}
+            for id, at in ((contact["person_id"], contact["at"]) for contact in contacts)
+        ]
         context = f"{CONTEXT}('{one.definition.id}')/instances('{one.id}')/contactedReviewers"
-        return {
-            "@odata.context": context_url(request, context, query.select),
-            "@odata.count": await contacts.count(one.id),
-            "value": [query.selected(graph.contact_said(contact, names)) for contact in page],
-        }
+        return await counter.list_made(request, query, made, said, context)
 
 
 async def _with_other_reviewers(
@@ -480,7 +505,9 @@ def _decisions(routes: APIRouter, counter: Counter) -> None:
         hidden = await counter.earlier_hidden(one, admitted)
         return {
             "@odata.context": context_url(request, context, shape.select),
-            **shape.selected(graph.item_said(item, one, names, earlier_hidden=hidden)),
+            **shape.selected(
+                {**graph.item_said(item, one, names, earlier_hidden=hidden), **_insights(item, one, shape)}
+            ),
         }
 
     @routes.patch(f"{RUN}/decisions/{{item_id}}", status_code=204)
@@ -560,20 +587,26 @@ def _stages(routes: APIRouter, counter: Counter) -> None:
     desk = counter.desk
     at = f"{RUN}/stages"
 
-    def listed(request: Request, one: Instance, found: list[Stage]) -> Rendered:
+    async def listed(request: Request, one: Instance, found: list[Stage]) -> Rendered:
         query = read_query(STAGES, request.query_params.multi_items())
         context = f"{CONTEXT}('{one.definition.id}')/instances('{one.id}')/stages"
-        return {
-            "@odata.context": context_url(request, context, query.select),
-            "@odata.count": len(found),
-            "value": [query.selected(graph.stage_said(stage)) for stage in found],
-        }
+        made = [
+            {
+                "_id": stage.id,
+                "status": stage.status.value,
+                "startsAt": stage.starts_at,
+                "endsAt": stage.ends_at,
+            }
+            for stage in found
+        ]
+        said = {stage.id: graph.stage_said(stage) for stage in found}
+        return await counter.list_made(request, query, made, said, context)
 
     @routes.get(at)
     async def all_stages(request: Request, id: str, instance_id: str, admitted: Admitted) -> Rendered:
         """Its stages, as far as they have begun."""
         one = await counter.run(id, instance_id, admitted)
-        return listed(request, one, there(one))
+        return await listed(request, one, there(one))
 
     @routes.get(f"{at}/filterByCurrentUser(on='{{on}}')")
     async def my_stages(
@@ -584,7 +617,7 @@ def _stages(routes: APIRouter, counter: Counter) -> None:
         person = signed_in(caller)
         one = await counter.run(id, instance_id, admitted)
         any_ = await counter.runs.items.ids(mine(one, person), limit=1)
-        return listed(request, one, [stage for stage in there(one) if any_ and stage.id == one.stage.id])
+        return await listed(request, one, [stage for stage in there(one) if any_ and stage.id == one.stage.id])
 
     @routes.get(f"{at}/{{stage_id}}")
     async def one_stage(request: Request, id: str, instance_id: str, stage_id: str, admitted: Admitted) -> Rendered:

@@ -47,12 +47,9 @@ class Contacts:
         said = {"told": {"$elemMatch": {"stage": instance.stage.id, "at": {"$lt": at}}}}
         return {one["person_id"] for one in await self.documents.find({"_id": {"$in": ids}, **said})}
 
-    async def of(self, instance_id: str, skip: int, limit: int) -> list[dict[str, Any]]:
+    async def of(self, instance_id: str) -> list[dict[str, Any]]:
         """In the order of their ids."""
-        return await self.documents.find({"instance_id": instance_id}, skip=skip, limit=limit)
-
-    async def count(self, instance_id: str) -> int:
-        return await self.documents.count({"instance_id": instance_id})
+        return await self.documents.find({"instance_id": instance_id})
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ Source: reference/graph-model.md (accessReview types), graph-api-operations.md 4
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -29,6 +30,7 @@ from shared.contracts.review import (
     Verdict,
 )
 from shared.contracts.roster import RosterKind
+from shared.ids import derived_id
 from shared.web.errors import BadRequest
 from shared.web.graph_model import ODATA_TYPE, GraphBody, GraphModel, graph_time
 
@@ -538,6 +540,31 @@ def item_said(item: Item, instance: Instance, names: Names, *, earlier_hidden: b
         "@tenure.role": item.role,
         "@tenure.assignmentId": item.assignment_id,
     }
+
+
+def insights_said(item: Item, instance: Instance) -> list[Rendered]:
+    """Graph's governanceInsights, of what the recommendation rests on: the last sign-in, and being far from all other
+    members in the reporting tree. Nothing while recommendations are off."""
+    if not instance.stage.settings.recommendations_enabled or not item.figures:
+        return []
+    created = graph_time(instance.starts_at)
+    found: list[Rendered] = []
+
+    def add(kind: str, **more: Any) -> None:
+        id = derived_id("insight", item.id, kind)
+        found.append({ODATA_TYPE: f"#microsoft.graph.{kind}", "id": id, "insightCreatedDateTime": created, **more})
+
+    if "lastSignIn" in item.figures:
+        add("userSignInInsight", lastSignInDateTime=graph_time(item.figures["lastSignIn"]))
+    if item.figures.get("meanDistance", 0) > item.figures.get("farBeyond", math.inf):
+        add(
+            "membershipOutlierInsight",
+            containerId=instance.resource.id,
+            memberId=item.person_id,
+            outlierContainerType="group",
+            outlierMemberType="user",
+        )
+    return found
 
 
 def resource_said(instance: Instance, names: Names) -> Rendered:

@@ -338,6 +338,9 @@ ITEMS = EntitySet(
             sortable=True,
         ),
         "principal/id": Field("state.person_id", GUID),
+        "reviewedBy/id": Field("state.decided_by", GUID),
+        "reviewedDateTime": Field("state.decided_at", DATETIME, sortable=True),
+        "appliedDateTime": Field("state.applied_at", DATETIME, sortable=True),
     },
     selectable=frozenset(
         {
@@ -351,11 +354,22 @@ ITEMS = EntitySet(
 
 STAGES = EntitySet(
     "accessReviewStage",
-    {},
+    {
+        "id": Field("_id", GUID),
+        "status": Field("status", _STATUSES),
+        "startDateTime": Field("startsAt", DATETIME, sortable=True),
+        "endDateTime": Field("endsAt", DATETIME, sortable=True),
+    },
     selectable=frozenset({"id", "status", "startDateTime", "endDateTime", "reviewers", "fallbackReviewers"}),
+    order="startDateTime",
 )
 REVIEWERS = EntitySet(
     "accessReviewReviewer",
-    {},
+    {
+        "id": Field("_id", GUID),
+        "displayName": Field("displayName", sortable=True),
+        "userPrincipalName": Field("userPrincipalName", sortable=True),
+        "createdDateTime": Field("at", DATETIME, sortable=True),
+    },
     selectable=frozenset({"id", "displayName", "userPrincipalName", "createdDateTime"}),
 )

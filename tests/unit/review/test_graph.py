@@ -108,3 +108,23 @@ def test_they_do_not_see_what_was_said_in_the_stage_before_unless_it_is_shown(in
     assert (hidden["decision"], hidden["justification"], hidden["reviewedBy"]) == ("NotReviewed", "", graph.NOBODY)
     assert hidden["reviewedDateTime"] is None
     assert (shown["decision"], shown["justification"], shown["reviewedBy"]["id"]) == ("Deny", "She has moved.", BEN)
+
+
+def test_insights_are_what_a_recommendation_rests_on_and_none_are_told_while_those_are_off(
+    instance: Instance, denied: Item
+) -> None:
+    signed_in = datetime(2026, 1, 5, tzinfo=UTC)
+    far = {"lastSignIn": signed_in, "meanDistance": 7.5, "farBeyond": 5.0}
+    (first, *rest) = instance.stages
+    advised = instance.having(
+        stages=(first.having(settings=first.settings.model_copy(update={"recommendations_enabled": True})), *rest)
+    )
+    sign_in, outlier = graph.insights_said(replace(denied, figures=far), advised)
+
+    assert sign_in["@odata.type"] == "#microsoft.graph.userSignInInsight"
+    assert sign_in["lastSignInDateTime"] == "2026-01-05T00:00:00Z"
+    assert outlier["@odata.type"] == "#microsoft.graph.membershipOutlierInsight"
+    assert (outlier["memberId"], outlier["containerId"]) == (ANA, GROUP)
+    close = replace(denied, figures={"meanDistance": 4.5, "farBeyond": 5.0})
+    assert graph.insights_said(close, advised) == []
+    assert graph.insights_said(replace(denied, figures=far), instance) == []
