@@ -246,7 +246,6 @@ def _looked_at(person: Person, at: Circumstances[Around]) -> Person:
         manager_id = managers.get(reference)
         if manager_id is None and (manager_id := at.context.managers.get(reference)) is not None:
             managers = {**managers, reference: manager_id}
-    status = PersonStatus.EXPECTED if person.waiting else view.status
     return Person(  # not `replace`: this is the hottest line of the service
         id=person.id,
         timeline=person.timeline,
