@@ -24,7 +24,7 @@ from shared.web.odata import ListQuery
 NOT_OWNER = "CallerNotResourceOwner"
 
 _ADMINISTRATORS: Mapping[OriginSystem, tuple[str, ...]] = {
-    "AadGroup": ("Groups Administrator",),
+    "AadGroup": ("Groups Administrator", "Intune Administrator"),
     "AadApplication": (
         "Application Administrator",
         "Cloud Application Administrator",

@@ -50,6 +50,7 @@ DIRECTORY_ROLES: dict[str, str] = {
     "Compliance Administrator": "17315797-102d-40b4-93e0-432062caca18",
     "User Administrator": "fe930be7-5e62-47db-91af-98c3a49a38b1",
     "Groups Administrator": "fdd7a751-b60b-444a-984c-02652fe8fa1c",
+    "Intune Administrator": "3a2c62db-5318-420d-8d74-23affee5d9d5",
     "Application Administrator": "9b895d92-2cd3-44c7-9d02-a6ac2d5ea5c3",
     "Cloud Application Administrator": "158c047a-c907-4556-b7ef-446551a6b5f7",
     "Exchange Administrator": "29232cdf-9323-42fd-ade2-1d097af3e4de",
