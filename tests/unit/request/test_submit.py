@@ -417,6 +417,25 @@ def test_an_extension_gives_the_policys_time_once_more_and_never_passes_its_date
     assert order == {"type": "ChangeAssignment", "assignmentId": "a1", "endsAt": "2026-06-09T00:00:00Z"}
     dated = scene(held=(HELD,), expires_after=None, expires_at=NOW + timedelta(days=30))
     assert commanded(UPDATE, dated)[1]["endsAt"] == "2026-03-31T00:00:00Z"
+    wish = Schedule(ends_at=NOW + timedelta(days=30))
+    assert commanded(replace(UPDATE, schedule=wish), dated)[1]["endsAt"] == "2026-03-31T00:00:00Z"
+    for beyond in (Schedule(ends_at=NOW + timedelta(days=31)), Schedule(lasts=timedelta(days=31))):
+        refusal = asked(replace(UPDATE, schedule=beyond), dated).refusal
+        assert refusal is not None
+        assert refusal.code == "scheduleNotAllowed"
+
+
+@pytest.mark.spec("EXP-3")
+@pytest.mark.parametrize("type", [RequestType.USER_UPDATE, RequestType.ADMIN_UPDATE])
+def test_whom_the_policy_is_for_no_longer_is_not_extended(type: RequestType) -> None:
+    sales = SubjectSet(kind=SubjectKind.ATTRIBUTE_RULE, rule='user.department -eq "Sales"')
+    around = scene(held=(HELD,), target_scope=TargetScope.SPECIFIC_USERS, targets=(sales,))
+    extend = replace(UPDATE, type=type)
+    assert asked(extend, around).refusal is None
+    moved = replace(ANA, attributes={**ANA.attributes, "department": "Law"})
+    refusal = asked(extend, replace(around, people={"ana": moved, "boss": BOSS})).refusal
+    assert refusal is not None
+    assert refusal.code == "notInScope"
 
 
 @pytest.mark.spec("REQ-3")
