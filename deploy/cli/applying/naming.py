@@ -32,6 +32,8 @@ class Naming:
         self._populations = {one.name.casefold(): one.id for one in present.populations if not one.is_going}
         self._population_names = {one.id: one.name for one in present.populations}
         self._users = {name.casefold(): id for id, name in present.users.items()}
+        # Who is gone is still named by what was made before: such a name stands by its id, and is no mistake.
+        self._referred = present.referred()
 
     def there(self, kind: str, parent: str | None, name: str) -> Thing | None:
         return self._there.get((kind, parent, name.casefold()))
@@ -54,7 +56,7 @@ class Naming:
             if (population := self._populations.get(name.casefold())) is None:
                 raise Unnamed(f"there is no population {name!r}, neither here nor in Tenure")
             return population
-        if name in self._present.users:
+        if name in self._present.users or name in self._referred:
             return name
         if (user := self._users.get(name.casefold())) is None:
             raise Unnamed(f"there is no user {name!r}")
@@ -72,6 +74,8 @@ class Naming:
         self.named_groups.add(name)
         if len(ids) > 1:
             raise Unnamed(f"{len(ids)} groups are named {name!r}: which one is meant? Rename the others")
+        if not ids and name in self._referred:
+            return name
         if not ids and name not in self._groups:
             raise Unnamed(f"there is no group {name!r}: name it under groups, so that it is made")
         return ids[0] if ids else TO_BE_MADE + name

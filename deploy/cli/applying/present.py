@@ -69,6 +69,14 @@ class Present:
     users: Mapping[str, str] = field(default_factory=dict)
     """Names (userPrincipalName) by id, of those that policies or the file name."""
 
+    def referred(self) -> frozenset[str]:
+        """Ids of people and groups that packages and policies name, whether these are there still or not."""
+        bodies = [thing.body for thing in (*self.packages, *self.policies)]
+        groups = [one["id"] for thing in self.packages for one in thing.body.get("incompatibleGroups") or ()]
+        roles = [one["role"] for thing in self.packages for one in thing.body.get("resourceRoleScopes") or ()]
+        of_roles = [str(one.get("originId")).partition("_")[2] for one in roles]
+        return frozenset({*_named("userId", bodies), *_named("groupId", bodies), *groups, *of_roles})
+
     def things(self) -> Iterator[Thing]:
         """All of them, what lies in another after it."""
         yield from self.populations

@@ -59,6 +59,7 @@ def as_it_is(managed_by: str | None = "company.yaml", **changed: Any) -> Present
         "displayName": "Sales",
         "isHidden": False,
         "resourceRoleScopes": [{"role": {"originId": "Member_group-1"}}],
+        **changed.get("package", {}),
     }
     catalog = {
         **common,
@@ -129,6 +130,24 @@ def test_what_is_exported_changes_nothing_whoever_made_it_and_is_kept_by_the_fil
     assert "0 to change, 0 to remove. 3 made by hand to be kept by this file, as they are." in render(plan)
     by_file = as_it_is(managed_by="export")
     assert planned(as_yaml(exported(by_file)), by_file).is_empty
+
+
+def test_what_names_people_and_groups_that_are_gone_is_exported_by_their_ids_and_no_mistake() -> None:
+    gone = {"@odata.type": "#microsoft.graph.singleUser", "userId": "ben-1"}
+    left = {"@odata.type": "#microsoft.graph.groupMembers", "groupId": "group-9"}
+    asked = {
+        "automaticRequestSettings": None,
+        "allowedTargetScope": "specificDirectoryUsers",
+        "specificAllowedTargets": [left],
+        "requestApprovalSettings": {"isApprovalRequiredForAdd": True, "stages": [{"primaryApprovers": [gone]}]},
+    }
+    there = as_it_is(more=asked, package={"incompatibleGroups": [{"id": "group-8"}]})
+    text = as_yaml(exported(there))
+    assert "user: ben-1" in text
+    assert "group: group-9" in text
+    assert planned(text, there).is_empty
+    with pytest.raises(DocumentWrong, match="there is no user 'ben-2'"):
+        planned(text.replace("ben-1", "ben-2"), there)
 
 
 def test_an_automatic_policy_with_remains_of_asking_is_exported_by_its_rule() -> None:
