@@ -291,6 +291,8 @@ def _holding(line: Line, transition: Document, whole: Document, _b: Document, _d
         why = (whole.get("reason") or {}).get("message") or reason.get("code")
         what = f'package "{names.packages.get(package, package)}" was refused: {why}'
         return replace(line, kind="assignment", what=what, package=package)
+    if kind in ("PackageExcluded", "ExclusionLifted"):
+        return _exclusion(line, kind, transition, whole, names)
     assignment = transition.get("assignment") or transition.get("after") or transition
     if not isinstance(assignment, dict):
         assignment = transition
@@ -301,6 +303,22 @@ def _holding(line: Line, transition: Document, whole: Document, _b: Document, _d
         return None
     what = _of_assignment(kind, transition, whole, assignment, names)
     return replace(line, kind="assignment", what=what, package=package, policy=policy, assignment=id)
+
+
+def _exclusion(line: Line, kind: str, transition: Document, whole: Document, names: Names) -> Line | None:
+    """What a review took and no rule gives again for a time."""
+    exclusion = {**(transition.get("exclusion") or {}), **(whole.get("exclusion") or {})}
+    package, assignment = exclusion.get("packageId"), exclusion.get("assignmentId")
+    if package is None or assignment is None:
+        return None
+    named = f'package "{names.packages.get(package, package)}"'
+    if kind == "PackageExcluded":
+        detail = exclusion.get("detail")
+        what = f"no rule gives {named} again until {exclusion.get('until')}" + (f": {detail}" if detail else "")
+    else:
+        how = "the exclusion was taken back" if transition.get("byHand") else "the exclusion is over"
+        what = f"rules give {named} again where they match: {how}"
+    return replace(line, kind="assignment", what=what, package=package, assignment=assignment)
 
 
 def _of_assignment(  # noqa: PLR0911 (one a kind of transition)

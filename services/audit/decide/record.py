@@ -44,6 +44,7 @@ ALLOWED = frozenset(
         "final", "expected", "repaired", "commandId", "grantVersion", "already", "properties", "personId",
         "groupId", "member", "returned", "source", "event", "askedVersion", "inUse", "requestId", "stageId", "number",
         "result", "by", "outcome", "approvers", "added", "removed", "expiresAt", "deletesAt", "until",
+        "exclusion", "since", "byHand",
     }
 )
 # fmt: on

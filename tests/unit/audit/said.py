@@ -212,6 +212,12 @@ def ended(version: int, at: datetime, why: Cause, begun: Cause, id: str = "assig
     return said(HOLDING_FACTS, who, fact(HoldingFact, "holding", who, version, at, why, happened, state))
 
 
+def holding_said(version: int, at: datetime, why: Cause, *happened: Any) -> Outgoing:
+    """Whatever is said of what Ana holds."""
+    state = HoldingState(person_id=ANA)
+    return said(HOLDING_FACTS, ANA, fact(HoldingFact, "holding", ANA, version, at, why, list(happened), state))
+
+
 def member(version: int, at: datetime, why: Cause, is_member: bool, who: str = ANA) -> Outgoing:
     there = (MembershipState(group_id=SALES_GROUP, member=True, by_grant=True),) if is_member else ()
     happened = [(MemberAdded if is_member else MemberRemoved)(group_id=SALES_GROUP)]

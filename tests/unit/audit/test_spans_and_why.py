@@ -15,6 +15,7 @@ from services.audit.decide.chain import extended
 from services.audit.decide.explain import explained, of_denied_guest, told
 from services.audit.decide.spans import asked_for, holding_span, holdings_said, membership_spans, memberships_said
 from services.audit.model import Document, Names, Span
+from shared.contracts.assignment import ExclusionLifted, ExclusionState, PackageExcluded
 from shared.contracts.base import Cause, Refusal
 from shared.contracts.directory import (
     GuestBlocked,
@@ -40,6 +41,7 @@ from tests.unit.audit.said import (
     asking,
     cause,
     ended,
+    holding_said,
     member,
     memberships,
     moved,
@@ -299,3 +301,29 @@ def test_what_reviews_did_with_a_guest_is_told_whatever_they_hold_and_once() -> 
         "was blocked from signing in, to be deleted on 2026-03-31",
         "is not deleted after a review: enabledAgain",
     ]
+
+
+def test_why_tells_of_a_review_that_keeps_rules_from_giving_it_again_and_of_its_end() -> None:
+    until, review = START + timedelta(days=90), Cause(id="review-item:x", correlation="review:i", actor="person:boss")
+    denied = ExclusionState(
+        package_id=SALES, until=until, since=START, assignment_id="assignment-1", cause=review, detail="Denied."
+    )
+    records = [
+        added(1, START, cause("c1")),
+        holding_said(2, START + timedelta(days=1), review, PackageExcluded(exclusion=denied)),
+        holding_said(3, START + timedelta(days=2), review, ExclusionLifted(exclusion=denied, by_hand=True)),
+        holding_said(4, until, review, ExclusionLifted(exclusion=denied)),
+    ]
+    span = span_of(records)
+
+    def said(documents: list[Document]) -> list[str]:
+        return [line.what for line in explained([span], documents, NAMES) if line.kind == "assignment"][1:]
+
+    again = 'rules give package "Sales" again where they match: '
+    assert said(stored(records)) == [
+        'no rule gives package "Sales" again until 2026-05-30T09:00:00Z: Denied.',
+        f"{again}the exclusion was taken back",
+        f"{again}the exclusion is over",
+    ]
+    erased = said([{**one, "personal": {}} for one in stored(records)])
+    assert erased[0] == 'no rule gives package "Sales" again until 2026-05-30T09:00:00Z', "its date is in the chain"
