@@ -213,8 +213,10 @@ def definition_of(body: DefinitionIn, id: str, created_by: str | None, now: date
 
 
 def _check_disabling(scope: Scope) -> None:
-    """Guests alone are blocked and deleted, and only where a review is about named things (REV-20)."""
-    if scope.guests_only and not scope.every_group:
+    """Guests alone are blocked and deleted, and only where a review is about named things (REV-20). Not about packages:
+    their keepers define such reviews, and keep no accounts."""
+    packages = any(one.kind is RosterKind.PACKAGE for one in scope.resources)
+    if scope.guests_only and not scope.every_group and not packages:
         return
     where = "settings/applyActions"
     text = (

@@ -38,6 +38,26 @@ def test_guests_of_named_groups_alone_are_blocked_and_deleted(query: str, more: 
     defined(f"{MEMBERS}/microsoft.graph.user{GUESTS}", settings={"applyActions": DISABLE})
 
 
+@pytest.mark.spec("REV-20")
+def test_who_keeps_a_package_has_no_guest_deleted() -> None:
+    def of(resource: str) -> dict[str, Any]:
+        return {
+            "displayName": "A review",
+            "scope": {
+                "@odata.type": "#microsoft.graph.principalResourceMembershipsScope",
+                "principalScopes": [{"query": f"/users{GUESTS}"}],
+                "resourceScopes": [{"query": resource}],
+            },
+            "settings": {"instanceDurationInDays": 7, "applyActions": DISABLE},
+        }
+
+    at = "/identityGovernance/entitlementManagement/accessPackageAssignments"
+    package = DefinitionIn.model_validate(of(f"{at}?$filter=(accessPackageId eq '{GROUP}')"))
+    with pytest.raises(BadRequest, match="is for reviews of the guests"):
+        definition_of(package, "d", None, datetime(2026, 3, 1, tzinfo=UTC))
+    definition_of(DefinitionIn.model_validate(of(f"/groups/{GROUP}")), "d", None, datetime(2026, 3, 1, tzinfo=UTC))
+
+
 @pytest.mark.parametrize(
     ("recipient", "why"),
     [
