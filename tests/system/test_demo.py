@@ -1,34 +1,15 @@
-"""The demo as its users start it: a slice of it, twice, and killed in the middle."""
+"""The demo as its users start it: a slice of it, twice."""
 
 from __future__ import annotations
 
-import json
-import os
-import signal
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 
-from deploy.cli.common import credentials
-from deploy.cli.endpoints import CommandFailed
-from deploy.demo.reading import EM
 from deploy.demo.reviewed import CLOSE, FAR, NEVER_USED, NO_PEER, NOT_SIGNED_IN, SIGNED_IN, SPONSOR_LEFT, USED, Say
 from deploy.demo.script import Outcome, Package
-from tests.system.commands import TENURE, endpoints, started, tenure, wait_for
-
-PEOPLE = "150"
-ASKING = 16
-PLAYED = ("--people", PEOPLE, "--asking", str(ASKING), "--rough", "3")
-
-
-def demo(data_dir: Path, report: Path, *more: str) -> dict[str, Any]:
-    """Play it to its end; the report."""
-    done = tenure("demo", "--once", "--data-dir", str(data_dir), "--report", str(report), *more, timeout=280)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
-    found: dict[str, Any] = json.loads(report.read_text())
-    return found
+from tests.system.commands import endpoints, tenure
+from tests.system.playing import ASKING, PLAYED, demo
 
 
 @pytest.mark.timeout(300)
@@ -72,48 +53,6 @@ def test_a_rough_history_becomes_just_the_access_it_calls_for_and_a_second_run_c
 def kept_mails(run: Path) -> dict[str, bytes]:
     """What the mail catcher has on disk."""
     return {file.name: file.read_bytes() for file in (run / "mails").iterdir()}
-
-
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize("moment", ["changes", "requests"])
-def test_killed_in_the_middle_and_run_again_it_ends_the_same(moment: str, tmp_path: Path) -> None:
-    run, log = tmp_path / "run", tmp_path / "log"
-    reached = some_changes_taken if moment == "changes" else some_requests_made
-    with started((*TENURE, "demo", "--once", *PLAYED, "--data-dir", str(run)), log) as process:
-        wait_for(lambda: reached(run), process, log, within=200)
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-
-    again = demo(run, tmp_path / "again.json", *PLAYED)
-
-    assert again["mismatches"] == []
-    assert sum(map(len, again["packages"].values())) > 100
-    assert again["requests"]["outcomes"].keys() == {outcome.value for outcome in Outcome}
-    assert (again["requests"]["differences"], again["requests"]["surprises"]) == ([], [])
-    assert again["reviews"]["differences"] == []
-
-
-def some_changes_taken(run: Path) -> bool:
-    if (found := endpoints(run)) is None:
-        return False
-    try:
-        answer = httpx.get(f"{found['api']}/v1.0/tenure/status", headers=credentials(run), timeout=30, trust_env=False)
-        said = answer.json()
-    except (httpx.HTTPError, CommandFailed):
-        return False
-    return bool(said["hrChanges"]["taken"] > 0)
-
-
-def some_requests_made(run: Path) -> bool:
-    """Some, while the others ask: the file with how far they are is there from the first on."""
-    if not (run / "asked.json").exists() or (found := endpoints(run)) is None:
-        return False
-    try:
-        path = f"{EM}/assignmentRequests/$count"
-        said = httpx.get(f"{found['api']}{path}", headers=credentials(run), timeout=30, trust_env=False)
-    except (httpx.HTTPError, CommandFailed):
-        return False
-    return said.is_success and int(said.text) > ASKING // 4
 
 
 @pytest.mark.needs_shared

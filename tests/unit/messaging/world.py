@@ -8,12 +8,12 @@ seen before need not be explored again.
 
 from __future__ import annotations
 
-import copy
+import pickle
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from shared.clock import TurnableClock
 from shared.contracts import topics
@@ -28,6 +28,7 @@ from shared.messaging.ports import Outbox, Stored, Write, Written
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 INPUT = "hr.attribute-changes"
+T = TypeVar("T")
 
 
 @dataclass
@@ -72,6 +73,12 @@ def read_fact(body: bytes) -> tuple[str, int]:
     return fact.subject, fact.version
 
 
+def _copied(what: T) -> T:
+    """As `copy.deepcopy`, which would take a third of the explorer's time."""
+    copy: T = pickle.loads(pickle.dumps(what, pickle.HIGHEST_PROTOCOL))
+    return copy
+
+
 class FakeStore:
     """Documents with revisions; each method is one step. Mutants override the guards."""
 
@@ -85,7 +92,7 @@ class FakeStore:
                 stored.outbox = stored.outbox and Outbox((), stored.outbox.causes)
             return found
 
-        return copy.deepcopy(await Step("load", do))
+        return _copied(await Step("load", do))
 
     async def carried(self, revisions: Mapping[str, int]) -> list[Outgoing]:
         return await Step("carried", lambda: self.carried_now(revisions))
@@ -114,7 +121,7 @@ class FakeStore:
                 self.world.documents[write.read.id] = {
                     "revision": write.read.revision + 1,
                     "version": write.version,
-                    "state": copy.deepcopy(write.state),
+                    "state": _copied(write.state),
                     "outbox": write.outbox,
                     "pending": write.pending_since is not None,
                     "stamp": stamp,
@@ -140,7 +147,7 @@ class FakeStore:
         def do() -> list[Stored]:
             return [self._stored(id) for id, found in self.world.documents.items() if found["pending"]]
 
-        return copy.deepcopy(await Step("pending", do))
+        return _copied(await Step("pending", do))
 
     async def due(self, now: datetime, limit: int) -> list[tuple[str, datetime]]:
         raise NotImplementedError
