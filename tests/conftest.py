@@ -5,10 +5,14 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from hypothesis import HealthCheck, settings
 
 from deploy.embedded import CannotRunHere, Servers
 from deploy.embedded import servers as run_servers
 
+# How long an example takes says how busy the machine is, and nothing about us.
+settings.register_profile("tenure", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tenure")
 pytest.register_assert_rewrite("tests")  # what a helper asserts says what it found, too
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"

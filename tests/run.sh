@@ -33,7 +33,9 @@ else
     # The longest files begin first (tests/conftest.py), not those with the most tests.
     "${pytest[@]}" --left-out-file "$left_out" -o cache_dir=.pytest_cache/servers \
         tests --ignore=tests/unit -n 3 --dist loadfile --no-loadscope-reorder "$@"
-    judge $?
+    code=$?
+    [[ $code -eq 2 ]] && exit 2 # interrupted
+    judge $code
     wait "$pure_pid"
     judge $?
     pure_pid=
