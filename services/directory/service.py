@@ -158,6 +158,7 @@ def assemble(platform: Platform) -> Service:
             messages.guest_commands_heard(platform, person_loop, people),
             *messages.membership_commands_heard(platform, membership_loop, memberships),
             *resources.subscriptions,
+            *organizations.subscriptions,
             *rules_followed(platform, membership_loop, groups, people),
             sign_ins_heard(platform, sign_in_loop, sign_ins),
         ],

@@ -7,6 +7,7 @@ Read by key or index, and only for callers whose token does not answer the quest
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from shared.contracts import topics
@@ -46,6 +47,44 @@ _SAYS_WHO_SIGNS_IN = (b'"returned":true', b'"accountEnabled":{', b'"accountEnabl
 """Back, enabled or blocked just now (`PersonChanged.changes`), or there without an account."""
 
 
+class CatalogRoles:
+    """Which roles for catalogs are assigned to whom, as catalog has said."""
+
+    def __init__(self, database: Database) -> None:
+        self.kept: Replica[RoleAssignmentFact] = Replica(
+            database, "role_assignments", _kept_of_assignment, (Index("principal_id"),)
+        )
+
+    def subscription(self, platform: Platform) -> Subscription:
+        """What feeds it by itself."""
+
+        async def keep(facts: Sequence[RoleAssignmentFact]) -> None:
+            await self.kept.apply(facts)
+
+        return platform.takes((topics.ROLE_ASSIGNMENT_FACTS,), keep, name="callers")
+
+    async def assigned_to(self, principals: Collection[str]) -> list[Assigned]:
+        found = await self.kept.find({"principal_id": {"$in": list(principals)}, "active": True})
+        return [(one["role"], one["catalog_id"]) for one in found]
+
+
+def with_catalog_roles(held: Held, assigned: Sequence[Assigned]) -> Held:
+    """`held`, and these."""
+    everywhere: set[CatalogRole] = set()
+    at: dict[CatalogRole, set[str]] = {}
+    for definition, catalog in assigned:
+        role = CatalogRole(definition)
+        if catalog is None:
+            everywhere.add(role)
+        else:
+            at.setdefault(role, set()).add(catalog)
+    return replace(
+        held,
+        everywhere=frozenset(everywhere),
+        at={role: frozenset(catalogs) for role, catalogs in at.items()},
+    )
+
+
 class Callers:
     """Implements `shared.web.guard.Holders`."""
 
@@ -59,16 +98,16 @@ class Callers:
         self._away: Replica[PersonFact] = Replica(
             database, "callers_away", lambda fact: {"away": is_away(fact.state.status, fact.state.attributes)}
         )
-        self._assigned: Replica[RoleAssignmentFact] | None = None
+        self._assigned: CatalogRoles | None = None
         self._groups_of = groups_of
         self._assigned_to = assigned_to
         if groups_of is not None and assigned_to is None:
-            self._assigned = Replica(database, "role_assignments", _kept_of_assignment, (Index("principal_id"),))
-            self._assigned_to = self._find_assigned
+            self._assigned = CatalogRoles(database)
+            self._assigned_to = self._assigned.assigned_to
 
     @property
     def stores(self) -> list[Store]:
-        return [self._held, self._away, *([self._assigned] if self._assigned else [])]
+        return [self._held, self._away, *([self._assigned.kept] if self._assigned else [])]
 
     def subscriptions(self, platform: Platform) -> list[Subscription]:
         """What feeds it: roles at once, for whoever was given one may be waiting; people when there is time."""
@@ -91,7 +130,7 @@ class Callers:
             if held := [fact for fact in facts if isinstance(fact, HeldRolesFact)]:
                 await self._held.apply(held)
             if self._assigned and (assigned := [fact for fact in facts if isinstance(fact, RoleAssignmentFact)]):
-                await self._assigned.apply(assigned)
+                await self._assigned.kept.apply(assigned)
 
         def person(record: Incoming) -> Any:
             return people[record.position.topic](record) if says_who_is_away(record) else None
@@ -117,31 +156,14 @@ class Callers:
         if principal is None:
             return Held()
         own = (await self._held.get([principal])).get(principal, {})
-        everywhere: set[CatalogRole] = set()
-        at: dict[CatalogRole, set[str]] = {}
-        for definition, catalog in await self._roles_of(principal, is_person=caller.is_person):
-            role = CatalogRole(definition)
-            if catalog is None:
-                everywhere.add(role)
-            else:
-                at.setdefault(role, set()).add(catalog)
-        return Held(
-            directory=frozenset(own.get("directory", ())),
-            everywhere=frozenset(everywhere),
-            at={role: frozenset(catalogs) for role, catalogs in at.items()},
-            owns=frozenset(own.get("owns", ())),
-        )
+        held = Held(directory=frozenset(own.get("directory", ())), owns=frozenset(own.get("owns", ())))
+        return with_catalog_roles(held, await self._roles_of(principal, is_person=caller.is_person))
 
     async def _roles_of(self, principal: str, *, is_person: bool) -> Sequence[Assigned]:
         if self._groups_of is None or self._assigned_to is None:
             return ()
         groups = await self._groups_of(principal) if is_person else ()
         return await self._assigned_to([principal, *groups])
-
-    async def _find_assigned(self, principals: Collection[str]) -> list[Assigned]:
-        assert self._assigned is not None
-        found = await self._assigned.find({"principal_id": {"$in": list(principals)}, "active": True})
-        return [(one["role"], one["catalog_id"]) for one in found]
 
 
 def is_away(status: PersonStatus, attributes: Mapping[str, Any]) -> bool:

@@ -8,6 +8,7 @@ from services.directory.api import Rooms
 from services.directory.decide import organizations
 from services.directory.decide.conditional import conditionally
 from services.directory.organizations.api import OrganizationRooms, organization_routes, settings_routes
+from services.directory.organizations.holders import CatalogHolders
 from services.directory.organizations.store import (
     Organizations,
     SettingsStore,
@@ -26,6 +27,7 @@ from shared.contracts.organizations import (
     SettingsFact,
     SettingsState,
 )
+from shared.messaging.callers import CatalogRoles
 from shared.messaging.decision import AggregateKind, Handler, by
 from shared.messaging.service import Platform
 from shared.web.guard import Guard
@@ -53,6 +55,8 @@ SETTINGS = AggregateKind[SettingsState](
 def assemble_organizations(platform: Platform, directory: Rooms, route_class: type[Any], guard: Guard) -> Part:
     """Connects nothing and starts nothing."""
     store, settings = Organizations(platform.database), SettingsStore(platform.database)
+    roles = CatalogRoles(platform.database)
+    keepers = Guard(CatalogHolders(guard.holders, roles, directory.memberships))
     rooms = OrganizationRooms(
         directory,
         store,
@@ -63,13 +67,13 @@ def assemble_organizations(platform: Platform, directory: Rooms, route_class: ty
         on_settings=Handler(conditionally(organizations.settings), by(lambda _asked: SETTINGS_ID)),
     )
     return Part(
-        stores=[store, settings],
-        subscriptions=[],
+        stores=[store, settings, roles.kept],
+        subscriptions=[roles.subscription(platform)],
         loops=[rooms.organization_loop, rooms.settings_loop],
         routers=[
             organization_routes(rooms, route_class, guard),
-            settings_routes(rooms, route_class, guard),
-            subject_routes(directory, store, route_class, guard),
+            settings_routes(rooms, route_class, keepers),
+            subject_routes(directory, store, route_class, keepers),
         ],
         guard=guard,
     )

@@ -87,7 +87,7 @@ class Sites(MongoAggregates):
 class OwnHolders:
     """Who holds which directory roles and owns what, from where it is decided. Implements `shared.web.guard.Holders`.
 
-    Roles for catalogs open nothing here."""
+    Roles for catalogs open nothing here; where they do, `organizations.holders` adds them."""
 
     lags = False
 
