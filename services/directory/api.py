@@ -16,7 +16,7 @@ from services.directory.decide.conditional import STALE, Conditional
 from services.directory.decide.groups import ChangeGroup, CreateGroup, DeleteGroup, GroupCommand, Nest
 from services.directory.decide.links import KeepApart, Link
 from services.directory.decide.memberships import Groups, SetByHand
-from services.directory.decide.people import Around, Heard
+from services.directory.decide.people import Around, Heard, Purge
 from services.directory.decide.sponsors import SetSponsor
 from services.directory.graph import (
     GROUPS,
@@ -75,6 +75,7 @@ class Rooms:
     link: Handler[Person, Link, Around]
     keep_apart: Handler[Person, KeepApart, Around]
     sponsor: Handler[Person, SetSponsor, Around]
+    purge: Handler[Person, Purge, Around]
     sign_ins: SignIns
     wish: Handler[GroupState, Conditional[GroupCommand], None]
     by_hand: Handler[Memberships, SetByHand, Groups]
@@ -109,8 +110,13 @@ class Rooms:
         """People and groups of these ids, as kinds of a list."""
         named: Document = {"_id": {"$in": list(ids)}}
         return [
-            kept_in(self.people, USERS, lambda one: graph.typed(graph.user(one), "user"), {**named, **JOINED}),
-            kept_in(self.groups, GROUPS, lambda one: graph.typed(graph.group(one), "group"), {**named, **LIVING}),
+            kept_in(
+                self.people,
+                USERS,
+                lambda one, asked: graph.typed(graph.user_for(one, asked), "user"),
+                {**named, **JOINED},
+            ),
+            kept_in(self.groups, GROUPS, lambda one, _: graph.typed(graph.group(one), "group"), {**named, **LIVING}),
         ]
 
     async def objects(self, ids: Sequence[str]) -> list[Document]:
@@ -204,33 +210,26 @@ MOST_LEVELS = 100
 
 
 async def related(
-    people: People, documents: Sequence[Document], expand: tuple[Expand, ...], level: int = 1
+    people: People, documents: Sequence[Document], asked: Shape | Expand, level: int = 1
 ) -> list[Document]:
     """Users with what is to be expanded, a query for each relation and level."""
-    shown = [graph.user(one) for one in documents]
-    for one in expand:
+    shown = [graph.user_for(one, asked) for one in documents]
+    for one in asked.expand:
         if one.name == "manager":
             above = await page_of(people, {"_id": {"$in": [it["state"]["manager_id"] for it in documents]}})
             more = one.levels != 1 and level < MOST_LEVELS
             onwards = replace(one, levels=one.levels - 1) if one.levels else one
-            users = await related(people, above, (*one.expand, onwards) if more else one.expand, level + 1)
-            by_id = {user["id"]: graph.typed(_narrowed(user, one), "user") for user in users}
+            deeper = replace(one, expand=(*one.expand, onwards)) if more else one
+            users = await related(people, above, deeper, level + 1)
+            by_id = {user["id"]: graph.typed(user, "user") for user in users}
             for user, document in zip(shown, documents, strict=True):
                 if manager := by_id.get(document["state"]["manager_id"]):
                     user["manager"] = manager
         elif one.name == "directReports":
             for user in shown:
                 below = await page_of(people, {**JOINED, "state.manager_id": user["id"]}, limit=MOST_REPORTS)
-                user[one.name] = [graph.typed(_narrowed(graph.user(it), one), "user") for it in below]
+                user[one.name] = [graph.typed(graph.user_for(it, one), "user") for it in below]
     return shown
-
-
-def _narrowed(user: Document, expand: Expand) -> Document:
-    """An expanded user: what was selected is chosen later, and what is shown by default here, with its relations."""
-    if expand.select is not None:
-        return user
-    deeper = {one.name for one in expand.expand} | {expand.name}
-    return {**graph.by_default(user), **{name: user[name] for name in deeper if name in user}}
 
 
 async def with_activity(rooms: Rooms, admitted: Admission, query: Shape, users: list[Document]) -> list[Document]:
@@ -263,7 +262,7 @@ def _users(router: APIRouter, rooms: Rooms) -> None:
 
         async def find(q: ListQuery) -> list[Document]:
             found = await page_of(rooms.people, q.mongo_filter(JOINED), sort=q.sort, skip=q.skip, limit=q.limit)
-            shown = await with_activity(rooms, admitted, q, await related(rooms.people, found, q.expand))
+            shown = await with_activity(rooms, admitted, q, await related(rooms.people, found, q))
             await with_relations(request, "/v1.0/users", shown, q.expand, graph.USER_RELATIONS)
             return [{**one, "shown": user} for one, user in zip(found, shown, strict=True)]
 
@@ -291,7 +290,7 @@ def _users(router: APIRouter, rooms: Rooms) -> None:
         """By id or userPrincipalName."""
         person = await rooms.user(id)
         response.headers["ETag"] = etag(person["version"])
-        shown = await related(rooms.people, [person], query.expand)
+        shown = await related(rooms.people, [person], query)
         await with_relations(request, "/v1.0/users", shown, query.expand, graph.USER_RELATIONS)
         (found,) = await with_activity(rooms, admitted, query, shown)
         return {"@odata.context": context_url(request, "users/$entity", query.select), **query.selected(found)}
@@ -303,7 +302,7 @@ def _users(router: APIRouter, rooms: Rooms) -> None:
         found = await rooms.user(id)
         if (manager_id := found["state"]["manager_id"]) is None:
             raise NotFound(f"Resource 'manager' does not exist for '{id[:100]}'.", code="Request_ResourceNotFound")
-        (shown,) = await related(rooms.people, [await rooms.user(manager_id)], shape.expand)
+        (shown,) = await related(rooms.people, [await rooms.user(manager_id)], shape)
         await with_relations(request, "/v1.0/users", [shown], shape.expand, graph.USER_RELATIONS)
         context = context_url(request, "directoryObjects/$entity", shape.select)
         return {"@odata.context": context, **graph.typed(shape.selected(shown), "user")}
@@ -324,7 +323,7 @@ def _users(router: APIRouter, rooms: Rooms) -> None:
             request,
             query,
             rooms.people,
-            render=lambda document: graph.typed(graph.user(document), "user"),
+            render=lambda document: graph.typed(graph.user_for(document, query), "user"),
             context="directoryObjects",
             scope=scope,
         )

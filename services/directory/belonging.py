@@ -21,7 +21,7 @@ from services.directory.store import Document, members_of, page_of
 from shared.storage import Answers
 from shared.web.guard import Admitted, Guard
 from shared.web.idempotency import answering_once
-from shared.web.odata import ListQuery
+from shared.web.odata import ListQuery, Shape
 from shared.web.paging import list_options
 
 _ABOUT_PEOPLE = frozenset({"filter", "search", "orderby"})
@@ -42,11 +42,11 @@ def belonging_routes(rooms: Rooms, answers: Answers, guard: Guard) -> APIRouter:
 
 def groups_kind(rooms: Rooms, scope: Document) -> Kind:
     """Groups among directory objects."""
-    return kept_in(rooms.groups, GROUPS, lambda one: graph.typed(graph.group(one), "group"), {**scope, **LIVING})
+    return kept_in(rooms.groups, GROUPS, lambda one, _: graph.typed(graph.group(one), "group"), {**scope, **LIVING})
 
 
-def _shown_user(one: Any) -> Document:
-    return graph.typed(graph.user(one), "user")
+def _shown_user(one: Any, asked: Shape) -> Document:
+    return graph.typed(graph.user_for(one, asked), "user")
 
 
 class _Members:

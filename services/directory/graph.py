@@ -17,7 +17,19 @@ from services.directory.properties import Type
 from shared.contracts.directory import DYNAMIC
 from shared.rules import MAX_CHARACTERS, RuleError, parse
 from shared.web.graph_model import GraphBody, GraphInput, graph_time
-from shared.web.odata import BOOLEAN, DATE_TEXT, DATETIME, GUID, STRING, EntitySet, Enumeration, Field, Many
+from shared.web.odata import (
+    BOOLEAN,
+    DATE_TEXT,
+    DATETIME,
+    GUID,
+    STRING,
+    EntitySet,
+    Enumeration,
+    Expand,
+    Field,
+    Many,
+    Shape,
+)
 
 Document = dict[str, Any]
 
@@ -58,20 +70,12 @@ _OF_OTHERS: Document = {
 }
 """What Graph knows of a user by itself. Passwords, sessions and licences are not ours, and stay empty."""
 _SELECTABLE = (frozenset(properties.TYPES) | frozenset(_OF_OTHERS)) - properties.NOT_OF_USERS
-_BY_DEFAULT = frozenset(
-    {
-        "businessPhones", "displayName", "givenName", "id", "jobTitle", "mail", "mobilePhone", "officeLocation",
-        "preferredLanguage", "surname", "userPrincipalName",
-    }
-)  # fmt: skip
-"""What Graph answers unless `$select` says otherwise."""
 
 USERS = EntitySet(
     "user",
     _USER_FIELDS,
     selectable=_SELECTABLE,
     also=properties.extension,
-    default=_BY_DEFAULT,
     searchable=("displayName", "mail", "userPrincipalName", "mailNickname", "givenName", "surname", "jobTitle"),
 )
 SIGN_IN_ACTIVITY = "signInActivity"
@@ -106,7 +110,7 @@ IDENTITIES = EntitySet(
     selectable=frozenset({"source", "id", "status", "candidates"}),
     id_path="state.identities",
 )
-MEMBERS = EntitySet("user", {"id": Field("_id", GUID)}, selectable=_SELECTABLE, default=_BY_DEFAULT)
+MEMBERS = EntitySet("user", {"id": Field("_id", GUID)}, selectable=_SELECTABLE)
 GROUP_RELATIONS = ("members", "owners", "memberOf", "transitiveMembers", "transitiveMemberOf")
 _GROUP_SELECTABLE = frozenset(
     {
@@ -165,24 +169,22 @@ def typed(shown: Document, kind: str) -> Document:
 
 
 def user(document: Mapping[str, Any]) -> Document:
-    """A Graph user from a person's document."""
-    state = document["state"]
-    shown = {"id": document["_id"], **_UNSET, "accountEnabled": True, **state["attributes"]}
-    if created := state.get("created_at"):
-        shown["createdDateTime"] = graph_time(created)
+    """A Graph user from a person's document: what is set, and what is always shown."""
+    shown = {"id": document["_id"], **_ALWAYS_SHOWN, "accountEnabled": True, **document["state"]["attributes"]}
     for name in properties.NOT_OF_USERS:
         shown.pop(name, None)
     return shown
 
 
-def object_by_default(shown: Document) -> Document:
-    """The same of any directory object."""
-    return by_default(shown) if shown.get("@odata.type") == "#microsoft.graph.user" else shown
+def whole_user(document: Mapping[str, Any]) -> Document:
+    """The same with every property that can be selected, whether it is set or not."""
+    created = document["state"].get("created_at")
+    return {**_UNSET, **user(document), "createdDateTime": graph_time(created) if created else None}
 
 
-def by_default(shown: Document) -> Document:
-    """Of a user, what is answered where nothing is selected."""
-    return {name: value for name, value in shown.items() if name in _BY_DEFAULT or "@" in name}
+def user_for(document: Mapping[str, Any], asked: Shape | Expand) -> Document:
+    """A user as somebody asks to see it."""
+    return user(document) if asked.select is None else whole_user(document)
 
 
 def sign_in_activity(last_at: datetime | None) -> Document | None:
@@ -192,6 +194,20 @@ def sign_in_activity(last_at: datetime | None) -> Document | None:
     last = graph_time(last_at)
     return {"lastSignInDateTime": last, "lastSuccessfulSignInDateTime": last, "lastNonInteractiveSignInDateTime": None}
 
+
+_ALWAYS_SHOWN: Document = {
+    "businessPhones": [],
+    "imAddresses": [],
+    "otherMails": [],
+    "proxyAddresses": [],
+    **dict.fromkeys(
+        (
+            "displayName", "givenName", "jobTitle", "mail", "mailNickname", "mobilePhone", "officeLocation",
+            "preferredLanguage", "surname", "userPrincipalName",
+        )
+    ),
+}  # fmt: skip
+"""Graph's default properties of a user, and those that documented lists show: there without a value, too."""
 
 _UNSET: Document = {
     **{

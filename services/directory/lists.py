@@ -8,11 +8,10 @@ from typing import Any
 
 from fastapi import Request
 
-from services.directory.graph import object_by_default
 from services.directory.store import Document, page_of
 from shared.storage import MongoAggregates
 from shared.web.errors import UnsupportedQuery
-from shared.web.odata import EntitySet, ListQuery, read_query
+from shared.web.odata import EntitySet, ListQuery, Shape, read_query
 from shared.web.paging import answer_list, context_url
 
 Render = Callable[[Mapping[str, Any]], Mapping[str, Any]]
@@ -46,10 +45,15 @@ class Kind:
     find: Callable[[ListQuery, int], Awaitable[Sequence[Document]]]
     """The first so many that the query means, in its order."""
     count: Callable[[ListQuery], Awaitable[int]]
-    render: Render
+    render: Callable[[Document, Shape], Mapping[str, Any]]
 
 
-def kept_in(store: MongoAggregates, entities: EntitySet, render: Render, scope: Mapping[str, Any]) -> Kind:
+def kept_in(
+    store: MongoAggregates,
+    entities: EntitySet,
+    render: Callable[[Document, Shape], Mapping[str, Any]],
+    scope: Mapping[str, Any],
+) -> Kind:
     """What lies in `scope` of one collection."""
 
     async def find(q: ListQuery, most: int) -> Sequence[Document]:
@@ -68,7 +72,7 @@ async def answer_objects(request: Request, kinds: Sequence[Kind], context: str =
         found: list[Document] = []
         for kind, query in asked:
             some = await kind.find(query, query.skip + query.limit)
-            found += [{**one, "said": _narrowed(kind, query, kind.render(one))} for one in some]
+            found += [{**one, "said": kind.render(one, query)} for one in some]
         if len(asked) > 1:
             for path, direction in reversed(first.sort):
                 found.sort(key=lambda one: _place(one, path), reverse=direction < 0)
@@ -87,7 +91,7 @@ def answer_few(request: Request, entities: EntitySet, found: Sequence[Document])
     return {
         "@odata.context": context_url(request, "directoryObjects", query.select),
         **({"@odata.count": len(found)} if query.count else {}),
-        "value": [query.selected(one) if query.select else object_by_default(one) for one in page],
+        "value": [query.selected(one) for one in page],
     }
 
 
@@ -97,7 +101,7 @@ def _asked(kinds: Sequence[Kind], options: Sequence[tuple[str, str]]) -> list[tu
     refused: list[UnsupportedQuery] = []
     for kind in kinds:
         # Of one type, so that the next page's token is the same for all.
-        entities = replace(kind.entities, default=None)
+        entities = kind.entities
         if len(kinds) > 1:
             entities = replace(entities, type_name="directoryObject", selectable=names)
         try:
@@ -107,14 +111,6 @@ def _asked(kinds: Sequence[Kind], options: Sequence[tuple[str, str]]) -> list[tu
     if not asked:
         raise refused[0]
     return asked
-
-
-def _narrowed(kind: Kind, query: ListQuery, said: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What is shown of this kind where nothing is selected: another one may show more."""
-    default = kind.entities.default
-    if query.select is not None or default is None:
-        return said
-    return {name: value for name, value in said.items() if name in default or "@" in name}
 
 
 def _place(document: Mapping[str, Any], path: str) -> tuple[bool, Any]:

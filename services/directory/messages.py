@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from services.directory.decide import guests, links, memberships, people, sponsors
 from services.directory.decide.links import KeepApart, Link
-from services.directory.decide.people import Around, Heard
+from services.directory.decide.people import Around, Heard, Purge
 from services.directory.decide.rejections import REASON, rejection
 from services.directory.decide.sponsors import SetSponsor
 from services.directory.model import Memberships, Person
@@ -162,6 +162,10 @@ def link(store: People) -> Handler[Person, Link, Around]:
 
 def keep_apart(store: People) -> Handler[Person, KeepApart, Around]:
     return Handler(links.keep_apart, by(lambda command: command.person_id), store.look, store.look_again, people.again)
+
+
+def purge(store: People) -> Handler[Person, Purge, Around]:
+    return Handler(people.purge, by(lambda command: command.person_id), store.look, store.look_again, people.again)
 
 
 def sponsor(store: People) -> Handler[Person, SetSponsor, Around]:

@@ -8,6 +8,7 @@ from services.directory import decide, messages
 from services.directory.api import Rooms, routes
 from services.directory.belonging import belonging_routes
 from services.directory.decide.conditional import conditionally
+from services.directory.deleted import deleted_items
 from services.directory.delta import delta_routes
 from services.directory.dynamic import rules_followed
 from services.directory.invitations import invitation_routes
@@ -142,6 +143,7 @@ def assemble(platform: Platform) -> Service:
         link=messages.link(people),
         keep_apart=messages.keep_apart(people),
         sponsor=messages.sponsor(people),
+        purge=messages.purge(people),
         sign_ins=sign_ins,
         wish=Handler(conditionally(decide.groups.wish), by(lambda asked: asked.command.group_id)),
         by_hand=Handler(decide.memberships.by_hand, by(lambda asked: asked.person_id), memberships.look),
@@ -170,6 +172,7 @@ def assemble(platform: Platform) -> Service:
             *routes(rooms, answers, resources.guard, resources.owning),
             belonging_routes(rooms, answers, resources.guard),
             users_written(rooms, answers, resources.guard),
+            deleted_items(rooms, answers, resources.guard),
             invitation_routes(rooms, answers, resources.guard),
             sign_in_routes(reports, answering_once(answers), resources.guard),
             *resources.routers,

@@ -9,7 +9,7 @@ from typing import Any
 
 from services.directory.decide.links import KeepApart, Link
 from services.directory.decide.memberships import Groups, SetByHand, named_by
-from services.directory.decide.people import Around, Heard
+from services.directory.decide.people import Around, Heard, Purge
 from services.directory.decide.sponsors import SetSponsor
 from services.directory.model import Memberships, Person
 from services.directory.properties import MANAGER
@@ -148,7 +148,7 @@ class People(MongoAggregates):
 
     async def look(
         self,
-        messages: Sequence[Heard | Due | Link | KeepApart | SetSponsor | BlockGuest],
+        messages: Sequence[Heard | Due | Link | KeepApart | SetSponsor | BlockGuest | Purge],
         states: Mapping[str, Person | None],
     ) -> Around:
         """Managers and names that the batch refers to: at most one query each."""

@@ -7,7 +7,7 @@ others: rules read these properties. Source: reference/graph-api-operations.md 5
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NoReturn
+from typing import Any, NoReturn
 
 from fastapi import APIRouter, Depends, Request, Response
 
@@ -16,11 +16,10 @@ from services.directory.api import Rooms
 from services.directory.decide.conditional import STALE
 from services.directory.decide.people import Heard
 from services.directory.decide.sponsors import SetSponsor
-from services.directory.graph import USERS, Reference, UserIn, UserPatch
-from services.directory.lists import answer_page
+from services.directory.graph import Reference, UserIn, UserPatch
 from services.directory.properties import MANAGER
 from services.directory.sources import API
-from services.directory.store import Document, page_of
+from services.directory.store import Document
 from shared.contracts.base import Refusal
 from shared.contracts.hr import ChangeKind, HrChange
 from shared.storage import Answers
@@ -29,8 +28,7 @@ from shared.web.conditional import IfMatch, version_named
 from shared.web.errors import BadRequest, Conflict, NotFound, PreconditionFailed
 from shared.web.guard import Guard
 from shared.web.idempotency import IdempotencyKey, answering_once, made_id
-from shared.web.odata import ListQuery, Shape
-from shared.web.paging import context_url, list_query, shape_query
+from shared.web.paging import context_url
 
 DELETED: Document = {"state.deleted": True}
 
@@ -45,7 +43,7 @@ def users_written(rooms: Rooms, answers: Answers, guard: Guard) -> APIRouter:
         id = made_id(request, "person")
         await state(rooms, request, id, ChangeKind.JOINED, body.stated())
         response.headers["Location"] = f"{str(request.base_url).rstrip('/')}/v1.0/users/{id}"
-        made = graph.by_default(graph.user(await rooms.user(id)))
+        made = graph.user(await rooms.user(id))
         return {"@odata.context": context_url(request, "users/$entity"), **made}
 
     @router.patch("/v1.0/users/{id}", status_code=204)
@@ -64,32 +62,6 @@ def users_written(rooms: Rooms, answers: Answers, guard: Guard) -> APIRouter:
         found = await rooms.user(id)
         await state(rooms, request, found["_id"], ChangeKind.LEFT, {}, version_named(if_match))
         return Response(status_code=204)
-
-    @router.get("/v1.0/directory/deletedItems/microsoft.graph.user")
-    async def deleted(request: Request, query: Annotated[ListQuery, Depends(list_query(USERS))]) -> dict[str, Any]:
-        """Users that were deleted. They stay until they are erased."""
-        return await answer_page(request, query, rooms.people, render=graph.user, context="users", scope=DELETED)
-
-    @router.get("/v1.0/directory/deletedItems/{id}")
-    async def one_deleted(
-        request: Request, id: str, shape: Annotated[Shape, Depends(shape_query(USERS))]
-    ) -> dict[str, Any]:
-        said = graph.typed(shape.selected(graph.user(await deleted_user(id))), "user")
-        return {"@odata.context": context_url(request, "directoryObjects/$entity", shape.select), **said}
-
-    @router.post("/v1.0/directory/deletedItems/{id}/restore")
-    async def restore(request: Request, id: str) -> dict[str, Any]:
-        """As they were. Refused while somebody else has the name."""
-        found = await deleted_user(id)
-        await state(rooms, request, found["_id"], ChangeKind.JOINED, found["state"]["attributes"])
-        said = graph.typed(graph.by_default(graph.user(await rooms.user(found["_id"]))), "user")
-        return {"@odata.context": context_url(request, "directoryObjects/$entity"), **said}
-
-    async def deleted_user(id: str) -> Document:
-        found = await page_of(rooms.people, {"_id": id.lower(), **DELETED}, limit=1)
-        if not found:
-            raise NotFound(f"Resource '{id[:100]}' does not exist.", code="Request_ResourceNotFound")
-        return found[0]
 
     _relations(router, rooms)
     return router

@@ -191,6 +191,7 @@ class GroupState(Contract):
     left: tuple[str, ...] = Field((), description="Ids of the groups that it was a member of, for delta queries.")
     created_at: datetime
     deleted_at: datetime | None = None
+    purged: bool = Field(False, description="Deleted for good: it cannot be restored.")
 
     @property
     def is_dynamic(self) -> bool:
@@ -217,6 +218,18 @@ class GroupDeleted(Transition):
     type: Literal["GroupDeleted"] = "GroupDeleted"
 
 
+class GroupRestored(Transition):
+    """It is there again, with the members it had."""
+
+    type: Literal["GroupRestored"] = "GroupRestored"
+
+
+class GroupPurged(Transition):
+    """It was deleted, and now it cannot be restored any more."""
+
+    type: Literal["GroupPurged"] = "GroupPurged"
+
+
 class GroupNested(Transition):
     """It has become a member of another group; its people are members of that one at one remove."""
 
@@ -230,7 +243,8 @@ class GroupUnnested(Transition):
 
 
 GroupTransition = Annotated[
-    GroupCreated | GroupChanged | GroupDeleted | GroupNested | GroupUnnested, Field(discriminator="type")
+    GroupCreated | GroupChanged | GroupDeleted | GroupRestored | GroupPurged | GroupNested | GroupUnnested,
+    Field(discriminator="type"),
 ]
 
 

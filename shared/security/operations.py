@@ -264,8 +264,12 @@ _DIRECTORY = (
         "POST /users/{id}/sponsors/$ref\nDELETE /users/{id}/sponsors/{sponsor}/$ref",
     ),
     (INVITE, "POST /invitations"),
-    (USERS_DELETE, "DELETE /users/{id}\nPOST /directory/deletedItems/{id}/restore"),
+    (
+        USERS_DELETE,
+        "DELETE /users/{id}\nPOST /directory/deletedItems/{id}/restore\nDELETE /directory/deletedItems/{id}",
+    ),
     (USERS_DELETED, "GET /directory/deletedItems/microsoft.graph.user\nGET /directory/deletedItems/{id}"),
+    (GROUPS_READ, "GET /directory/deletedItems/microsoft.graph.group"),
     (USERS_READ_ALL, "GET /users/delta"),
     (GROUPS_READ, "GET /groups\nGET /groups/{id}\nGET /groups/{id}/owners\nGET /groups(uniqueName='{name}')"),
     (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 from shared.contracts.base import Refusal, Transition
@@ -11,6 +12,8 @@ from shared.contracts.directory import (
     GroupCreated,
     GroupDeleted,
     GroupNested,
+    GroupPurged,
+    GroupRestored,
     GroupState,
     GroupUnnested,
 )
@@ -45,6 +48,20 @@ class DeleteGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class RestoreGroup:
+    """Have a deleted Microsoft 365 group back, with its members, within `RESTORED_WITHIN`."""
+
+    group_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PurgeGroup:
+    """A deleted Microsoft 365 group is never restored."""
+
+    group_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Nest:
     """Have the group among the members of the group `within`, or not. Groups may lie in one another in a circle: who
     walks up or down them meets each once."""
@@ -54,7 +71,15 @@ class Nest:
     member: bool
 
 
-GroupCommand = CreateGroup | ChangeGroup | DeleteGroup | Nest
+GroupCommand = CreateGroup | ChangeGroup | DeleteGroup | RestoreGroup | PurgeGroup | Nest
+RESTORED_WITHIN = timedelta(days=30)
+"""Source: reference/graph-api-operations.md 5.2, of Microsoft 365 groups; security groups are deleted for good."""
+
+
+def restorable(state: GroupState, now: datetime) -> bool:
+    """Whether a deleted group can be had back."""
+    deleted = state.deleted_at is not None and now < state.deleted_at + RESTORED_WITHIN
+    return deleted and not state.purged and "Unified" in state.group_types
 
 
 def wish(  # noqa: PLR0911 - a command each
@@ -65,6 +90,12 @@ def wish(  # noqa: PLR0911 - a command each
             return Decision(state)
         made = GroupState(id=command.group_id, created_at=at.now, **command.properties)
         return Decision(made, (GroupCreated(),))
+    if isinstance(command, RestoreGroup | PurgeGroup):
+        if state is None or not restorable(state, at.now):
+            return Decision(state, refusal=NO_SUCH_GROUP)
+        if isinstance(command, RestoreGroup):
+            return _with(state, {"deleted_at": None}, GroupRestored())
+        return _with(state, {"purged": True}, GroupPurged())
     if state is None or state.deleted_at is not None:
         if isinstance(command, DeleteGroup) and state is not None:
             return Decision(state)

@@ -74,6 +74,13 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
+class Purge:
+    """Whoever was deleted over HTTP is forgotten, and cannot be restored."""
+
+    person_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Around:
     """What decisions about people refer to."""
 
@@ -150,6 +157,13 @@ def change(state: Person | None, heard: Heard, at: Circumstances[Around]) -> Dec
     if after.waits_for is not None and after.waits_for != before.waits_for and clean.get(properties.MANAGER):
         answers.append(_rejection(heard, at, "managerUnknown", _MANAGER_WAITS, properties.MANAGER))
     return Decision(after, _happened(before, after), tuple(answers))
+
+
+def purge(state: Person | None, _message: Purge, _at: Circumstances[Around]) -> Decision[Person]:
+    """Nothing is left but the id, so that nobody else ever gets it."""
+    if state is None or not state.deleted:
+        return Decision(state, refusal=Refusal(code="ResourceNotFound", message="There is no such deleted user."))
+    return Decision(Person(state.id, as_of=state.as_of), (PersonUnjoined.model_construct(),))
 
 
 def due(state: Person | None, message: Due, at: Circumstances[Around]) -> Decision[Person]:

@@ -19,7 +19,7 @@ from services.directory.decide.organizations import (
     OrganizationCommand,
     SetSponsor,
 )
-from services.directory.graph import USERS, Reference, object_by_default
+from services.directory.graph import USERS, Reference
 from services.directory.lists import answer_objects
 from services.directory.organizations import graph
 from services.directory.organizations.graph import (
@@ -87,8 +87,7 @@ class OrganizationRooms:
             side = Side(relation.name)
             for body, document in zip(said, documents, strict=True):
                 ids = _sponsors_of(document, side)[:MOST_EXPANDED]
-                objects = await self.directory.objects(ids)
-                body[relation.name] = [object_by_default(one) for one in objects] if not relation.select else objects
+                body[relation.name] = await self.directory.objects(ids)
         return said
 
 

@@ -22,7 +22,7 @@ from services.directory.decide.conditional import STALE, Conditional
 from services.directory.decide.held_roles import GiveByHand, Offered, TakeByHand, held_role_id
 from services.directory.decide.role_definitions import ChangeRole, DefineRole, DeleteRole, RoleCommand
 from services.directory.decide.sites import ChangeSite, CreateSite, DeleteSite, SiteCommand
-from services.directory.graph import USERS, Reference, typed
+from services.directory.graph import USERS, Reference, typed, user_for
 from services.directory.graph import user as user_shown
 from services.directory.lists import answer_page
 from services.directory.resources import graph
@@ -610,7 +610,7 @@ def _owners(router: APIRouter, rooms: ResourceRooms, path: str, owner_of: Callab
             request,
             query,
             people,
-            render=lambda document: typed(user_shown(document), "user"),
+            render=lambda document: typed(user_for(document, query), "user"),
             context="directoryObjects",
             scope=scope,
         )

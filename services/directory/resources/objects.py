@@ -13,7 +13,7 @@ from pydantic import Field as Described
 
 from services.directory.api import may_write_group, own_only
 from services.directory.decide.groups import DeleteGroup
-from services.directory.graph import OBJECTS, object_by_default, typed
+from services.directory.graph import OBJECTS, typed
 from services.directory.graph import group as group_shown
 from services.directory.graph import user as user_shown
 from services.directory.lists import answer_few
@@ -67,7 +67,7 @@ def object_routes(rooms: ResourceRooms, route_class: type[Any], guard: Guard) ->
         context = context_url(request, "directoryObjects/$entity", shape.select)
         return {
             "@odata.context": context,
-            **(object_by_default(found) if shape.select is None else shape.selected(found)),
+            **(shape.selected(found)),
         }
 
     @router.post("/v1.0/directoryObjects/getByIds")
@@ -79,7 +79,7 @@ def object_routes(rooms: ResourceRooms, route_class: type[Any], guard: Guard) ->
         ids = dict.fromkeys(id.lower() for id in body.ids)
         return {
             "@odata.context": context_url(request, "directoryObjects"),
-            "value": [object_by_default(found[id]) for id in ids if id in found],
+            "value": [found[id] for id in ids if id in found],
         }
 
     @router.get("/v1.0/users/{id}/ownedObjects", dependencies=[Depends(list_options(OBJECTS))])

@@ -369,7 +369,7 @@ async def test_users_are_written_over_http(world: World) -> None:
     made = await world.http.post("/v1.0/users", json=body)
     assert made.status_code == 201
     ana = made.json()["id"]
-    assert ("userType" in made.json(), made.json()["mobilePhone"]) == (False, None), "what Graph shows by default"
+    assert (made.json()["userType"], made.json()["mobilePhone"]) == ("Guest", None)
     asked = "accountEnabled,ageGroup,createdDateTime,identities,userType"
     whole = (await world.http.get(f"/v1.0/users/{ana}?$select={asked}")).json()
     created = whole.pop("createdDateTime")

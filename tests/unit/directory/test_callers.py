@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.directory.decide.people import change
+from services.directory.decide.people import Purge, change, purge
 from services.directory.model import dump_person, load_person
 from services.directory.sources import API, Sources, SourcesFileError, sources_of
 from shared.messaging.decision import Decision
@@ -140,3 +140,17 @@ def test_a_person_was_made_when_they_were_first_there_to_be_seen() -> None:
     said(ana, change="w2", city="Rome")
     assert ana.state.created == made_at
     assert load_person(dump_person(ana.state)).created == made_at
+
+
+def test_who_was_deleted_is_forgotten_for_good_and_nobody_else_is() -> None:
+    ana = Ana()
+    said(ana, "joined", displayName="Ana", userPrincipalName="ana@x.example")
+    assert refusal(purge(ana.state, Purge("ana"), ana.at())) == "ResourceNotFound"
+    said(ana, "left", change="w2")
+    assert ana.state is not None
+    assert ana.state.deleted
+    gone = purge(ana.state, Purge("ana"), ana.at())
+    assert types(gone) == ["PersonUnjoined"]
+    assert gone.state is not None
+    assert (gone.state.attributes, gone.state.timeline.statements, gone.state.deleted) == ({}, (), False)
+    assert refusal(purge(gone.state, Purge("ana"), ana.at())) == "ResourceNotFound"
