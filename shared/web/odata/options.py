@@ -164,7 +164,7 @@ def read_shape(entities: EntitySet, options: Iterable[tuple[str, str]], *, also:
 def _given(options: Iterable[tuple[str, str]], also: frozenset[str]) -> dict[str, str]:
     given: dict[str, str] = {}
     for key, value in options:
-        if key in also:
+        if key in also or key.lower() == "consistencylevel":  # a header that may be sent so; nothing lags here
             continue
         name = key.removeprefix("$").lower()
         if name not in OPTIONS:

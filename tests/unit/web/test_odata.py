@@ -336,3 +336,8 @@ def test_any_text_at_all_is_read_or_refused(text: str) -> None:
 
 def test_conditions_are_counted() -> None:
     assert terms(parse_filter("a eq 1 and (b or not c) and tags/any(t:t eq 'x' or t eq 'y')")) == 6
+
+
+def test_the_consistency_level_may_stand_in_the_query_as_it_does_in_documented_requests() -> None:
+    query = read_query(USERS, [("$count", "true"), ("ConsistencyLevel", "eventual")])
+    assert query.count
