@@ -49,6 +49,7 @@ COLLECTIONS: dict[str, str] = {
     "assignmentrequests": "accessPackageAssignmentRequest",
     "assignments": "accessPackageAssignment",
     "accesspackageassignmentapprovals": "approval",
+    "controlconfigurations": "controlConfiguration",
     "stages": "approvalStage",
     "connectedorganizations": "connectedOrganization",
     "subjects": "accessPackageSubject",
@@ -120,6 +121,8 @@ class Address:
                 return cast
             if step.type == "accessReviewInstance" and "historydefinitions" in names:
                 return "accessReviewHistoryInstance"  # reviews and their histories both have "instances"
+            if step.type == "approvalStage" and "accessreviews" in names:
+                return "accessReviewStage"
             if step.type:
                 return step.type
         return "user" if self.steps and self.steps[0].name.lower() == "me" else ""

@@ -270,6 +270,23 @@ class Makes:
         found: Body = await self.asks.until(f"the request is {' or '.join(states)}", there)
         return found
 
+    async def failed_request(self, asker: str, catalog: str) -> str:
+        """One that could not be delivered: the group is gone that its package leads into."""
+        package, group = await self.package({}, catalog), await self.group({})
+        await self.role_scope(catalog, package, group)
+        policy = await self.policy({}, package)
+        await self.asks.call("DELETE", f"/v1.0/groups/{group}")
+        wanted = {"accessPackageId": package, "assignmentPolicyId": policy}
+        id = await self.request({"requestType": "userAdd", "assignment": wanted}, by=asker)
+        await self.request_is(id, "deliveryFailed")
+        return id
+
+    async def app_role_assignment(self, principal: str, person: str) -> str:
+        """The person has the role of the application."""
+        role = (await self.asks.call("GET", f"/v1.0/servicePrincipals/{principal}"))["appRoles"][0]["id"]
+        body = {"principalId": person, "resourceId": principal, "appRoleId": role}
+        return str((await self._post(f"/v1.0/servicePrincipals/{principal}/appRoleAssignedTo", body))["id"])
+
     async def assignment(self, person: str, package: str, policy: str) -> str:
         """Delivered."""
         wanted = {"targetId": person, "assignmentPolicyId": policy, "accessPackageId": package}
@@ -325,10 +342,10 @@ class Makes:
 
     # Access reviews
 
-    async def review(self, of_memberships: bool) -> str:
+    async def review(self, of_memberships: bool, in_stages: bool = False) -> str:
         """Of a group with a guest, whom the administrator reviews, every week. In progress.
 
-        `of_memberships`: by a scope of principals and resources."""
+        `of_memberships`: by a scope of principals and resources. `in_stages`: in two of them."""
         group = await self.group({})
         guest = await self.user({"userType": "Guest"})
         await self.refer(f"/v1.0/groups/{group}/members", f"/v1.0/directoryObjects/{guest}")
@@ -351,6 +368,12 @@ class Makes:
             "reviewers": [{"query": f"/users/{self.asks.admin}", "queryType": "MicrosoftGraph"}],
             "settings": {"instanceDurationInDays": 3, "recurrence": weekly},
         }
+        if in_stages:
+            stage = {"durationInDays": 2, "recommendationsEnabled": False, "reviewers": body["reviewers"]}
+            body["stageSettings"] = [
+                {**stage, "stageId": "1", "dependsOn": []},
+                {**stage, "stageId": "2", "dependsOn": ["1"]},
+            ]
         id = str((await self._post(f"{AR}/definitions", body))["id"])
         await self.run_of(id, "InProgress")
         return id

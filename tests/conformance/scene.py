@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 from shared.web.graph_model import ODATA_TYPE
 from tests.conformance.addresses import ARGUMENT, Address, Step, is_placeholder, read_address
@@ -66,6 +67,8 @@ class Scene:
         """Assignment -> who holds it."""
         self._definition_of: dict[str, str] = {}
         """Instance of a review -> its definition."""
+        self._run_of_stage: dict[str, str] = {}
+        """Stage of a review -> its instance."""
         self._holds: set[tuple[str, str]] = set()
         self._with_role: set[str] = set()
         self._by: str | None = None
@@ -81,6 +84,7 @@ class Scene:
         """Make what is presumed. Raises NotMade."""
         for type, text, like in sorted(self._references(), key=lambda one: rank(one[0])):
             await self.have(type, text, like)
+        await self._asked_for()
         path = await self._path()
         await self._listed()
         body = await self._rewritten(self.example.body, "", {})
@@ -93,6 +97,16 @@ class Scene:
         headers = {k: v for k, v in self.example.headers.items() if k.lower() not in {"authorization", "content-type"}}
         sent = path + ("?" + "&".join(options) if options else "")
         return Prepared(self.example.method, sent, body, headers, self._by, notes)
+
+    async def _asked_for(self) -> None:
+        """Whoever asks for a package without naming a policy is let by one."""
+        body = self.example.body
+        if self.example.method != "POST" or not isinstance(body, dict):
+            return
+        asked = body.get("assignment") or body.get("accessPackageAssignment")
+        adds = str(body.get("requestType", "")).lower().endswith("add")
+        if adds and isinstance(asked, dict) and "accessPackageId" in asked and "assignmentPolicyId" not in asked:
+            await self.make("accessPackageAssignmentPolicy", {})
 
     def _lost_with_what_is_cut_off(self) -> list[str]:
         """Behind an option that is cut off no query is left; the answer tells what was expanded, in its context or by
@@ -120,7 +134,8 @@ class Scene:
             if step.call:
                 for one in ARGUMENT.finditer(step.call[1]):
                     if type := IDS.get(one["name"].lower()):
-                        yield type, one["value"], {}
+                        # Of subjects, those can be changed who are guests.
+                        yield type, one["value"], {"userType": "Guest"} if step.call[0] == "subjects" else {}
         for _, value in self.address.options:
             for one in IN_FILTER.finditer(value):
                 if type := of_property(one["property"]):
@@ -134,9 +149,17 @@ class Scene:
                 return answer
             case "PATCH", _, dict() as body:
                 return {name: body[name] for name in FIXED.get(type, ()) if name in body}
-            case "DELETE", _, _ if type == "directoryObject":
+            case "DELETE", _, _ if type == "directoryObject" and not self._about_deleted:
                 return {"@odata.type": "#microsoft.graph.group"}  # which people are not deleted by
         return {}
+
+    @property
+    def _names(self) -> set[str]:
+        return {step.name.lower() for step in self.address.steps}
+
+    @property
+    def _about_deleted(self) -> bool:
+        return "deleteditems" in self._names
 
     @property
     def _about_groups(self) -> bool:
@@ -210,6 +233,8 @@ class Scene:
         makes = self.makes
         match type:
             case "user" | "directoryObject":
+                if type == "directoryObject" and self._about_deleted:
+                    return await self._deleted(like)
                 return await (makes.group(like) if _is_group(like) else self._person(like))
             case "group":
                 return await makes.group(like)
@@ -248,12 +273,19 @@ class Scene:
             case "accessReviewScheduleDefinition":
                 written = self.example.body.get("scope") if isinstance(self.example.body, dict) else None
                 kind = str(written.get("@odata.type")) if isinstance(written, dict) else ""
-                return await makes.review(kind.endswith("principalResourceMembershipsScope"))
+                of_memberships = kind.endswith("principalResourceMembershipsScope")
+                return await makes.review(of_memberships, in_stages="stages" in self._names)
             case "accessReviewHistoryDefinition":
                 return await makes.review_history()
             case "accessPackageResourceRequest":
-                await makes.resource(await self.the("accessPackageCatalog"), await makes.group({}), "AadGroup")
-                return ""
+                catalog = await self.the("accessPackageCatalog")
+                await makes.resource(catalog, await makes.group({}), "AadGroup")
+                requests = f"{EM}/resourceRequests?$filter=" + quote(f"catalog/id eq '{catalog}'")
+                return str((await self.asks.call("GET", requests))["value"][0]["id"])
+            case "accessPackageResourceEnvironment":
+                return await makes.site(like)  # it lies in one
+            case "controlConfiguration":
+                return str((await self.asks.call("GET", f"{EM}/controlConfigurations"))["value"][0]["id"])
         raise NotMade(f"there is no builder for {type}")
 
     async def _person(self, like: Like) -> str:
@@ -262,6 +294,15 @@ class Scene:
             await self.makes.set_manager(id, await self._person(manager))
         for report in like.get("directReports") or []:
             await self.makes.set_manager(await self._person(report), id)
+        return id
+
+    async def _deleted(self, like: Like) -> str:
+        """Somebody, or a Microsoft 365 group, that was deleted and can be restored."""
+        if _is_group(like):
+            id, at = await self.makes.group({**like, "groupTypes": ["Unified"]}), "groups"
+        else:
+            id, at = await self._person(like), "users"
+        await self.asks.call("DELETE", f"/v1.0/{at}/{id}")
         return id
 
     async def _catalog(self, like: Like) -> str:
@@ -329,8 +370,10 @@ class Scene:
         does = self.address.last.name.lower() if self.address.last.key is None else self.example.method.lower()
         kind = str(like.get("requestType") or "userAdd")
         state = str(like.get("state") or {"cancel": "pendingApproval", "delete": "denied"}.get(does, "delivered"))
-        if does in {"reprocess", "resume"}:
-            raise NotMade(f"no builder makes a request that waits for {does}")
+        if does == "resume":
+            raise NotMade("no request waits for the answer of an extension, for none is called yet")
+        if does == "reprocess":
+            return await self.makes.failed_request(await self._person({}), await self.the("accessPackageCatalog"))
         asker = self._mine("target", "createdBy", "targetOrRequestor") or await self._person({})
         approved = state.lower() in {"pendingapproval", "denied", "canceled"} or self._mine("approver")
         settings = self.makes.approved_by(self.admin) if approved else {}
@@ -412,6 +455,8 @@ class Scene:
                     f"/v1.0/groups/{await self.have('group', str(text))}/members",
                     f"/v1.0/directoryObjects/{subject[1]}",
                 )
+        elif relation == "getapplicablepolicyrequirements" and subject:
+            await self.makes.policy({}, subject[1])
         elif self.example.method == "GET" and relation == "manager" and subject:
             await self.makes.set_manager(subject[1], await self._person(answer or {}))
         elif self.example.method == "GET" and relation == "me" and isinstance((answer or {}).get("manager"), dict):
@@ -504,10 +549,17 @@ class Scene:
                 other = await makes.package(like, subject)
             case "customworkflowextensions" | "accesspackagecustomworkflowextensions":
                 other = await makes.extension(like, subject)
+            case "approleassignments":
+                other = await makes.app_role_assignment(await self.the("servicePrincipal"), subject)
+            case "approleassignedto":
+                other = await makes.app_role_assignment(subject, await self._person({}))
+            case "stages" if type == "accessReviewInstance":
+                other = str((await self.asks.call("GET", f"{self._run_at(subject)}/stages"))["value"][0]["id"])
+                self._run_of_stage[other] = subject
             case "stages":
                 other = await makes.open_stage(subject)
-            case "getapplicablepolicyrequirements":
-                other = await makes.policy({}, subject)
+            case "roles" | "scopes" if type == "accessPackageResource":
+                other = subject  # every resource has some
             case "instances" if type == "accessReviewScheduleDefinition":
                 other = await makes.run_of(subject, "InProgress")
                 self._definition_of[other] = subject
@@ -517,13 +569,21 @@ class Scene:
             case "instances" if type == "accessReviewHistoryDefinition":
                 other = await makes.history_run_of(subject)
             case "decisions" if type == "accessReviewInstance":
-                at = f"{AR}/definitions/{self._definition_of[subject]}/instances/{subject}/decisions"
-                other = str((await self.asks.call("GET", at))["value"][0]["id"])
-            case "contactedreviewers" | "filterbycurrentuser(on='reviewer')" if type.startswith("accessReview"):
+                other = str((await self._item_of(subject))["id"])
+            case "decisions" if subject in self._run_of_stage:
+                other = str((await self._item_of(self._run_of_stage[subject]))["id"])
+            case "contactedreviewers" | "filterbycurrentuser(on='reviewer')" if "accessreviews" in self._names:
                 other = subject  # whoever replays reviews all that is made here
             case _:
                 raise NotMade(f"no builder puts anything into {relation} of {type}")
         return other
+
+    def _run_at(self, run: str) -> str:
+        return f"{AR}/definitions/{self._definition_of[run]}/instances/{run}"
+
+    async def _item_of(self, run: str) -> Any:
+        """What there is to be decided in that instance of a review."""
+        return (await self.asks.call("GET", f"{self._run_at(run)}/decisions"))["value"][0]
 
     # The request, rewritten
 
@@ -575,6 +635,9 @@ class Scene:
         inside = str(around.get("__name__", ""))
         if name == "@odata.id" or name.endswith("@odata.bind"):
             return await self._url(text)
+        if self._definition_of and name in {"principalid", "resourceid"}:  # of what is reviewed
+            item = await self._item_of(next(iter(self._definition_of)))
+            return str(item["principal" if name == "principalid" else "resource"]["id"])
         if name in {"appscopeid", "directoryscopeid"} and text != "/":
             collection, _, key = text.strip("/").rpartition("/")
             id = await self.have(SCOPES.get(collection.lower(), "application"), key)
@@ -583,6 +646,8 @@ class Scene:
             role = ROLE_ORIGIN.fullmatch(text)
             if role:
                 return f"{role['role']}_{await self.have('group', role['group'])}"
+            if inside == "role" and system == "sharepointonline":
+                return text  # the number of a role, alike on every site
             if inside == "role" and system == "aadapplication":
                 principal = await self.asks.call("GET", f"/v1.0/servicePrincipals/{await self.the('servicePrincipal')}")
                 return str(principal["appRoles"][0]["id"])
