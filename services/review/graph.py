@@ -538,10 +538,17 @@ def item_said(item: Item, instance: Instance, names: Names, *, earlier_hidden: b
             "userPrincipalName": person["userPrincipalName"],
         },
         "@tenure.reason": item.reason if advised else "",
+        "@tenure.figures": _figures(item.figures) if advised else {},
         "@tenure.result": item.detail,
         "@tenure.role": item.role,
         "@tenure.assignmentId": item.assignment_id,
     }
+
+
+def _figures(figures: Mapping[str, Any] | None) -> Rendered:
+    """What the recommendation rests on, such as the share of peers."""
+    said = figures or {}
+    return {name: graph_time(one) if isinstance(one, datetime) else one for name, one in said.items()}
 
 
 def insights_said(item: Item, instance: Instance) -> list[Rendered]:

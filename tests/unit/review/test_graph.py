@@ -128,3 +128,14 @@ def test_insights_are_what_a_recommendation_rests_on_and_none_are_told_while_tho
     close = replace(denied, figures={"meanDistance": 4.5, "farBeyond": 5.0})
     assert graph.insights_said(close, advised) == []
     assert graph.insights_said(replace(denied, figures=far), instance) == []
+
+
+@pytest.mark.spec("REC-1")
+def test_the_figures_are_shown_where_recommendations_are(instance: Instance, denied: Item) -> None:
+    figures = {"lastSignIn": NOW, "shareOfPeers": 0.25}
+    item = replace(denied, figures=figures)
+    assert graph.item_said(item, instance, graph.Names())["@tenure.figures"] == {}
+    settings = instance.stage.settings.model_copy(update={"recommendations_enabled": True})
+    shown = instance.with_stage(0, instance.stage.having(settings=settings))
+    said = graph.item_said(item, shown, graph.Names())["@tenure.figures"]
+    assert said == {"lastSignIn": "2026-01-01T00:00:00Z", "shareOfPeers": 0.25}
