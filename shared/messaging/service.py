@@ -31,6 +31,7 @@ from shared.messaging.failpoints import Failpoints, Point
 from shared.messaging.health import Health
 from shared.messaging.kafka import Bus, CommittedOffsets, Take
 from shared.messaging.lanes import RightOfWay
+from shared.messaging.limit import Limit
 from shared.messaging.loop import Attempts, Loop, Outcome, Work
 from shared.messaging.pace import Pace
 from shared.messaging.ports import Publisher
@@ -164,6 +165,7 @@ class Platform:
         cause = cause_of or caused_by
 
         isolating = Isolating()
+        limit = Limit(self.settings.dead_letter_limit)
 
         async def take(records: Sequence[Incoming]) -> None:
             good, bad = _decoded(records, lambda record: _work(read(record), record, cause))
@@ -183,6 +185,7 @@ class Platform:
                     settled.append(letter)
                 elif on_invalid is None or not await self._answered(record, reason, on_invalid, group):
                     aside.append((record, reason, record.key_text))
+            self._hold_if_nearly_all_fail(limit, len(records), aside, group)
             await self._set_aside(aside, group, loop.store)
             for letter in settled:
                 if letter:
@@ -208,6 +211,7 @@ class Platform:
         group = self._group(topics[0]) if name is None else f"{self.service}.{name}"
 
         async def take(records: Sequence[Incoming]) -> None:
+        limit = Limit(self.settings.dead_letter_limit)
             good, bad = _decoded(records, decode or _by_topic)
             messages = [message for _, message in good]
             if messages:
@@ -218,6 +222,7 @@ class Platform:
             aside = [(record, reason, None) for record, reason in bad if not record.header(DISCARD_OF)]
             await self._set_aside(aside, group, None)
 
+            self._hold_if_nearly_all_fail(limit, len(records), aside, group)
         subscription = self._subscription(tuple(topics), group, take, decides=False, only=only)
         return replace(subscription, pace=Pace.PATIENT) if patient else subscription
 
@@ -298,6 +303,23 @@ class Platform:
         letters = [dead_letter(record, reason, group, now) for record, reason, _ in aside]
         try:
             await self.patience(group)("publish", lambda: self.bus.publish(letters))
+    def _hold_if_nearly_all_fail(self, limit: Limit, taken: int, aside: Sequence[_Aside], group: str) -> None:
+        """Raises GivenUp, with readiness red, once more is set aside than the limit allows: nothing is settled then.
+
+        What of the batch was handled is handled; it comes again, which is harmless."""
+        where = f"{group}.limit"
+        if limit.admits(taken - len(aside), len(aside)):
+            self.health.well(where)
+            return
+        (record, reason, _) = aside[0]
+        problem = (
+            f"{limit.level} messages more were set aside than handled, and {len(aside)} of the next {taken} would be "
+            f"({letter_id(record)}: {reason.code}). So the fault is taken to be ours, and they wait: mend it and start "
+            f"{self.service} again. If the messages are bad indeed, a higher TENURE_DEAD_LETTER_LIMIT lets them pass."
+        )
+        self.health.trouble(where, problem)
+        raise GivenUp(f"{group}: {problem}")
+
         except WillNotPass:
             for (record, reason, _), letter in zip(aside, letters, strict=True):
                 await self._set_one_aside(record, reason, letter, group, now)

@@ -127,3 +127,31 @@ async def test_a_storm_of_poison(around: World) -> None:
     await around.holds()
     figure(f"500 poisoned among 200 good: settled after {time.monotonic() - start:.1f} s")
     assert len(await letters(around)) == 500
+
+
+async def test_where_nearly_everything_is_poison_the_rest_waits_and_readiness_says_why(around: World) -> None:
+    toy = await around.ready_toy(dead_letter_limit="50", batch_size="20")
+    for _ in range(10):
+        await around.send("p1")
+    await around.flush()
+    source = await around.source()
+    for _ in range(120):
+        await source.send_and_wait(around.settings.topic(topics.HR_CHANGES.name), b"poison", key=b"p1")
+
+    async def held() -> str | None:
+        return (await toy.troubles()).get("toy", {}).get(f"{HR_GROUP}.limit")
+
+    problem = await until(held, "the limit is said")
+    assert "TENURE_DEAD_LETTER_LIMIT" in problem
+    assert "invalid" in problem
+    before = await letters(around)
+    assert 0 < len(before) <= 50
+    await around.send("p1", "behind")  # not a word of it until somebody has looked
+    await around.flush()
+    assert "behind" not in (await around.documents())["p1"]["state"]["seen"]
+    assert len(await letters(around)) == len(before)
+
+    assert await toy.stop() == 0
+    await around.ready_toy(dead_letter_limit="0")
+    await around.holds()
+    assert len(await letters(around)) == 120
