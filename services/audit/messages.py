@@ -59,6 +59,8 @@ def subscriptions(platform: Platform, trail: Trail, spans: Spans, directory: Dir
 
     every = [topic for topic in TABLE if topic.owner != TRAIL_HEADS.owner]
     return [
-        platform.takes([t for t in every if t.lane is lane], record, name=name, decode=heard, patient=True)
+        platform.takes(
+            [t for t in every if t.lane is lane], record, name=name, decode=heard, patient=True, everything=True
+        )
         for lane, name in ((Lane.URGENT, "urgent-trail"), (Lane.ORDINARY, "trail"))
     ]

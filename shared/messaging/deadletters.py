@@ -7,8 +7,10 @@ letter (replayed, discarded) is a further record on the same topic, so the topic
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from datetime import datetime
 
+from shared.contracts.topics import Topic
 from shared.messaging.envelope import Incoming, Outgoing
 from shared.messaging.errors import WillNotPass
 
@@ -26,6 +28,28 @@ DISCARD_OF = "discard-of"
 """On a control record: the letter that is given up; its mark is taken off and the body is not looked at."""
 
 OURS = frozenset({ORIGIN, CODE, REASON, AT, BINARY, SETTLED, REPLAY_FOR, REPLAY_OF, DISCARD_OF})
+
+
+Headers = tuple[tuple[str, bytes | None], ...]
+
+
+def believed(topic: Topic | None, headers: Sequence[tuple[str, bytes | None]]) -> Headers:
+    """The headers of a record of `topic`, without marks that whoever wrote it had no right to set.
+
+    Strangers write to inbound topics. There a mark counts only for a letter that came by that very topic: who may
+    send sign-ins cannot take the mark off a person whose HR change was set aside."""
+    if topic is None or not topic.inbound or OURS.isdisjoint([name for name, _ in headers]):
+        return tuple(headers)
+    own = f"{topic.name}/".encode()
+    named = [value or b"" for name, value in headers if name in (REPLAY_OF, DISCARD_OF)]
+    if named and all(value.startswith(own) for value in named):
+        return tuple(headers)
+    return unmarked(headers)
+
+
+def unmarked(headers: Sequence[tuple[str, bytes | None]]) -> Headers:
+    """A record's own headers, without the kit's."""
+    return tuple((name, value) for name, value in headers if name not in OURS)
 
 
 def topic_of(group: str) -> str:

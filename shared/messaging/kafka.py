@@ -31,7 +31,8 @@ from faststream.kafka.subscriber.usecase import BatchSubscriber
 from faststream.message import encode_message
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
-from shared.messaging.deadletters import OURS, topic_of
+from shared.contracts.topics import BY_NAME
+from shared.messaging.deadletters import OURS, believed, topic_of
 from shared.messaging.envelope import Incoming, Outgoing, Position
 from shared.messaging.errors import GivenUp, MayPass, WillNotPass
 from shared.messaging.pace import Gathering, Pace
@@ -409,7 +410,7 @@ class Subscriber:
     def _incoming(self, record: Any) -> Incoming:
         topic = record.topic.removeprefix(self._prefix) if self._prefix else record.topic
         position = Position(topic, record.partition, record.offset)
-        headers = tuple(record.headers)
+        headers = believed(BY_NAME.get(topic), record.headers)
         marked = not OURS.isdisjoint([name for name, _ in headers])
         return Incoming(position, record.key, record.value, headers, record.timestamp or 0, marked)
 

@@ -23,7 +23,7 @@ from shared.clock import Clock
 from shared.contracts.base import Cause, Contract, Lane, Message, Transition, made
 from shared.contracts.topics import BY_NAME, Topic
 from shared.messaging.attempts import PatientAttempts
-from shared.messaging.deadletters import DISCARD_OF, REPLAY_FOR, REPLAY_OF, dead_letter, letter_id
+from shared.messaging.deadletters import DISCARD_OF, REPLAY_FOR, REPLAY_OF, dead_letter, letter_id, unmarked
 from shared.messaging.decision import AggregateKind, Due, Handler
 from shared.messaging.envelope import Incoming, Outgoing
 from shared.messaging.errors import GivenUp, MayPass, WillNotPass
@@ -201,17 +201,19 @@ class Platform:
         name: str | None = None,
         decode: Decode | None = None,
         patient: bool = False,
+        everything: bool = False,
         only: Collection[type[Transition]] = (),
     ) -> Subscription:
         """Batches of decoded messages go to `handle` (a replica, a trail); what does not validate: dead letters.
 
-        So does what `handle` returns as unhandled. `only`: as in `hears`.
+        So does what `handle` returns as unhandled. `only`: as in `hears`. `everything`: also what is sent again to
+        another group, or given up, for it lies in the log like all else.
 
         `handle` is called again with the same batch after a crash or a MayPass; it has to bear that."""
         group = self._group(topics[0]) if name is None else f"{self.service}.{name}"
+        limit = Limit(self.settings.dead_letter_limit)
 
         async def take(records: Sequence[Incoming]) -> None:
-        limit = Limit(self.settings.dead_letter_limit)
             good, bad = _decoded(records, decode or _by_topic)
             messages = [message for _, message in good]
             if messages:
@@ -220,10 +222,10 @@ class Platform:
                 self.failpoints.reach(Point.AFTER_WRITE, self.service)
                 bad += [(good[place][0], reason) for place, reason in (unhandled or {}).items()]
             aside = [(record, reason, None) for record, reason in bad if not record.header(DISCARD_OF)]
+            self._hold_if_nearly_all_fail(limit, len(records), aside, group)
             await self._set_aside(aside, group, None)
 
-            self._hold_if_nearly_all_fail(limit, len(records), aside, group)
-        subscription = self._subscription(tuple(topics), group, take, decides=False, only=only)
+        subscription = self._subscription(tuple(topics), group, take, decides=False, only=only, everything=everything)
         return replace(subscription, pace=Pace.PATIENT) if patient else subscription
 
     async def run_one(self, loop: Loop[S], handler: Handler[S, Any, Any], message: Any, cause: Cause) -> Outcome[S]:
@@ -252,6 +254,7 @@ class Platform:
         *,
         decides: bool = True,
         only: Collection[type[Transition]] = (),
+        everything: bool = False,
     ) -> Subscription:
         wanted = frozenset(one.__name__.encode() for one in only)
 
@@ -259,6 +262,11 @@ class Platform:
             if record.marked:
                 return record.header(REPLAY_FOR) in (None, group)
             return not wanted or record.tells_of(wanted)
+
+        def plain(record: Incoming) -> Incoming:
+            if not record.marked or record.header(REPLAY_FOR) == group:
+                return record
+            return replace(record, headers=unmarked(record.headers), marked=False)
 
         for topic in topics:
             if topic.name not in BY_NAME:
@@ -268,7 +276,7 @@ class Platform:
                 )
 
         async def travelling(records: Sequence[Incoming]) -> None:
-            mine = [record for record in records if concerns(record)]
+            mine = [plain(one) for one in records] if everything else [one for one in records if concerns(one)]
             with self.right_of_way.travel(topics[0].lane), _timed(self.service, topics[0].name):
                 if mine:
                     await take(mine)
@@ -295,14 +303,6 @@ class Platform:
             return False
         return True
 
-    async def _set_aside(self, aside: Sequence[_Aside], group: str, store: Any) -> None:
-        """To the dead letters, acknowledged; then their aggregates are marked: nothing is taken away meanwhile."""
-        if not aside:
-            return
-        now = self.clock.now()
-        letters = [dead_letter(record, reason, group, now) for record, reason, _ in aside]
-        try:
-            await self.patience(group)("publish", lambda: self.bus.publish(letters))
     def _hold_if_nearly_all_fail(self, limit: Limit, taken: int, aside: Sequence[_Aside], group: str) -> None:
         """Raises GivenUp, with readiness red, once more is set aside than the limit allows: nothing is settled then.
 
@@ -320,6 +320,14 @@ class Platform:
         self.health.trouble(where, problem)
         raise GivenUp(f"{group}: {problem}")
 
+    async def _set_aside(self, aside: Sequence[_Aside], group: str, store: Any) -> None:
+        """To the dead letters, acknowledged; then their aggregates are marked: nothing is taken away meanwhile."""
+        if not aside:
+            return
+        now = self.clock.now()
+        letters = [dead_letter(record, reason, group, now) for record, reason, _ in aside]
+        try:
+            await self.patience(group)("publish", lambda: self.bus.publish(letters))
         except WillNotPass:
             for (record, reason, _), letter in zip(aside, letters, strict=True):
                 await self._set_one_aside(record, reason, letter, group, now)
