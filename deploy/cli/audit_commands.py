@@ -164,6 +164,21 @@ def erase(
         typer.echo(f"Erased what was personal in {body['records']} records; recorded as {body['proof']}.")
 
 
+@audit.command("new-log")
+def new_log(
+    reason: Annotated[str, typer.Option(help="What became of Kafka, for the record.")],
+    data_dir: DataDir = HERE,
+    api: Api = None,
+    as_json: Json = False,
+) -> None:
+    """Go on recording although Kafka lost its data. Every chain says so; what was in Kafka alone is lost."""
+    body = _ask("POST", data_dir, api, "audit/newLog", json={"reason": reason})
+    if as_json:
+        _print_json(body)
+    else:
+        typer.echo(f"{body['chains']} chains say that the log begins anew, and go on.")
+
+
 def explain(
     person: Annotated[str, typer.Argument(help="Person id, user principal name or employee id.")],
     package: Annotated[str | None, typer.Argument(help="Package id or exact name. All held, if absent.")] = None,

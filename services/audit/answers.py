@@ -19,7 +19,7 @@ from services.audit.store import Checkpoints, Directory, Spans, Trail
 from shared.clock import Clock
 from shared.contracts.topics import PACKAGE_FACTS, POLICY_FACTS, REQUEST_FACTS
 from shared.hearing import once_heard
-from shared.web.errors import BadRequest, NotFound
+from shared.web.errors import BadRequest, Conflict, NotFound
 from shared.web.graph_model import graph_time
 
 SLICE = 200
@@ -88,6 +88,14 @@ class Answers:
         erased, place = await self._trail.record_erasure(person=person, actor=actor, at=at, reason=reason)
         await self._directory.forget(person)
         return {"personId": person, "records": erased, "at": at, "actor": actor, "proof": place}
+
+    async def begin_anew(self, actor: str, reason: str) -> Document:
+        """Go on with a Kafka that was emptied, and record it in every chain. Raises Conflict if nothing shows that."""
+        if self._trail.another_log is None:
+            raise Conflict("Kafka and the trail agree, as far as anything was heard: there is no new log to accept.")
+        at = self._clock.now().isoformat()
+        places = await self._trail.record_new_log(actor=actor, at=at, reason=reason)
+        return {"chains": len(places), "at": at, "actor": actor, "proof": places}
 
     async def explain(self, person_name: str, package_name: str | None) -> Document:
         """Why someone has a package, had it, or never had it; without a package: all that they hold now, and what

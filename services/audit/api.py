@@ -27,6 +27,12 @@ class EraseIn(GraphInput):
     reason: str = "erasure request"
 
 
+class NewLogIn(GraphInput):
+    """What became of Kafka, for the record."""
+
+    reason: str
+
+
 def router_of(answers: Answers, evidence: Evidence, sealer: Sealer, guard: Guard) -> APIRouter:
     router = APIRouter(prefix="/v1.0/tenure", tags=["audit"], dependencies=[Depends(guard)])
 
@@ -54,6 +60,11 @@ def router_of(answers: Answers, evidence: Evidence, sealer: Sealer, guard: Guard
     async def erase(person_id: str, caller: Asking, body: Annotated[EraseIn | None, Body()] = None) -> dict[str, Any]:
         """Take a person's names, attribute values and HR changes out of the trail; the chains still verify."""
         return await answers.erase(person_id, _named(caller), (body or EraseIn()).reason)
+
+    @router.post("/audit/newLog")
+    async def new_log(body: NewLogIn, caller: Asking) -> dict[str, Any]:
+        """Go on recording although Kafka was emptied, and say so in every chain. What was in Kafka alone is lost."""
+        return await answers.begin_anew(_named(caller), body.reason)
 
     @router.get("/reviewEvidence/{instance_id}", response_class=StreamingResponse)
     async def bundle(instance_id: str, caller: Asking) -> StreamingResponse:

@@ -18,6 +18,8 @@ RECORD_MARK = b"\x01"
 """Tells a record's hash from any other use of SHA-256 (RFC 6962 sets leaves and nodes apart likewise)."""
 ERASURES = "tenure/erasures"
 """The chain that says who was erased, when and by whom."""
+NEW_LOG = "LogBegunAnew"
+"""Type of the transition by which an operator said that Kafka was lost: offsets begin again behind it."""
 BESIDE = frozenset({"_id", "previous", "hash", "salt", "personal"})
 """Fields of a stored record that its canonical form leaves out: where it lies, the chain's own, what may be erased."""
 

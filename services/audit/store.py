@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from services.audit.decide.chain import erasure, extended
+from services.audit.decide.chain import erasure, extended, is_record_of, renewal
 from services.audit.decide.record import base_topic
 from services.audit.decide.spans import holding_span, holdings_said, membership_spans, memberships_said
 from services.audit.model import ERASURES, Document, Head, Heard, Names, place_of
@@ -45,6 +45,17 @@ def _of_review(instance: str, topic: str) -> Document:
     return {"review": instance, "topic": topic}
 
 
+class AnotherLog(MayPass):
+    """Kafka is not the one that the trail was written from. Holds the partition until somebody has seen to it."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__(
+            f"Kafka holds another message at {place} than the trail has recorded there: it was emptied, or it is not "
+            "the Kafka that this MongoDB belongs to. Nothing is recorded until that is settled: give Kafka its data "
+            "back, or, if it is lost for good, say so with `tenure audit new-log --reason WHY`."
+        )
+
+
 class Trail:
     """Records in their chains. Appended to, and nothing else, except that personal parts may be taken out."""
 
@@ -62,12 +73,16 @@ class Trail:
         )
         self.heads: dict[str, Head] = {}
         """Of the chains that this process has written or looked up; another may have gone further."""
+        self.another_log: str | None = None
+        """Where Kafka was seen to hold something else than the trail, until an operator has said what that means."""
 
     async def ensure_indexes(self) -> None:
         await self.documents.ensure_indexes()
 
     async def append(self, batch: Sequence[Heard]) -> int:
         """Chain and insert what is new of `batch`; returns how many that were. Repeating is harmless.
+
+        Raises AnotherLog if what looks like a repeat is none: nothing of the batch is recorded then.
 
         Whoever loses the race for a place finds it taken, reads the heads again and goes on behind: a replica that
         thinks it still owns a partition can neither fork a chain nor leave a gap. Raises MayPass."""
@@ -77,6 +92,7 @@ class Trail:
         inserted = 0
         while True:
             await self._know(chains)
+            await self._require_repeats(batch)
             documents, grown = extended(self.heads, batch, salts)
             if not documents:
                 return inserted
@@ -90,6 +106,63 @@ class Trail:
                 return inserted + len(documents)
             inserted += taken[0]
             self._forget(chains)
+
+    async def _require_repeats(self, batch: Sequence[Heard]) -> None:
+        """Records are known by their offset, which tells a repeat only while Kafka is the same. One that was emptied
+        begins at 0 again, and all of it would be taken for repeats: so the last of them is held against the trail.
+
+        Raises AnotherLog."""
+        repeated = {one.chain: one for one in batch if one.offset <= self.heads[one.chain].offset}
+        for chain, heard in repeated.items():
+            if await self._is_repeat(chain, heard):
+                continue
+            # Another replica may have been told meanwhile that it is all right.
+            self._forget({chain})
+            await self._know({chain})
+            if not await self._is_repeat(chain, heard):
+                self._forget({chain})
+                self.another_log = f"{chain}/{heard.offset}"
+                raise AnotherLog(self.another_log)
+        if self.another_log is not None and self.another_log.rpartition("/")[0] in {one.chain for one in batch}:
+            self.another_log = None
+
+    async def _is_repeat(self, chain: str, heard: Heard) -> bool:
+        """Whether what is recorded at its offset, if anything is, is that very message; True of what is new."""
+        head = self.heads[chain]
+        if heard.offset > head.offset:
+            return True
+        # Offsets grow by one or more from record to record, so it lies there or later.
+        least = max(1, head.sequence - (head.offset - heard.offset))
+        recorded = await self.documents.get(place_of(chain, least))
+        if recorded is not None and is_record_of(recorded, heard):
+            return True
+        # Of several logs the last counts: it begins where an operator said so.
+        within = {"$gte": place_of(chain, least), "$lte": place_of(chain, head.sequence)}
+        query = {"_id": within, "offset": {"$in": [heard.offset, -1]}}
+        found = await self.documents.find(query, sort=(("_id", -1),), limit=1)
+        if not found:
+            return not await self._precedes(chain, heard)
+        return found[0]["offset"] == -1 or is_record_of(found[0], heard)
+
+    async def _precedes(self, chain: str, heard: Heard) -> bool:
+        """Whether its offset lies before all that was ever recorded: the beginning of the log was gone by then."""
+        first = await self.documents.get(place_of(chain, 1))
+        return first is not None and heard.offset < int(first["offset"])
+
+    async def record_new_log(self, *, actor: str, at: str, reason: str) -> list[str]:
+        """Say in every chain that the log begins again, so that low offsets are new. Returns the records' places."""
+        places: list[str] = []
+        for chain in await self.chains():
+            while chain != ERASURES:
+                self._forget({chain})
+                await self._know({chain})
+                document, head = renewal(chain, self.heads[chain], actor=actor, at=at, reason=reason)
+                if not await self.documents.insert([document]):
+                    self.heads[chain] = head
+                    places.append(document["_id"])
+                    break
+        self.another_log = None
+        return places
 
     async def record_erasure(self, *, person: str, actor: str, at: str, reason: str) -> tuple[int, str]:
         """Say which records lose their personal part, then take it out. Returns how many, and the record's place.

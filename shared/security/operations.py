@@ -505,7 +505,7 @@ _OWN = (
         """,
     ),
     (RUN_WRITE, "POST /reconciliation/repair\nPOST /audit/seal"),
-    (GLOBAL_ONLY, "POST /audit/people/{person_id}/erase\nPOST /clock"),
+    (GLOBAL_ONLY, "POST /audit/people/{person_id}/erase\nPOST /audit/newLog\nPOST /clock"),
     (ANYBODY, "GET /clock\nGET /reviewHistory/{id}/{instance_id}"),
 )
 

@@ -44,6 +44,7 @@ USES_UP = {
 NEVER_SUCCEEDS = {
     f"POST {EM}/assignmentRequests/{{id}}/resume": "nothing waits for the answer of an extension yet",
     f"POST {EM}/assignmentRequests/{{id}}/reprocess": "a delivery has to fail first",
+    "POST /v1.0/tenure/audit/newLog": "Kafka has to lose its data first",
 }
 """Operations that nothing here can make succeed: they are asked about what is there alone, and answer 409."""
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from services.audit.decide.record import described
-from services.audit.model import ERASURES, Document, Head, Heard, commitment_of, hash_of, place_of
+from services.audit.model import ERASURES, NEW_LOG, Document, Head, Heard, commitment_of, hash_of, place_of
 
 
 def linked(head: Head, record: Document, personal: Document | None, salt: str) -> tuple[Document, Head]:
@@ -40,6 +41,29 @@ def extended(
         document, grown[chain] = linked(head, record, personal, salt)
         documents.append(document)
     return documents, grown
+
+
+def is_record_of(document: Mapping[str, Any], heard: Heard) -> bool:
+    """Whether this stored record was made of that very message, and not of another at the same place.
+
+    By what no later version of the allow-list changes: when it was said, and under which id."""
+    record, _ = described(heard)
+    return bool(document["time"] == record["time"] and document.get("id") == record.get("id"))
+
+
+def renewal(chain: str, head: Head, *, actor: str, at: str, reason: str) -> tuple[Document, Head]:
+    """The record that the log of this chain was lost and begins again: the next may have any offset."""
+    topic, _, partition = chain.rpartition("/")
+    record: Document = {
+        "topic": topic,
+        "partition": int(partition),
+        "offset": -1,
+        "time": at,
+        "at": at,
+        "actor": actor,
+        "transitions": [{"type": NEW_LOG, "reason": reason}],
+    }
+    return linked(head, record, None, "")
 
 
 def erasure(

@@ -16,6 +16,7 @@ from services.audit.model import (
     BESIDE,
     ERASURES,
     GENESIS,
+    NEW_LOG,
     Document,
     Head,
     Problem,
@@ -130,7 +131,7 @@ class Verification:
                 "unlinked",
                 f"It does not follow record {sequence - 1}: one of the two was put there or rewritten.",
             )
-        elif record["offset"] <= last.offset:
+        elif record["offset"] <= last.offset and not _begins_anew(record):
             self._say(chain, sequence, "unordered", "Its offset does not grow: it was put there.")
         mark = self._marks.get(chain, {}).get(sequence)
         if mark is not None and mark != stored:
@@ -163,6 +164,10 @@ class Verification:
         self._verdict.problem_count += 1
         if len(self._verdict.problems) < MOST_PROBLEMS:
             self._verdict.problems.append(Problem(chain, sequence, kind, message))
+
+
+def _begins_anew(record: Document) -> bool:
+    return bool(record["offset"] == -1 and [one["type"] for one in record["transitions"]] == [NEW_LOG])
 
 
 def verified(records: Iterable[Mapping[str, Any]], checkpoints: Iterable[Checkpoint], authentic: Authentic) -> Verdict:

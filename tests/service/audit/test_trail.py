@@ -9,7 +9,7 @@ import sys
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,13 @@ from typing import Any
 import httpx
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
 from motor.motor_asyncio import AsyncIOMotorClient
 
 from deploy.cli.audit_commands import proven
 from deploy.embedded import Servers
 from services.audit.service import assemble
-from services.audit.store import Trail
+from services.audit.store import AnotherLog, Trail
 from shared.contracts.audit import Checkpoint
 from shared.contracts.base import Lane
 from shared.contracts.topics import TRAIL_HEADS
@@ -57,6 +58,7 @@ class Running:
     http: httpx.AsyncClient
     producer: AIOKafkaProducer
     database: Any
+    host: Host
 
     async def publish(self, records: Iterable[Outgoing], partition: int | None = None) -> None:
         for one in records:
@@ -122,7 +124,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
             host,
             httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://audit", timeout=30) as http,
         ):
-            yield Running(settings, http, producer, motor[settings.database("audit")])
+            yield Running(settings, http, producer, motor[settings.database("audit")], host)
     finally:
         await producer.stop()
         motor.close()
@@ -234,6 +236,56 @@ async def test_a_person_can_be_erased_and_the_chain_still_verifies(settings: Set
         assert [one["kind"] for one in (await audit.get("audit/verify"))["problems"]] == ["personalMissing"]
 
 
+async def test_a_kafka_that_was_emptied_is_not_skipped_but_said_until_an_operator_accepts_it(
+    settings: Settings,
+) -> None:
+    facts = [person(n, START + timedelta(seconds=n), cause(f"c{n}"), f"D{n}", "D") for n in range(1, 9)]
+    async with running(settings) as audit:
+        await audit.publish(facts, partition=0)
+        await audit.recorded(8)
+        refused = await audit.http.post("/v1.0/tenure/audit/newLog", json={"reason": "none"})
+        assert refused.status_code == 409, refused.text
+    await emptied(settings)
+    async with running(settings) as audit:
+        await audit.publish([person(n, START, cause(f"d{n}"), f"E{n}", "E") for n in range(1, 4)], partition=0)
+
+        async def said() -> bool:
+            return "tenure audit new-log" in str(audit.host.troubles())
+
+        await until(said)
+        assert "directory.people/0/" in str(audit.host.troubles())
+        assert await audit.database.trail.count_documents({}) == 8
+        done = await audit.http.post("/v1.0/tenure/audit/newLog", json={"reason": "the disk is gone"})
+        assert done.status_code == 200, done.text
+        assert done.json()["proof"] == ["directory.people/0/000000000009"]
+        await audit.recorded(8 + 1 + 3)
+        await until(lambda: ready(audit.host))
+        proof = await audit.get("audit/verify")
+        assert proof["sound"], proof
+        (word,) = [one async for one in audit.database.trail.find({"transitions.type": "LogBegunAnew"})]
+        assert (word["actor"], word["transitions"][0]["reason"]) == ("operator:local", "the disk is gone")
+
+
+async def emptied(settings: Settings) -> None:
+    """Take all topics away, as if Kafka's disk had been lost; `running` makes them anew."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
+    await admin.start()
+    try:
+        mine = [name for name in await admin.list_topics() if name.startswith(settings.topic(""))]
+        await admin.delete_topics(mine)
+
+        async def gone() -> bool:
+            return not set(mine) & set(await admin.list_topics())
+
+        await until(gone)
+    finally:
+        await admin.close()
+
+
+async def ready(host: Host) -> bool:
+    return host.ready
+
+
 async def test_heads_are_signed_published_and_filed_when_it_stops_and_prove_an_export(
     settings: Settings, tmp_path: Path
 ) -> None:
@@ -283,6 +335,38 @@ async def test_a_batch_whose_writer_died_halfway_leaves_no_gap_and_nothing_twice
         documents = [one async for one in first.walk()]
         assert [one["offset"] for one in documents] == list(range(30))
         assert [one["sequence"] for one in documents] == list(range(1, 31))
+    finally:
+        client.close()
+
+
+async def test_replicas_tell_repeats_from_a_log_that_begins_anew(settings: Settings) -> None:
+    client = connect(settings)
+    try:
+
+        def trail() -> Trail:
+            return Trail(client.database("audit"))
+
+        old = received([person(n, START, cause(f"c{n}"), f"D{n}", "D") for n in range(1, 21)])
+        new = received([person(n, START, cause(f"d{n}"), f"E{n}", "E") for n in range(31, 51)])
+        first, second = trail(), trail()
+        await first.ensure_indexes()
+        assert await first.append(old) == 20
+        for _ in range(2):
+            with pytest.raises(AnotherLog, match="directory.people/0/2 "):
+                await second.append(new[:3])
+        assert second.another_log == "directory.people/0/2"
+        assert await second.append(old[5:12]) == 0, "Kafka has its data back"
+        assert second.another_log is None
+        assert len(await second.record_new_log(actor="x", at=START.isoformat(), reason="lost")) == 1
+        assert await first.append(new[:3]) == 3, "it knew only the old log"
+        # Places in a log may be empty: offsets grow by more than one.
+        gaps = [replace(one, offset=3 * place) for place, one in enumerate(new[3:], start=1)]
+        assert await second.append(gaps) == len(gaps)
+        for some in (new[:3], gaps[:4], gaps[3:9], gaps):
+            assert await trail().append(some) == 0
+        assert await trail().append([replace(old[0], offset=13)]) == 0, "set aside by audit, so not in the trail"
+        with pytest.raises(AnotherLog):
+            await trail().append([replace(old[11], offset=12)])
     finally:
         client.close()
 

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.audit.decide.chain import erasure, extended
+from services.audit.decide.chain import erasure, extended, is_record_of, renewal
 from services.audit.decide.record import described
 from services.audit.decide.verify import verified
 from services.audit.model import ERASURES, GENESIS, Document, Head, Verdict, canonical, hash_of
@@ -306,3 +306,24 @@ def test_a_line_that_a_crash_cut_short_spoils_no_other(tmp_path: Path) -> None:
     _append(file, mark.json_bytes() + b"\n")
     _append(file, mark.json_bytes() + b"\n")
     assert checkpoints_in(file.read_text().splitlines()) == [mark, mark]
+
+
+def test_a_log_that_was_lost_begins_anew_by_the_book_and_only_by_it() -> None:
+    documents, heads = trail_of(5)
+    lost, head = renewal(PEOPLE, heads[PEOPLE], actor="x", at="2026-01-01", reason="the disk is gone")
+    batch = received([person(n, START, cause(f"d{n}"), f"D{n}", "D") for n in range(1, 4)])
+    behind, _ = extended({PEOPLE: head}, batch, salts(3))
+    assert [one["offset"] for one in behind] == [0, 1, 2]
+    assert problems([*documents, lost, *behind]) == []
+    # Without the word of an operator low offsets are no part of a chain, and the word cannot be forged.
+    bare, _ = extended({PEOPLE: Head(5, heads[PEOPLE].hash, -1)}, batch, salts(3))
+    assert problems([*documents, *bare])[0] == (6, "unordered")
+    assert problems([*documents, lost | {"actor": "y"}, *behind]) == [(6, "changed")]
+
+
+def test_a_repeat_is_told_from_another_message_at_its_place() -> None:
+    batch = received(story())
+    documents, _ = extended({}, batch, salts(len(batch)))
+    assert all(is_record_of(document, heard) for document, heard in zip(documents, batch, strict=True))
+    (other,) = received([person(7, START + timedelta(seconds=1), cause("other"), "X", "Y")])
+    assert not any(is_record_of(document, other) for document in documents)
