@@ -14,8 +14,8 @@ import asyncio
 import dataclasses
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import structlog
@@ -37,6 +37,7 @@ from shared.messaging.envelope import Incoming, Outgoing, Position
 from shared.messaging.errors import GivenUp, MayPass, WillNotPass
 from shared.messaging.pace import Gathering, Pace
 from shared.messaging.partitioner import partition_of
+from shared.messaging.places import client_id, give_up_places_of_the_gone
 from shared.settings import Settings
 from shared.telemetry.metrics import PUBLISHED
 
@@ -48,7 +49,7 @@ PREFETCH = 128 * 1024
 DRAIN_S = 9.0
 """How long a rebalance waits for the batch in hand; must be below the rebalance time-out of 10 s."""
 SESSION_MS = 10_000
-"""After a silence of that length a member's partitions go to others; a killed process starts no sooner."""
+"""After a silence of that length a member's partitions go to others; see `places` for who need not wait so long."""
 REBALANCE_MS = 10_000
 PUBLISH_S = 30.0
 """Without acknowledgement for that long a publication has failed. Tried again, it may be in the log twice."""
@@ -143,12 +144,13 @@ class Bus:
         self._settings = settings
         self._prefix = settings.topic("")
         self._wanted: set[str] = set()
+        self._groups: list[str] = []
         self._spent: AIOKafkaProducer | None = None
         self._renewing = asyncio.Lock()
         self._retiring: set[asyncio.Task[None]] = set()
         self.broker = KafkaBroker(
             settings.kafka.split(","),
-            client_id=name,
+            client_id=client_id(name),
             enable_idempotence=True,
             linger_ms=0,
             max_batch_size=256 * 1024,
@@ -180,6 +182,7 @@ class Bus:
         await self.connect()
         few = asyncio.Semaphore(STARTING_AT_ONCE)
         try:
+            await self._give_up_places()
             await asyncio.gather(*(_started(one, few) for one in self.broker.subscribers))
             self.broker.running = True
         except KafkaError as problem:
@@ -267,17 +270,33 @@ class Bus:
 
     async def _check_topics(self) -> None:
         """A subscriber of a topic that is not there would wait without a word."""
+        async with self._admin() as admin:
+            missing = sorted(self._wanted - set(await admin.list_topics()))
+        if missing:
+            more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+            raise MayPass(f"Kafka has no topic {', '.join(missing[:5])}{more}: `tenure topics` makes what is missing.")
+
+    async def _give_up_places(self) -> None:
+        try:
+            async with self._admin() as admin:
+                left = await give_up_places_of_the_gone(admin, self._groups)
+        except KafkaError as problem:
+            # Whatever forbids it: it only spares us waiting.
+            log.warning("places of processes that are gone are waited for", problem=type(problem).__name__)
+            return
+        if left:
+            log.info("places of processes that are gone were given up", count=left)
+
+    @asynccontextmanager
+    async def _admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
         admin = AIOKafkaAdminClient(
             bootstrap_servers=self._settings.kafka.split(","), **self._settings.kafka_security()
         )
         try:
             await admin.start()
-            missing = sorted(self._wanted - set(await admin.list_topics()))
+            yield admin
         finally:
             await admin.close()
-        if missing:
-            more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
-            raise MayPass(f"Kafka has no topic {', '.join(missing[:5])}{more}: `tenure topics` makes what is missing.")
 
     def subscribe(
         self, topics: Sequence[str], group: str, take: Take, committed: CommittedOffsets, pace: Pace = Pace.EVEN
@@ -286,6 +305,7 @@ class Bus:
         drain = Drain()
         min_bytes, wait_ms = pace.at_first
         self._wanted.update(self._settings.topic(topic) for topic in (*topics, topic_of(group)))
+        self._groups.append(self._settings.topic(group))
         subscriber = self.broker.subscriber(
             *(self._settings.topic(topic) for topic in topics),
             group_id=self._settings.topic(group),

@@ -90,6 +90,22 @@ async def test_a_process_is(runs: dict[Any, asyncio.Task[None]], fault: Any) -> 
     await runs[fault]
 
 
+async def test_whoever_is_started_after_a_kill_need_not_wait_for_the_place_of_the_dead(around: World) -> None:
+    # A session as long as a test may take: were its end waited for, nothing would happen in time.
+    long = {"TOY_SESSION_MS": "100000"}
+    toy = await around.ready_toy(**long)
+    await around.load(200)
+    await around.settled()
+    await toy.kill()
+    start = time.monotonic()
+    heir = await around.ready_toy(**long)
+    await around.load(200)
+    await around.settled()
+    figure(f"settled {time.monotonic() - start:.1f} s after a kill, with sessions of 100 s")
+    assert not heir.end.done()
+    await around.holds()
+
+
 @pytest.mark.parametrize("server", ["kafka", "mongo"])
 async def test_a_server_is_killed_and_comes_back(around: World, servers: Servers, server: str) -> None:
     toy = await around.ready_toy()

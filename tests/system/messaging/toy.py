@@ -133,6 +133,7 @@ async def serve() -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, over.set)
     # Else every test that kills would wait ten seconds for the place of the dead.
     kafka.SESSION_MS = int(os.environ.get("TOY_SESSION_MS", "2000"))
+    kafka.REBALANCE_MS = max(kafka.REBALANCE_MS, kafka.SESSION_MS)
     host = Host(settings, ASSEMBLIES)
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
