@@ -352,7 +352,7 @@ async def test_replicas_tell_repeats_from_a_log_that_begins_anew(settings: Setti
         await first.ensure_indexes()
         assert await first.append(old) == 20
         for _ in range(2):
-            with pytest.raises(AnotherLog, match="directory.people/0/2 "):
+            with pytest.raises(AnotherLog, match=r"directory\.people/0/2 "):
                 await second.append(new[:3])
         assert second.another_log == "directory.people/0/2"
         assert await second.append(old[5:12]) == 0, "Kafka has its data back"
