@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from shared.contracts import topics
+from shared.contracts.answers import AnswersCommand
 from shared.contracts.approval import (
     ApprovalCommand,
     ApprovalFact,
@@ -352,6 +353,17 @@ _EXAMPLES: dict[str, Callable[[Topic], Outgoing]] = {
             cause=HR,
             person_id=PERSON,
             wishes=(MembershipWish(id=_WISH, group_id=GROUP, member=True, grant_version=1),),
+        ),
+    ),
+    topics.ANSWER_COMMANDS.name: _sent(
+        PERSON,
+        AnswersCommand(
+            id=derived_id("example", "answers"),
+            cause=ASKED,
+            person_id=PERSON,
+            assignment_id=ASSIGNMENT,
+            said_at=AT,
+            values={"jobTitle": "Account Manager"},
         ),
     ),
     topics.APPLICATION_FACTS.name: _sent(

@@ -14,7 +14,7 @@ from services.directory.model import Memberships
 from services.directory.store import GroupStore, People
 from shared.contracts import topics
 from shared.contracts.base import Cause, Fact
-from shared.contracts.directory import GroupFact, MemberAdded, MemberRemoved, PersonStatus
+from shared.contracts.directory import GroupFact, MemberAdded, MemberRemoved, PersonStatus, without
 from shared.messaging.decision import Handler, by
 from shared.messaging.envelope import Incoming
 from shared.messaging.errors import WillNotPass
@@ -61,7 +61,9 @@ class GroupRules:
     async def look(self, messages: Sequence[FollowRules], _states: Mapping[str, Memberships | None]) -> Rules:
         ids = sorted({message.person_id for message in messages})
         found = await self._people.states({"_id": {"$in": ids}, "state.status": PersonStatus.ACTIVE.value})
-        people = {one["_id"]: Seen(one["attributes"], one["manager_id"]) for one in found}
+        people = {
+            one["_id"]: Seen(without(one["attributes"], one.get("answered", ())), one["manager_id"]) for one in found
+        }
         return Rules(await self.present(), people)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from pydantic import ValidationError
 
-from services.directory.decide import guests, links, memberships, people, sponsors
+from services.directory.decide import answers, guests, links, memberships, people, sponsors
 from services.directory.decide.links import KeepApart, Link
 from services.directory.decide.people import Around, Heard, Purge
 from services.directory.decide.rejections import REASON, rejection
@@ -18,6 +18,7 @@ from services.directory.sources import Sources
 from services.directory.store import MembershipStore, People
 from shared.clock import Clock
 from shared.contracts import topics
+from shared.contracts.answers import AnswersCommand
 from shared.contracts.base import Cause, Refusal, made
 from shared.contracts.hr import ChangeKind, HrChange, hr_correlation
 from shared.messaging.decision import Circumstances, Decision, Due, Handler, by
@@ -178,6 +179,14 @@ def guest_commands_heard(platform: Platform, loop: Loop[Person], store: People) 
         guests.obey, by(lambda command: command.person_id), store.look, store.look_again, people.again
     )  # fmt: skip
     return platform.hears(topics.GUEST_COMMANDS, loop, handler)
+
+
+def answers_heard(platform: Platform, loop: Loop[Person], store: People) -> Subscription:
+    """What people answered when they asked for access."""
+    handler = Handler[Person, AnswersCommand, Around](
+        answers.obey, by(lambda command: command.person_id), store.look, store.look_again, people.again
+    )
+    return platform.hears(topics.ANSWER_COMMANDS, loop, handler)
 
 
 def hr_changes_heard(platform: Platform, loop: Loop[Person], store: People, sources: Sources) -> list[Subscription]:

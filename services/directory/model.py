@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from services.directory.properties import MANAGER, NESTED
-from services.directory.sources import API, Sources
+from services.directory.sources import ANSWERS, API, Sources
 from shared.contracts.base import made
 from shared.contracts.directory import GroupState, MembershipState, PersonStatus
 
@@ -237,6 +237,10 @@ def taken_back(statements: Iterable[Statement]) -> set[tuple[str, str]]:
     return {id for id in by if rescinded(id, frozenset())}
 
 
+_WITHOUT_PEOPLE = frozenset({API, ANSWERS})
+"""Sources that have nobody: nobody joins or leaves by their word."""
+
+
 @dataclass(slots=True)
 class View:
     """What is true at one moment."""
@@ -266,11 +270,11 @@ class View:
 
     @property
     def _current(self) -> Mapping[str, Told]:
-        """Whose word on the person counts: sources that have them, and callers of the API, who have nobody. Once no
-        source has, all."""
+        """Whose word on the person counts: sources that have them, and callers of the API and the person themself, who
+        have nobody. Once no source has, all."""
         if not any(one.employed for one in self.told.values()):
             return self.told
-        return {name: one for name, one in self.told.items() if one.employed or name == API}
+        return {name: one for name, one in self.told.items() if one.employed or name in _WITHOUT_PEOPLE}
 
     def overruled(self, names: Iterable[str], by: str, sources: Sources) -> tuple[str, str] | None:
         """The first of these properties that a source before `by` states, and that source; None if there is none."""
@@ -298,7 +302,23 @@ class View:
                         if source in current and name in current[source].attributes:
                             merged[name] = current[source].attributes[name]
                             break
+        for name in self.answered(sources):
+            merged[name] = self.told[ANSWERS].attributes[name]
         return merged
+
+    def answered(self, sources: Sources) -> tuple[str, ...]:
+        """Properties that are what they are because the person answered so, and nobody else sets."""
+        said = self.told.get(ANSWERS)
+        if said is None or not said.attributes:
+            return ()
+        others = [one for name, one in self._current.items() if name != ANSWERS]
+        return tuple(
+            sorted(
+                name
+                for name in said.attributes
+                if sources.may_be_answered(name) and not any(name in one.attributes for one in others)
+            )
+        )
 
     def manager(self, sources: Sources) -> str | None:
         """The identity of the manager, as the source with authority names it."""
@@ -402,6 +422,8 @@ class Person:
     """User principal names (folded) that somebody else holds."""
     status: PersonStatus = PersonStatus.EXPECTED
     attributes: dict[str, Any] = field(default_factory=dict)
+    answered: tuple[str, ...] = ()
+    """Which of them are only what the person said of themself: rules do not read these."""
     manager_id: str | None = None
     waits_for: str | None = None
     """Identity of a manager who is not there yet."""
@@ -469,16 +491,13 @@ def dump_person(person: Person) -> dict[str, Any]:
         "timeline": _dump_timeline(person),
         "created_at": from_ms(person.created) if person.created is not None else None,
     }
-    if person.identities:
-        document["identities"] = person.identities
-    if person.keys:
-        document["keys"] = person.keys
+    for name in ("answered", "identities", "keys", "candidates"):
+        if some := getattr(person, name):
+            document[name] = some
     if person.joined:
         document["joined"] = True
     if person.deleted:
         document["deleted"] = True
-    if person.candidates:
-        document["candidates"] = person.candidates
     if person.waiting:
         document["waiting"] = True
     if person.apart:
@@ -487,8 +506,8 @@ def dump_person(person: Person) -> dict[str, Any]:
         document["linked_to"], document["moved"] = person.linked_to, person.moved
     if person.waits_for is not None:
         document["waits_for"] = person.waits_for
-    if name := person.user_principal_name:
-        document["name"] = name
+    if called := person.user_principal_name:
+        document["name"] = called
     if number := person.attributes.get("employeeId"):
         document["number"] = number.casefold()
     if label := person.attributes.get("displayName"):
@@ -534,6 +553,7 @@ def load_person(document: Mapping[str, Any]) -> Person:
         refused_names=tuple(said.get("refused", ())),
         status=_STATUS[document["status"]],
         attributes=document["attributes"],
+        answered=tuple(document.get("answered", ())),
         manager_id=document["manager_id"],
         waits_for=document.get("waits_for"),
         holds=tuple(document["holds"]),

@@ -69,6 +69,16 @@ TYPES: Mapping[str, Type] = {
     "assignedPlans": Type.PLANS,
 }
 
+ANSWERABLE = frozenset(
+    {
+        "city", "companyName", "country", "department", "employeeType", "faxNumber", "givenName", "jobTitle",
+        "mobilePhone", "officeLocation", "postalCode", "preferredLanguage", "state", "streetAddress", "surname",
+        "usageLocation",
+    }
+)  # fmt: skip
+"""What people may say of themselves when they ask for access, beside extensions: never who they are, nor where mail to
+them goes."""
+
 _EXTENSION = re.compile(r"extension_[0-9a-fA-F]{32}_[A-Za-z0-9_]{1,128}", re.ASCII)
 _SCHEMA = re.compile(r"ext[a-z0-9]{8}_[A-Za-z][A-Za-z0-9_]{0,127}", re.ASCII)
 

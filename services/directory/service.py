@@ -65,6 +65,7 @@ def shown(person: Person) -> PersonState:
         manager_id=person.manager_id,
         identities=tuple(map(_shown_identity, person.identities)),
         suspended_by=person.holds,
+        answered=person.answered,
     )
 
 
@@ -159,6 +160,7 @@ def assemble(platform: Platform) -> Service:
             *messages.hr_changes_heard(platform, person_loop, people, sources),
             messages.guest_commands_heard(platform, person_loop, people),
             *messages.membership_commands_heard(platform, membership_loop, memberships),
+            messages.answers_heard(platform, person_loop, people),
             *resources.subscriptions,
             *organizations.subscriptions,
             *rules_followed(platform, membership_loop, groups, people),

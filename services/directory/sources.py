@@ -11,7 +11,8 @@ The file named by `TENURE_SOURCES_FILE`:
       mail: [contractors, hr]
 
 Rules that point at different people settle nothing: the identity waits without access for a human (`decide/links.py`).
-Whoever writes users over HTTP is the source `api`: the last in the order unless a property's own order names it.
+Whoever writes users over HTTP is the source `api`: the last in the order unless a property's own order names it. What
+people say of themselves, source `answers`, fills what nobody else sets, unless the property has an order of its own.
 Without a file: one source, `hr`, with authority over everything.
 """
 
@@ -29,6 +30,9 @@ from services.directory import properties
 
 API = "api"
 """Whoever calls the HTTP API: holds people, makes and changes users."""
+ANSWERS = "answers"
+"""People themselves, by what they answered when they asked for access (`decide/answers.py`)."""
+_OURS = {API, ANSWERS}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -72,6 +76,10 @@ class Sources:
     def may_set(self, source: str, attribute: str) -> bool:
         return source in self.who_may_set(attribute)
 
+    def may_be_answered(self, attribute: str) -> bool:
+        """Whether people's own word fills it where nobody else sets it."""
+        return attribute not in self.authority
+
     @cached_property
     def _in_order(self) -> tuple[str, ...]:
         return (*self.by_name, API)
@@ -101,8 +109,9 @@ def sources_of(said: Any) -> Sources:
     top = _object(said, "the file", {"sources", "correlate", "authority"})
     by_name: dict[str, Source] = {}
     for name, options in _object(top.get("sources"), "sources").items():
-        if not isinstance(name, str) or not _NAME.fullmatch(name) or name == API:
-            raise SourcesFileError(f"sources: {name!r} cannot name a source (letters, digits, '.', '_', '-'; not api).")
+        if not isinstance(name, str) or not _NAME.fullmatch(name) or name in _OURS:
+            ours = "not api, not answers"
+            raise SourcesFileError(f"sources: {name!r} cannot name a source (letters, digits, '.', '_', '-'; {ours}).")
         given = _object(options or {}, f"sources/{name}", {"employeeIds"})
         by_name[name] = Source(name, _flag(given, name, "employeeIds"))
     if not by_name:

@@ -15,6 +15,7 @@ from services.directory.model import Memberships, Person
 from services.directory.properties import MANAGER
 from services.directory.sources import API, Sources
 from shared.clock import Clock
+from shared.contracts.answers import AnswersCommand
 from shared.contracts.directory import DYNAMIC, BlockGuest, SetMemberships
 from shared.contracts.hr import ChangeKind
 from shared.ids import derived_id
@@ -148,7 +149,7 @@ class People(MongoAggregates):
 
     async def look(
         self,
-        messages: Sequence[Heard | Due | Link | KeepApart | SetSponsor | BlockGuest | Purge],
+        messages: Sequence[Heard | Due | Link | KeepApart | SetSponsor | BlockGuest | Purge | AnswersCommand],
         states: Mapping[str, Person | None],
     ) -> Around:
         """Managers and names that the batch refers to: at most one query each."""

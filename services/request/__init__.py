@@ -6,7 +6,8 @@ Hears: PACKAGE_FACTS, RESOURCE_FACTS, POLICY_FACTS, POPULATION_FACTS, CATALOG_FA
 (what it decides by), APPLICATION_FACTS, SITE_FACTS, SETTINGS_FACTS (what people are shown of it), HOLDING_FACTS (who
 holds what, and how far assignment is with what was asked of it), APPROVAL_FACTS (who is asked, and what they said),
 HELD_ROLE_FACTS and ROLE_ASSIGNMENT_FACTS (what callers may do).
-Says: REQUEST_FACTS; APPROVAL_COMMANDS and ASSIGNMENT_COMMANDS, each resent under its id until it is answered.
+Says: REQUEST_FACTS; APPROVAL_COMMANDS and ASSIGNMENT_COMMANDS, each resent under its id until it is answered;
+ANSWER_COMMANDS, by which answers that a resource asked for become properties of the person while they have access.
 Answers: `/v1.0/identityGovernance/entitlementManagement/assignmentRequests`, `…/availableAccessPackages` and
 `…/accessPackageSuggestions`.
 

@@ -55,6 +55,15 @@ class Awaited(Value):
     times: int = 1
 
 
+class AttributeAnswer(Value):
+    """An answer that is to become a property of the person (CAT-6)."""
+
+    name: str
+    value: str
+    persisted: bool = False
+    """It stays when the access ends."""
+
+
 class Request(Value):
     """One request. What is asked for never changes; `status` and what follows from it do."""
 
@@ -69,6 +78,7 @@ class Request(Value):
     assignment_id: str
     justification: str | None = None
     answers: tuple[Answer, ...] = ()
+    attributes: tuple[AttributeAnswer, ...] = ()
     starts_at: datetime | None = None
     ends_at: datetime | None = None
     lasts: Span | None = None
@@ -89,6 +99,8 @@ class Request(Value):
     """Grows when somebody asks for another try."""
     made: bool = False
     """Assignment has obeyed: what was asked for is there, or on its way."""
+    takes_back: bool = False
+    """Answers of it are properties of the person that go when the assignment ends."""
     deleted: bool = False
 
     def having(self, **changes: Any) -> Self:
@@ -102,7 +114,8 @@ class Request(Value):
     def listens(self) -> bool:
         """Whether a change of the person's holding may mean something for it."""
         waits = self.awaited is not None and self.status is not RequestStatus.PENDING_APPROVAL
-        return waits or (self.made and self.type in ADDS and (self.open or self.status in TRIED))
+        under_way = self.made and self.type in ADDS and (self.open or self.status in TRIED)
+        return waits or under_way or self.takes_back
 
     @property
     def due_at(self) -> datetime | None:

@@ -140,6 +140,7 @@ class Surroundings:
                 "status": fact.state.status.value,
                 "manager_id": fact.state.manager_id,
                 "attributes": fact.state.attributes,
+                "answered": list(fact.state.answered),
             },
             (Index("manager_id"),),
         )
@@ -314,7 +315,12 @@ class Surroundings:
         found, groups = await asyncio.gather(self.people.get(ids), self.memberships.groups_of(ids))
         return {
             id: Person(
-                id, PersonStatus(one["status"]), one["manager_id"], one["attributes"], groups.get(id, frozenset())
+                id,
+                PersonStatus(one["status"]),
+                one["manager_id"],
+                one["attributes"],
+                groups.get(id, frozenset()),
+                frozenset(one.get("answered", ())),
             )
             for id, one in found.items()
         }

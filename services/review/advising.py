@@ -151,7 +151,7 @@ class Advisor:
 
 def people_kept(fact: PersonFact) -> Row:
     """What a replica of people has to keep of each for this."""
-    attributes = fact.state.attributes
+    attributes = fact.state.for_rules  # what somebody says of themself recommends nothing
     return {
         "status": fact.state.status.value,
         "manager_id": fact.state.manager_id,

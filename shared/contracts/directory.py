@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -37,6 +38,19 @@ class PersonState(Contract):
     manager_id: str | None = None
     identities: tuple[SourceIdentity, ...] = ()
     suspended_by: tuple[str, ...] = Field((), description="Sources whose hold is in force; each lifts only its own.")
+    answered: tuple[str, ...] = Field(
+        (), description="Properties that are no more than what the person answered for access: no rule reads them."
+    )
+
+    @property
+    def for_rules(self) -> dict[str, Any]:
+        """The attributes without what somebody said of themself."""
+        return without(self.attributes, self.answered)
+
+
+def without(attributes: dict[str, Any], answered: Collection[str]) -> dict[str, Any]:
+    """What rules may read of a person."""
+    return {name: value for name, value in attributes.items() if name not in answered} if answered else attributes
 
 
 class ValueChange(Contract):

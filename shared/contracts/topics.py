@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from shared.contracts.answers import AnswersCommand
 from shared.contracts.approval import ApprovalCommand, ApprovalFact
 from shared.contracts.assignment import AssignmentCommand, HoldingFact, RuleJobFact, UseAnswer
 from shared.contracts.audit import Checkpoint
@@ -94,6 +95,11 @@ MEMBERSHIP_FACTS = Topic(
 MEMBERSHIP_COMMANDS = Topic(
     "directory.membership-commands", "directory", "person id", SetMemberships, "Provisioning asks for memberships."
 )
+
+ANSWER_COMMANDS = Topic(
+    "directory.answer-commands", "directory", "person id", AnswersCommand,
+    "What people answered for access becomes properties of theirs, until the access ends.",
+)  # fmt: skip
 
 APPLICATION_FACTS = Topic(
     "directory.applications", "directory", "service principal id", ApplicationFact, "Applications and their roles.",
@@ -232,6 +238,7 @@ TABLE: tuple[Topic, ...] = (
     GROUP_FACTS,
     MEMBERSHIP_FACTS,
     MEMBERSHIP_COMMANDS,
+    ANSWER_COMMANDS,
     APPLICATION_FACTS,
     SITE_FACTS,
     ORGANIZATION_FACTS,

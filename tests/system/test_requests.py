@@ -371,6 +371,65 @@ async def test_somebody_sees_what_they_may_ask_for_and_what_is_asked_of_them(com
     await company.becomes(await company.asked(hal, package, policy, answers=[answer]), "delivered")
 
 
+@pytest.mark.spec("CAT-6")
+async def test_what_a_resource_asks_becomes_a_property_that_goes_with_the_access_and_feeds_no_rule(
+    company: Company,
+) -> None:
+    kim = await company.person("kim")
+    package, policy, group = await company.package()
+    text = {"@odata.type": "#microsoft.graph.accessPackageTextInputQuestion", "text": "Your job?", "isRequired": True}
+    source = {"@odata.type": "#microsoft.graph.accessPackageResourceAttributeQuestion", "question": text}
+    resource = {"originId": group, "originSystem": "AadGroup"}
+    catalog = (await company.call("GET", f"{EM}/accessPackages/{package}?$expand=catalog"))["catalog"]["id"]
+    await company.call(
+        "POST",
+        f"{EM}/resourceRequests",
+        requestType="adminUpdate",
+        catalog={"id": catalog},
+        resource={**resource, "attributes": [{"name": "jobTitle", "source": source}]},
+    )
+    rule = {"@odata.type": "#microsoft.graph.attributeRuleMembers", "membershipRule": 'user.jobTitle -eq "Diver"'}
+    divers, _, _ = await company.package(
+        allowedTargetScope="specificDirectoryUsers",
+        specificAllowedTargets=[rule],
+        automaticRequestSettings={"requestAccessForAllowedTargets": True},
+        expiration={"type": "noExpiration"},
+        requestorSettings={},
+    )
+
+    async def asked_for() -> Any:
+        path = f"{EM}/accessPackages/{package}/getApplicablePolicyRequirements"
+        (one,) = (await company.call("POST", path, kim))["value"]
+        return one["questions"]
+
+    (question,) = await until(asked_for, "the resource's question is asked")
+    answer = {
+        "@odata.type": "#microsoft.graph.accessPackageAnswerString",
+        "value": "Diver",
+        "answeredQuestion": {"id": question["id"]},
+    }
+    request = await company.asked(kim, package, policy, answers=[answer])
+    assignment = (await company.becomes(request, "delivered"))["assignment"]["id"]
+
+    async def job() -> str | None:
+        said: str | None = (await company.call("GET", f"/v1.0/users/{kim}?$select=jobTitle"))["jobTitle"]
+        return said
+
+    async def written() -> bool:
+        return await job() == "Diver"
+
+    async def taken_back() -> bool:
+        return await job() is None
+
+    await until(written, "the answer is a property")
+    removal = {"requestType": "userRemove", "assignment": {"id": assignment}}
+    await company.call("POST", f"{EM}/assignmentRequests", kim, 201, **removal)
+    await until(taken_back, "it went with the access")
+    held = await company.call("GET", f"{EM}/assignments?$filter=accessPackage/id eq '{divers}'")
+    ended = await company.call("GET", f"{EM}/assignments?$filter=accessPackage/id eq '{divers}' and state eq 'expired'")
+    assert (held["value"], ended["value"]) == ([], []), "no rule has read it"
+
+
 async def test_reprocessing_gives_back_what_somebody_took_away_by_hand(company: Company) -> None:
     ann = await company.person("ann")
     package, policy, group = await company.package()

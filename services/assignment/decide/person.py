@@ -26,7 +26,7 @@ def person_changed(holding: Holding | None, fact: PersonFact, at: Circumstances[
         person.status,
         fact.version,
         facets(
-            {**attributes, "id": fact.subject},
+            {**person.for_rules, "id": fact.subject},
             memberships=before.groups,
             manager_id=person.manager_id,
         ),

@@ -269,6 +269,7 @@ def _looked_at(person: Person, at: Circumstances[Around]) -> Person:
         refused_names=refused,
         status=status,
         attributes=attributes,
+        answered=view.answered(sources),
         manager_id=manager_id,
         waits_for=reference if manager_id is None else None,
         holds=view.holds,
@@ -336,6 +337,10 @@ def _changes(before: Person, after: Person) -> dict[str, ValueChange]:
         for name, value in old.items():
             if name not in new:
                 changes[name] = made(ValueChange, before=value, after=None)
+    if before.answered != after.answered:
+        # Rules read them from now on, or no longer, although they are what they were.
+        for name in set(before.answered) ^ set(after.answered):
+            changes.setdefault(name, made(ValueChange, before=old.get(name), after=new.get(name)))
     if before.manager_id != after.manager_id:
         changes["manager"] = made(ValueChange, before=before.manager_id, after=after.manager_id)
     return changes

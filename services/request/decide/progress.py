@@ -18,6 +18,7 @@ from services.request.model import (
     Terms,
 )
 from shared.contracts import topics
+from shared.contracts.answers import AnswersCommand
 from shared.contracts.approval import (
     ApprovalCommand,
     ApprovalEnded,
@@ -216,11 +217,37 @@ def holding_told(request: Request | None, told: HoldingTold, at: At) -> Decision
     if request is None or not request.listens:
         return Decision(request)
     said: list[Transition] = []
+    messages: list[Outgoing] = []
     now = _answered(request, told.fact, at, said)
+    if now.made and not request.made and now.attributes:
+        messages.append(_answers(now, {one.name: one.value for one in now.attributes}, at))
+        now = now.having(takes_back=any(not one.persisted for one in now.attributes))
     # What is seen before a further try is answered is what the try before had come to.
     if now.made and now.awaited is None and now.type in ADDS and (now.open or now.status in TRIED):
         now = _followed(now, told.fact, at, said)
-    return Decision(request) if now is request else Decision(now, tuple(said))
+    if now.takes_back and _has_ended(now.assignment_id, told.fact):
+        messages.append(_answers(now, {one.name: None for one in now.attributes if not one.persisted}, at))
+        now = now.having(takes_back=False)
+    return Decision(request) if now is request else Decision(now, tuple(said), tuple(messages))
+
+
+def _answers(request: Request, values: dict[str, str | None], at: At) -> Outgoing:
+    """The directory is told what the person said of themself for this access, or that the access has ended (CAT-6)."""
+    id = derived_id("answers", request.id, "ended" if None in values.values() else "given")
+    cause = Cause(id=f"request:{request.id}", correlation=request.cause.correlation, actor=request.cause.actor)
+    command = AnswersCommand(
+        id=id,
+        cause=cause,
+        person_id=request.person_id,
+        assignment_id=request.assignment_id,
+        said_at=at.now,
+        values=values,
+    )
+    return outgoing(topics.ANSWER_COMMANDS, request.person_id, command, source="request", at=at.now)
+
+
+def _has_ended(assignment_id: str, fact: HoldingFact) -> bool:
+    return any(isinstance(one, AssignmentEnded) and one.assignment.id == assignment_id for one in fact.transitions)
 
 
 def _answered(request: Request, fact: HoldingFact, at: At, said: list[Transition]) -> Request:

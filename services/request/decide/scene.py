@@ -23,6 +23,8 @@ class Person:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     """Graph user properties."""
     groups: frozenset[str] = frozenset()
+    answered: frozenset[str] = frozenset()
+    """Properties that are only what they said of themself: rules do not read them."""
 
     @property
     def name(self) -> str:

@@ -9,6 +9,7 @@ from functools import lru_cache
 from services.request.decide.scene import Person, Policy, Scene
 from shared import rules
 from shared.contracts.catalog import Life, PolicyState
+from shared.contracts.directory import without
 from shared.contracts.policy import SubjectKind, SubjectSet, TargetScope
 
 _CLASS = {
@@ -76,7 +77,9 @@ def _matches(rule: str | None, person: Person, now: datetime) -> bool:
     if rule is None:
         return False
     facets = rules.facets(
-        {**person.attributes, "id": person.id}, memberships=person.groups, manager_id=person.manager_id
+        {**without(dict(person.attributes), person.answered), "id": person.id},
+        memberships=person.groups,
+        manager_id=person.manager_id,
     )
     try:
         return _compiled(rule)(facets, now)

@@ -13,10 +13,10 @@ from services.request.decide.period import AS_THE_POLICY_SAYS, Period, Schedule,
 from services.request.decide.progress import proceed
 from services.request.decide.scene import Held, Package, Person, Policy, Scene
 from services.request.decide.scope import FOR_PEOPLE_OUTSIDE, in_scope, offered
-from services.request.model import ADDS, BY_USERS, REMOVES, Request, Terms
+from services.request.model import ADDS, BY_USERS, REMOVES, AttributeAnswer, Request, Terms
 from shared.contracts.base import Refusal
 from shared.contracts.catalog import Life, PolicyState
-from shared.contracts.policy import Answer, SubjectKind, SubjectSet, TargetScope
+from shared.contracts.policy import Answer, ResourceAttribute, SubjectKind, SubjectSet, TargetScope
 from shared.contracts.request import RequestStatus, RequestSubmitted, RequestType
 from shared.ids import derived_id
 from shared.messaging.decision import Circumstances, Decision
@@ -289,7 +289,8 @@ def _request(
         terms=Terms(version=policy.version, approval=policy.state.approval_settings) if policy else Terms(),
         assignment_id=assignment_id,
         justification=ask.justification,
-        answers=_with_questions(ask, policy),
+        answers=_with_questions(ask, policy, at.context.attributes.get(package_id, ())),
+        attributes=_about_them(ask, at.context.attributes.get(package_id, ())),
         starts_at=when.starts_at,
         ends_at=when.ends_at,
         lasts=when.lasts,
@@ -298,10 +299,21 @@ def _request(
     )
 
 
-def _with_questions(ask: Ask, policy: Policy | None) -> tuple[Answer, ...]:
-    """Policies change; what was answered stays."""
+def _with_questions(ask: Ask, policy: Policy | None, attributes: tuple[ResourceAttribute, ...]) -> tuple[Answer, ...]:
+    """Policies and resources change; what was answered stays."""
     asked = {one.id: one.text for one in policy.state.questions} if policy else {}
+    asked |= {one.question.id: one.question.text for one in attributes}
     return tuple(one.model_copy(update={"question": asked.get(one.question_id)}) for one in ask.answers)
+
+
+def _about_them(ask: Ask, attributes: tuple[ResourceAttribute, ...]) -> tuple[AttributeAnswer, ...]:
+    """What is to become a property of the person (CAT-6)."""
+    said = {one.question_id: one.value.strip() for one in ask.answers}
+    return tuple(
+        AttributeAnswer(name=one.name, value=value, persisted=one.is_persisted_on_assignment_removal)
+        for one in attributes
+        if (value := said.get(one.question.id))
+    )
 
 
 def _no(code: str, message: str) -> Refusal:

@@ -18,15 +18,17 @@ from services.request.decide.progress import (
     holding_told,
 )
 from services.request.graph import NO_NAMES, RequestIn, request_said
-from services.request.model import Request, Terms, dump, load
+from services.request.model import AttributeAnswer, Awaited, Request, Terms, dump, load
 from services.request.store import visible
 from shared.contracts import topics
+from shared.contracts.answers import AnswersCommand
 from shared.contracts.approval import ApprovalEnded, ApprovalFact, ApprovalState, Outcome, StageState, StageStatus
 from shared.contracts.assignment import (
     AssignmentEnded,
     AssignmentKind,
     AssignmentState,
     AssignmentStatus,
+    CommandObeyed,
     EndReason,
     HoldingFact,
     HoldingState,
@@ -34,6 +36,7 @@ from shared.contracts.assignment import (
 from shared.contracts.base import Cause
 from shared.contracts.request import RequestStatus, RequestType
 from shared.messaging.decision import Circumstances
+from shared.messaging.envelope import Outgoing
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 CAUSE = Cause(id="c", correlation="c", actor="person:ana")
@@ -41,6 +44,7 @@ HELD = AssignmentState(
     id="a", package_id="p", policy_id="o", kind=AssignmentKind.REQUESTED, status=AssignmentStatus.SCHEDULED,
     starts_at=NOW + timedelta(days=3), assigned_at=NOW, cause=CAUSE, request_id="r",
 )  # fmt: skip
+AWAITED = Awaited(command_id="x", again_at=NOW)
 
 
 def at(days: float = 0) -> Circumstances[Any]:
@@ -97,6 +101,48 @@ def test_each_type_is_asked_for_by_its_name_and_those_of_the_service_by_nobody(
             RequestIn.model_validate({"requestType": said})
     else:
         assert RequestIn.model_validate({"requestType": said}).request_type is type
+
+
+@pytest.mark.spec("CAT-6")
+@pytest.mark.parametrize("type", [RequestType.USER_ADD, RequestType.USER_UPDATE, RequestType.ADMIN_ADD])
+def test_answers_about_a_person_go_to_the_directory_with_the_access_and_those_that_do_not_stay_go_with_it(
+    type: RequestType,
+) -> None:
+    answers = (
+        AttributeAnswer(name="jobTitle", value="Rep"),
+        AttributeAnswer(name="city", value="Rome", persisted=True),
+    )
+    asked = request(RequestStatus.DELIVERING, type=type, attributes=answers, awaited=AWAITED)
+    obeyed = CommandObeyed(command_id="x", request_id="r", assignment_id="a")
+    given = holding_told(asked, HoldingTold("r", holding(obeyed, held=HELD)), at())
+    assert [said_to_directory(one) for one in given.messages] == [{"jobTitle": "Rep", "city": "Rome"}]
+    assert given.state is not None
+    kept = load(dump(given.state))
+    assert kept.listens
+    assert not holding_told(kept, HoldingTold("r", holding(obeyed, held=HELD)), at()).messages, "twice is once"
+
+    over = AssignmentEnded(assignment=HELD, reason=EndReason.EXPIRED)
+    ended = holding_told(kept, HoldingTold("r", holding(over)), at(90))
+    assert [said_to_directory(one) for one in ended.messages] == [{"jobTitle": None}]
+    assert ended.state is not None
+    assert not ended.state.takes_back
+    assert not holding_told(ended.state, HoldingTold("r", holding(over)), at(90)).messages
+
+
+def test_answers_that_stay_are_not_waited_for() -> None:
+    stays = (AttributeAnswer(name="city", value="Rome", persisted=True),)
+    asked = request(RequestStatus.DELIVERING, type=RequestType.USER_UPDATE, attributes=stays, awaited=AWAITED)
+    obeyed = CommandObeyed(command_id="x", request_id="r", assignment_id="a")
+    given = holding_told(asked, HoldingTold("r", holding(obeyed, held=HELD)), at()).state
+    assert given is not None
+    assert not given.listens
+
+
+def said_to_directory(record: Outgoing) -> dict[str, str | None]:
+    assert (record.topic, record.key) == (topics.ANSWER_COMMANDS.name, b"ana")
+    command = AnswersCommand.model_validate_json(record.value or b"")
+    assert (command.person_id, command.assignment_id) == ("ana", "a")
+    return command.values
 
 
 @pytest.mark.spec("REQ-3")
