@@ -151,3 +151,12 @@ def test_a_grace_period_that_is_over_takes_nothing_while_a_dead_letter_may_speak
     assert held_back.due_at is not None
     assert held_back.due_at > NOW + timedelta(days=8), "looked at again, not at once"
     assert not kept(date_has_come(held_back, Due("ana", NOW), at(book, 9))).assignments
+
+
+def test_what_somebody_says_of_themself_gives_them_nothing_until_a_source_says_it_too() -> None:
+    book = rules()
+    fact = said.person("ana", department="Sales")
+    says_so = fact.model_copy(update={"state": fact.state.model_copy(update={"answered": ("department",)})})
+    holding = kept(person_changed(None, says_so, at(book)))
+    assert not holding.assignments
+    assert kept(person_changed(holding, said.person("ana", 2, department="Sales"), at(book, 1))).assignments

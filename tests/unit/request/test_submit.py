@@ -427,6 +427,17 @@ def test_an_extension_gives_the_policys_time_once_more_and_never_passes_its_date
         assert refusal.code == "scheduleNotAllowed"
 
 
+def test_what_somebody_says_of_themself_opens_nothing_to_them() -> None:
+    divers = SubjectSet(kind=SubjectKind.ATTRIBUTE_RULE, rule='user.jobTitle -eq "Diver"')
+    around = scene(target_scope=TargetScope.SPECIFIC_USERS, targets=(divers,))
+    diver = replace(ANA, attributes={**ANA.attributes, "jobTitle": "Diver"})
+    assert asked(ASK, replace(around, people={"ana": diver})).refusal is None
+    says_so = replace(diver, answered=frozenset({"jobTitle"}))
+    refusal = asked(ASK, replace(around, people={"ana": says_so})).refusal
+    assert refusal is not None
+    assert refusal.code == "notInScope"
+
+
 @pytest.mark.spec("EXP-3")
 @pytest.mark.parametrize("type", [RequestType.USER_UPDATE, RequestType.ADMIN_UPDATE])
 def test_whom_the_policy_is_for_no_longer_is_not_extended(type: RequestType) -> None:
