@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 EM = "/v1.0/identityGovernance/entitlementManagement"
+AR = "/v1.0/identityGovernance/accessReviews"
 PATIENCE_S = 20.0
 Body = dict[str, Any]
 Calls = Callable[[], Body]
@@ -26,11 +27,20 @@ _LISTED_AT = {
     "/v1.0/tenure/packages/{id}": f"{EM}/accessPackages",
     "/v1.0/tenure/people/{person_id}": "/v1.0/tenure/people",
     "/v1.0/tenure/audit/people/{person_id}": "/v1.0/tenure/people",
+    f"{EM}/subjects(objectId='{{id}}": "/v1.0/users",
+    "/v1.0/tenure/reviewHistory/{id}": f"{AR}/historyDefinitions",
+    "/v1.0/tenure/reviewHistory/{id}/{instance_id}": f"{AR}/historyDefinitions/{{id}}/instances",
+    f"{EM}/accessPackageCatalogs/{{id}}": f"{EM}/catalogs",
+    f"{EM}/accessPackageCatalogs/{{id}}/accessPackageResources/{{resource}}": f"{EM}/catalogs/{{id}}/resources",
     f"{EM}/accessPackageAssignmentApprovals/{{id}}": f"{EM}/accessPackageAssignmentApprovals"
     "/filterByCurrentUser(on='approver')",
 }
 """Where the ids of a path are listed, if not at the path before them; for one method, its name stands before."""
-_ON = {"accessPackages": "allowedRequestor", "assignments": "target"}
+_ON = {
+    "accessPackages": "allowedRequestor",
+    "accessPackageSuggestions": "relatedPeopleAssignments",
+    "assignments": "target",
+}
 _numbers = itertools.count(1)
 
 
@@ -239,7 +249,8 @@ class Inhabited:
     def _ids(self, method: str, template: str, name: str, known: dict[str, str]) -> list[str]:
         before = template[: template.index("{" + name + "}")]
         if name == "on":
-            return [_ON.get(before.split("/")[-2], "target")]
+            anyhow = "reviewer" if before.startswith(AR) else "target"
+            return [_ON.get(before.split("(")[0].split("/")[-2], anyhow)]
         if name in {"a", "b"}:
             return [self.package if name == "a" else self.guarded]
         place = f"{before}{{{name}}}"
