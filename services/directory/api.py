@@ -411,7 +411,7 @@ def _uniquely_named(router: APIRouter, rooms: Rooms) -> None:
 
     @router.get(at, name="the group of that name")
     async def group(
-        request: Request, response: Response, name: str, query: Annotated[ListQuery, Depends(list_query(GROUPS))]
+        request: Request, response: Response, name: str, query: Annotated[Shape, Depends(shape_query(GROUPS))]
     ) -> dict[str, Any]:
         return await one_group(request, response, await named(name), query)
 

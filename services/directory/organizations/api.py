@@ -213,12 +213,16 @@ def _settings(router: APIRouter, rooms: OrganizationRooms) -> None:
 
     @router.get(controls)
     async def configurations(
-        request: Request, shape: Annotated[Shape, Depends(shape_query(CONFIGURATIONS))]
+        request: Request, query: Annotated[ListQuery, Depends(list_query(CONFIGURATIONS))]
     ) -> dict[str, Any]:
         """There is one: endUserSettings."""
         state, _ = await rooms.settings.present()
-        said = [shape.selected(graph.end_user_settings(state))]
-        return {"@odata.context": context_url(request, f"{context}/controlConfigurations", shape.select), "value": said}
+        said = [query.selected(graph.end_user_settings(state))]
+        return {
+            "@odata.context": context_url(request, f"{context}/controlConfigurations", query.select),
+            **({"@odata.count": len(said)} if query.count else {}),
+            "value": said[query.skip : query.skip + query.top],
+        }
 
     @router.get(f"{controls}/{{id}}")
     async def configuration(

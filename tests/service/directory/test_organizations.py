@@ -109,7 +109,8 @@ async def test_settings_have_the_documented_defaults_and_are_changed(world: Worl
     assert found["durationUntilExternalUserDeletedAfterBlocked"] == "P4D"
     controls = f"{EM}/controlConfigurations"
     shown = await world.ask("PATCH", f"{controls}/endUserSettings", {"showApproverDetailsToMembers": True})
-    assert (await world.ask("GET", controls))["value"][0]["showApproverDetailsToMembers"] is True
+    assert (await world.ask("GET", f"{controls}?$top=1"))["value"][0]["showApproverDetailsToMembers"] is True
+    assert (await world.ask("GET", f"{controls}?$count=true&$select=id"))["@odata.count"] == 1
     assert (await world.ask("GET", f"{controls}/{shown['id']}"))["relatedPeopleInsightLevel"] == "disabled"
 
 
