@@ -262,29 +262,49 @@ class MongoAggregates:
         """When a timer next has something to do, past moments too; None if nothing is dated. Without what is parked."""
         alive: dict[str, Any] = {"timer.parked": {"$exists": False}}
         waits: dict[str, Any] = {"due_at": {"$lte": now}, "timer.until": {"$gt": now}}
-        with telling_errors():
-            first = await self._collection.find_one(
-                {"due_at": {"$exists": True}, **alive, "$nor": [waits]}, {"due_at": 1}, sort=[("due_at", 1)]
-            )
-            backing_off = await self._collection.find_one({**waits, **alive}, {"timer": 1}, sort=[("timer.until", 1)])
-        dates = [first["due_at"]] if first else []
-        return min([*dates, backing_off["timer"]["until"]] if backing_off else dates, default=None)
+        found = await self._united(
+            _earliest("due_at", {"due_at": {"$exists": True}, **alive, "$nor": [waits]}),
+            _earliest("timer.until", {**waits, **alive}),
+        )
+        return min((one["at"] for one in found), default=None)
 
     async def health(self, now: datetime) -> dict[str, float]:
         """For status: pending, oldest pending and overdue in seconds, parked timers, dead letters."""
-        pending = await self.count({"pending": {"$exists": True}})
-        with telling_errors():
-            oldest = await self._collection.find_one({"pending": {"$exists": True}}, sort=[("pending", 1)])
-            overdue = await self._collection.find_one(
-                {"due_at": {"$lte": now}, "timer.parked": {"$exists": False}}, sort=[("due_at", 1)]
-            )
+        overdue: dict[str, Any] = {"due_at": {"$lte": now}, "timer.parked": {"$exists": False}}
+        counted = ("pending", "timer.parked", "dead_letters")
+        united = await self._united(_earliest("due_at", overdue), *map(_counted, counted))
+        found = {one["_id"]: one for one in united}
+        number = {field: found[field]["number"] if field in found else 0 for field in counted}
         return {
-            "pending": pending,
-            "oldest_pending_s": (now - oldest["pending"]).total_seconds() if oldest else 0.0,
-            "overdue_s": max(0.0, (now - overdue["due_at"]).total_seconds()) if overdue else 0.0,
-            "parked": await self.count({"timer.parked": {"$exists": True}}),
-            "dead_letters": await self.count({"dead_letters": {"$exists": True}}),
+            "pending": number["pending"],
+            "oldest_pending_s": (now - found["pending"]["at"]).total_seconds() if number["pending"] else 0.0,
+            "overdue_s": max(0.0, (now - found["due_at"]["at"]).total_seconds()) if "due_at" in found else 0.0,
+            "parked": number["timer.parked"],
+            "dead_letters": number["dead_letters"],
         }
+
+    async def _united(self, first: list[dict[str, Any]], *others: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """What these pipelines find, each by its own index, in one question: a look at a run asks every collection."""
+        steps = [*first, *({"$unionWith": {"coll": self.name, "pipeline": other}} for other in others)]
+        with telling_errors():
+            found: list[dict[str, Any]] = await self._collection.aggregate(steps).to_list(None)
+        return found
+
+
+def _earliest(field: str, query: dict[str, Any]) -> list[dict[str, Any]]:
+    """The earliest date in `field` of what matches, as `at`; nothing if there is none."""
+    return [
+        {"$match": query},
+        {"$sort": {field: 1}},
+        {"$limit": 1},
+        {"$project": {"_id": {"$literal": field}, "at": f"${field}"}},
+    ]
+
+
+def _counted(field: str) -> list[dict[str, Any]]:
+    """How many have `field`, and the least in it; nothing if none has."""
+    one = {"_id": {"$literal": field}, "number": {"$sum": 1}, "at": {"$min": f"${field}"}}
+    return [{"$match": {field: {"$exists": True}}}, {"$group": one}]
 
 
 def _unwinding(array: str, where: dict[str, Any], narrowed: dict[str, Any] | None) -> list[dict[str, Any]]:
