@@ -66,7 +66,7 @@ class Approval(Value):
     asked_at: datetime
     outcome: Outcome | None = None
     watched: tuple[str, ...] = ()
-    """People on whom it depends who is asked."""
+    """People on whom it depends who is asked, and groups that answer for somebody as sponsors."""
 
     @property
     def stage(self) -> Stage | None:

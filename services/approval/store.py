@@ -81,6 +81,11 @@ class Surroundings:
                 break
             known |= found
             wanted = {id for one in found.values() for id in (one.manager_id, *one.sponsors) if id}
+        if any(one.kind is SubjectKind.TARGET_SPONSORS for one in named):
+            sponsors = {id for one in known.values() for id in one.sponsors} - known.keys()
+            groups_of_sponsors = await self.memberships.members_of(sponsors)
+            known |= await self._persons({id for ids in groups_of_sponsors.values() for id in ids} - known.keys())
+            members = {**members, **groups_of_sponsors}
         return Directory(known, members)
 
     async def _persons(self, ids: Collection[str]) -> dict[str, Person]:
@@ -105,6 +110,7 @@ async def poke(
             tasks.create_task(store.poke({"state.watched": {"$in": list(people)}}, now))
         if groups:
             tasks.create_task(store.poke({"state.groups": {"$in": list(groups)}}, now))
+            tasks.create_task(store.poke({"state.watched": {"$in": list(groups)}}, now))
 
 
 def of_person(on: str, person_id: str) -> dict[str, Any] | None:

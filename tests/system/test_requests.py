@@ -210,6 +210,35 @@ async def test_a_request_that_the_manager_approves_brings_the_group(company: Com
     await until(out, "she is out of the group")
 
 
+@pytest.mark.spec("APR-2")
+async def test_of_a_group_that_sponsors_somebody_the_members_are_asked_as_they_come_and_go(company: Company) -> None:
+    liv, max_, noa = [await company.person(name) for name in ("liv", "max", "noa")]
+    sponsors = {"@odata.type": "#microsoft.graph.targetUserSponsors"}
+    stage = {"durationBeforeAutomaticDenial": "P14D", "primaryApprovers": [sponsors]}
+    approved = {"isApprovalRequiredForAdd": True, "stages": [stage]}
+    package, policy, team = await company.package(requestApprovalSettings=approved)
+
+    def of(path: str) -> dict[str, Any]:
+        return {"@odata.id": f"https://graph.microsoft.com/v1.0/{path}"}
+
+    await company.call("POST", f"/v1.0/groups/{team}/members/$ref", **of(f"users/{max_}"))
+    await company.call("POST", f"/v1.0/users/{liv}/sponsors/$ref", **of(f"groups/{team}"))
+    request = await company.asked(liv, package, policy)
+
+    async def waits_for(person: str) -> None:
+        async def there() -> bool:
+            return request in await company.waiting_for(person)
+
+        await until(there, "the request waits for them")
+
+    await waits_for(max_)
+    await company.call("DELETE", f"/v1.0/groups/{team}/members/{max_}/$ref")
+    await company.call("POST", f"/v1.0/groups/{team}/members/$ref", **of(f"users/{noa}"))
+    await waits_for(noa)
+    await company.call("PATCH", await company.stage(request, noa), noa, 204, reviewResult="Approve")
+    await company.becomes(request, "delivered")
+
+
 @pytest.mark.spec("REQ-4")
 async def test_a_request_that_the_manager_denies_brings_nothing(company: Company) -> None:
     boss, ben = await company.person("fay"), await company.person("ben", "fay")

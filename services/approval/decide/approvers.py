@@ -18,6 +18,7 @@ class Person:
     status: PersonStatus
     manager_id: str | None = None
     sponsors: tuple[str, ...] = ()
+    """People and groups."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +83,16 @@ def _named(one: SubjectSet, approval: Approval, directory: Directory, watched: s
         case SubjectKind.TARGET_SPONSORS:
             watched.add(approval.person_id)
             person = directory.people.get(approval.person_id)
-            return person.sponsors if person else ()
+            return _sponsors(person, directory, watched) if person else ()
         case _:
             return ()  # sponsors of organisations: nobody inside has one
+
+
+def _sponsors(of: Person, directory: Directory, watched: set[str]) -> Iterable[str]:
+    """People, and the members of groups, who answer for that person."""
+    for id in of.sponsors:
+        watched.add(id)
+        yield from directory.members.get(id, ()) if id not in directory.people else (id,)
 
 
 def _manager(of: str, level: int, directory: Directory, watched: set[str]) -> list[str]:

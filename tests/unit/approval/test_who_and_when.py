@@ -83,6 +83,14 @@ def test_each_way_to_name_approvers_leads_to_these(approvers: SubjectSet, who: s
     assert asked(begun(stage(approvers))) == who
 
 
+@pytest.mark.spec("APR-2")
+def test_of_a_group_that_sponsors_somebody_each_member_is_asked_and_its_members_are_watched() -> None:
+    ana = Person("ana", PersonStatus.ACTIVE, "boss", ("spo", "team"))
+    approval = begun(stage(SPONSORS), around=Directory({**PEOPLE, "ana": ana}, EVERYBODY.members))
+    assert asked(approval) == {"spo", "tim", "tom"}, "nobody about themself"
+    assert {"ana", "spo", "team"} <= set(approval.watched)
+
+
 @pytest.mark.spec("APR-3")
 @pytest.mark.parametrize("primary", [MANAGER, SPONSORS])
 def test_where_there_is_no_manager_or_sponsor_the_fallback_of_that_stage_is_asked(primary: SubjectSet) -> None:
