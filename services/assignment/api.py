@@ -214,7 +214,7 @@ class Desk:
     async def many(self, request: Request, scope: Scope = EVERYTHING, *, admitted: Admission | None = None) -> Rendered:
         """A list of live assignments, or with `state eq 'expired'` of those that have ended. `admitted`: of everybody;
         whoever has roles in catalogs alone filters by one of their packages (ROL-3)."""
-        asks_for_ended = "'expired'" in request.query_params.get("$filter", "").lower()
+        asks_for_ended = _asks_for_ended(request.query_params.get("$filter", ""))
         entities = ENDED if asks_for_ended else LIVE
         query = read_query(entities, request.query_params.multi_items())
         if admitted is not None and not admitted.standing.everywhere:
@@ -226,7 +226,8 @@ class Desk:
 
         async def find(q: ListQuery) -> list[dict[str, Any]]:
             if asks_for_ended:
-                return await ended.find(q.mongo_filter(scope.ended), sort=q.sort, skip=q.skip, limit=q.limit)
+                found = await ended.find(q.mongo_filter(scope.ended), sort=q.sort, skip=q.skip, limit=q.limit)
+                return await self._with_people(found) if "target" in expanded else found
             return await self.holdings.unwound(
                 ITEMS,
                 q.mongo_filter(scope.items),
@@ -253,7 +254,23 @@ class Desk:
 
     async def render(self, document: dict[str, Any], query: ListQuery) -> Rendered:
         book = await self.looks.rules.present()
-        return rendered(document, book, {one.name for one in query.expand})
+        expanded = {one.name for one in query.expand}
+        if "target" in expanded and "state" not in document:
+            (document,) = await self._with_people([document])
+        return rendered(document, book, expanded)
+
+    async def _with_people(self, ended: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Assignments that have ended, each with what is known of its person: in one query."""
+        found = await self.holdings.states({"_id": {"$in": sorted({one["person_id"] for one in ended})}})
+        about = {one["_id"]: one.get("about", {}) for one in found}
+        return [{**one, "about": about.get(one["person_id"], {})} for one in ended]
+
+
+def _asks_for_ended(said: str) -> bool:
+    """Whether a `$filter` lets nothing through but what has ended; 'ne' lets through what has not."""
+    if "'expired'" not in said.lower():
+        return False
+    return only_value(read_query(ENDED, [("$filter", said)]).where, "assignment.status") == AssignmentStatus.EXPIRED
 
 
 def _package_of(document: dict[str, Any]) -> str:
@@ -269,7 +286,7 @@ def rendered(document: dict[str, Any], book: Rulebook, expanded: set[str]) -> Re
         said, step = public_assignment(one).model_dump(mode="json", by_alias=True), _step(one)
         about, person_id, ended_at = document["state"]["about"], document["_id"], None
     else:
-        said, about, person_id = document["assignment"], {}, document["person_id"]
+        said, about, person_id = document["assignment"], document.get("about", {}), document["person_id"]
         step = "ExpiredNotificationTriggered" if document["reason"] == EndReason.EXPIRED else "Expired"
         ended_at = document["ended_at"]
     until = said.get("endsAt")

@@ -49,11 +49,25 @@ async def test_a_person_is_given_what_rules_say_and_loses_it_on_leaving(around: 
     async with around.client() as client:
 
         async def listed() -> list[dict[str, object]]:
-            path = f"{EM}/assignments?$filter=state eq 'expired' and target/objectId eq 'ana'"
+            path = f"{EM}/assignments?$filter=state eq 'expired' and target/objectId eq 'ana'&$expand=target"
             return list((await client.get(path)).json()["value"])
 
         (ended,) = await until(listed, "the ended assignment is in the history")
         assert ended["expiredDateTime"]
+        one = (await client.get(f"{EM}/assignments/{ended['id']}?$expand=target")).json()
+        assert one["target"] == ended["target"]
+        assert one["target"]["displayName"] == "Ana", "it is still said whose it was"
+
+
+async def test_a_list_without_what_has_ended_has_all_that_has_not(around: Surroundings) -> None:
+    await around.say(topics.PACKAGE_FACTS, said.package("live"))
+    await around.say(topics.POLICY_FACTS, said.policy("live-rule", "live", 'user.department -eq "live"'))
+    await around.say(topics.PERSON_FACTS, said.person("liv", department="live"))
+    await around.holds("liv", "live")
+    async with around.client() as client:
+        for filter, expected in (("state ne 'expired'", 1), ("state eq 'Expired'", 0), ("state eq 'delivering'", 1)):
+            path = f"{EM}/assignments?$filter={filter} and target/objectId eq 'liv'"
+            assert len((await client.get(path)).json()["value"]) == expected, filter
 
 
 @pytest.mark.spec("AUT-4", "RES-6")
