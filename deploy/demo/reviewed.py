@@ -61,6 +61,21 @@ CLOSE, FAR = Advice("Approve", "steps in the reporting tree"), Advice("Deny", "f
 
 
 @dataclass(frozen=True, slots=True)
+class Figure:
+    """What a sign that never approves by itself must show beside the recommendation."""
+
+    name: str
+    above_zero: bool
+    words: str
+
+
+PEERS_HAVE_IT = Figure("shareOfPeers", True, "a share of the peers has it")
+NO_PEER_HAS_IT = Figure("shareOfPeers", False, "none of the peers has it")
+SPONSOR_THERE = Figure("sponsorsThere", True, "a sponsor is here")
+SPONSOR_GONE = Figure("sponsorsThere", False, "no sponsor is here")
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
     """One person and one thing, in one review."""
 
@@ -72,6 +87,7 @@ class Line:
     """Number of the reviewer."""
     say: Say
     advice: Advice | None = None
+    figure: Figure | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,25 +223,30 @@ def above(people: Mapping[int, Employee], one: int) -> Iterator[int]:
 
 def _packages(play: Cast, people: Mapping[int, Employee], inside: list[int]) -> Iterator[Line]:
     says = (Say.APPROVE, Say.APPROVE, Say.DENY, Say.OPEN, Say.APPROVE, Say.DONT_KNOW)
+    jobs = Counter(people[one].title for one in inside)
     for package in play.packages:
         for number, one in enumerate(inside[:SCRIPTED]):
             manager = people[one].manager
             by = play.owner if manager is None else manager
             advice = SIGNED_IN if one in play.recent else NOT_SIGNED_IN
-            yield Line(Review.PACKAGES, package, one, by, says[number % len(says)], advice)
+            # The rule gives it to all of them: whoever has a colleague in the same job has a peer who has it.
+            shared = people[one].title is not None and jobs[people[one].title] > 1
+            figure = PEERS_HAVE_IT if shared else None
+            yield Line(Review.PACKAGES, package, one, by, says[number % len(says)], advice, figure)
     for one in play.outsiders:
         manager = people[one].manager
         by = play.owner if manager is None else manager
-        yield Line(Review.PACKAGES, play.packages[0], one, by, Say.DENY, NO_PEER)
+        yield Line(Review.PACKAGES, play.packages[0], one, by, Say.DENY, NO_PEER, NO_PEER_HAS_IT)
 
 
 def _guests(play: Cast) -> Iterator[Line]:
     for number, guest in enumerate(play.guests):
         advice = SIGNED_IN if guest.name in play.recent else NOT_SIGNED_IN
         say = (Say.APPROVE, Say.APPROVE, Say.DENY, Say.OPEN, Say.DENY, Say.DONT_KNOW)[number]
-        yield Line(
-            Review.GUESTS, GUESTS, guest.name, play.owner, say, SPONSOR_LEFT if guest.sponsor is None else advice
-        )
+        if guest.sponsor is None:
+            yield Line(Review.GUESTS, GUESTS, guest.name, play.owner, say, SPONSOR_LEFT, SPONSOR_GONE)
+        else:
+            yield Line(Review.GUESTS, GUESTS, guest.name, play.owner, say, advice, SPONSOR_THERE)
 
 
 def _team(play: Cast, far: int | None, close: int) -> Iterator[Line]:

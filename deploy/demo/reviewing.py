@@ -19,6 +19,7 @@ import httpx
 import orjson
 from aiokafka import AIOKafkaProducer
 
+from deploy.cli.audit_commands import bundle_proven
 from deploy.cli.endpoints import CommandFailed
 from deploy.demo import reviewed
 from deploy.demo.callers import Callers, Headers
@@ -302,6 +303,8 @@ class Reviews:
                     wrong += [f"{review}, {thing}, {line.who if line else id}: {why}" for why in _amiss(item, line)]
                     if line is not None and line.advice is not None:
                         advice[f"{line.advice.decision}: {line.advice.words}"] += 1
+                    if line is not None and line.figure is not None:
+                        advice[f"Figure: {line.figure.words}"] += 1
                 if review is not Review.APPLICATION:
                     stay = {id for id, item in items.items() if item["decision"] != Say.DENY.value}
                     wrong += await self._members(thing, stay, items.keys() - stay)
@@ -324,6 +327,32 @@ class Reviews:
         # An assignment that has ended is taken out of its group a moment later.
         end = time.monotonic() + PATIENCE_S / 4
         found: list[str] = await _until(settled, f"members of {thing}")
+        return found
+
+    # Proof
+
+    async def evidence(self, folder: Path) -> list[str]:
+        """The signed bundle of each run, and the same as a page, into that folder. Returns what is wrong with them."""
+        self.client.headers.update(self.callers.operator)
+        wrong: list[str] = []
+        for review in Review:
+            for run, thing in sorted((await self._runs(review)).items(), key=lambda one: one[1]):
+                at = f"/v1.0/tenure/reviewEvidence/{run.rpartition('/')[2]}"
+                bundle = await self._bundle(at, review)
+                page = await self._answer("GET", f"{at}/page", self.callers.operator)
+                await asyncio.to_thread(_keep, folder, _in_a_path(thing), bundle, page.text)
+                problems = bundle_proven(bundle)["problems"]
+                wrong += [f"evidence of {review}, {thing}: {one['where']}: {one['message']}" for one in problems]
+        return wrong
+
+    async def _bundle(self, path: str, review: Review) -> Body:
+        async def whole() -> Body | None:
+            answer = await self._answer("GET", path, self.callers.operator)
+            said: Body = answer.json() if answer.is_success else {}
+            # The trail hears of the end a moment after the review has it.
+            return said if (said.get("instance") or {}).get("status") == "Applied" else None
+
+        found: Body = await _until(whole, f"the evidence of the review '{review}'")
         return found
 
     # Asking
@@ -375,6 +404,16 @@ def _scope(query: str) -> Body:
     return {"@odata.type": kind, "query": query, "queryType": "MicrosoftGraph"}
 
 
+def _keep(folder: Path, name: str, bundle: Body, page: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.json").write_text(json.dumps(bundle, ensure_ascii=False), encoding="utf-8")
+    (folder / f"{name}.html").write_text(page, encoding="utf-8")
+
+
+def _in_a_path(name: str) -> str:
+    return "-".join("".join(one if one.isalnum() else " " for one in name.lower()).split())
+
+
 def _amiss(item: Body, line: Line | None) -> list[str]:
     """How one item differs from what the script says of it."""
     wanted = line.say if line is not None else Say.OPEN
@@ -385,6 +424,10 @@ def _amiss(item: Body, line: Line | None) -> list[str]:
         said = item["recommendation"], item["@tenure.reason"]
         if said[0] != advice.decision or advice.words not in said[1]:
             wrong.append(f"recommended should be {advice.decision} ({advice.words}), is {said[0]}: {said[1]}")
+    if line is not None and (figure := line.figure) is not None:
+        shown = item["@tenure.figures"].get(figure.name)
+        if shown is None or (shown > 0) is not figure.above_zero:
+            wrong.append(f"{figure.name} should be {'above 0' if figure.above_zero else '0'}, is {shown}")
     return wrong
 
 

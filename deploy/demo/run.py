@@ -332,6 +332,11 @@ class _Demo:
             self._out.print(f"[red]{self._progress.dead_letters} dead letters: see `tenure dead-letters list`.[/red]")
         view.verdict(self._out, played.mismatches, names, len(played.judged), played.employed)
 
+    @property
+    def _beside_report(self) -> Path:
+        """Where the evidence of the reviews is written."""
+        return (self._asked.report.parent if self._asked.report else self._asked.data_dir) / "evidence"
+
     async def _ask_and_review(self, played: Played, folder: Path, until: date) -> None:
         """What is reviewed is there before time goes by, so that it has been used or not by then."""
         from deploy.demo import asking, view  # noqa: PLC0415
@@ -356,7 +361,8 @@ class _Demo:
             complain("Managers and owners review what a department, guests, a team and an application's users have.")
             began = time.monotonic()
             played.reviewed = await reviews.play(*to)
-        view.reviews(self._out, played.reviewed, time.monotonic() - began)
+            played.reviewed.differences.extend(await reviews.evidence(self._beside_report))
+        view.reviews(self._out, played.reviewed, time.monotonic() - began, self._beside_report)
 
     async def _ask(self, folder: Path, until: date) -> Result | None:
         """People ask and decide and time goes by; what came of it, shown and compared. None if nobody asks."""

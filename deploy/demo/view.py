@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack
+from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -127,10 +128,11 @@ def wishes(console: Console, result: Result, names: Mapping[int, str], seconds: 
         console.print(Text(f"  {line}"))
 
 
-def reviews(console: Console, result: Reviewed, seconds: float) -> None:
-    """What was decided in the reviews, and whether it came out as the script says."""
+def reviews(console: Console, result: Reviewed, seconds: float, evidence: Path) -> None:
+    """What was decided in the reviews, whether it came out as the script says, and where its evidence is."""
     said = ", ".join(f"{count:,} {name}" for name, count in sorted(result.decisions.items()))
     console.print(f"\n{result.items:,} items reviewed and applied in {seconds:.1f} s: {said}.")
+    console.print(f"Evidence of each, signed and as a page to read: {evidence}", markup=False)
     if result.is_right:
         console.print("[bold green]Check passed:[/bold green] every item came out as the script says.")
         return

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.demo import reviewed
 from deploy.demo.reviewed import CLOSE, FAR, NEVER_USED, NO_PEER, NOT_SIGNED_IN, SIGNED_IN, SPONSOR_LEFT, USED, Say
 from deploy.demo.script import Outcome, Package
 from tests.system.commands import endpoints, tenure
@@ -39,7 +40,16 @@ def test_a_rough_history_becomes_just_the_access_it_calls_for_and_a_second_run_c
     assert first["reviews"]["differences"] == []
     assert first["reviews"]["decisions"].keys() == {one.value for one in Say}
     every = (SIGNED_IN, NOT_SIGNED_IN, SPONSOR_LEFT, NO_PEER, USED, NEVER_USED, CLOSE, FAR)
-    assert first["reviews"]["recommendations"].keys() == {f"{one.decision}: {one.words}" for one in every}
+    figures = (one for one in vars(reviewed).values() if isinstance(one, reviewed.Figure))
+    assert first["reviews"]["recommendations"].keys() == {
+        *(f"{one.decision}: {one.words}" for one in every),
+        *(f"Figure: {one.words}" for one in figures),
+    }
+
+    evidence = {file.stem: file for file in (tmp_path / "evidence").glob("*.json")}
+    assert len(evidence) == 5, "two packages, guests, a team, an application"
+    assert {file.stem for file in (tmp_path / "evidence").glob("*.html")} == evidence.keys()
+    assert "The bundle is whole" in tenure("audit", "verify", "--bundle", str(evidence["visitors"])).stdout
 
     mails = kept_mails(tmp_path / "run")
     assert mails

@@ -36,6 +36,8 @@ def test_every_recommendation_is_there_with_both_outcomes_and_everything_is_said
 
     advice = {one for one in vars(reviewed).values() if isinstance(one, reviewed.Advice)}
     assert made.keys() == advice
+    figures = {one for one in vars(reviewed).values() if isinstance(one, reviewed.Figure)}
+    assert {line.figure for line in play.lines} - {None} == figures, "of signs that never approve by themselves"
     assert {line.say for line in play.lines} == set(Say)
     assert {line.review for line in play.lines} == set(Review)
 
