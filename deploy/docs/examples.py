@@ -43,6 +43,7 @@ from shared.contracts.catalog import (
     CatalogState,
     Changed,
     Created,
+    EndRoleAssignment,
     PackageFact,
     PackageState,
     PolicyFact,
@@ -258,6 +259,7 @@ _DEFINITION = DefinitionState(
     modified_at=AT,
 )
 _ABOUT = RosterAbout(kind=RosterKind.GROUP, id=GROUP)
+_ABOUT_ROLE = RosterAbout(kind=RosterKind.GOVERNANCE_ROLE, id=CatalogRole.OWNER.value, catalog_id=CATALOG)
 _ABOUT_PACKAGE = RosterAbout(kind=RosterKind.PACKAGE, id=PACKAGE, policy_id=POLICY)
 
 
@@ -496,6 +498,13 @@ _EXAMPLES: dict[str, Callable[[Topic], Outgoing]] = {
         RUN, AskRoster(id=f"roster:{RUN}", cause=REVIEWED, roster_id=RUN, about=_ABOUT)
     ),
     topics.DIRECTORY_ROSTERS.name: _sent(RUN, _roster("directory", _ABOUT, "Member", None)),
+    topics.CATALOG_ROSTER_QUESTIONS.name: _sent(
+        RUN, AskRoster(id=f"roster:{RUN}", cause=REVIEWED, roster_id=RUN, about=_ABOUT_ROLE)
+    ),
+    topics.CATALOG_ROSTERS.name: _sent(RUN, _roster("catalog", _ABOUT_ROLE, "Member", ASSIGNMENT)),
+    topics.ROLE_ASSIGNMENT_COMMANDS.name: _sent(
+        ASSIGNMENT, EndRoleAssignment(id="review-item:28", cause=REVIEWED, role_assignment_id=ASSIGNMENT)
+    ),
     topics.ASSIGNMENT_ROSTER_QUESTIONS.name: _sent(
         RUN, AskRoster(id=f"roster:{RUN}", cause=REVIEWED, roster_id=RUN, about=_ABOUT_PACKAGE)
     ),

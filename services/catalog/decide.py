@@ -10,8 +10,18 @@ from typing import Any, Generic
 from services.catalog.model import Catalog, Deletion, K, Kept, Resource, RoleAssignment
 from shared.contracts.assignment import UseAnswer
 from shared.contracts.base import Refusal, Transition
-from shared.contracts.catalog import Changed, Created, Deleted, DeletionAsked, DeletionRefused, Life
+from shared.contracts.catalog import (
+    Changed,
+    Created,
+    Deleted,
+    DeletionAsked,
+    DeletionRefused,
+    EndRoleAssignment,
+    Life,
+    RoleEndObeyed,
+)
 from shared.messaging.decision import Again, Circumstances, Decision, Due
+from shared.messaging.errors import WillNotPass
 
 FIRST_WAIT = timedelta(seconds=10)
 """Before a question is put again. Messages are not lost, so whoever is slow to answer is merely busy."""
@@ -151,6 +161,15 @@ def withdraw(state: K | None, _message: Withdraw, at: At) -> Decision[K]:
     if state is None or state.life is Life.DELETED:
         return Decision(state)
     return _gone(state, at)
+
+
+def end(state: RoleAssignment | None, command: EndRoleAssignment, at: At) -> Decision[RoleAssignment]:
+    """A review has denied a role. Everything is answered, a repeat too: it asks again until it has heard an answer."""
+    if state is None:
+        raise WillNotPass("unknownRoleAssignment", "No roster can have named a role assignment that never was.")
+    if state.life is Life.DELETED:
+        return Decision(state, (RoleEndObeyed(command_id=command.id, already=True),))
+    return Decision(_living(state, Life.DELETED, at), (Deleted(), RoleEndObeyed(command_id=command.id)))
 
 
 def again(state: K | None, _message: Again, at: At) -> Decision[K]:

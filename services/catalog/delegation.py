@@ -18,7 +18,7 @@ from shared.messaging.callers import Assigned, Callers
 from shared.messaging.service import Platform, Subscription
 from shared.security.authority import Standing
 from shared.security.roles import DEFINITIONS
-from shared.storage import Database, Documents, Replica
+from shared.storage import Database, Documents, Index, Replica
 from shared.web.odata import ListQuery
 
 NOT_OWNER = "CallerNotResourceOwner"
@@ -57,7 +57,7 @@ class Delegates:
     def __init__(self, database: Database, shelves: Shelves) -> None:
         self._shelves = shelves
         self.memberships: Replica[MembershipsFact] = Replica(
-            database, "memberships", lambda fact: {"groups": fact.state.member_of}
+            database, "memberships", lambda fact: {"groups": fact.state.member_of}, (Index("groups", "_id"),)
         )
         self.people: Replica[PersonFact] = Replica(
             database,
@@ -88,6 +88,11 @@ class Delegates:
             # Who there is: what else changes about people means nothing here.
             platform.takes(tuple(lanes_of(PERSON_FACTS)), people, patient=True, only=(PersonJoined, PersonLeft)),
         ]
+
+    async def members_of(self, groups: Collection[str]) -> dict[str, list[str]]:
+        """Ids of the people in each of these groups."""
+        found = await self.memberships.find({"groups": {"$in": list(groups)}}) if groups else []
+        return {group: [row["_id"] for row in found if group in row["groups"]] for group in groups}
 
     async def _groups_of(self, person: str) -> Collection[str]:
         found = await self.memberships.get([person])

@@ -12,7 +12,15 @@ from services.catalog.model import K
 from services.catalog.store import LIVING, Shelf
 from shared.contracts.assignment import UseAnswer
 from shared.contracts.base import Cause, Fact
-from shared.contracts.catalog import CatalogFact, Created, DeletionAsked, Life, PackageFact, PopulationFact
+from shared.contracts.catalog import (
+    CatalogFact,
+    Created,
+    DeletionAsked,
+    EndRoleAssignment,
+    Life,
+    PackageFact,
+    PopulationFact,
+)
 from shared.contracts.topics import (
     APPLICATION_FACTS,
     CATALOG_FACTS,
@@ -20,6 +28,7 @@ from shared.contracts.topics import (
     GROUP_FACTS,
     PACKAGE_FACTS,
     POPULATION_FACTS,
+    ROLE_ASSIGNMENT_COMMANDS,
     SITE_FACTS,
     USE_ANSWERS,
 )
@@ -29,6 +38,7 @@ from shared.messaging.loop import Work
 from shared.messaging.service import Platform, Subscription, Timer
 
 ANSWERED = Handler[Any, UseAnswer, Any](decide.answered, by(lambda one: one.subject))
+ENDED = Handler[Any, EndRoleAssignment, Any](decide.end, by(lambda one: one.role_assignment_id))
 WITHDRAWN = Handler[Any, Withdraw, Any](decide.withdraw, by(lambda one: one.id))
 
 
@@ -75,6 +85,7 @@ def subscriptions(platform: Platform, acts: Acts) -> list[Subscription]:
         platform.takes([SITE_FACTS], sites),
         platform.takes([USE_ANSWERS], answers),
         platform.takes([EXTENSION_FACTS], extensions),
+        platform.hears(ROLE_ASSIGNMENT_COMMANDS, acts.loops[acts.shelves.role_assignments], ENDED),
         *(platform.takes([topic], insides) for topic in (CATALOG_FACTS, PACKAGE_FACTS, POPULATION_FACTS)),
     ]
 

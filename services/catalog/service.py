@@ -10,8 +10,11 @@ from services.catalog.delegation import Delegates
 from services.catalog.extensions_api import extension_routes
 from services.catalog.messages import subscriptions, timers
 from services.catalog.roles_api import role_routes
+from services.catalog.rosters import roster_reader
 from services.catalog.store import Shelves
+from shared.contracts import topics
 from shared.messaging.service import Platform, Service
+from shared.rosters import telling
 from shared.web.guard import Guard
 
 
@@ -24,6 +27,10 @@ def assemble(platform: Platform) -> Service:
     extension_routes(routes, edge)
     role_routes(routes, edge, delegates)
 
+    rosters = telling(
+        platform, topics.CATALOG_ROSTER_QUESTIONS, topics.CATALOG_ROSTERS, roster_reader(shelves, delegates)
+    )
+
     async def built_in_catalog() -> None:
         await acts.make_general()
         await asyncio.Event().wait()
@@ -35,11 +42,12 @@ def assemble(platform: Platform) -> Service:
             shelves.groups.replica,
             *acts.origins.replicas,
             *delegates.stores,
+            rosters.store,
         ],
-        subscriptions=[*subscriptions(platform, acts), *delegates.subscriptions(platform)],
+        subscriptions=[*subscriptions(platform, acts), *delegates.subscriptions(platform), rosters.subscription],
         timers=timers(acts),
-        loops=list(acts.loops.values()),
+        loops=[*acts.loops.values(), rosters.loop],
         routers=[routes],
         guard=guard,
-        background=[built_in_catalog],
+        background=[built_in_catalog, rosters.background],
     )

@@ -356,6 +356,16 @@ def has_joined_by(timeline: Timeline, statement: Statement) -> bool:
     )
 
 
+def had_joined_by(timeline: Timeline, moment: int) -> bool:
+    """Whether anyone had said 'joined' of a time before `moment` (milliseconds since 1970)."""
+    if timeline.base is not None and any(one.ever for one in timeline.base.told.values()):
+        return True  # of years ago: so much has been said since that it was folded away
+    gone = taken_back(timeline.statements)
+    return any(
+        s.kind == "joined" and s.effective <= moment and (s.source, s.id) not in gone for s in timeline.statements
+    )
+
+
 def compacted(timeline: Timeline, now: int, joined: bool) -> Timeline:
     """The oldest folded into the base, if there are too many and the person has joined."""
     if len(timeline.statements) <= FOLD_ABOVE or not joined:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
 from itertools import count
 from typing import Any
@@ -11,7 +12,7 @@ from services.directory.decide.links import KeepApart, Link
 from services.directory.decide.memberships import Groups, SetByHand, named_by
 from services.directory.decide.people import Around, Heard, Purge
 from services.directory.decide.sponsors import SetSponsor
-from services.directory.model import Memberships, Person
+from services.directory.model import Memberships, Person, had_joined_by, load_person, to_ms
 from services.directory.properties import MANAGER
 from services.directory.sources import API, Sources
 from shared.clock import Clock
@@ -318,7 +319,12 @@ def members_of(*group_ids: str) -> Document:
     return {"state.member_of": {"$in": list(group_ids)} if len(group_ids) > 1 else group_ids[0]}
 
 
-async def people_shown(people: People, ids: Collection[str]) -> dict[str, tuple[str, str | None]]:
-    """User type and manager, of those who have ever joined."""
-    found = await people.states({"_id": {"$in": list(ids)}, "state.joined": True})
+async def people_shown(
+    people: People, ids: Collection[str], joined_before: datetime | None = None
+) -> dict[str, tuple[str, str | None]]:
+    """User type and manager, of those who have ever joined, or had by then, and are not deleted."""
+    found = await people.states({"_id": {"$in": list(ids)}, **JOINED})
+    if joined_before is not None:
+        moment = to_ms(joined_before)
+        found = [one for one in found if had_joined_by(load_person(one).timeline, moment)]
     return {one["_id"]: (one["attributes"].get("userType") or "Member", one["manager_id"]) for one in found}

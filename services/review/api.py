@@ -24,6 +24,7 @@ from services.review.model import (
     load_instance,
     load_item,
     packages_of,
+    things_of,
 )
 from services.review.store import DEFINITIONS, INSTANCES, ITEMS, REVIEWERS, STAGES, THERE, mine
 from shared.contracts.base import Refusal
@@ -34,7 +35,7 @@ from shared.messaging.loop import Loop
 from shared.security.caller import Caller
 from shared.storage import Answers, MongoAggregates, Replica
 from shared.web.caller import Asking, cause_of
-from shared.web.errors import BadRequest, Conflict, Forbidden, GraphError, NotFound
+from shared.web.errors import BadRequest, Conflict, Forbidden, GraphError, NoRight, NotFound
 from shared.web.guard import Admission, Admitted, Guard
 from shared.web.idempotency import IdempotencyKey, answering_once, made_id
 from shared.web.odata import ListQuery, Shape, read_query
@@ -101,9 +102,22 @@ class Counter:
         one = load_definition(found[0])
         caller = admitted.standing.caller
         own = caller.person_id is not None and caller.person_id == one.state.created_by
-        if not (admitted.lets_own and (own or await self.reviews(one.id, caller))):
+        if not admitted.lets_own:
+            await self.may_lead(one.state, admitted)
+        elif not (own or await self.reviews(one.id, caller)):
             await admitted.at(await self.catalog_of(one.state))
         return one
+
+    async def may_lead(self, state: DefinitionState, admitted: Admission) -> None:
+        """Raises NoRight. What a review denies is taken away: one about power over others is led by those who give it
+        (REV-1)."""
+        await admitted.at(await self.catalog_of(state))
+        things = things_of(state)
+        # A group that was only just made may give roles, too.
+        await self.waiting(lambda: self.around.groups_known(things))
+        for roles in await self.around.givers_of(things):
+            if not await admitted.stands(lambda one, r=roles: not one.caller.is_person or one.has_role(*r)):  # type: ignore[misc]
+                raise NoRight
 
     async def catalog_of(self, state: DefinitionState) -> str | None:
         """The catalog whose keepers may do with the review what administrators may (REV-1); None: there is none."""
@@ -289,7 +303,7 @@ def _definitions(routes: APIRouter, counter: Counter) -> None:
         """Define a review. Its instances come by themselves, when their time has come."""
         id = made_id(request, "review-definition")
         state = graph.definition_of(body, id, caller.person_id, desk.platform.clock.now())
-        await admitted.at(await counter.catalog_of(state))
+        await counter.may_lead(state, admitted)
         made = await counter.act(request, desk.definitions, writing, definitions.Write(id, state, new=True))
         said = graph.definition_said(made, await counter.names(request, [caller.person_id]))
         return {"@odata.context": context_url(request, f"{CONTEXT}/$entity"), **said}
@@ -330,7 +344,7 @@ def _definitions(routes: APIRouter, counter: Counter) -> None:
         """Replace it: coming instances follow, running ones stay as they are."""
         one = await counter.definition(id, admitted)
         state = graph.definition_of(body, one.id, one.state.created_by, desk.platform.clock.now())
-        await admitted.at(await counter.catalog_of(state))
+        await counter.may_lead(state, admitted)
         await counter.act(request, desk.definitions, writing, definitions.Write(one.id, state, new=False))
         return Response(status_code=204)
 

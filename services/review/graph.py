@@ -16,7 +16,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 from services.review import recurrence
 from services.review.decide.recipients import read_recipients
 from services.review.model import Definition, Instance, Item, Stage
-from services.review.scope import NotUnderstood, Scope, Who, read_reviewers, read_scope
+from services.review.scope import NotUnderstood, Scope, read_reviewers, read_scope
 from shared import durations
 from shared.contracts.review import (
     DefaultDecision,
@@ -248,8 +248,9 @@ def _scopes(said: list[ReviewerIn] | None, where: str) -> tuple[ReviewerScope, .
     scopes = tuple(one.scope() for one in said or ())
     for number, scope in enumerate(scopes):
         read = _understood(f"{where}/{number}", lambda one=scope: read_reviewers(one))
-        if where == "fallbackReviewers" and read.who is Who.MANAGER:
-            raise BadRequest("fallbackReviewers: a manager is no fallback, for there may be none.", target=where)
+        if where == "fallbackReviewers" and read.by_item:
+            text = "fallbackReviewers: managers and sponsors are no fallback, for there may be none."
+            raise BadRequest(text, target=where)
     return scopes
 
 
@@ -269,19 +270,32 @@ def _settings(said: SettingsIn) -> ReviewSettings:
         instance_duration_in_days=said.instance_duration_in_days,
         recurrence=_recurrence(said.recurrence) if said.recurrence else None,
         recommendations_enabled=said.recommendations_enabled,
-        recommendation_look_back=_span(said.recommendation_look_back_duration),
-        recommendation_insights=tuple(said.recommendation_insight_settings or ()),
+        recommendation_look_back=_span(
+            said.recommendation_look_back_duration, "settings/recommendationLookBackDuration"
+        ),
+        recommendation_insights=_insights(
+            said.recommendation_insight_settings, "settings/recommendationInsightSettings"
+        )
+        or (),
         decision_histories_for_reviewers_enabled=bool(said.decision_histories_for_reviewers_enabled),
         disable_and_delete=_disables(said.apply_actions or []),
     )
 
 
-def _span(said: str | None) -> timedelta | None:
+def _span(said: str | None, where: str) -> timedelta | None:
     try:
         return durations.duration(said) if said else None
     except ValueError as problem:
-        where = "settings/recommendationLookBackDuration"
         raise BadRequest(f"{where}: {problem}.", target=where) from None
+
+
+def _insights(said: list[dict[str, Any]] | None, where: str) -> tuple[dict[str, Any], ...] | None:
+    """Each with a look-back that can be read, so that whoever recommends relies on it."""
+    for number, one in enumerate(said or ()):
+        look_back = one.get("recommendationLookBackDuration")
+        if look_back is not None:
+            _span(str(look_back), f"{where}/{number}/recommendationLookBackDuration")
+    return None if said is None else tuple(said)
 
 
 _ACTIONS = {"removeAccessApplyAction": False, "disableAndDeleteUserApplyAction": True}
@@ -337,6 +351,12 @@ def _stages(said: list[StageIn]) -> tuple[StageSettings, ...]:
             reviewers=_scopes(one.reviewers, f"{where}/{number}/reviewers"),
             fallback_reviewers=_scopes(one.fallback_reviewers, "fallbackReviewers"),
             recommendations_enabled=one.recommendations_enabled,
+            recommendation_look_back=_span(
+                one.recommendation_look_back_duration, f"{where}/{number}/recommendationLookBackDuration"
+            ),
+            recommendation_insights=_insights(
+                one.recommendation_insight_settings, f"{where}/{number}/recommendationInsightSettings"
+            ),
             moves_on=(
                 None
                 if one.decisions_that_will_move_to_next_stage is None
@@ -462,6 +482,10 @@ def _stage_settings_said(state: DefinitionState, number: int) -> Rendered:
         "dependsOn": [state.stages[number - 1].stage_id] if number else [],
         "durationInDays": one.duration_in_days,
         "recommendationsEnabled": one.recommendations_enabled,
+        "recommendationLookBackDuration": durations.iso(one.recommendation_look_back)
+        if one.recommendation_look_back
+        else None,
+        "recommendationInsightSettings": list(one.recommendation_insights or ()),
         "decisionsThatWillMoveToNextStage": list(one.moves_on) if one.moves_on is not None else None,
         "reviewers": scopes_said(one.reviewers),
         "fallbackReviewers": scopes_said(one.fallback_reviewers),
@@ -594,6 +618,8 @@ def resource_said(instance: Instance, names: Names) -> Rendered:
             return {ODATA_TYPE: kind, **base, "type": "servicePrincipal", "appId": names.app_ids.get(one.id)}
         case RosterKind.DIRECTORY_ROLE:
             return {**base, "type": "directoryRole"}
+        case RosterKind.GOVERNANCE_ROLE:
+            return {**base, "type": "governanceRole"}
     return {**base, "type": "group"}
 
 
@@ -603,6 +629,7 @@ def _resource_link(instance: Instance, base: str) -> str:
         RosterKind.GROUP: "groups",
         RosterKind.APPLICATION: "servicePrincipals",
         RosterKind.DIRECTORY_ROLE: "roleManagement/directory/roleDefinitions",
+        RosterKind.GOVERNANCE_ROLE: "roleManagement/entitlementManagement/roleDefinitions",
         RosterKind.PACKAGE: "identityGovernance/entitlementManagement/accessPackages",
     }[one.kind]
     return f"{base}/v1.0/{at}/{one.id}"

@@ -84,7 +84,14 @@ class Desk:
         asked = {one.manager_id for one in states.values() if one is not None and one.manager_id}
         asked |= {one.entry.manager_id for one in messages if isinstance(one, items.Enter) and one.entry.manager_id}
         asked |= {id for one in found.values() for id in one.stage.fallback}
-        return items.Look(found, await self.around.gone(asked))
+        sponsors: Mapping[str, tuple[str, ...]] = {}
+        if any(one.asks_sponsors for one in found.values()):
+            about = {one.person_id for one in states.values() if one is not None}
+            about |= {one.entry.person_id for one in messages if isinstance(one, items.Enter)}
+            sponsors = await self.around.sponsors(about)
+            asked |= {id for several in sponsors.values() for id in several}
+            asked |= {id for one in states.values() if one is not None for id in one.sponsors}
+        return items.Look(found, await self.around.gone(asked), sponsors)
 
     async def through(self, messages: Sequence[Any], decide: Any, cause: Cause) -> list[Any]:
         """Decide about these items, `STEP` at a time. Returns the decisions' refusals, None for what went well."""
@@ -141,6 +148,11 @@ class Desk:
         match one.status:
             case ReviewStatus.STARTING:
                 return await self._advised(one)
+            case ReviewStatus.IN_PROGRESS if one.moving and one.advises_anew:
+                # Reviewers of this stage are to see its own recommendations from the first moment on.
+                step = await self._each(one, items.Advance, items.advance)
+                advised = await self._advised(one)
+                return instances.Step(step.last, step.over and advised.over)
             case ReviewStatus.IN_PROGRESS if one.moving:
                 return await self._each(one, items.Advance, items.advance)
             case ReviewStatus.IN_PROGRESS if one.asking is not None:
@@ -175,7 +187,9 @@ class Desk:
         asked, measured = known
         query = {"state.instance_id": one.id, **({"_id": {"$gt": one.after}} if one.after else {})}
         found = await self.runs.items.states(query, limit=STEP)
-        holders = [Holder(it["_id"], it["person_id"], it.get("since")) for it in found]
+        # What has not come to this stage keeps what was recommended before.
+        here = [it for it in found if it["stage"] == one.current]
+        holders = [Holder(it["_id"], it["person_id"], it.get("since")) for it in here]
         advice = await self.around.advisor.advise(asked, measured, one.starts_at, holders)
         advised = [items.Advise(id, _ADVICE[a.decision], a.words, dict(a.figures)) for id, a in advice.items()]
         await self.through(advised, items.advise, caused_by(one))
@@ -188,7 +202,7 @@ class Desk:
         """Ids of all whose access is reviewed, each once, in portions."""
         query = {"state.instance_id": one.id}
         after: str | None = None
-        if one.resource.kind in {RosterKind.APPLICATION, RosterKind.DIRECTORY_ROLE}:
+        if one.resource.kind in {RosterKind.APPLICATION, RosterKind.DIRECTORY_ROLE, RosterKind.GOVERNANCE_ROLE}:
             # Somebody may have several roles.
             while found := await self.runs.items.distinct(query, "state.person_id", after=after, limit=STEP):
                 yield found
@@ -220,9 +234,10 @@ class Desk:
 
     async def _targets(self, one: Definition) -> definitions.Targets:
         try:
-            if one.deleted or not read_scope(one.state.scope, one.state.enumeration).every_group:
-                return definitions.Targets()
+            scope = read_scope(one.state.scope, one.state.enumeration)
         except NotUnderstood:
+            return definitions.Targets()
+        if one.deleted or not scope.every_group:
             return definitions.Targets()
         groups = await self.around.groups_after(one.beginning.after if one.beginning else None, GROUPS)
         return definitions.Targets(tuple(groups), len(groups) < GROUPS)
@@ -260,7 +275,8 @@ def rosters(desk: Desk) -> list[Subscription]:
         await desk.through(entered, items.enter, Cause(id="roster", correlation="roster", actor="system:review"))
         await _run(desk, desk.instances, told, telling, "review.rosters")
 
-    return [desk.platform.takes((topic,), handle) for topic in (topics.DIRECTORY_ROSTERS, topics.ASSIGNMENT_ROSTERS)]
+    owners = (topics.DIRECTORY_ROSTERS, topics.ASSIGNMENT_ROSTERS, topics.CATALOG_ROSTERS)
+    return [desk.platform.takes((topic,), handle) for topic in owners]
 
 
 async def _run(desk: Desk, loop: Loop[Any], works: Sequence[Work], handler: Any, where: str) -> None:
@@ -278,6 +294,7 @@ def answers(desk: Desk) -> list[Subscription]:
     around = desk.around
     return [
         _answering(desk, topics.HOLDING_FACTS, None, ()),
+        _answering(desk, topics.ROLE_ASSIGNMENT_FACTS, None, ()),
         _answering(desk, topics.MEMBERSHIP_FACTS, around.memberships, (b'"MemberAdded"', b'"MemberRemoved"')),
         _answering(desk, topics.HELD_ROLE_FACTS, around.owners, (b'"RoleGiven"', b'"RoleTaken"')),
     ]

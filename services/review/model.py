@@ -108,9 +108,10 @@ class Stage(Value):
     starts_at: datetime | None = None
     ends_at: datetime | None = None
     reviewers: tuple[str, ...] = ()
-    """Who reviews every item. Managers, and people themselves, stand in the items."""
+    """Who reviews every item. Managers, sponsors and people themselves stand in the items."""
     fallback: tuple[str, ...] = ()
     by_manager: bool = False
+    by_sponsors: bool = False
     self_review: bool = False
 
     @property
@@ -170,6 +171,31 @@ class Instance(Value):
     cause: Cause
     closed: bool = False
     """Its definition was deleted."""
+
+    @property
+    def look_back(self) -> Span | None:
+        """Of the recommendations of the stage in progress."""
+        own = self.stage.settings.recommendation_look_back
+        return own if own is not None else self.definition.settings.recommendation_look_back
+
+    @property
+    def insights(self) -> tuple[dict[str, Any], ...]:
+        """Which the recommendations of the stage in progress rest on."""
+        own = self.stage.settings.recommendation_insights
+        return own if own is not None else self.definition.settings.recommendation_insights
+
+    @property
+    def advises_anew(self) -> bool:
+        """Whether the stage in progress recommends by other signs than the one before."""
+        if self.current == 0 or not self.stage.settings.recommendations_enabled:
+            return False
+        before = self.having(current=self.current - 1)
+        return (self.look_back, self.insights) != (before.look_back, before.insights)
+
+    @property
+    def asks_sponsors(self) -> bool:
+        """In any of its stages. No other query has the word: asked of every item, so not parsed."""
+        return any("sponsors" in one.query.lower() for it in self.stages for one in it.settings.reviewers)
 
     @property
     def stage(self) -> Stage:
@@ -272,6 +298,8 @@ class Item:
     apply_began: bool = False
     since: datetime | None = None
     """When it was given, as the roster has it."""
+    sponsors: tuple[str, ...] = ()
+    """People who answered for the guest when the roster was told; of a review that asks them."""
 
     def having(self, **changes: Any) -> Item:
         return replace(self, **changes)
@@ -297,6 +325,14 @@ def dump_definition(one: Definition) -> dict[str, Any]:
     document["packages"] = list(packages_of(one.state))
     document["folded"] = one.state.display_name.casefold()
     return document
+
+
+def things_of(state: DefinitionState) -> tuple[ReviewedResource, ...]:
+    """What a review names to be reviewed."""
+    try:
+        return read_scope(state.scope, state.enumeration).resources
+    except NotUnderstood:
+        return ()
 
 
 def packages_of(state: DefinitionState) -> tuple[str, ...]:
@@ -360,6 +396,8 @@ def dump_item(one: Item) -> dict[str, Any]:
         document["reviewers"] = list(one.reviewers)
     if one.since is not None:
         document["since"] = one.since
+    if one.sponsors:
+        document["sponsors"] = list(one.sponsors)
     if one.figures:
         document["figures"] = one.figures
     if one.decisions:
@@ -412,6 +450,7 @@ def load_item(document: dict[str, Any]) -> Item:
         Awaited(*awaited) if awaited else None,
         applying is not None,
         document.get("since"),
+        tuple(document.get("sponsors", ())),
     )
 
 

@@ -17,6 +17,7 @@ from urllib.parse import unquote_plus
 from shared import durations
 from shared.contracts.review import ReviewedResource, ReviewerScope
 from shared.contracts.roster import RosterKind
+from shared.security.roles import CatalogRole, catalog_of
 
 MOST_INACTIVE = timedelta(days=730)
 
@@ -26,6 +27,9 @@ _USERS = r"(?:/microsoft\.graph\.user)?/?"
 _GROUP = re.compile(rf"/groups/{_ID}(?:/(?P<members>transitiveMembers|members){_USERS})?", re.IGNORECASE)
 _APPLICATION = re.compile(rf"/servicePrincipals/{_ID}(?:/appRoleAssignedTo)?/?", re.IGNORECASE)
 _ROLE = re.compile(rf"/roleManagement/directory/roleDefinitions/{_ID}/?", re.IGNORECASE)
+_GOVERNANCE_ROLE = re.compile(
+    rf"/roleManagement/entitlementManagement/(?:roleDefinitions/{_ID}|roleAssignments)/?", re.IGNORECASE
+)
 _ROLE_INSTANCES = re.compile(r"/roleManagement/directory/roleAssignmentScheduleInstances/?", re.IGNORECASE)
 _PACKAGE = re.compile(
     r"/identityGovernance/entitlementManagement/(accessPackageAssignments|assignments)/?", re.IGNORECASE
@@ -34,6 +38,7 @@ _RELATIVE = re.compile(rf"\./(?P<members>transitiveMembers|members){_USERS}", re
 _ALL_GROUPS = re.compile(r"/groups/?", re.IGNORECASE)
 _ALL_USERS = re.compile(r"/users/?", re.IGNORECASE)
 _GUESTS = re.compile(r"\(*\s*userType\s+eq\s+'Guest'\s*\)*", re.IGNORECASE)
+_SCOPE = re.compile(r"appScopeId\s+eq\s+'(?P<scope>[^']+)'", re.IGNORECASE)
 _EQUALS = re.compile(r"(?P<name>[A-Za-z/]+)\s+eq\s+'?(?P<value>[0-9a-fA-F-]{36})'?", re.IGNORECASE)
 
 
@@ -120,6 +125,8 @@ def _resource(query: Query) -> ReviewedResource:
     if found := _ROLE.fullmatch(query.path):
         return ReviewedResource(kind=RosterKind.DIRECTORY_ROLE, id=found["id"].lower())
     named = {one["name"].lower(): one["value"].lower() for one in _EQUALS.finditer(query.filter)}
+    if (found := _GOVERNANCE_ROLE.fullmatch(query.path)) is not None:
+        return _governance_role(query, found["id"], named)
     if _ROLE_INSTANCES.fullmatch(query.path) and "roledefinitionid" in named:
         if "serviceprincipal" in query.filter.lower():
             raise NotUnderstood("Directory roles of service principals are not reviewed: only people hold roles here.")
@@ -134,6 +141,19 @@ def _resource(query: Query) -> ReviewedResource:
         f"The query '{query.text[:200]}' is none that can be reviewed: see the scopes of groups, applications, "
         "directory roles and access package assignments."
     )
+
+
+def _governance_role(query: Query, id: str | None, named: Mapping[str, str]) -> ReviewedResource:
+    """A role of entitlement management, for one catalog or wherever somebody has it."""
+    role = (id or named.get("roledefinitionid") or "").lower()
+    if role not in {one.value for one in CatalogRole}:
+        raise NotUnderstood(f"'{query.text[:200]}' names no role: filter by roleDefinitionId eq '…'.")
+    scope = _SCOPE.search(query.filter)
+    try:
+        catalog = catalog_of(scope["scope"]) if scope is not None else None
+    except ValueError as problem:
+        raise NotUnderstood(f"{problem}.") from None
+    return ReviewedResource(kind=RosterKind.GOVERNANCE_ROLE, id=role, catalog_id=catalog)
 
 
 def _memberships(scope: Mapping[str, Any]) -> Scope:
@@ -226,6 +246,8 @@ class Who(StrEnum):
     """Of a group, an application; of the resource under review without an id."""
     APPLICATION_OWNERS = "applicationOwners"
     MANAGER = "manager"
+    SPONSORS = "sponsors"
+    """Of whoever has the access: who answers for a guest, people and members of groups."""
     SELF = "self"
 
 
@@ -236,6 +258,11 @@ class Reviewers:
     who: Who
     id: str | None = None
 
+    @property
+    def by_item(self) -> bool:
+        """Whether it leads to other people for each whose access is reviewed."""
+        return self.who in {Who.MANAGER, Who.SPONSORS}
+
 
 _REVIEWERS: tuple[tuple[Who, re.Pattern[str]], ...] = (
     (Who.USER, re.compile(rf"/users/{_ID}/?", re.IGNORECASE)),
@@ -243,6 +270,7 @@ _REVIEWERS: tuple[tuple[Who, re.Pattern[str]], ...] = (
     (Who.OWNERS, re.compile(rf"(?:/groups/{_ID}/|\./)owners{_USERS}", re.IGNORECASE)),
     (Who.APPLICATION_OWNERS, re.compile(rf"/servicePrincipals/{_ID}/owners/?", re.IGNORECASE)),
     (Who.MANAGER, re.compile(r"\./manager/?", re.IGNORECASE)),
+    (Who.SPONSORS, re.compile(r"\./sponsors/?", re.IGNORECASE)),
 )
 
 
@@ -256,5 +284,6 @@ def read_reviewers(scope: ReviewerScope) -> Reviewers:
             return Reviewers(who, (found.groupdict().get("id") or "").lower() or None)
     raise NotUnderstood(
         f"'{query.text[:200]}' does not say who reviews: /users/{{id}}, /groups/{{id}}/transitiveMembers, "
-        "/groups/{id}/owners, ./owners, ./manager, /servicePrincipals/{id}/owners, or nothing for a self-review."
+        "/groups/{id}/owners, ./owners, ./manager, ./sponsors, /servicePrincipals/{id}/owners, or nothing for a "
+        "self-review."
     )

@@ -17,6 +17,8 @@ from shared.contracts.resources import OWNER, ApplicationFact, HeldRolesFact, Ro
 from shared.contracts.review import ReviewedResource, ReviewStatus, Verdict
 from shared.contracts.roster import RosterEntry, RosterKind
 from shared.security.permissions import DIRECTORY_ROLES
+from shared.security.roles import DEFINITIONS as CATALOG_ROLES
+from shared.security.roles import CatalogRole
 from shared.storage import Database, Index, MongoAggregates, Replica
 from shared.web.odata import DATETIME, GUID, EntitySet, Enumeration, Field
 
@@ -147,6 +149,7 @@ class Surroundings:
             lambda fact: {
                 "name": fact.state.display_name,
                 "deleted": fact.state.deleted_at is not None,
+                "gives_roles": bool(fact.state.is_assignable_to_role),
                 # Rules and roles decide about others (REV-2).
                 "reviewed_together": (
                     "Unified" in fact.state.group_types
@@ -189,6 +192,7 @@ class Surroundings:
             self.packages.get(by_kind.get(RosterKind.PACKAGE, ())),
         )
         names = {id: str(one["name"]) for those in found for id, one in those.items()}
+        names |= {id: CATALOG_ROLES[CatalogRole(id)].display_name for id in by_kind.get(RosterKind.GOVERNANCE_ROLE, ())}
         return names | {
             id: name for name, id in DIRECTORY_ROLES.items() if id in by_kind.get(RosterKind.DIRECTORY_ROLE, ())
         }
@@ -203,6 +207,22 @@ class Surroundings:
         found = await self.packages.get(packages) if packages else {}
         catalogs = {found[id].get("catalog") if id in found else None for id in packages}
         return catalogs.pop() if len(catalogs) == 1 else None
+
+    async def groups_known(self, things: Collection[ReviewedResource]) -> bool | None:
+        """True once all groups among these have been heard of; else None."""
+        wanted = {one.id for one in things if one.kind is RosterKind.GROUP}
+        return True if not wanted or wanted <= (await self.groups.get(wanted)).keys() else None
+
+    async def givers_of(self, things: Collection[ReviewedResource]) -> list[tuple[str, ...]]:
+        """Directory roles that lead a review of these, one of each: of roles, those who give them."""
+        groups = await self.groups.get([one.id for one in things if one.kind is RosterKind.GROUP])
+        kinds = {one.kind for one in things}
+        found: list[tuple[str, ...]] = []
+        if RosterKind.DIRECTORY_ROLE in kinds or any(one.get("gives_roles") for one in groups.values()):
+            found.append(("Privileged Role Administrator",))
+        if RosterKind.GOVERNANCE_ROLE in kinds:
+            found.append(("Identity Governance Administrator",))
+        return found
 
     async def packages_in(self, catalogs: Collection[str]) -> list[str]:
         """Ids of the packages of these catalogs."""
@@ -234,27 +254,53 @@ class Surroundings:
                 return [row["_id"] for row in await self.owners.find({"owns": key})]
         return []
 
+    async def sponsors(self, people: Collection[str]) -> dict[str, tuple[str, ...]]:
+        """Who answers for each of these: people, and members of groups; two queries."""
+        found = await self.people.get(people)
+        named = {id: frozenset(row.get("sponsors") or ()) for id, row in found.items()}
+        groups: dict[str, set[str]] = {}
+        if every := sorted({id for several in named.values() for id in several}):
+            for row in await self.memberships.find({"groups": {"$in": every}}):
+                for group in row["groups"]:
+                    groups.setdefault(group, set()).add(row["_id"])
+        # An id that is no group's is a person's.
+        led = {id: {it for one in several for it in groups.get(one, {one})} for id, several in named.items()}
+        return {id: tuple(sorted(several)) for id, several in led.items() if several}
+
     async def asked(self, one: Instance) -> Asked:
         """Which signs its recommendations rest on."""
-        settings = one.definition.settings
         app_id = None
         if one.resource.kind is RosterKind.APPLICATION:
             app_id = (await self.applications.get([one.resource.id])).get(one.resource.id, {}).get("app_id")
         return asked_of(
-            settings.recommendation_insights,
-            settings.recommendation_look_back,
+            one.insights,
+            one.look_back,
             app_id=app_id,
             of_group=one.resource.kind is RosterKind.GROUP,
         )
 
     async def wanted(self, one: Instance, entries: Sequence[RosterEntry]) -> list[RosterEntry]:
         """Those that the review is about: of a review of inactive people, who has signed in since is left out."""
+        if one.resource.kind is RosterKind.GOVERNANCE_ROLE:
+            entries = await self._completed(one, entries)
         if one.inactive_for is None:
             return list(entries)
         since = one.starts_at - one.inactive_for
         seen = await self.advisor.sign_ins.get({entry.person_id for entry in entries})
         active = {id for id, row in seen.items() if row["last_at"] > since}
         return [entry for entry in entries if entry.person_id not in active]
+
+    async def _completed(self, one: Instance, entries: Sequence[RosterEntry]) -> list[RosterEntry]:
+        """With what catalog does not know of people; without those who have left."""
+        people = await self.people.get({entry.person_id for entry in entries})
+        found: list[RosterEntry] = []
+        for entry in entries:
+            person = people.get(entry.person_id, {})
+            user_type = person.get("user_type") or "Member"
+            if person.get("status") != PersonStatus.LEFT.value and (user_type == "Guest" or not one.guests_only):
+                about = {"user_type": user_type, "manager_id": person.get("manager_id")}
+                found.append(entry.model_copy(update=about))
+        return found
 
     async def groups_after(self, after: str | None, limit: int) -> list[str]:
         """Groups that a review over every group is about, by id."""

@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from shared.contracts.base import Contract, Fact, Refusal, Transition
+from shared.contracts.base import Command, Contract, Fact, Refusal, Transition
 from shared.contracts.policy import (
     ApprovalSettings,
     Question,
@@ -232,9 +232,29 @@ class RoleAssignmentState(Contract):
     created_at: datetime
 
 
+class EndRoleAssignment(Command):
+    """Take this role away, and no newer one: a review has denied it. Key: the assignment's id."""
+
+    ce_type: ClassVar[str] = "tenure.catalog.end-role-assignment.v1"
+    role_assignment_id: str
+
+
+class RoleEndObeyed(Transition):
+    """The answer. `already`: it had ended before, or there never was such a one."""
+
+    type: Literal["RoleEndObeyed"] = "RoleEndObeyed"
+    command_id: str
+    already: bool = False
+
+
 class RoleAssignmentFact(Fact):
     """Key: the assignment's id."""
 
     ce_type: ClassVar[str] = "tenure.catalog.role-assignment.v1"
-    transitions: tuple[CatalogTransition, ...]
+    transitions: tuple[
+        Annotated[
+            Created | Changed | DeletionAsked | DeletionRefused | Deleted | RoleEndObeyed, Field(discriminator="type")
+        ],
+        ...,
+    ]
     state: RoleAssignmentState

@@ -124,6 +124,8 @@ class StageSettings(Contract):
     reviewers: tuple[ReviewerScope, ...] = Field((), description="None: everybody reviews themself.")
     fallback_reviewers: tuple[ReviewerScope, ...] = ()
     recommendations_enabled: bool = False
+    recommendation_look_back: Span | None = Field(None, description="None: as the review says.")
+    recommendation_insights: tuple[dict[str, Any], ...] | None = Field(None, description="None: as the review says.")
     moves_on: tuple[str, ...] | None = Field(
         None, description="Decisions that go on to the next stage; None: all of them."
     )
@@ -199,6 +201,7 @@ class ReviewedResource(Contract):
     kind: RosterKind
     id: str
     policy_id: str | None = None
+    catalog_id: str | None = None
     display_name: str | None = None
     direct: bool = Field(False, description="Groups: `members` was asked for, not `transitiveMembers`.")
 

@@ -1,7 +1,7 @@
 """Rosters: who has something, told in numbered pages by whoever owns that, to the review that asks.
 
 The question and the answer are the same wherever memberships are owned: directory answers for groups, applications and
-directory roles, assignment for access packages.
+directory roles, assignment for access packages, catalog for the roles of entitlement management.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ class RosterKind(StrEnum):
     GROUP = "group"
     APPLICATION = "application"
     DIRECTORY_ROLE = "directoryRole"
+    GOVERNANCE_ROLE = "governanceRole"
+    """Of entitlement management: who may administer catalogs."""
     PACKAGE = "accessPackage"
 
 
@@ -35,8 +37,10 @@ class RosterAbout(Contract):
     kind: RosterKind
     id: str = Field(description="Of the group, service principal, role definition or access package.")
     policy_id: str | None = Field(None, description="Access packages: only what is assigned under this policy.")
+    catalog_id: str | None = Field(None, description="Governance roles: only those for this catalog.")
     guests_only: bool = False
     direct: bool = Field(False, description="Groups: without the members of groups inside.")
+    joined_before: datetime | None = Field(None, description="Only who had joined by then, UTC.")
 
 
 class AskRoster(Command):
@@ -53,11 +57,14 @@ class RosterEntry(Contract):
 
     person_id: str
     user_type: str = "Member"
-    manager_id: str | None = None
+    manager_id: str | None = Field(None, description="Not told by catalog, which does not know: nor is the user type.")
     role: str = Field(
-        description="Id of the app role or directory role; 'Member' or 'TransitiveMember' of a group; '' of a package."
+        description="Id of the app role or directory role; 'Member' or 'TransitiveMember' of a group; '' of a package; "
+        "of a governance role 'Member', or 'TransitiveMember' of whoever has it by a group."
     )
-    assignment_id: str | None = Field(None, description="Access packages: the assignment, and no newer one.")
+    assignment_id: str | None = Field(
+        None, description="Access packages, governance roles: the assignment, and no newer one."
+    )
     policy_id: str | None = None
     since: datetime | None = None
     by_grant: bool = Field(False, description="Held because an access package brings it.")

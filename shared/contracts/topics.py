@@ -16,6 +16,7 @@ from shared.contracts.audit import Checkpoint
 from shared.contracts.base import Contract, Lane
 from shared.contracts.catalog import (
     CatalogFact,
+    EndRoleAssignment,
     PackageFact,
     PolicyFact,
     PopulationFact,
@@ -156,6 +157,18 @@ ROLE_ASSIGNMENT_FACTS = Topic(
     "Who may administer catalogs, and which.", partitions=1,
 )  # fmt: skip
 
+ROLE_ASSIGNMENT_COMMANDS = Topic(
+    "catalog.role-assignment-commands", "catalog", "role assignment id", EndRoleAssignment,
+    "A review asks that a role of entitlement management be taken away.", partitions=1,
+)  # fmt: skip
+CATALOG_ROSTER_QUESTIONS = Topic(
+    "catalog.roster-questions", "catalog", "roster id", AskRoster,
+    "A review asks who may administer catalogs.", partitions=1,
+)  # fmt: skip
+CATALOG_ROSTERS = Topic(
+    "catalog.rosters", "catalog", "roster id", RosterFact, "Who that is, in numbered pages.", partitions=1
+)
+
 REQUEST_FACTS = Topic(
     "request.requests", "request", "person id", RequestFact, "Somebody asked for access; how far it is."
 )
@@ -256,6 +269,9 @@ TABLE: tuple[Topic, ...] = (
     POPULATION_FACTS,
     EXTENSION_FACTS,
     ROLE_ASSIGNMENT_FACTS,
+    ROLE_ASSIGNMENT_COMMANDS,
+    CATALOG_ROSTER_QUESTIONS,
+    CATALOG_ROSTERS,
     REQUEST_FACTS,
     APPROVAL_COMMANDS,
     APPROVAL_FACTS,

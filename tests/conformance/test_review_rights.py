@@ -9,6 +9,7 @@ import pytest
 
 from deploy.embedded import Servers
 from shared.security.operations import AR, EM, RM
+from shared.security.permissions import DIRECTORY_ROLES
 from shared.security.roles import CatalogRole, scope_of
 from tests.conformance.ground import running
 from tests.conformance.making import Asks, Makes
@@ -64,3 +65,39 @@ async def test_package_managers_review_the_packages_of_their_catalog_and_no_othe
         assert (await send(manager, "PUT", f"{AT}/{theirs}", review_of(foreign, both))).status_code == 403
         assert (await send(reader, "DELETE", f"{AT}/{theirs}")).status_code == 403
         assert (await send(both, "DELETE", f"{AT}/{theirs}")).status_code == 204
+
+
+@pytest.mark.spec("REV-1")
+async def test_reviews_of_roles_are_led_by_those_who_give_them(servers: Servers) -> None:
+    async with running(servers.endpoints) as client:
+        makes = Makes(Asks(client))
+        makes.asks.admin = await makes.user({})
+        people: dict[str, str] = {}
+        for role in ("User Administrator", "Privileged Role Administrator", "Identity Governance Administrator"):
+            people[role] = await makes.user({})
+            given = {"principalId": people[role], "roleDefinitionId": DIRECTORY_ROLES[role], "directoryScopeId": "/"}
+            assert (await client.post(f"{RM}/directory/roleAssignments", json=given)).status_code == 201
+        power = {"displayName": "Power", "mailNickname": "power", "mailEnabled": False, "securityEnabled": True}
+        gives = (await client.post("/v1.0/groups", json={**power, "isAssignableToRole": True})).json()["id"]
+        plain = (await client.post("/v1.0/groups", json=power)).json()["id"]
+
+        async def define(who: str, query: str) -> httpx.Response:
+            body = review_of("0", people[who]) | {"scope": {"query": query, "queryType": "MicrosoftGraph"}}
+            return await client.post(AT, json=body, headers=client.callers.person(people[who]))
+
+        readers = f"/roleManagement/directory/roleDefinitions/{DIRECTORY_ROLES['Global Reader']}"
+        keepers = f"/roleManagement/entitlementManagement/roleDefinitions/{CatalogRole.OWNER.value}"
+        user, privileged, governance = people
+        for query, may in (
+            (f"/groups/{plain}/transitiveMembers", {user, privileged, governance}),
+            (f"/groups/{gives}/transitiveMembers", {privileged}),
+            (readers, {privileged}),
+            (keepers, {governance}),
+        ):
+            found = {who: (await define(who, query)).status_code for who in people}
+            assert found == {who: 201 if who in may else 403 for who in people}, query
+        theirs = (await define(privileged, readers)).json()["id"]
+        stopped = await client.post(f"{AT}/{theirs}/stop", headers=client.callers.person(people[user]))
+        assert stopped.status_code == 403, "nor led by anybody else"
+        seen = await client.get(f"{AT}/{theirs}", headers=client.callers.person(people[user]))
+        assert seen.status_code == 200

@@ -18,6 +18,7 @@ from services.audit.model import BESIDE, Document, canonical, commitment_of, has
 from shared.contracts.audit import Checkpoint
 from shared.contracts.topics import (
     ASSIGNMENT_ROSTERS,
+    CATALOG_ROSTERS,
     DIRECTORY_ROSTERS,
     REVIEW_DEFINITION_FACTS,
     REVIEW_INSTANCE_FACTS,
@@ -26,7 +27,7 @@ from shared.contracts.topics import (
 
 KIND = "tenure.review.evidence"
 VERSION = 1
-ROSTERS = frozenset({DIRECTORY_ROSTERS.name, ASSIGNMENT_ROSTERS.name})
+ROSTERS = frozenset({DIRECTORY_ROSTERS.name, ASSIGNMENT_ROSTERS.name, CATALOG_ROSTERS.name})
 ERASED = "erased"
 """Stands where a person was erased from the trail: the record is there, and what was personal in it is gone."""
 LINES = ("items", "undecided")

@@ -14,6 +14,7 @@ from services.audit.model import Document, Heard
 from shared.contracts.hr import hr_correlation
 from shared.contracts.topics import (
     ASSIGNMENT_ROSTERS,
+    CATALOG_ROSTERS,
     DIRECTORY_ROSTERS,
     GUEST_COMMANDS,
     HR_CHANGES,
@@ -23,6 +24,7 @@ from shared.contracts.topics import (
     NOTIFICATIONS,
     REVIEW_INSTANCE_FACTS,
     REVIEW_ITEM_FACTS,
+    ROLE_ASSIGNMENT_COMMANDS,
     SIGN_INS,
     TABLE,
     TWO_LANES,
@@ -44,7 +46,7 @@ ALLOWED = frozenset(
         "final", "expected", "repaired", "commandId", "grantVersion", "already", "properties", "personId",
         "groupId", "member", "returned", "source", "event", "askedVersion", "inUse", "requestId", "stageId", "number",
         "result", "by", "outcome", "approvers", "added", "removed", "expiresAt", "deletesAt", "until",
-        "exclusion", "since", "byHand",
+        "roleAssignmentId", "exclusion", "since", "byHand",
     }
 )
 # fmt: on
@@ -107,7 +109,9 @@ def _review(topic: str, data: Mapping[str, Any]) -> str | None:
     return _text(data.get("subject")) if topic in _OF_RUNS else None
 
 
-_OF_RUNS = frozenset({REVIEW_INSTANCE_FACTS.name, DIRECTORY_ROSTERS.name, ASSIGNMENT_ROSTERS.name})
+_OF_RUNS = frozenset(
+    {REVIEW_INSTANCE_FACTS.name, DIRECTORY_ROSTERS.name, ASSIGNMENT_ROSTERS.name, CATALOG_ROSTERS.name}
+)
 _NOTHING: dict[str, Any] = {}
 
 
@@ -167,6 +171,7 @@ def _transitions(topic: str, data: Mapping[str, Any]) -> list[Document]:
 _SAID: dict[str, tuple[str, str | None, tuple[str, ...]]] = {
     MEMBERSHIP_COMMANDS.name: ("MembershipWish", "wishes", ("id", "groupId", "member", "grantVersion")),
     GUEST_COMMANDS.name: ("BlockGuest", None, ("id", "personId")),
+    ROLE_ASSIGNMENT_COMMANDS.name: ("EndRoleAssignment", None, ("id", "roleAssignmentId")),
     USE_ANSWERS.name: ("UseAnswer", None, ("kind", "askedVersion", "inUse")),
     NOTIFICATIONS.name: ("Notification", None, ("event",)),
     HR_REJECTED.name: ("HrRejection", "reason", ("code",)),

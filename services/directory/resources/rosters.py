@@ -27,7 +27,7 @@ def roster_reader(
             found, rows = await members(about, after, limit)
         else:
             found, rows = await holders(about, after, limit)
-        shown = await people_shown(people, found)
+        shown = await people_shown(people, found, about.joined_before)
         entries = []
         for person, row in rows:
             if person in shown:

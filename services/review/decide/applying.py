@@ -11,6 +11,7 @@ from services.review.model import Instance, Item
 from shared.contracts import topics
 from shared.contracts.assignment import AssignmentCommand, CommandObeyed, CommandRefused, EndAssignment
 from shared.contracts.base import Cause, Fact, Refusal
+from shared.contracts.catalog import EndRoleAssignment, RoleEndObeyed
 from shared.contracts.directory import (
     BlockGuest,
     GuestBlocked,
@@ -42,6 +43,7 @@ NOT_NEEDED = {
     Verdict.DONT_KNOW: "Not needed: nobody knows, so the access stays.",
     Verdict.NOT_REVIEWED: "Not needed: nobody decided, and the review has no default decision.",
 }
+BY_A_GROUP = "Held by a group that has the role: take the person out of it, or take the role from it."
 THROUGH_A_GROUP = "Held through a group inside this one: take the person, or that group, out there."
 _GONE = frozenset({"personNotFound", "unknownGroup", "notFound", "assignmentNotFound", "unknownResource"})
 _NOT_OURS_TO_TAKE = frozenset(
@@ -75,6 +77,10 @@ def command(item: Item, instance: Instance, at: datetime) -> Outgoing:
             removal = MembershipRemoval(id=id, group_id=instance.resource.id)
             leaving = SetMemberships(id=id, cause=cause, person_id=item.person_id, removals=(removal,))
             return outgoing(topics.MEMBERSHIP_COMMANDS, item.person_id, leaving, source="review", at=at)
+        case RosterKind.GOVERNANCE_ROLE:
+            ended = item.assignment_id or ""
+            ending = EndRoleAssignment(id=id, cause=cause, role_assignment_id=ended)
+            return outgoing(topics.ROLE_ASSIGNMENT_COMMANDS, ended, ending, source="review", at=at)
         case RosterKind.APPLICATION:
             system, origin = RoleSystem.APPLICATION, instance.resource.id
         case RosterKind.DIRECTORY_ROLE:
@@ -124,7 +130,7 @@ def _meaning(one: Any) -> tuple[ApplyResult, str]:
             return ApplyResult.APPLIED, "Blocked from signing in, and deleted when the time was over."
         case GuestKept():
             return ApplyResult.APPLIED, f"Blocked from signing in, and not deleted: {one.reason.message}"
-        case CommandObeyed() | MembershipObeyed() | RoleObeyed():
+        case CommandObeyed() | MembershipObeyed() | RoleObeyed() | RoleEndObeyed():
             if one.already:
                 return ApplyResult.NOT_FOUND, "It was gone already when the review was applied."
             return ApplyResult.APPLIED, "Taken away."

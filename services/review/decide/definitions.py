@@ -193,6 +193,10 @@ def date_has_come(definition: Definition | None, _due: Due, at: At) -> Decision[
         further = beginning.model_copy(update={"after": targets.groups[-1] if targets.groups else beginning.after})
         return Decision(definition.having(beginning=further), tuple(said), orders)
     begun = scheduled(definition.having(beginning=None, number=beginning.number), at.now)
+    if beginning.after is None and not resources:
+        # No instance will say how far it is.
+        status = ReviewStatus.NOT_STARTED if begun.next_at is not None else ReviewStatus.COMPLETED
+        begun = begun.having(state=begun.state.model_copy(update={"status": status}))
     if begun.next_at is None:
         said.append(ReviewOver())
     return Decision(begun, tuple(said), orders)

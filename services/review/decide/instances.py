@@ -132,19 +132,25 @@ def question(instance: Instance, at: At) -> Outgoing:
         kind=instance.resource.kind,
         id=instance.resource.id,
         policy_id=instance.resource.policy_id,
+        catalog_id=instance.resource.catalog_id,
         guests_only=instance.guests_only,
         direct=instance.resource.direct,
+        # Whoever came later can be inactive for no longer than they are here (REV-3).
+        joined_before=instance.starts_at - instance.inactive_for if instance.inactive_for is not None else None,
     )
     cause = Cause(
         id=f"review-instance:{instance.id}", correlation=instance.cause.correlation, actor=instance.cause.actor
     )
     command = AskRoster(id=f"roster:{instance.id}", cause=cause, roster_id=instance.id, about=about)
-    owner = (
-        topics.ASSIGNMENT_ROSTER_QUESTIONS
-        if instance.resource.kind is RosterKind.PACKAGE
-        else topics.DIRECTORY_ROSTER_QUESTIONS
-    )
+    owner = _OWNERS.get(instance.resource.kind, topics.DIRECTORY_ROSTER_QUESTIONS)
     return outgoing(owner, instance.id, command, source="review", at=at.now)
+
+
+_OWNERS = {
+    RosterKind.PACKAGE: topics.ASSIGNMENT_ROSTER_QUESTIONS,
+    RosterKind.GOVERNANCE_ROLE: topics.CATALOG_ROSTER_QUESTIONS,
+}
+"""Who keeps it, if not the directory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -445,7 +451,9 @@ def reviewer_left(instance: Instance | None, left: ReviewerLeft, _at: At) -> Dec
     fallback = tuple(one for one in stage.fallback if one != left.person_id)
     if others == stage.reviewers:
         return Decision(instance.with_stage(instance.current, stage.having(fallback=fallback)))
-    now = stage.having(reviewers=others or (() if stage.by_manager else fallback), fallback=fallback)
+    now = stage.having(
+        reviewers=others or (() if stage.by_manager or stage.by_sponsors else fallback), fallback=fallback
+    )
     return Decision(instance.with_stage(instance.current, now), (_changed(stage, now),))
 
 
@@ -470,4 +478,5 @@ def _changed(before: Stage, now: Stage) -> ReviewersChanged:
 
 def resource_key(resource: ReviewedResource) -> str:
     """Names a resource among those of one occurrence."""
-    return f"{resource.kind.value}/{resource.id}/{resource.policy_id or ''}"
+    narrowed = resource.policy_id or resource.catalog_id or ""
+    return f"{resource.kind.value}/{resource.id}/{narrowed}"

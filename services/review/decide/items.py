@@ -48,6 +48,8 @@ class Look:
     instances: Mapping[str, Instance] = field(default_factory=dict)
     gone: Container[str] = frozenset()
     """People who have left, of those who might review."""
+    sponsors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Who answers for these people, of reviews that ask them."""
 
 
 At = Circumstances[Look]
@@ -133,6 +135,7 @@ def enter(item: Item | None, said: Enter, at: At) -> Decision[Item]:
     if item is not None:
         return Decision(item)
     instance, entry = at.context.instances[said.instance_id], said.entry
+    sponsors = at.context.sponsors.get(entry.person_id, ()) if instance.asks_sponsors else ()
     return Decision(
         Item(
             said.id,
@@ -146,8 +149,9 @@ def enter(item: Item | None, said: Enter, at: At) -> Decision[Item]:
             entry.user_type,
             entry.by_grant,
             entry.by_rule,
-            reviewers=of_item(entry.person_id, entry.manager_id, instance.stage, at.context.gone),
+            reviewers=of_item(entry.person_id, entry.manager_id, instance.stage, at.context.gone, sponsors),
             since=entry.since,
+            sponsors=sponsors,
         )
     )
 
@@ -222,7 +226,8 @@ def advance(item: Item | None, _said: Advance, at: At) -> Decision[Item]:
     instance = at.context.instances.get(item.instance_id) if item is not None else None
     if item is None or instance is None or not goes_on(item, instance):
         return Decision(item)
-    reviewers = of_item(item.person_id, item.manager_id, instance.stage, at.context.gone)
+    sponsors = item.sponsors or at.context.sponsors.get(item.person_id, ())
+    reviewers = of_item(item.person_id, item.manager_id, instance.stage, at.context.gone, sponsors)
     if item.stage == instance.current and item.reviewers == reviewers:
         return Decision(item)
     return Decision(item.having(stage=instance.current, reviewers=reviewers))
@@ -289,10 +294,10 @@ def apply(item: Item | None, _said: Apply, at: At) -> Decision[Item]:
         )
         return Decision(done)
     if item.role == NESTED and not instance.definition.settings.disable_and_delete:
-        done = item.having(
-            apply_began=True, applied_at=at.now, result=ApplyResult.NOT_SUPPORTED, detail=applying.THROUGH_A_GROUP
-        )
-        return Decision(done, (ItemApplied(result=ApplyResult.NOT_SUPPORTED, detail=applying.THROUGH_A_GROUP),))
+        of_role = instance.resource.kind is RosterKind.GOVERNANCE_ROLE
+        why = applying.BY_A_GROUP if of_role else applying.THROUGH_A_GROUP
+        done = item.having(apply_began=True, applied_at=at.now, result=ApplyResult.NOT_SUPPORTED, detail=why)
+        return Decision(done, (ItemApplied(result=ApplyResult.NOT_SUPPORTED, detail=why),))
     id = applying.command_id(item)
     waiting = item.having(apply_began=True, awaited=Awaited(id, at.now + FIRST_RESEND))
     return Decision(waiting, (ItemApplying(command_id=id),), (applying.command(item, instance, at.now),))

@@ -28,6 +28,6 @@ def _read(one: Mapping[str, Any]) -> Reviewers:
     if not isinstance(scope, Mapping) or not isinstance(query, str):
         raise NotUnderstood("notificationRecipientScope needs a query: '/users/{id}' or '/groups/{id}/members'.")
     read = read_reviewers(ReviewerScope(query=query, query_type=str(scope.get("queryType") or "MicrosoftGraph")))
-    if read.who is Who.MANAGER or (read.who is Who.OWNERS and read.id is None):
+    if read.by_item or (read.who is Who.OWNERS and read.id is None):
         raise NotUnderstood(f"'{query[:200]}' leads to nobody here: name a user, or members or owners of a group.")
     return read

@@ -20,30 +20,40 @@ def named(scopes: Iterable[ReviewerScope]) -> list[Reviewers]:
 def with_reviewers(stage: Stage, resolved: Resolved) -> Stage:
     """The stage with the people whom its settings lead to now; with the fallbacks if these are nobody (REV-5)."""
     scopes = named(stage.settings.reviewers)
-    by_manager = any(one.who is Who.MANAGER for one in scopes)
+    by_manager, by_sponsors = (any(one.who is who for one in scopes) for who in (Who.MANAGER, Who.SPONSORS))
     people = _people(scopes, resolved)
     fallback = _people(named(stage.settings.fallback_reviewers), resolved)
     self_review = not scopes
-    if not people and not by_manager and not self_review:
+    if not people and not by_manager and not by_sponsors and not self_review:
         people = fallback
-    return stage.having(reviewers=people, fallback=fallback, by_manager=by_manager, self_review=self_review)
+    return stage.having(
+        reviewers=people,
+        fallback=fallback,
+        by_manager=by_manager,
+        by_sponsors=by_sponsors,
+        self_review=self_review,
+    )
 
 
 def _people(scopes: Iterable[Reviewers], resolved: Resolved) -> tuple[str, ...]:
     return tuple(sorted({person for one in scopes for person in resolved.get(one, ())}))
 
 
-def of_item(person_id: str, manager_id: str | None, stage: Stage, gone: Container[str]) -> tuple[str, ...] | None:
+def of_item(
+    person_id: str, manager_id: str | None, stage: Stage, gone: Container[str], sponsors: Iterable[str] = ()
+) -> tuple[str, ...] | None:
     """Who reviews what this person has; None if it is whoever reviews every item.
 
     Nobody decides about themself, unless it is a self-review: then the fallbacks do."""
     if stage.self_review:
         return (person_id,)
     named = set(stage.reviewers)
-    if not stage.by_manager and named - {person_id}:
+    if not stage.by_manager and not stage.by_sponsors and named - {person_id}:
         return None
     if stage.by_manager and manager_id is not None and manager_id not in gone:
         named.add(manager_id)
+    if stage.by_sponsors:
+        named |= {one for one in sponsors if one not in gone}
     named -= {person_id}
     return tuple(sorted(named or {one for one in stage.fallback if one != person_id and one not in gone}))
 

@@ -23,6 +23,7 @@ from shared.contracts.review import (
 )
 from shared.contracts.roster import RosterEntry, RosterKind
 from shared.messaging.decision import Circumstances
+from shared.web.errors import BadRequest
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 CAUSE = Cause(id="c", correlation="c", actor="person:admin")
@@ -130,12 +131,66 @@ def test_insights_are_what_a_recommendation_rests_on_and_none_are_told_while_tho
     assert graph.insights_said(replace(denied, figures=far), instance) == []
 
 
+OUTLIER = {"@odata.type": "#microsoft.graph.groupPeerOutlierRecommendationInsightSettings"}
+SIGN_IN = {"@odata.type": "#microsoft.graph.userLastSignInRecommendationInsightSetting"}
+
+
+def staged() -> DefinitionState:
+    """The first stage recommends as it says itself, the second as the review says."""
+    stages = [
+        {
+            "stageId": "1", "dependsOn": [], "durationInDays": 2, "recommendationsEnabled": True,
+            "recommendationLookBackDuration": "P20D", "recommendationInsightSettings": [OUTLIER],
+        },
+        {"stageId": "2", "dependsOn": ["1"], "durationInDays": 2, "recommendationsEnabled": True},
+    ]  # fmt: skip
+    said = {
+        "displayName": "One",
+        "scope": {"query": f"/groups/{GROUP}/transitiveMembers"},
+        "stageSettings": stages,
+        "settings": {"recommendationLookBackDuration": "P60D", "recommendationInsightSettings": [SIGN_IN]},
+    }
+    return graph.definition_of(graph.DefinitionIn.model_validate(said), "d", None, NOW)
+
+
+def test_a_stage_recommends_by_its_own_settings_or_else_as_the_review_says(instance: Instance) -> None:
+    state = staged()
+    answered = graph.definition_said(Definition(state=state, cause=CAUSE), graph.Names())["stageSettings"]
+    assert answered[0]["recommendationLookBackDuration"] == "P20D"
+    assert answered[0]["recommendationInsightSettings"] == [OUTLIER]
+    assert (answered[1]["recommendationLookBackDuration"], answered[1]["recommendationInsightSettings"]) == (None, [])
+    stages = tuple(stage.having(settings=one) for stage, one in zip(instance.stages, state.stages, strict=True))
+    first = instance.having(definition=state, stages=stages)
+    second = first.having(current=1)
+    assert (first.look_back, first.insights, first.advises_anew) == (timedelta(days=20), (OUTLIER,), False)
+    assert (second.look_back, second.insights, second.advises_anew) == (timedelta(days=60), (SIGN_IN,), True)
+    alike = stages[1].settings.model_copy(
+        update={"recommendation_look_back": timedelta(days=20), "recommendation_insights": (OUTLIER,)}
+    )
+    same = second.having(stages=(stages[0], stages[1].having(settings=alike)))
+    assert not same.advises_anew, "what was recommended at the start stands"
+
+
+@pytest.mark.parametrize("where", ["settings", "stageSettings"])
+def test_a_look_back_that_is_none_is_refused_where_it_stands(where: str) -> None:
+    wrong = {**SIGN_IN, "recommendationLookBackDuration": "soon"}
+    stage = {"stageId": "1", "durationInDays": 2, "recommendationInsightSettings": [wrong]}
+    said: dict[str, Any] = {"displayName": "One", "scope": {"query": f"/groups/{GROUP}/transitiveMembers"}}
+    more = {"stageSettings": [stage]} if where == "stageSettings" else {
+        "settings": {"instanceDurationInDays": 2, "recommendationInsightSettings": [wrong]}
+    }  # fmt: skip
+    with pytest.raises(BadRequest) as refused:
+        graph.definition_of(graph.DefinitionIn.model_validate(said | more), "d", None, NOW)
+    at = "stageSettings/0" if where == "stageSettings" else "settings"
+    assert refused.value.target == f"{at}/recommendationInsightSettings/0/recommendationLookBackDuration"
+
+
 @pytest.mark.spec("REC-1")
 def test_the_figures_are_shown_where_recommendations_are(instance: Instance, denied: Item) -> None:
-    figures = {"lastSignIn": NOW, "shareOfPeers": 0.25}
+    figures = {"lastSignIn": NOW, "shareOfPeers": 0.25, "meanDistance": 5.0, "farBeyond": 3.0}
     item = replace(denied, figures=figures)
     assert graph.item_said(item, instance, graph.Names())["@tenure.figures"] == {}
     settings = instance.stage.settings.model_copy(update={"recommendations_enabled": True})
     shown = instance.with_stage(0, instance.stage.having(settings=settings))
     said = graph.item_said(item, shown, graph.Names())["@tenure.figures"]
-    assert said == {"lastSignIn": "2026-01-01T00:00:00Z", "shareOfPeers": 0.25}
+    assert said == {**figures, "lastSignIn": "2026-01-01T00:00:00Z"}

@@ -10,12 +10,16 @@ import pytest
 from services.review.scope import NotUnderstood, Reviewers, Scope, Who, read_reviewers, read_scope
 from shared.contracts.review import ReviewedResource, ReviewerScope
 from shared.contracts.roster import RosterKind
+from shared.security.roles import CatalogRole
 
 G = "a6c2ce2c-0b1c-4a9b-8d3c-1f4f4d6e5b10"
 P = "b6c2ce2c-0b1c-4a9b-8d3c-1f4f4d6e5b10"
 Q = "c6c2ce2c-0b1c-4a9b-8d3c-1f4f4d6e5b10"
 GROUP = ReviewedResource(kind=RosterKind.GROUP, id=G)
 DIRECT = ReviewedResource(kind=RosterKind.GROUP, id=G, direct=True)
+KEEPER = CatalogRole.OWNER.value
+KEEPERS = ReviewedResource(kind=RosterKind.GOVERNANCE_ROLE, id=KEEPER)
+RM = "/roleManagement/entitlementManagement"
 UNIFIED = {"query": "/groups?$filter=(groupTypes/any(c:c+eq+'Unified'))&$count=true"}
 GUESTS = "?$count=true&$filter=(userType eq 'Guest')"
 
@@ -39,6 +43,20 @@ def memberships(principals: str, *resources: str) -> dict[str, Any]:
         (query(f"/groups/{G}/transitiveMembers"), None, Scope((GROUP,))),
         (query(f"/v1.0/groups/{G}/transitiveMembers/microsoft.graph.user"), None, Scope((GROUP,))),
         (query(f"/groups/{G}/members"), None, Scope((DIRECT,), direct=True)),
+        (query(f"{RM}/roleDefinitions/{KEEPER}"), None, Scope((KEEPERS,))),
+        (
+            query(f"{RM}/roleAssignments?$filter=roleDefinitionId eq '{KEEPER}' and appScopeId eq '/'"),
+            None,
+            Scope((KEEPERS,)),
+        ),
+        (
+            query(
+                f"{RM}/roleAssignments?$filter=(roleDefinitionId eq '{KEEPER}' and "
+                f"appScopeId eq '/AccessPackageCatalog/{P}')"
+            ),
+            None,
+            Scope((KEEPERS.model_copy(update={"catalog_id": P}),)),
+        ),
         (
             query(f"/groups/{G}/transitiveMembers/microsoft.graph.user/{GUESTS}"),
             None,
@@ -125,6 +143,7 @@ def test_what_is_not_understood_is_refused_saying_what_would_be(scope: dict[str,
         (f"/groups/{G}/owners", Reviewers(Who.OWNERS, G)),
         ("./owners", Reviewers(Who.OWNERS)),
         ("./manager", Reviewers(Who.MANAGER)),
+        ("./sponsors", Reviewers(Who.SPONSORS)),
         (f"/servicePrincipals/{P}/owners", Reviewers(Who.APPLICATION_OWNERS, P)),
     ],
 )
@@ -135,3 +154,18 @@ def test_reviewers(text: str, expected: Reviewers) -> None:
 def test_reviewers_that_are_not_understood_are_refused() -> None:
     with pytest.raises(NotUnderstood, match="self-review"):
         read_reviewers(ReviewerScope(query="/everybody"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [f"{RM}/roleAssignments", f"{RM}/roleDefinitions/{G}", f"{RM}/roleAssignments?$filter=roleDefinitionId eq '{G}'"],
+)
+def test_a_governance_role_is_named_and_there(text: str) -> None:
+    with pytest.raises(NotUnderstood, match="names no role"):
+        read_scope(query(text))
+
+
+def test_a_role_is_for_a_catalog_or_for_all() -> None:
+    text = f"{RM}/roleAssignments?$filter=roleDefinitionId eq '{KEEPER}' and appScopeId eq '/Elsewhere/{P}'"
+    with pytest.raises(NotUnderstood, match="appScopeId"):
+        read_scope(query(text))

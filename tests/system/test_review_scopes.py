@@ -1,0 +1,147 @@
+"""What a review can be about and who reviews it, beyond the members of one group: all services on real Kafka and
+MongoDB."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.system.test_requests import EM, until
+from tests.system.test_reviews import AR, Reviewing, company
+
+__all__ = ["company"]
+
+GRAPH = "MicrosoftGraph"
+OWNER = "ae79f266-94d4-4dab-b730-feca7e132178"
+GUESTS = "/microsoft.graph.user/?$filter=(userType eq 'Guest')"
+
+
+async def guest(company: Reviewing, name: str, *sponsors: str) -> str:
+    """Somebody from outside, whom an administrator has made."""
+    made = await company.call(
+        "POST", "/v1.0/users", status=201, accountEnabled=True, displayName=name, mailNickname=name, userType="Guest",
+        userPrincipalName=f"{name}@guests.example", passwordProfile={"password": uuid.uuid4().hex},
+    )  # fmt: skip
+    for sponsor in sponsors:
+        await company.refer(f"/v1.0/users/{made['id']}/sponsors", sponsor)
+    return str(made["id"])
+
+
+async def defined(company: Reviewing, scope: dict[str, Any], reviewer: str, **more: Any) -> str:
+    """The definition's id."""
+    made = await company.call(
+        "POST", AR, status=201, displayName="A review", scope=scope, settings={"instanceDurationInDays": 7},
+        reviewers=[{"query": f"/users/{reviewer}", "queryType": GRAPH}], **more,
+    )  # fmt: skip
+    return str(made["id"])
+
+
+@pytest.mark.spec("REV-5")
+async def test_whoever_answers_for_a_guest_reviews_the_guest(company: Reviewing) -> None:
+    ana, ben, cy = [await company.person(f"v-{name}") for name in ("ana", "ben", "cy")]
+    team = await company.group(ben)
+    eva, fay, ida = (
+        await guest(company, "v-eva", ana),
+        await guest(company, "v-fay", team),
+        await guest(company, "v-ida"),
+    )
+    group = await company.group(eva, fay, ida)
+    run = await company.review(
+        f"/groups/{group}/transitiveMembers{GUESTS}",
+        [{"query": "./sponsors", "queryType": GRAPH, "queryRoot": "decisions"}],
+        fallbackReviewers=[{"query": f"/users/{cy}", "queryType": GRAPH}],
+    )
+    assert [set(await company.items(run, one)) for one in (ana, ben, cy)] == [{eva}, {fay}, {ida}]
+    at = f"{run}/decisions/{(await company.items(run, ben))[fay]['id']}"
+    await company.call("PATCH", at, ana, 403, decision="Approve", justification="Not mine.")
+    await company.call("PATCH", at, ben, 204, decision="Approve", justification="Ours.")
+
+
+@pytest.mark.spec("REV-3")
+async def test_of_inactive_people_the_new_the_active_and_the_deleted_are_left_out(company: Reviewing) -> None:
+    owner, ana, ben, never = [await company.person(f"w-{name}") for name in ("owner", "ana", "ben", "never")]
+    new, gone = await guest(company, "w-new"), await guest(company, "w-gone")
+    for name, days in (("w-ana", 1), ("w-ben", 45)):
+        at = (company.clock.now() - timedelta(days=days)).isoformat()
+        await company.call("POST", "/v1.0/tenure/signIns", employeeId=name, at=at)
+    group = await company.group(ana, ben, never, new, gone)
+    await company.call("DELETE", f"/v1.0/users/{gone}", status=204)
+    scope = {
+        "@odata.type": "#microsoft.graph.accessReviewInactiveUsersQueryScope", "inactiveDuration": "P30D",
+        "query": f"/groups/{group}/transitiveMembers", "queryType": GRAPH,
+    }  # fmt: skip
+    run = await company.running(await defined(company, scope, owner))
+    assert set(await company.items(run)) == {ben, never}
+    everybody = {"query": f"/groups/{group}/transitiveMembers", "queryType": GRAPH}
+    run = await company.running(await defined(company, everybody, owner))
+    assert set(await company.items(run)) == {ana, ben, never, new}
+
+
+@pytest.mark.spec("REV-19")
+async def test_who_keeps_a_catalog_is_reviewed_and_a_denied_role_is_taken(company: Reviewing) -> None:
+    boss = await company.person("k-boss")
+    ana, ben, cy = await company.person("k-ana", "k-boss"), await company.person("k-ben"), await company.person("k-cy")
+    catalog, other = [(await company.call("POST", f"{EM}/catalogs", displayName=f"k-{n}"))["id"] for n in range(2)]
+    team = await company.group(ben)
+    at = "/v1.0/roleManagement/entitlementManagement/roleAssignments"
+    for principal, where in ((ana, catalog), (team, catalog), (cy, other)):
+        scope = f"/AccessPackageCatalog/{where}"
+        await company.call(
+            "POST", at, status=201, principalId=principal, roleDefinitionId=OWNER, appScopeId=scope
+        )  # fmt: skip
+    only = f"roleDefinitionId eq '{OWNER}' and appScopeId eq '/AccessPackageCatalog/{catalog}'"
+    run = await company.review(
+        f"{at.removeprefix('/v1.0')}?$filter={only}",
+        [{"query": "./manager", "queryType": GRAPH, "queryRoot": "decisions"}],
+        fallbackReviewers=[{"query": f"/users/{boss}", "queryType": GRAPH}],
+        autoApplyDecisionsEnabled=True,
+        mailNotificationsEnabled=True,
+    )
+    mine = await company.items(run, boss)
+    assert set(mine) == {ana, ben}
+    assert mine[ana]["resource"]["displayName"] == "Catalog owner"
+    for one in mine.values():
+        await company.call("PATCH", f"{run}/decisions/{one['id']}", boss, 204, decision="Deny", justification="No.")
+    await company.call("POST", f"{run}/stop", status=204)
+    await company.is_(run, "Applied")
+    items = await company.items(run)
+    assert (items[ana]["applyResult"], items[ben]["applyResult"]) == ("AppliedSuccessfully", "ApplyNotSupported")
+    assert items[ben]["@tenure.result"].startswith("Held by a group that has the role")
+    left = (await company.call("GET", f"{at}?$filter=roleDefinitionId eq '{OWNER}'"))["value"]
+    assert {team, cy} <= {one["principalId"] for one in left}
+    assert ana not in {one["principalId"] for one in left}
+    await company.told(ana, {"reviewTaken"})
+
+
+async def test_each_stage_recommends_by_its_own_settings(company: Reviewing) -> None:
+    first, second, ana = [await company.person(f"q-{name}") for name in ("first", "second", "ana")]
+    at = (company.clock.now() - timedelta(days=60)).isoformat()
+    await company.call("POST", "/v1.0/tenure/signIns", employeeId="q-ana", at=at)
+    group = await company.group(ana)
+    stage = {"durationInDays": 3, "recommendationsEnabled": True}
+    run = await company.review(
+        f"/groups/{group}/transitiveMembers",
+        [],
+        stageSettings=[
+            {"stageId": "1", "reviewers": [{"query": f"/users/{first}"}], **stage},
+            {
+                "stageId": "2", "dependsOn": ["1"], "reviewers": [{"query": f"/users/{second}"}],
+                "recommendationLookBackDuration": "P90D", **stage,
+            },
+        ],
+    )  # fmt: skip
+    told = (await company.items(run, first))[ana]
+    assert (told["recommendation"], told["@tenure.figures"]["daysSinceSignIn"]) == ("Deny", 60)
+    [insight] = (await company.call("GET", f"{run}/decisions?$expand=insights"))["value"][0]["insights"]
+    assert insight["lastSignInDateTime"].startswith(at[:10])
+    [one] = (await company.call("GET", f"{run}/stages"))["value"]
+    await company.call("POST", f"{run}/stages/{one['id']}/stop", status=204)
+
+    async def anew() -> bool:
+        return (await company.items(run))[ana]["recommendation"] == "Approve"
+
+    await until(anew, "the second stage recommends otherwise")
+    assert set(await company.items(run, second)) == {ana}
