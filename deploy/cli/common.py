@@ -135,14 +135,18 @@ def check_token(answer: httpx.Response) -> None:
         )
 
 
-def settings_of(data_dir: Path) -> Settings:
-    """The settings of a command that talks to the servers itself: the run's, else what the environment names.
+def settings_of(data_dir: Path, api: str | None = None) -> Settings:
+    """Settings of a command that talks to Kafka itself: as the API says, else the run's, else the environment's.
 
-    Raises NothingRunning if there is neither."""
+    Raises NothingRunning if there is none of them."""
     from deploy.cli.endpoints import NothingRunning, endpoints  # noqa: PLC0415
-    from deploy.run.process import joined, servers_named  # noqa: PLC0415
+    from deploy.run.process import joined, servers_named, with_values  # noqa: PLC0415
 
     settings = read_settings(data_dir)
+    if api:
+        with client(data_dir, api) as http:
+            said = asked(http, "GET", "/v1.0/tenure/status")
+        return with_values(settings, kafka=said["kafka"], namespace=said["namespace"])
     try:
         return joined(settings, endpoints(data_dir))
     except NothingRunning:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deploy.cli.common import DEFAULT_DIR, AsJson, DataDir, complain, console, print_json, settings_of
+from deploy.cli.common import DEFAULT_DIR, Api, AsJson, DataDir, complain, console, print_json, settings_of
 from deploy.cli.endpoints import CommandFailed
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ Found = list[tuple[str, "Letter"]]
 @dead_letters.command("list")
 def list_letters(
     data_dir: DataDir = DEFAULT_DIR,
+    api: Api = None,
     group: Group = None,
     settled: Annotated[bool, typer.Option("--settled", help="Those replayed or discarded, too.")] = False,
     as_json: AsJson = False,
@@ -33,7 +34,7 @@ def list_letters(
     """Which messages were set aside, and why."""
     found = [
         (of, letter)
-        for of, letters in sorted(_collected(data_dir).items())
+        for of, letters in sorted(_collected(data_dir, api).items())
         for letter in letters.all.values()
         if (settled or letter.settled is None) and group in (None, of)
     ]
@@ -57,21 +58,26 @@ def list_letters(
 
 @dead_letters.command()
 def show(
-    id: Annotated[str, typer.Argument(metavar="ID")], data_dir: DataDir = DEFAULT_DIR, group: Group = None
+    id: Annotated[str, typer.Argument(metavar="ID")],
+    data_dir: DataDir = DEFAULT_DIR,
+    api: Api = None,
+    group: Group = None,
 ) -> None:
     """One letter whole: headers, body, reason; as JSON."""
-    found = _chosen(_collected(data_dir), [id], group, everything=False, settled=True)
+    found = _chosen(_collected(data_dir, api), [id], group, everything=False, settled=True)
     said = [{"group": of} | letter.as_json() for of, letter in found]
     print_json(said[0] if len(said) == 1 else said)
 
 
 @dead_letters.command()
-def replay(ids: Ids = None, data_dir: DataDir = DEFAULT_DIR, group: Group = None, everything: All = False) -> None:
+def replay(
+    ids: Ids = None, data_dir: DataDir = DEFAULT_DIR, api: Api = None, group: Group = None, everything: All = False
+) -> None:
     """Send letters on their way again, for the group that could not take them. Mend the cause first."""
     from deploy.run import mailroom  # noqa: PLC0415
 
-    found = _chosen(_collected(data_dir), ids or [], group, everything=everything)
-    asyncio.run(mailroom.replay(settings_of(data_dir), found))
+    found = _chosen(_collected(data_dir, api), ids or [], group, everything=everything)
+    asyncio.run(mailroom.replay(settings_of(data_dir, api), found))
     complain(f"{len(found)} replayed.")
 
 
@@ -80,23 +86,24 @@ def discard(
     reason: Annotated[str, typer.Option("--reason", help="Why it may be given up; kept with it.")],
     ids: Ids = None,
     data_dir: DataDir = DEFAULT_DIR,
+    api: Api = None,
     group: Group = None,
     everything: All = False,
 ) -> None:
     """Give letters up: what they say never happens, and their people are judged as usual again."""
     from deploy.run import mailroom  # noqa: PLC0415
 
-    found = _chosen(_collected(data_dir), ids or [], group, everything=everything)
-    asyncio.run(mailroom.discard(settings_of(data_dir), found, reason))
+    found = _chosen(_collected(data_dir, api), ids or [], group, everything=everything)
+    asyncio.run(mailroom.discard(settings_of(data_dir, api), found, reason))
     complain(f"{len(found)} discarded.")
 
 
-def _collected(data_dir: DataDir) -> dict[str, Letters]:
+def _collected(data_dir: DataDir, api: str | None) -> dict[str, Letters]:
     from aiokafka.errors import KafkaError  # noqa: PLC0415
 
     from deploy.run import mailroom  # noqa: PLC0415
 
-    settings = settings_of(data_dir)
+    settings = settings_of(data_dir, api)
     try:
         return asyncio.run(mailroom.collect(settings))
     except KafkaError as problem:

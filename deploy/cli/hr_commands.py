@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deploy.cli.common import DEFAULT_DIR, AsJson, DataDir, complain, console, print_json, settings_of
+from deploy.cli.common import DEFAULT_DIR, Api, AsJson, DataDir, complain, console, print_json, settings_of
 from deploy.cli.endpoints import CommandFailed
 
 if TYPE_CHECKING:
@@ -29,12 +29,13 @@ DEFAULT_SOURCE = "hr"
 def send(
     file: Annotated[Path, typer.Argument(help="One change a line, as JSON; - reads standard input.")],
     data_dir: DataDir = DEFAULT_DIR,
+    api: Api = None,
     urgent: Annotated[bool, typer.Option("--urgent", help="To hr.urgent: ahead of whatever waits.")] = False,
 ) -> None:
     """Publish the lines of FILE to hr.attribute-changes, as they are.
 
     Nothing is checked here: what is no valid change is answered by Tenure as rejected, as for any HR system."""
-    settings = settings_of(data_dir)
+    settings = settings_of(data_dir, api)
     topic = _topic(urgent)
     sent = _publish(settings, topic, (record_of(line) for line in _lines(file)))
     complain(f"{sent} sent to {settings.topic(topic)}.")
@@ -57,9 +58,9 @@ def record_of(line: bytes) -> Record:
 
 
 @rejected.command("list")
-def list_rejected(data_dir: DataDir = DEFAULT_DIR, as_json: AsJson = False) -> None:
+def list_rejected(data_dir: DataDir = DEFAULT_DIR, api: Api = None, as_json: AsJson = False) -> None:
     """All rejections that Kafka still keeps (90 days), the oldest first."""
-    found = list(_rejections(settings_of(data_dir)).values())
+    found = list(_rejections(settings_of(data_dir, api)).values())
     if as_json:
         print_json(found)
         return
@@ -79,15 +80,19 @@ def list_rejected(data_dir: DataDir = DEFAULT_DIR, as_json: AsJson = False) -> N
 
 
 @rejected.command("show")
-def show_rejected(id: Annotated[str, typer.Argument(metavar="ID")], data_dir: DataDir = DEFAULT_DIR) -> None:
+def show_rejected(
+    id: Annotated[str, typer.Argument(metavar="ID")], data_dir: DataDir = DEFAULT_DIR, api: Api = None
+) -> None:
     """One rejection whole, with what was received."""
-    print_json(_one(settings_of(data_dir), id))
+    print_json(_one(settings_of(data_dir, api), id))
 
 
 @rejected.command()
-def resend(ids: Annotated[list[str], typer.Argument(metavar="ID...")], data_dir: DataDir = DEFAULT_DIR) -> None:
+def resend(
+    ids: Annotated[list[str], typer.Argument(metavar="ID...")], data_dir: DataDir = DEFAULT_DIR, api: Api = None
+) -> None:
     """Send what was received once more, to the topic it came by; for instance after the source was set up."""
-    settings = settings_of(data_dir)
+    settings = settings_of(data_dir, api)
     found = _rejections(settings)
     if missing := [id for id in ids if id not in found]:
         raise CommandFailed(f"There is no rejection {missing[0]}; see `tenure hr rejected list`.")

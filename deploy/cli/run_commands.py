@@ -14,8 +14,18 @@ from deploy.cli.endpoints import CannotStart
 if TYPE_CHECKING:
     from deploy.run.process import Run
 
+
+def _services() -> list[str]:
+    from deploy.run.registry import NAMES  # noqa: PLC0415
+
+    return list(NAMES)
+
+
 Without = Annotated[
-    list[str] | None, typer.Option("--without", metavar="NAME", help="Leave this service out (may be repeated).")
+    list[str] | None,
+    typer.Option(
+        "--without", metavar="NAME", help="Leave this service out (may be repeated).", autocompletion=_services
+    ),
 ]
 
 
@@ -38,7 +48,7 @@ def run(data_dir: DataDir = DEFAULT_DIR, without: Without = None) -> None:
 
 
 def service(
-    name: Annotated[str, typer.Argument(help="The service to run.")],
+    name: Annotated[str, typer.Argument(help="The service to run.", autocompletion=_services)],
     data_dir: Annotated[Path | None, typer.Option("--data-dir", help="Join the run of this folder.")] = None,
 ) -> None:
     """One service in this process: in the run of --data-dir, or on the servers that TENURE_KAFKA and TENURE_MONGO name.

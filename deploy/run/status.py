@@ -28,7 +28,8 @@ def status_router(look: Look) -> APIRouter:
 
     @router.get(PATH)
     async def status(request: Request) -> dict[str, Any]:
-        """Lag, pending outbox, overdue timers and troubles by service; dead letters by group; rejections."""
+        """Lag, pending outbox, overdue timers and troubles by service; dead letters by group; rejections; and where
+        Kafka is, for commands that talk to it."""
         return await look(request.headers.get("authorization"))
 
     return router
@@ -66,6 +67,8 @@ def looking(watch: WatchApart, host: Host, elsewhere: tuple[str, ...], data_dir:
             services[name] = answer.get("services", {}).get(name, {"running": False, "ready": False})
             dead_letters |= answer.get("deadLetters", {})
         return {
+            "kafka": host.settings.kafka,
+            "namespace": host.settings.namespace,
             "services": services,
             "deadLetters": dead_letters,
             "rejections": kafka.rejections,

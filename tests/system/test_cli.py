@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from aiokafka import AIOKafkaProducer
 from deploy.cli.common import credentials
 from deploy.run.registry import NAMES
 from shared.contracts import topics
-from tests.system.commands import TENURE, answers, clean_environment, endpoints, started, tenure, wait_for
+from tests.system.commands import ROOT, TENURE, answers, clean_environment, endpoints, started, tenure, wait_for
 
 LEFT_OUT = "notification"
 
@@ -209,6 +210,29 @@ def test_a_bad_setting_and_an_unknown_service_are_said_in_a_line(tmp_path: Path)
     unknown = tenure("run", "--data-dir", str(tmp_path), "--without", "accounting")
     assert unknown.returncode == 2
     assert "There is no service 'accounting'" in unknown.stderr
+
+
+def test_the_shell_completes_commands_and_names_of_services() -> None:
+    def completed(words: str, at: int) -> list[str]:
+        code = "import sys; sys.argv = ['tenure']; from deploy.cli import main; main()"
+        asked = {"_TENURE_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(at)}
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            env=clean_environment(**asked),
+            cwd=ROOT,
+            check=False,
+        )
+        return done.stdout.split()
+
+    assert completed("tenure dead-l", 1) == ["dead-letters"]
+    assert completed("tenure service a", 2) == ["approval", "assignment", "audit"]
+    assert completed("tenure run --without pro", 3) == ["provisioning"]
+
+
+def test_it_says_its_version() -> None:
+    assert tenure("--version").stdout == f"tenure {version('tenure')}\n"
 
 
 def test_help_names_every_command_quickly_and_imports_no_service() -> None:
