@@ -20,8 +20,8 @@ from deploy.run import peers, registry
 from deploy.run.clock import RunClock
 from deploy.run.front import application
 from deploy.run.identity import check_callers, issuer_joined, own_issuer, unasked
+from deploy.run.interpreter import hand_over_soon, spare_the_collector, use_one_heap
 from deploy.run.lock import hold
-from deploy.run.memory import spare_the_collector, use_one_heap
 from shared.messaging.admin import create_topics
 from shared.messaging.errors import MayPass
 from shared.messaging.host import Host
@@ -64,6 +64,7 @@ async def all_in_one(settings: Settings, without: Collection[str] = (), say: Say
     Raises CannotStart with a reason in words; NotLocalError for an address that others reach."""
     data_dir = settings.data_dir
     use_one_heap()
+    hand_over_soon()
     embedded = not servers_named(settings)
     check_callers(settings, embedded=embedded)
     if warning := unasked(settings):
@@ -117,6 +118,7 @@ async def alone(settings: Settings, name: str, data_dir: Path | None, say: Say =
 
     With `data_dir` it joins that run and can be found by it. Raises CannotStart, NothingRunning, NotLocalError."""
     use_one_heap()
+    hand_over_soon()
     assemble = registry.assembly(name)
     issuer = None
     if data_dir is not None:
