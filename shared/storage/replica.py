@@ -38,12 +38,8 @@ class Replica(Generic[F]):
         for fact in facts:
             if fact.subject not in newest or newest[fact.subject].version < fact.version:
                 newest[fact.subject] = fact
-        operations: list[Any] = [
-            UpdateOne(
-                {"_id": subject, "version": {"$lt": fact.version}},
-                {"$set": {"version": fact.version, **self._keep(fact)}},
-                upsert=True,
-            )
+        operations = [
+            UpdateOne({"_id": subject}, _unless_newer(fact.version, self._keep(fact)), upsert=True)
             for subject, fact in newest.items()
         ]
         if not operations:
@@ -52,7 +48,7 @@ class Replica(Generic[F]):
             with telling_errors():
                 await self._collection.bulk_write(operations, ordered=False)
         except BulkWriteError as problem:
-            # A duplicate `_id` is the upsert of what is there in this version or a higher one.
+            # A duplicate `_id` is the upsert of what another replica inserted meanwhile: the same facts reach both.
             duplicates(problem, f"replica {self.name}")
         return list(newest.values())
 
@@ -69,3 +65,12 @@ class Replica(Generic[F]):
         """What a pipeline makes of them. Like queries, stages are made by stores and never by outsiders."""
         with telling_errors():
             return await self._collection.aggregate(list(stages)).to_list(None)
+
+
+def _unless_newer(version: int, kept: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Take over what is kept of a version; of what is there in this version or a higher one nothing changes.
+
+    In the update and not in the query, for the reason that aggregates have (see `aggregates`)."""
+    taken = {"$mergeObjects": ["$$ROOT", {"$literal": {"version": version, **kept}}]}
+    older = {"$lt": [{"$ifNull": ["$version", -1]}, version]}
+    return [{"$replaceWith": {"$cond": [older, taken, "$$ROOT"]}}]
