@@ -28,7 +28,8 @@ from shared.contracts.roster import (
 from shared.contracts.topics import Topic
 from shared.messaging.decision import AggregateKind, Circumstances, Decision, Due, Handler, by
 from shared.messaging.loop import Loop
-from shared.messaging.service import Platform, Subscription, Timer, ring
+from shared.messaging.service import Platform, Timer
+from shared.messaging.subscription import Subscription
 from shared.storage import MongoAggregates
 
 AT_ONCE = 8
@@ -104,7 +105,7 @@ class Telling:
     store: MongoAggregates
     subscription: Subscription
     loop: Loop[Roster]
-    background: Callable[[], Awaitable[None]]
+    timer: Timer
 
 
 def telling(platform: Platform, questions: Topic, rosters: Topic, read: Reader) -> Telling:
@@ -127,16 +128,10 @@ def telling(platform: Platform, questions: Topic, rosters: Topic, read: Reader) 
         pages = await asyncio.gather(*(read(one.about, one.after, MOST_ENTRIES) for one in going))
         return {one.id: page for one, page in zip(going, pages, strict=True)}
 
-    timer = Timer(loop, Handler(told, by(lambda due: due.id), look), limit=AT_ONCE)
-
-    async def pages() -> None:
-        # Page after page while there are any, without the timers' pause.
-        while True:
-            if not await ring(timer, platform):
-                await asyncio.sleep(platform.settings.timer_poll_s)
+    timer = Timer(loop, Handler(told, by(lambda due: due.id), look), limit=AT_ONCE, steady=True)
 
     asking = platform.hears(questions, loop, Handler(asked, by(lambda command: command.roster_id)))
-    return Telling(store, asking, loop, pages)
+    return Telling(store, asking, loop, timer)
 
 
 def _dump(roster: Roster) -> dict[str, Any]:

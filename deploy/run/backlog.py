@@ -25,7 +25,7 @@ from shared.messaging.admin import learn
 from shared.messaging.deadletters import topic_of
 from shared.messaging.envelope import Incoming, Position
 from shared.messaging.errors import MayPass
-from shared.messaging.service import Subscription
+from shared.messaging.subscription import Subscription
 from shared.settings import Settings
 
 T = TypeVar("T")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,8 @@ class RunClock:
         self._ahead = timedelta()
         self._seen = 0
         self._look_at = 0.0
+        self.when_turned: Callable[[], None] | None = None
+        """Called in this process; the others look at their dates by themselves, a little later."""
         try:
             self._read()
         except (ValueError, KeyError, TypeError):
@@ -69,6 +72,8 @@ class RunClock:
         written = self._file.with_suffix(".new")
         written.write_text(json.dumps({"aheadSeconds": self._ahead.total_seconds()}) + "\n")
         written.replace(self._file)
+        if self.when_turned is not None:
+            self.when_turned()
 
     def _read(self) -> None:
         try:

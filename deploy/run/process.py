@@ -83,6 +83,8 @@ async def all_in_one(settings: Settings, without: Collection[str] = (), say: Say
             say("Starting the services")
             clock = _clock(settings, data_dir) if embedded else None
             host = Host(settings, registry.assemblies(without), clock)
+            if clock is not None:
+                clock.when_turned = host.look_at_dates
             if host.services:  # else this is the front alone, which leads to services in other processes
                 await stack.enter_async_context(host)
             issuer = own_issuer(settings, data_dir) if embedded else None

@@ -15,7 +15,8 @@ from shared.contracts.directory import MOVES, MembershipsFact, PersonFact
 from shared.contracts.policy import SubjectSet
 from shared.messaging.decision import Handler, by
 from shared.messaging.loop import Loop
-from shared.messaging.service import Platform, Subscription, Timer
+from shared.messaging.service import Platform, Timer
+from shared.messaging.subscription import Subscription
 from shared.storage import MongoAggregates
 
 

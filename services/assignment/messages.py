@@ -24,7 +24,8 @@ from shared.ids import derived_id
 from shared.messaging.decision import Decision, Due, Handler, by
 from shared.messaging.envelope import outgoing
 from shared.messaging.loop import Loop, Work
-from shared.messaging.service import Platform, Subscription
+from shared.messaging.service import Platform
+from shared.messaging.subscription import Subscription
 from shared.storage import MongoAggregates, Replica
 
 STEP = 500

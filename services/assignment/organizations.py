@@ -11,7 +11,8 @@ from typing import Any
 
 from shared.contracts import topics
 from shared.contracts.organizations import OrganizationFact, Side
-from shared.messaging.service import Platform, Subscription
+from shared.messaging.service import Platform
+from shared.messaging.subscription import Subscription
 from shared.storage import Database, Index, Replica
 from shared.web.graph_model import ODATA_TYPE, graph_time
 

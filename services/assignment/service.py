@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from services.assignment import messages
 from services.assignment.api import routes
 from services.assignment.askings import Askings
@@ -13,7 +11,7 @@ from services.assignment.organizations import OrganizationStore, organization_fa
 from services.assignment.store import Looks, MembershipStore, RuleStore, holdings, roster_reader, rule_jobs
 from shared.contracts import topics
 from shared.messaging.callers import Callers
-from shared.messaging.service import Platform, Service, Timer, ring
+from shared.messaging.service import Platform, Service, Timer
 from shared.rosters import telling
 from shared.web.guard import Guard
 
@@ -32,15 +30,9 @@ def assemble(platform: Platform) -> Service:
     guard = Guard(callers)
     holding_loop = platform.loop(HOLDING, people, KeepingHistory(platform.bus, history))
     job_loop = platform.loop(RULE_JOB, jobs)
-    steps = Timer(job_loop, messages.job_steps(platform, holding_loop, people, looks), limit=JOBS_AT_ONCE)
+    steps = Timer(job_loop, messages.job_steps(platform, holding_loop, people, looks), limit=JOBS_AT_ONCE, steady=True)
 
     rosters = telling(platform, topics.ASSIGNMENT_ROSTER_QUESTIONS, topics.ASSIGNMENT_ROSTERS, roster_reader(people))
-
-    async def rule_job_steps() -> None:
-        # A timer of its own kind: while there is work it takes step after step, without the timers' pause.
-        while True:
-            if not await ring(steps, platform):
-                await asyncio.sleep(platform.settings.timer_poll_s)
 
     return Service(
         "assignment",
@@ -68,9 +60,8 @@ def assemble(platform: Platform) -> Service:
             *callers.subscriptions(platform),
             rosters.subscription,
         ],
-        timers=[Timer(holding_loop, messages.dates(looks))],
+        timers=[Timer(holding_loop, messages.dates(looks)), steps, rosters.timer],
         loops=[holding_loop, job_loop, rosters.loop],
         routers=[routes(platform, holding_loop, people, jobs, history, looks, askings, organizations, guard)],
         guard=guard,
-        background=[rule_job_steps, rosters.background],
     )

@@ -14,7 +14,8 @@ from services.audit.store import Directory, Spans, Trail
 from shared.contracts.base import Lane
 from shared.contracts.topics import TABLE, TRAIL_HEADS
 from shared.messaging.envelope import Incoming
-from shared.messaging.service import Platform, Subscription
+from shared.messaging.service import Platform
+from shared.messaging.subscription import Subscription
 
 KEPT_HEADERS = frozenset({"ce_id", "ce_type", "ce_time", "ce_subject", "correlation", "causation", "traceparent"})
 

@@ -15,7 +15,8 @@ from services.catalog.store import LIVING, Shelves
 from shared.contracts.directory import MOVES, MembershipsFact, PersonFact, PersonJoined, PersonLeft, PersonStatus
 from shared.contracts.topics import MEMBERSHIP_FACTS, PERSON_FACTS, lanes_of
 from shared.messaging.callers import Assigned, Callers
-from shared.messaging.service import Platform, Subscription
+from shared.messaging.service import Platform
+from shared.messaging.subscription import Subscription
 from shared.security.authority import Standing
 from shared.security.roles import DEFINITIONS
 from shared.storage import Database, Documents, Index, Replica

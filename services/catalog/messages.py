@@ -35,7 +35,8 @@ from shared.contracts.topics import (
 from shared.messaging.decision import Decision, Due, Handler, by
 from shared.messaging.envelope import outgoing
 from shared.messaging.loop import Work
-from shared.messaging.service import Platform, Subscription, Timer
+from shared.messaging.service import Platform, Timer
+from shared.messaging.subscription import Subscription
 
 ANSWERED = Handler[Any, UseAnswer, Any](decide.answered, by(lambda one: one.subject))
 ENDED = Handler[Any, EndRoleAssignment, Any](decide.end, by(lambda one: one.role_assignment_id))

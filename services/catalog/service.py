@@ -45,9 +45,9 @@ def assemble(platform: Platform) -> Service:
             rosters.store,
         ],
         subscriptions=[*subscriptions(platform, acts), *delegates.subscriptions(platform), rosters.subscription],
-        timers=timers(acts),
+        timers=[*timers(acts), rosters.timer],
         loops=[*acts.loops.values(), rosters.loop],
         routers=[routes],
         guard=guard,
-        background=[built_in_catalog, rosters.background],
+        background=[built_in_catalog],
     )

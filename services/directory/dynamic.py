@@ -19,7 +19,8 @@ from shared.messaging.decision import Handler, by
 from shared.messaging.envelope import Incoming
 from shared.messaging.errors import WillNotPass
 from shared.messaging.loop import Loop, Work
-from shared.messaging.service import Isolating, Platform, Subscription, Unhandled, caused_by, contract_of, unreadable
+from shared.messaging.service import Isolating, Platform, Unhandled, caused_by, contract_of, unreadable
+from shared.messaging.subscription import Subscription
 from shared.rules import RuleError, RuleSet, parse
 from shared.telemetry.logs import get_logger
 

@@ -25,7 +25,8 @@ from shared.messaging.decision import Circumstances, Decision, Due, Handler, by
 from shared.messaging.envelope import Incoming, Outgoing
 from shared.messaging.errors import WillNotPass
 from shared.messaging.loop import Loop
-from shared.messaging.service import Platform, Subscription
+from shared.messaging.service import Platform
+from shared.messaging.subscription import Subscription
 from shared.telemetry.metrics import REJECTIONS
 
 

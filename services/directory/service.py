@@ -166,9 +166,8 @@ def assemble(platform: Platform) -> Service:
             *rules_followed(platform, membership_loop, groups, people),
             sign_ins_heard(platform, sign_in_loop, sign_ins),
         ],
-        timers=[Timer(person_loop, messages.dates(people))],
+        timers=[Timer(person_loop, messages.dates(people)), *resources.timers],
         loops=[person_loop, group_loop, membership_loop, sign_in_loop, *resources.loops, *organizations.loops],
-        background=resources.background,
         routers=[
             delta_routes(rooms, platform.database, resources.guard),
             *routes(rooms, answers, resources.guard, resources.owning),

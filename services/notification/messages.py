@@ -14,7 +14,8 @@ from shared.contracts.assignment import HoldingFact
 from shared.contracts.directory import PersonFact
 from shared.contracts.request import RequestFact
 from shared.contracts.review import InstanceFact, ItemApplied, ItemBlocked, ItemFact
-from shared.messaging.service import Platform, Subscription
+from shared.messaging.service import Platform
+from shared.messaging.subscription import Subscription
 
 
 def holdings(platform: Platform, messages: Messages, names: Names, wake: Callable[[], None]) -> list[Subscription]:
@@ -30,7 +31,7 @@ def holdings(platform: Platform, messages: Messages, names: Names, wake: Callabl
             wake()
 
     return [
-        platform.takes([topic], handle, patient=True, only=decide.TELLING)
+        platform.takes([topic], handle, name=topics.HOLDING_FACTS.name, patient=True, only=decide.TELLING)
         for topic in topics.lanes_of(topics.HOLDING_FACTS)
     ]
 

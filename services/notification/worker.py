@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 BATCH = 200
 LEASE = timedelta(seconds=30)
 """After a crash nobody else tries sooner. Longer than a batch may take (see `channels.mail`)."""
-POLL_S = 0.5
+POLL_S = 1.0
 """Pause between two looks when nobody calls: for what was put off, and for leases that ran out."""
 FIRST_PAUSE_S = 1.0
 

@@ -16,7 +16,8 @@ from shared.contracts.directory import MembershipsFact
 from shared.contracts.resources import HeldRolesFact
 from shared.messaging.decision import Due, Handler, by
 from shared.messaging.loop import Loop
-from shared.messaging.service import Platform, Subscription, Timer
+from shared.messaging.service import Platform, Timer
+from shared.messaging.subscription import Subscription
 from shared.storage import Replica
 
 

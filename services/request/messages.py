@@ -16,7 +16,8 @@ from shared.messaging.decision import Handler, by
 from shared.messaging.envelope import Incoming
 from shared.messaging.errors import WillNotPass
 from shared.messaging.loop import Loop, Work
-from shared.messaging.service import Isolating, Platform, Subscription, Timer, Unhandled
+from shared.messaging.service import Isolating, Platform, Timer, Unhandled
+from shared.messaging.subscription import Subscription
 from shared.storage import MongoAggregates, Replica
 
 _MEANS_SOMETHING = (b'"AssignmentAdded"', b'"AssignmentEnded"', b'"AssignmentMoved"', b'"requestId"')
@@ -83,7 +84,10 @@ def holdings(platform: Platform, loop: Loop[Request], store: MongoAggregates, ar
             place: outcome.error for place, outcome in zip(places, outcomes, strict=True) if outcome.error is not None
         }
 
-    return platform.takes(tuple(topics.lanes_of(topics.HOLDING_FACTS)), handle, decode=decode)
+    # Apart from what it keeps up with otherwise: in a mass import there are very many.
+    return platform.takes(
+        tuple(topics.lanes_of(topics.HOLDING_FACTS)), handle, name=topics.HOLDING_FACTS.name, decode=decode
+    )
 
 
 def _caused_by(fact: HoldingFact) -> Cause:

@@ -20,7 +20,8 @@ from shared.contracts import topics
 from shared.contracts.catalog import Life, PolicyFact
 from shared.contracts.review import Advice, Verdict
 from shared.contracts.roster import RosterKind
-from shared.messaging.service import Platform, Subscription
+from shared.messaging.service import Platform
+from shared.messaging.subscription import Subscription
 from shared.storage import Database, Index, Replica
 from shared.web.errors import BadRequest
 from shared.web.graph_model import graph_time
@@ -44,7 +45,7 @@ def subscription(platform: Platform, rules: Replica[PolicyFact]) -> Subscription
     async def keep(facts: Any) -> None:
         await rules.apply(facts)
 
-    return platform.takes((topics.POLICY_FACTS,), keep, patient=True, name="ruled")
+    return platform.takes((topics.POLICY_FACTS,), keep, patient=True)
 
 
 async def sought(rules: Replica[PolicyFact], runs: Runs, only: Mapping[str, Any]) -> dict[str, Any]:

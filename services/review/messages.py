@@ -34,7 +34,8 @@ from shared.messaging.decision import Due, Handler, by
 from shared.messaging.envelope import Incoming
 from shared.messaging.errors import WillNotPass
 from shared.messaging.loop import Loop, Work
-from shared.messaging.service import Platform, Subscription, Timer
+from shared.messaging.service import Platform, Timer
+from shared.messaging.subscription import Subscription
 from shared.storage import Replica
 
 log = structlog.get_logger(__name__)
@@ -319,7 +320,9 @@ def _answering(desk: Desk, topic: topics.Topic, replica: Replica[Any] | None, te
 
     # Owners are seldom told of, and are to be known when a review begins; memberships are many.
     patient = topic is topics.MEMBERSHIP_FACTS
-    return desk.platform.takes(tuple(topics.lanes_of(topic)), handle, decode=decode, patient=patient)
+    # Holdings apart: in a mass import there are very many.
+    name = topic.name if topic is topics.HOLDING_FACTS else None
+    return desk.platform.takes(tuple(topics.lanes_of(topic)), handle, name=name, decode=decode, patient=patient)
 
 
 async def _take_answers(desk: Desk, facts: Sequence[Fact]) -> None:
@@ -334,7 +337,8 @@ async def _take_answers(desk: Desk, facts: Sequence[Fact]) -> None:
     await _run(desk, desk.items, works, desk.about_items(items.answered), "review.answers")
     said = await desk.runs.items.states({"_id": {"$in": [work.message.id for work in works]}})
     waiting = {"_id": {"$in": list({one["instance_id"] for one in said})}, "state.status": "Applying"}
-    await desk.runs.instances.poke(waiting, desk.platform.clock.now())
+    if await desk.runs.instances.poke(waiting, desk.platform.clock.now()):
+        desk.instances.alarm.ring()
 
 
 def people(desk: Desk) -> Subscription:
@@ -408,5 +412,6 @@ def timers(desk: Desk) -> list[Timer]:
 
 
 def steps(desk: Desk) -> Timer:
-    """Instances that something is to be done about: rung without the timers' pause while there are any."""
-    return Timer(desk.instances, Handler(instances.date_has_come, by(lambda due: due.id), desk.steps), limit=AT_ONCE)
+    """Instances that something is to be done about."""
+    handler = Handler(instances.date_has_come, by(lambda due: due.id), desk.steps)
+    return Timer(desk.instances, handler, limit=AT_ONCE, steady=True)

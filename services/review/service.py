@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from services.review import api, exceptions, messages
 from services.review.asking import Contacts, Telling
 from services.review.history.api import archive
@@ -11,7 +9,7 @@ from services.review.messages import Desk
 from services.review.model import DEFINITION, INSTANCE, ITEM
 from services.review.store import Runs, Surroundings, definitions, instances, items
 from shared.messaging.callers import Callers
-from shared.messaging.service import Platform, Service, ring
+from shared.messaging.service import Platform, Service
 from shared.storage import Answers
 from shared.web.guard import Guard
 
@@ -37,12 +35,6 @@ def assemble(platform: Platform) -> Service:
     callers = Callers(database, groups_of=around.groups_of)
     guard = Guard(callers)
 
-    async def instance_steps() -> None:
-        # Step after step while there is work, without the timers' pause.
-        while True:
-            if not await ring(steps, platform):
-                await asyncio.sleep(platform.settings.timer_poll_s)
-
     return Service(
         name="review",
         stores=[
@@ -67,9 +59,8 @@ def assemble(platform: Platform) -> Service:
             messages.own(desk),
             *callers.subscriptions(platform),
         ],
-        timers=[*messages.timers(desk), history.timer],
+        timers=[*messages.timers(desk), steps, history.timer],
         loops=[desk.definitions, desk.instances, desk.items, history.loop],
         routers=[api.router(desk, campaigns, answers, guard, history, rules)],
         guard=guard,
-        background=[instance_steps],
     )

@@ -24,7 +24,8 @@ from shared.contracts.directory import (
 )
 from shared.contracts.resources import OWNER, TENANT, HeldRolesFact, HeldRoleState, RoleSystem, principal_id_of
 from shared.messaging.envelope import Incoming
-from shared.messaging.service import Platform, Store, Subscription, contract_of
+from shared.messaging.service import Platform, Store, contract_of
+from shared.messaging.subscription import Subscription
 from shared.security.authority import Held
 from shared.security.caller import Caller
 from shared.security.permissions import NAMES_OF_ROLES
@@ -140,10 +141,8 @@ class Callers:
                 await self._away.apply(away)
 
         return [
-            platform.takes(tuple(reversed(heard)), keep, name="callers", decode=decode),
-            platform.takes(
-                tuple(topics.lanes_of(topics.PERSON_FACTS)), keep_away, name="callers-away", decode=person, patient=True
-            ),
+            platform.takes(tuple(reversed(heard)), keep, decode=decode),
+            platform.takes(tuple(topics.lanes_of(topics.PERSON_FACTS)), keep_away, decode=person, patient=True),
         ]
 
     async def is_away(self, person_id: str) -> bool:

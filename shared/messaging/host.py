@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 Assemble = Callable[[Platform], Service]
 START_S = 60.0
-HEALTH_EVERY_S = 5.0
+HEALTH_EVERY_S = 15.0
 PING_EVERY_S = 2.0
 PING_S = 3.0
 LONGEST_PAUSE_S = 5.0
@@ -82,6 +82,12 @@ class Host:
         """What is wrong, by service."""
         return {name: p.health.troubles for name, p in self.platforms.items() if not p.health.ready}
 
+    def look_at_dates(self) -> None:
+        """What is due is looked for now: the clock was turned."""
+        for service in self.services.values():
+            for timer in service.timers:
+                timer.loop.alarm.ring()
+
     async def lag(self) -> dict[str, dict[str, int]]:
         """Messages behind, by service and topic, as far as this process has partitions."""
         every = [(name, one) for name, subscribers in self._subscribers.items() for one in subscribers]
@@ -112,7 +118,6 @@ class Host:
         }
 
     async def _start(self) -> None:
-        _require_own_groups(self.services)
         await self._started("mongo", self._client.check)
         stores = [store for service in self.services.values() for store in service.stores]
         await self._started("indexes", lambda: _all(store.ensure_indexes() for store in stores))
@@ -202,8 +207,8 @@ class Host:
         while True:
             rung = await ring(timer, platform)
             platform.health.well(f"timer.{timer.loop.kind.name}")
-            if rung < timer.limit:
-                await asyncio.sleep(self.settings.timer_poll_s)
+            if rung < (1 if timer.steady else timer.limit):
+                await timer.loop.alarm.wait(self.settings.timer_poll_s)
 
     async def _sweep(self, service: Service, platform: Platform) -> None:
         age = timedelta(seconds=self.settings.sweep_after_s)
@@ -212,7 +217,7 @@ class Host:
             for loop in service.loops:
                 await loop.sweep(self.clock.now() - age, attempts=platform.patience("sweeper"))
             platform.health.well("sweeper")
-            await asyncio.sleep(self.settings.sweep_after_s / 2)
+            await asyncio.sleep(self.settings.sweep_after_s)
 
     async def _measure(self, name: str) -> None:
         while True:
@@ -270,13 +275,6 @@ class _Everyone:
 
 async def _all(steps: Iterable[Awaitable[None]]) -> None:
     await asyncio.gather(*steps)
-
-
-def _require_own_groups(services: Mapping[str, Service]) -> None:
-    """Two subscriptions of one group would each get half of the messages. Raises LookupError."""
-    groups = groups_of(list(services.values()))
-    if twice := sorted({group for group in groups if groups.count(group) > 1}):
-        raise LookupError(f"Consumer group {twice[0]} has two subscriptions: give one of them a name of its own.")
 
 
 def groups_of(services: Sequence[Service]) -> list[str]:

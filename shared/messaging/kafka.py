@@ -35,7 +35,7 @@ from shared.contracts.topics import BY_NAME
 from shared.messaging.deadletters import OURS, believed, topic_of
 from shared.messaging.envelope import Incoming, Outgoing, Position
 from shared.messaging.errors import GivenUp, MayPass, WillNotPass
-from shared.messaging.pace import Gathering, Pace
+from shared.messaging.pace import QUIET_WAIT_MS, Gathering, Pace
 from shared.messaging.partitioner import partition_of
 from shared.messaging.places import client_id, give_up_places_of_the_gone
 from shared.settings import Settings
@@ -303,7 +303,6 @@ class Bus:
     ) -> Subscriber:
         """`take` gets every batch; once it returns, the batch is committed. It raises to have it read again."""
         drain = Drain()
-        min_bytes, wait_ms = pace.at_first
         self._wanted.update(self._settings.topic(topic) for topic in (*topics, topic_of(group)))
         self._groups.append(self._settings.topic(group))
         subscriber = self.broker.subscriber(
@@ -318,14 +317,14 @@ class Bus:
             codec=_Raw(),
             no_reply=True,
             max_partition_fetch_bytes=PREFETCH,
-            fetch_max_wait_ms=wait_ms,
-            fetch_min_bytes=min_bytes,
+            fetch_max_wait_ms=QUIET_WAIT_MS,
             session_timeout_ms=SESSION_MS,
             rebalance_timeout_ms=REBALANCE_MS,
             heartbeat_interval_ms=SESSION_MS * 3 // 10,
         )
-        gathering = Gathering() if pace is Pace.EVEN else None
-        return Subscriber(subscriber, group, drain, take, committed, gathering, self._prefix, self._settings.batch_size)
+        return Subscriber(
+            subscriber, group, drain, take, committed, Gathering(pace), self._prefix, self._settings.batch_size
+        )
 
 
 class Subscriber:
@@ -338,7 +337,7 @@ class Subscriber:
         drain: Drain,
         take: Take,
         committed: CommittedOffsets,
-        gathering: Gathering | None,
+        gathering: Gathering,
         prefix: str,
         batch_size: int,
     ) -> None:
@@ -365,6 +364,7 @@ class Subscriber:
         rebalances = self._drain.rebalances
         rest: dict[TopicPartition, list[Any]] = {}
         if self._batch_size > 1:
+            await self._gathering.settled()
             try:
                 rest = await consumer.getmany(timeout_ms=0, max_records=self._batch_size - 1)
             except KafkaError as problem:
@@ -376,8 +376,7 @@ class Subscriber:
             batch = batch[1:]
         if batch:
             self._drain.idle.clear()
-        if self._gathering is not None:
-            self._gathering.took(consumer)
+        self._gathering.took(consumer)
         return batch
 
     async def consume(self, message: KafkaMessage) -> None:

@@ -13,7 +13,9 @@ unpublished**: what a loaded document still carries is published first, unless i
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count
@@ -79,6 +81,8 @@ class _Draft(Generic[S]):
     positions: dict[tuple[str, int], Position] = field(default_factory=dict)
     touched: bool = False
     """Written even if the state is the very one that was read: its timer rang, or something happened all the same."""
+    rung: bool = False
+    """Its timer has just rung: what stays due waits for the next look, for nothing else would ever rest."""
     unmoored: bool = False
     """Some of its work has no position that could bring it back."""
 
@@ -99,6 +103,23 @@ class _Touched(Generic[S]):
     state: S | None
     context: Any
     round: int
+
+
+class Alarm:
+    """Wakes whoever waits for dates: something was written that is due already."""
+
+    def __init__(self) -> None:
+        self._rung = asyncio.Event()
+
+    def ring(self) -> None:
+        """What is due is looked for now and not at the next look."""
+        self._rung.set()
+
+    async def wait(self, longest_s: float) -> None:
+        """Returns when it has rung since the last time, or after so long."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._rung.wait(), longest_s)
+        self._rung.clear()
 
 
 class Attempts:
@@ -132,6 +153,7 @@ class Loop(Generic[S]):
         self._failpoints = failpoints
         self._turn = turn
         self._acknowledged: dict[str, int] = {}
+        self.alarm = Alarm()
 
     async def run(
         self, works: Sequence[Work], handler: Handler[S, Any, Any], attempts: Attempts | None = None
@@ -334,6 +356,7 @@ class Loop(Generic[S]):
 
     async def _write(self, drafts: Mapping[str, _Draft[S]], stamp: str, attempt: Attempts) -> Written:
         now = self._clock.now()
+        due = False
         writes: list[Write] = []
         for number, draft in enumerate(drafts.values()):
             if not draft.changed or draft.state is None:
@@ -341,6 +364,8 @@ class Loop(Generic[S]):
             if number % CHUNK == CHUNK - 1:
                 await self._turn()
             outbox = Outbox(tuple(draft.records), tuple(draft.positions.values())) if draft.records else None
+            due_at = self.kind.due_at(draft.state)
+            due = due or (due_at is not None and due_at <= now and not draft.rung)
             writes.append(
                 Write(
                     read=draft.stored,
@@ -348,7 +373,7 @@ class Loop(Generic[S]):
                     state=self.kind.dump(draft.state),
                     outbox=outbox,
                     pending_since=now if draft.unmoored and outbox else None,
-                    due_at=self.kind.due_at(draft.state),
+                    due_at=due_at,
                 )
             )
         if not writes:
@@ -356,6 +381,8 @@ class Loop(Generic[S]):
         self._failpoints.reach(Point.BEFORE_WRITE, self.kind.owner)
         written = await attempt("write", lambda: self.store.write(writes, stamp))
         self._failpoints.reach(Point.AFTER_WRITE, self.kind.owner)
+        if due:
+            self.alarm.ring()
         return written
 
     async def _publish(self, won: Sequence[_Draft[S]], attempt: Attempts) -> None:
@@ -397,7 +424,8 @@ def _adopt(outcome: Outcome[S], draft: _Draft[S], decision: Decision[S], records
     if decision.transitions:
         draft.version += 1
     outcome.version = draft.version
-    draft.touched = draft.touched or bool(decision.transitions) or isinstance(work.message, Due)
+    draft.rung = draft.rung or isinstance(work.message, Due)
+    draft.touched = draft.touched or bool(decision.transitions) or draft.rung
     if decision.state is draft.state and not decision.transitions:
         (draft.records if draft.changed else draft.asides).extend(records)
         return

@@ -1,24 +1,23 @@
 """How long the broker gathers records before it answers a fetch.
 
-A fetch costs the same for one record as for a hundred, on both sides. In a quiet system every record is fetched at
-once; while batches follow one another closely, the broker waits a moment for more, so that a hundred changes a second
-are tens of fetches and not thousands.
+A fetch costs the same for one record as for a hundred, on both sides, and one that finds nothing costs no less. In a
+quiet system every record is fetched at once and an empty fetch lasts long; while batches follow one another closely,
+the broker waits a moment for more, so that a hundred changes a second are tens of fetches and not thousands.
 """
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from enum import Enum
 
 from aiokafka import AIOKafkaConsumer
 
-QUIET_WAIT_MS = 500
-"""A fetch that finds nothing is answered after that time."""
-GATHER_MS = 25
+QUIET_WAIT_MS = 2_000
+"""A fetch that finds nothing is answered after that time. Where partitions come to a member, or it reads a batch again,
+the fetch in hand is waited for: so not much longer."""
 GATHERED = 64 * 1024
 """Bytes that are not waited for any longer: some dozens of records."""
-BUSY_S = 0.1
-"""Batches that follow one another within that time make a subscriber busy; as long without one calms it."""
 
 
 class Pace(Enum):
@@ -31,29 +30,54 @@ class Pace(Enum):
     PATIENT = "patient"
     """Always waits, up to half a second: nobody waits for what follows."""
 
-    @property
-    def at_first(self) -> tuple[int, int]:
-        """`fetch_min_bytes`, `fetch_max_wait_ms`."""
-        return (GATHERED if self is Pace.PATIENT else 1), QUIET_WAIT_MS
+
+@dataclass(frozen=True, slots=True)
+class _Gait:
+    """Of one pace."""
+
+    gather_ms: int
+    """The broker waits that long for more, while batches follow one another."""
+    busy_s: float
+    """Batches that follow one another within that time make a subscriber busy; as long without one calms it."""
+    settle_s: float = 0.0
+    """After the first record the subscriber itself waits that long for more."""
+
+
+GAITS = {
+    Pace.EVEN: _Gait(gather_ms=50, busy_s=0.1),
+    Pace.PATIENT: _Gait(gather_ms=500, busy_s=1.5, settle_s=0.4),
+}
 
 
 class Gathering:
-    """Sets the pace of one consumer of `Pace.EVEN`."""
+    """Sets the pace of one consumer."""
 
-    def __init__(self) -> None:
+    def __init__(self, pace: Pace) -> None:
+        self._gait = GAITS.get(pace)
         self._last = float("-inf")
         self._calming: asyncio.TimerHandle | None = None
 
+    async def settled(self) -> None:
+        """Called with the first record of a batch in hand: returns when the others may be taken."""
+        if self._gait is not None and self._gait.settle_s and self._calming is None:
+            await asyncio.sleep(self._gait.settle_s)
+
     def took(self, consumer: AIOKafkaConsumer) -> None:
         """A batch has just been taken from `consumer`."""
+        if (gait := self._gait) is None:
+            return
         loop = asyncio.get_running_loop()
         now = loop.time()
-        if now - self._last < BUSY_S:
+        if now - self._last < gait.busy_s:
             if self._calming is not None:
                 self._calming.cancel()
-            _set(consumer, GATHERED, GATHER_MS)
-            self._calming = loop.call_later(BUSY_S, _set, consumer, *Pace.EVEN.at_first)
+            _set(consumer, GATHERED, gait.gather_ms)
+            self._calming = loop.call_later(gait.busy_s, self._calm, consumer)
         self._last = now
+
+    def _calm(self, consumer: AIOKafkaConsumer) -> None:
+        self._calming = None
+        _set(consumer, 1, QUIET_WAIT_MS)
 
 
 def _set(consumer: AIOKafkaConsumer, min_bytes: int, wait_ms: int) -> None:

@@ -35,6 +35,7 @@ from shared.messaging.limit import Limit
 from shared.messaging.loop import Attempts, Loop, Outcome, Work
 from shared.messaging.pace import Pace
 from shared.messaging.ports import Publisher
+from shared.messaging.subscription import Subscription, together
 from shared.settings import Settings
 from shared.storage.aggregates import MongoAggregates
 from shared.storage.database import Database
@@ -69,24 +70,14 @@ class Store(Protocol):
 
 
 @dataclass(frozen=True)
-class Subscription:
-    """One consumer group: its topics and what happens with a batch."""
-
-    topics: tuple[Topic, ...]
-    take: Take
-    group: str
-    decides: bool = True
-    """Its messages are causes of writes, so its commits tell what has been published."""
-    pace: Pace = Pace.EVEN
-
-
-@dataclass(frozen=True)
 class Timer:
     """The decision that is taken when a date inside an aggregate has come."""
 
     loop: Loop[Any]
     handler: Handler[Any, Due, Any]
     limit: int = 500
+    steady: bool = False
+    """Each date is a step of some work: as long as there is any, step follows step."""
 
 
 @dataclass
@@ -105,6 +96,9 @@ class Service:
     """Further loops, each running until cancelled and restarted with a pause if it fails."""
     under_way: Sequence[Callable[[], Awaitable[int]]] = ()
     """How much is being done that neither a topic nor a date tells of, such as mails that are to go out now."""
+
+    def __post_init__(self) -> None:
+        self.subscriptions = together(self.subscriptions)
 
 
 @dataclass
@@ -160,7 +154,7 @@ class Platform:
 
         Without `decode`: the topic's contract. Without `on_invalid`: dead letters. Without `cause_of`: the message
         itself is the cause of what follows, its correlation and lane go on."""
-        group = self._group(topic)
+        group = f"{self.service}.{topic.name}"
         read = decode or contract_of(topic)
         cause = cause_of or caused_by
 
@@ -206,11 +200,14 @@ class Platform:
     ) -> Subscription:
         """Batches of decoded messages go to `handle` (a replica, a trail); what does not validate: dead letters.
 
-        So does what `handle` returns as unhandled. `only`: as in `hears`. `everything`: also what is sent again to
-        another group, or given up, for it lies in the log like all else.
+        So does what `handle` returns as unhandled. `only`: as in `hears`. Without `name` it shares a consumer group
+        with all else that the service keeps up with: one for what is wanted at once, one for what is `patient`.
+        `everything`: also what is sent again to another group, or given up, for it lies in the log like all else.
 
         `handle` is called again with the same batch after a crash or a MayPass; it has to bear that."""
-        group = self._group(topics[0]) if name is None else f"{self.service}.{name}"
+        pace = Pace.PATIENT if patient else _pace(topics)
+        shared = {Pace.EVEN: "facts", Pace.PATIENT: "patient-facts"}
+        group = f"{self.service}.{name or shared.get(pace, topics[0].name)}"
         limit = Limit(self.settings.dead_letter_limit)
 
         async def take(records: Sequence[Incoming]) -> None:
@@ -226,7 +223,7 @@ class Platform:
             await self._set_aside(aside, group, None)
 
         subscription = self._subscription(tuple(topics), group, take, decides=False, only=only, everything=everything)
-        return replace(subscription, pace=Pace.PATIENT) if patient else subscription
+        return replace(subscription, pace=pace)
 
     async def run_one(self, loop: Loop[S], handler: Handler[S, Any, Any], message: Any, cause: Cause) -> Outcome[S]:
         """An HTTP command: the same steps. Raises WillNotPass, or GivenUp if the servers stayed away (a 503: whether
@@ -285,11 +282,7 @@ class Platform:
             MESSAGES.add(len(records), service=self.service, topic=topics[0].name)
             self.failpoints.reach(Point.BEFORE_COMMIT, self.service)
 
-        pace = Pace.PROMPT if topics[0].lane is Lane.URGENT else Pace.EVEN
-        return Subscription(topics, travelling, group, decides, pace)
-
-    def _group(self, topic: Topic) -> str:
-        return f"{self.service}.{topic.name}"
+        return Subscription(topics, travelling, group, decides, _pace(topics))
 
     async def _answered(self, record: Incoming, reason: WillNotPass, on_invalid: OnInvalid, group: str) -> bool:
         """Whether whoever sent it was told. A fault of the answer's own makes it a dead letter instead."""
@@ -418,6 +411,10 @@ async def _alone(loop: Loop[Any], work: Work, handler: Handler[Any, Any, Any], a
         with suppress(Exception):
             (outcome.subject,) = await handler.locate([work.message])
     return outcome
+
+
+def _pace(topics: Sequence[Topic]) -> Pace:
+    return Pace.PROMPT if all(topic.lane is Lane.URGENT for topic in topics) else Pace.EVEN
 
 
 def _work(message: Any, record: Incoming, cause: CauseOf) -> Work:

@@ -251,6 +251,10 @@ class Tenure:
         }
         self._partitions = DefaultPartitioner()
 
+    def group_of(self, service: str, topic: str) -> str:
+        """The consumer group by which a service hears a topic."""
+        return next(group for group, heard in self.groups.items() if group.startswith(f"{service}.") and topic in heard)
+
     async def publish(self, topic: str, records: Iterable[Record]) -> None:
         """In bulk and in order per key; acknowledged on return."""
         await bulk(self.producer, self.settings.topic(topic), records)
@@ -302,7 +306,7 @@ class Tenure:
         ):
             records = [outgoing(topic, fact.subject, fact, source="catalog", at=now) for fact in facts]
             await self.publish(topic.name, [(record.key or b"", record.value or b"") for record in records])
-            await self.followed(f"assignment.{topic.name}")
+            await self.followed(self.group_of("assignment", topic.name))
         await self._jobs_done(len(company.rules))
 
     async def _jobs_done(self, expected: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,7 +44,8 @@ from shared.contracts.resources import (
 from shared.contracts.roles import RoleDefinitionFact, RoleDefinitionState
 from shared.messaging.decision import AggregateKind, Handler, by
 from shared.messaging.loop import Loop
-from shared.messaging.service import Platform, Store, Subscription
+from shared.messaging.service import Platform, Store, Timer
+from shared.messaging.subscription import Subscription
 from shared.rosters import telling
 from shared.web.guard import Guard
 
@@ -96,7 +96,7 @@ class Part:
     loops: list[Loop[Any]]
     routers: list[APIRouter]
     guard: Guard
-    background: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    timers: list[Timer] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,7 +146,7 @@ def assemble_resources(platform: Platform, directory: Rooms, route_class: type[A
             rosters.subscription,
         ],
         loops=[rooms.application_loop, rooms.site_loop, held_loop, rooms.definition_loop, rosters.loop],
-        background=[rosters.background],
+        timers=[rosters.timer],
         routers=[*routes(rooms, route_class, guard), object_routes(rooms, route_class, guard)],
         guard=guard,
         owning=owning,

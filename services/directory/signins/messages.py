@@ -16,7 +16,8 @@ from shared.messaging.decision import Circumstances, Decision, Handler
 from shared.messaging.envelope import Incoming
 from shared.messaging.errors import WillNotPass
 from shared.messaging.loop import Loop
-from shared.messaging.service import Platform, Subscription
+from shared.messaging.service import Platform
+from shared.messaging.subscription import Subscription
 from shared.telemetry.metrics import REJECTIONS
 
 ACTOR = "source:sign-ins"

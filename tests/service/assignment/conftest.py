@@ -129,9 +129,9 @@ class Surroundings:
 
 @asynccontextmanager
 async def surroundings(
-    servers: Servers, replicas: int = 1, clock: Clock | None = None, **settings: Any
+    servers: Servers, replicas: int = 1, clock: Clock | None = None, *, timers: bool = True, **settings: Any
 ) -> AsyncIterator[Surroundings]:
-    """The service, as many replicas of it as asked, in a namespace of its own."""
+    """The service, as many replicas of it as asked, in a namespace of its own; without `timers` no date ever comes."""
     known = Settings(
         kafka=servers.endpoints.kafka,
         mongo=servers.endpoints.mongo,
@@ -140,6 +140,8 @@ async def surroundings(
     )
     turnable = clock if isinstance(clock, TurnableClock) else TurnableClock(NOW)
     hosts = [Host(known, {"assignment": assemble}, clock=turnable) for _ in range(replicas)]
+    for host in [] if timers else hosts:
+        host.services["assignment"].timers = []
     await create_topics(known, groups_of(list(hosts[0].services.values())))
     around = Surroundings(known, turnable)
     around.hosts = hosts

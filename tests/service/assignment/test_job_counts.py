@@ -19,8 +19,8 @@ RULE = 'user.department -eq "it"'
 
 
 async def test_a_step_that_a_newer_change_overtakes_counts_what_it_took_for_the_newer(servers: Servers) -> None:
-    # The service's own timers sleep: the steps are the test's.
-    async with surroundings(servers, timer_poll_s=3000) as around:
+    # The steps are the test's.
+    async with surroundings(servers, timers=False) as around:
         platform = around.hosts[0].platforms["assignment"]
         database = platform.database
         people, jobs = holdings(database), rule_jobs(database)

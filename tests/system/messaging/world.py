@@ -33,7 +33,8 @@ from shared.settings import PREFIX, Settings
 ROOT = Path(__file__).parents[3]
 TOPICS = (topics.HR_CHANGES, topics.HR_URGENT, topics.PERSON_FACTS, topics.PERSON_FACTS.urgent)
 HR_GROUP = "toy.hr.attribute-changes"
-GROUPS = (HR_GROUP, "toy.hr.urgent", "mirror.directory.people")
+GROUPS = {HR_GROUP: topics.HR_CHANGES, "toy.hr.urgent": topics.HR_URGENT, "mirror.facts": topics.PERSON_FACTS}
+"""What each hears."""
 PATIENCE_S = 45.0
 _numbers = itertools.count(1)
 
@@ -331,10 +332,9 @@ class World:
         await asyncio.gather(client.start(), consumer.start())
         try:
             behind = 0
-            await learn(consumer, [self.settings.topic(group.split(".", 1)[1]) for group in GROUPS])
-            for group in GROUPS:
-                topic = group.split(".", 1)[1]
-                places = [TopicPartition(self.settings.topic(topic), n) for n in range(self.settings.partitions)]
+            await learn(consumer, [self.settings.topic(topic.name) for topic in GROUPS.values()])
+            for group, topic in GROUPS.items():
+                places = [TopicPartition(self.settings.topic(topic.name), n) for n in range(self.settings.partitions)]
                 committed = await client.list_consumer_group_offsets(self.settings.topic(group))
                 ends = await consumer.end_offsets(places)
                 behind += sum(end - (committed[p].offset if p in committed else 0) for p, end in ends.items())
