@@ -240,6 +240,10 @@ async def test_a_slice_of_the_demo_runs_through_separate_processes(
     file.write_text(catalog.as_yaml(history))
     at = ("--data-dir", str(running.folder))
 
+    # Without an issuer nobody is asked who they are, which each process says when it starts.
+    for name in ("front", *NAMES):
+        assert "Tokens are not required (TENURE_AUTH=off)" in (tmp_path / f"{name}.log").read_text()
+
     applied = await asyncio.to_thread(tenure, "apply", str(file), "--yes", *at)
     assert applied.returncode == 0, applied.stderr + applied.stdout
     await hr_feed.publish(hr_feed.changes(history, until), servers.endpoints.kafka, "compose.hr.attribute-changes")
