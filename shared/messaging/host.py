@@ -41,7 +41,8 @@ class Host:
     def __init__(self, settings: Settings, assemblies: Mapping[str, Assemble], clock: Clock | None = None) -> None:
         self.settings = settings
         self.clock = clock or SystemClock(timedelta(seconds=settings.clock_offset_s))
-        self.bus = Bus(settings, "-".join(["tenure", *(assemblies if len(assemblies) == 1 else ())]))
+        # One each: a producer has one request under way at a time, and nine services would wait for one another.
+        self.buses = {name: Bus(settings, f"tenure-{name}") for name in assemblies}
         self._client: Client = connect(settings)
         self.platforms: dict[str, Platform] = {}
         self.services: dict[str, Service] = {}
@@ -54,7 +55,7 @@ class Host:
                 service=name,
                 settings=settings,
                 clock=self.clock,
-                bus=self.bus,
+                bus=self.buses[name],
                 database=self._client.database(name),
                 right_of_way=right_of_way,
                 health=Health(name),
@@ -124,7 +125,7 @@ class Host:
         for name, service in self.services.items():
             platform = self.platforms[name]
             self._subscribers[name] = [
-                self.bus.subscribe(
+                self.buses[name].subscribe(
                     # Only a group whose positions are causes of writes may prove by its commit that they are published.
                     [t.name for t in s.topics],
                     s.group,
@@ -134,14 +135,16 @@ class Host:
                 )
                 for s in service.subscriptions
             ]
-        await self._started("kafka", self.bus.connect)
+        buses = self.buses.values()
+        await self._started("kafka", lambda: _all(bus.connect() for bus in buses))
         for name, service in self.services.items():
             self._background(name, service)
         # Timers and sweepers need not wait for it: the place of a member that was killed is kept for ten seconds.
-        await self._started("kafka", self.bus.start)
+        await self._started("kafka", lambda: _all(bus.start() for bus in buses))
         for platform in self.platforms.values():
             platform.health.well("start")
-        self._watched("kafka", lambda: self.bus.ping(PING_S))
+        first = next(iter(buses))  # what one of them finds is so for all
+        self._watched("kafka", lambda: first.ping(PING_S))
         self._watched("mongo", self._client.check)
 
     async def _started(self, what: str, step: Callable[[], Awaitable[Any]]) -> None:
@@ -253,7 +256,7 @@ class Host:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.bus.stop()
+        await asyncio.gather(*(bus.stop() for bus in self.buses.values()))
         self._client.close()
 
 

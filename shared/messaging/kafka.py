@@ -53,8 +53,9 @@ SESSION_MS = 10_000
 REBALANCE_MS = 10_000
 PUBLISH_S = 30.0
 """Without acknowledgement for that long a publication has failed. Tried again, it may be in the log twice."""
-STARTING_AT_ONCE = 12
-"""Subscribers that join their groups at the same time: enough to hide the round trips, few enough for a laptop."""
+STARTING_AT_ONCE = 4
+"""Subscribers of one service that join their groups at the same time: enough to hide the round trips, few enough for a
+laptop that runs all services."""
 SILENCED = ("Auto create topics is disabled", "Consumer in group")
 """Warnings of the library that tell an operator nothing: topics are ours to make, spare replicas are no fault."""
 
@@ -138,7 +139,7 @@ class CommittedOffsets:
 
 
 class Bus:
-    """The process's connection to Kafka, shared by its services: one producer, a consumer a subscription."""
+    """A service's connection to Kafka: one producer, a consumer a subscription."""
 
     def __init__(self, settings: Settings, name: str = "tenure") -> None:
         self._settings = settings

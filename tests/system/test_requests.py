@@ -58,7 +58,7 @@ class Company:
             },
         )
         record = Outgoing(topics.HR_CHANGES.name, name.encode(), change.json_bytes())
-        await self.host.bus.publish([record])
+        await self.host.platforms["directory"].bus.publish([record])
 
         async def there() -> str | None:
             found = await self.call("GET", f"/v1.0/users?$filter=employeeId eq '{name}'&$select=id")

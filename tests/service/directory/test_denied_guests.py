@@ -54,7 +54,7 @@ class World:
         commands = [
             BlockGuest(id=f"review-item:{item}:{one}", cause=REVIEW, person_id=one, detail="Denied.") for one in people
         ]
-        await self.host.bus.publish(
+        await self.host.platforms["directory"].bus.publish(
             [outgoing(topics.GUEST_COMMANDS, one.person_id, one, source="review", at=START) for one in commands]
         )
 
