@@ -49,7 +49,9 @@ def delivery_facts(platform: Platform, loop: Loop[Holding], looks: Looks) -> lis
         delivery.deliveries_told, by(lambda fact: fact.subject), looks.look, looks.look_again, person.second_look
     )
     only = delivery.TELLING
-    return [platform.hears(topic, loop, handler, only=only) for topic in topics.lanes_of(topics.DELIVERY_FACTS)]
+    return [
+        platform.hears(topic, loop, handler, only=only, calm=True) for topic in topics.lanes_of(topics.DELIVERY_FACTS)
+    ]
 
 
 def membership_facts(
@@ -68,7 +70,10 @@ def membership_facts(
     handler = Handler(
         membership.memberships_changed, locate, looks.look_for_memberships, looks.look_again, person.second_look
     )
-    return [platform.hears(topic, loop, handler, only=MOVES) for topic in topics.lanes_of(topics.MEMBERSHIP_FACTS)]
+    return [
+        platform.hears(topic, loop, handler, only=MOVES, calm=True)
+        for topic in topics.lanes_of(topics.MEMBERSHIP_FACTS)
+    ]
 
 
 def commands(platform: Platform, loop: Loop[Holding], looks: Looks) -> Subscription:

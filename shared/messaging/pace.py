@@ -26,7 +26,9 @@ class Pace(Enum):
     PROMPT = "prompt"
     """Never waits: the urgent lane."""
     EVEN = "even"
-    """Waits while it is busy."""
+    """Waits a moment while it is busy: somebody waits for what follows."""
+    CALM = "calm"
+    """Waits longer while it is busy: what follows is to be known soon, and nothing else waits for it."""
     PATIENT = "patient"
     """Always waits, up to half a second: nobody waits for what follows."""
 
@@ -44,7 +46,8 @@ class _Gait:
 
 
 GAITS = {
-    Pace.EVEN: _Gait(gather_ms=50, busy_s=0.1),
+    Pace.EVEN: _Gait(gather_ms=60, busy_s=0.15),
+    Pace.CALM: _Gait(gather_ms=400, busy_s=0.6),
     Pace.PATIENT: _Gait(gather_ms=500, busy_s=1.5, settle_s=0.4),
 }
 

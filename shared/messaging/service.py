@@ -147,6 +147,7 @@ class Platform:
         on_invalid: OnInvalid | None = None,
         cause_of: CauseOf | None = None,
         only: Collection[type[Transition]] = (),
+        calm: bool = False,
     ) -> Subscription:
         """Messages of `topic` lead to decisions of `handler` on the aggregates of `loop`.
 
@@ -185,7 +186,8 @@ class Platform:
                 if letter:
                     await self._unmark(loop, letter, group)
 
-        return self._subscription((topic,), group, take, only=only)
+        subscription = self._subscription((topic,), group, take, only=only)
+        return replace(subscription, pace=Pace.CALM) if calm and subscription.pace is Pace.EVEN else subscription
 
     def takes(
         self,
@@ -206,7 +208,8 @@ class Platform:
 
         `handle` is called again with the same batch after a crash or a MayPass; it has to bear that."""
         pace = Pace.PATIENT if patient else _pace(topics)
-        shared = {Pace.EVEN: "facts", Pace.PATIENT: "patient-facts"}
+        pace = Pace.CALM if pace is Pace.EVEN else pace
+        shared = {Pace.CALM: "facts", Pace.PATIENT: "patient-facts"}
         group = f"{self.service}.{name or shared.get(pace, topics[0].name)}"
         limit = Limit(self.settings.dead_letter_limit)
 
