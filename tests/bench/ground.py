@@ -51,8 +51,8 @@ class Sizes:
 
     people: int = 10_000
     rules: int = 1_000
-    bare: int = 60_000
-    changes: int = 40_000
+    bare: int = 40_000
+    changes: int = 20_000
     beside: int = 8_000
     """Changes with every service running."""
     rule_counts: tuple[int, ...] = (10, 1_000, 10_000)
@@ -66,14 +66,15 @@ class Sizes:
     leavers_per_s: float = 5.0
     move_rules: tuple[int, ...] = (10, 1_000)
     movers: int = 64
-    moves: int = 400
+    moves: int = 240
     """By several clients; a quarter of them by one."""
-    requests: int = 300
+    requests: int = 200
     listed: int = 100_000
-    lists: int = 300
+    lists: int = 200
     writes: int = 50
     """Of each kind, looked for in every service."""
-    reviewed: int = 100_000
+    reviewed: int = 4_000
+    """A hundred thousand would not end within the twelve minutes of all parts: `--only review --times 25`."""
     beside_review: int = 2_000
     beside_review_rate: int = 20
     beside_review_s: float = 20.0
