@@ -26,6 +26,7 @@ from deploy.demo.callers import Callers, Headers
 from deploy.demo.player import CLOCK
 from deploy.demo.reading import EM, answered, listed
 from deploy.demo.reviewed import APPLICATION, GUESTS, TEAM, Cast, Line, Review, Say, Who
+from deploy.run.status import PATH as STATUS
 from shared.ids import derived_id
 
 AR = "/v1.0/identityGovernance/accessReviews/definitions"
@@ -370,7 +371,7 @@ class Reviews:
         return {one["displayName"]: one["id"] for one in found if reviewed.has_package(one)}
 
     async def _known(self, people: list[Who], since: datetime) -> None:
-        """Wait until the directory has taken their sign-ins."""
+        """Wait until the directory has taken their sign-ins, and review has heard of them."""
         path = f"/v1.0/users/{self._id(people[-1])}?$select=signInActivity"
         day = since.date().isoformat()
 
@@ -378,7 +379,12 @@ class Reviews:
             said = (await self._call("GET", path)).get("signInActivity") or {}
             return str(said.get("lastSignInDateTime") or "") >= day
 
+        async def heard() -> bool:
+            services = (await self._call("GET", STATUS))["services"]
+            return not any(sum(services[name]["lag"].values()) for name in ("directory", "review"))
+
         await _until(there, "the sign-ins are known")
+        await _until(heard, "review has heard of the sign-ins")
 
     async def _now(self) -> datetime:
         return datetime.fromisoformat((await self._call("GET", CLOCK))["now"])

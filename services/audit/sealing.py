@@ -55,7 +55,7 @@ class Sealer:
         if self._signed is None:
             await self._checkpoints.keep_key(self.key.id, self.key.public)
             await self._trail.know_all_heads()
-            self._signed = await self._checkpoints.last(self._trail.heads)
+            self._signed = await self._checkpoints.last(list(self._trail.heads))  # chains begin meanwhile
         signed = self._signed
         at = self._clock.now()
         grown = [
