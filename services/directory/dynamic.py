@@ -117,9 +117,12 @@ def rules_followed(
         return {last: next(iter(failed.values()))} if failed else {}
 
     return [
-        *(platform.takes([topic], people_changed, decode=_as_it_is) for topic in topics.lanes_of(topics.PERSON_FACTS)),
         *(
-            platform.takes([topic], memberships_changed, decode=_as_it_is, only=(MemberAdded, MemberRemoved))
+            platform.takes([topic], people_changed, decode=_as_it_is, calm=True)
+            for topic in topics.lanes_of(topics.PERSON_FACTS)
+        ),
+        *(
+            platform.takes([topic], memberships_changed, decode=_as_it_is, only=(MemberAdded, MemberRemoved), calm=True)
             for topic in topics.lanes_of(topics.MEMBERSHIP_FACTS)
         ),
         platform.takes([topics.GROUP_FACTS], groups_changed),

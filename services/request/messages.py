@@ -86,7 +86,7 @@ def holdings(platform: Platform, loop: Loop[Request], store: MongoAggregates, ar
 
     # Apart from what it keeps up with otherwise: in a mass import there are very many.
     return platform.takes(
-        tuple(topics.lanes_of(topics.HOLDING_FACTS)), handle, name=topics.HOLDING_FACTS.name, decode=decode
+        tuple(topics.lanes_of(topics.HOLDING_FACTS)), handle, name=topics.HOLDING_FACTS.name, decode=decode, calm=True
     )
 
 

@@ -321,8 +321,10 @@ def _answering(desk: Desk, topic: topics.Topic, replica: Replica[Any] | None, te
     # Owners are seldom told of, and are to be known when a review begins; memberships are many.
     patient = topic is topics.MEMBERSHIP_FACTS
     # Holdings apart: in a mass import there are very many.
-    name = topic.name if topic is topics.HOLDING_FACTS else None
-    return desk.platform.takes(tuple(topics.lanes_of(topic)), handle, name=name, decode=decode, patient=patient)
+    calm = topic is topics.HOLDING_FACTS
+    name = topic.name if calm else None
+    lanes = tuple(topics.lanes_of(topic))
+    return desk.platform.takes(lanes, handle, name=name, decode=decode, patient=patient, calm=calm)
 
 
 async def _take_answers(desk: Desk, facts: Sequence[Fact]) -> None:

@@ -186,8 +186,7 @@ class Platform:
                 if letter:
                     await self._unmark(loop, letter, group)
 
-        subscription = self._subscription((topic,), group, take, only=only)
-        return replace(subscription, pace=Pace.CALM) if calm and subscription.pace is Pace.EVEN else subscription
+        return replace(self._subscription((topic,), group, take, only=only), pace=_pace((topic,), calm=calm))
 
     def takes(
         self,
@@ -196,6 +195,7 @@ class Platform:
         *,
         name: str | None = None,
         decode: Decode | None = None,
+        calm: bool = False,
         patient: bool = False,
         everything: bool = False,
         only: Collection[type[Transition]] = (),
@@ -203,13 +203,12 @@ class Platform:
         """Batches of decoded messages go to `handle` (a replica, a trail); what does not validate: dead letters.
 
         So does what `handle` returns as unhandled. `only`: as in `hears`. Without `name` it shares a consumer group
-        with all else that the service keeps up with: one for what is wanted at once, one for what is `patient`.
+        with all else that the service keeps up with in the same pace; `calm`, `patient`: see `Pace`.
         `everything`: also what is sent again to another group, or given up, for it lies in the log like all else.
 
         `handle` is called again with the same batch after a crash or a MayPass; it has to bear that."""
-        pace = Pace.PATIENT if patient else _pace(topics)
-        pace = Pace.CALM if pace is Pace.EVEN else pace
-        shared = {Pace.CALM: "facts", Pace.PATIENT: "patient-facts"}
+        pace = Pace.PATIENT if patient else _pace(topics, calm=calm)
+        shared = {Pace.EVEN: "facts", Pace.CALM: "calm-facts", Pace.PATIENT: "patient-facts"}
         group = f"{self.service}.{name or shared.get(pace, topics[0].name)}"
         limit = Limit(self.settings.dead_letter_limit)
 
@@ -285,7 +284,7 @@ class Platform:
             MESSAGES.add(len(records), service=self.service, topic=topics[0].name)
             self.failpoints.reach(Point.BEFORE_COMMIT, self.service)
 
-        return Subscription(topics, travelling, group, decides, _pace(topics))
+        return Subscription(topics, travelling, group, decides)
 
     async def _answered(self, record: Incoming, reason: WillNotPass, on_invalid: OnInvalid, group: str) -> bool:
         """Whether whoever sent it was told. A fault of the answer's own makes it a dead letter instead."""
@@ -416,8 +415,10 @@ async def _alone(loop: Loop[Any], work: Work, handler: Handler[Any, Any, Any], a
     return outcome
 
 
-def _pace(topics: Sequence[Topic]) -> Pace:
-    return Pace.PROMPT if all(topic.lane is Lane.URGENT for topic in topics) else Pace.EVEN
+def _pace(topics: Sequence[Topic], *, calm: bool) -> Pace:
+    if all(topic.lane is Lane.URGENT for topic in topics):
+        return Pace.PROMPT
+    return Pace.CALM if calm else Pace.EVEN
 
 
 def _work(message: Any, record: Incoming, cause: CauseOf) -> Work:
