@@ -174,6 +174,10 @@ def bodies(tenure: Furnished) -> dict[str, Callable[[], Body]]:
         "PATCH /v1.0/tenure/populations/{id}": lambda: {"description": "Some people."},
         "POST /v1.0/tenure/catalog:apply": lambda: {"managedBy": "a file", "changes": []},
         "POST /v1.0/tenure/signIns": tenure.signed_in,
+        "POST /v1.0/invitations": lambda: {
+            "invitedUserEmailAddress": f"{named('guest')}@partner.example",
+            "inviteRedirectUrl": "https://my.example",
+        },
         "PATCH /v1.0/groups(uniqueName='{name}')": lambda: {"description": "A group."},
         f"PATCH {EM}/subjects(objectId='{{id}}')": lambda: {"subjectLifecycle": "governed"},
         f"POST {EM}/connectedOrganizations": tenure.of_organization,

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from tests.service.assignment.conftest import until
+
 from .saying import Directory
 from .test_over_http import EM, a_catalog, a_group, made
 
@@ -79,8 +81,14 @@ async def test_a_resource_takes_its_name_anew_from_where_it_comes_from(world: An
     ):
         answer = await world.client.post(f"{EM}/{path}")
         assert (answer.status_code, answer.content) == (200, b"")
-    seen = await world.client.get(f"{EM}/catalogs/{catalog}/resources/{resource['id']}")
-    assert seen.json()["displayName"] == "Expenses 2"
+
+    async def renamed() -> Any:
+        # Until catalog has heard of the new name there is nothing to take anew.
+        await world.client.post(f"{EM}/{path}")
+        found = await world.client.get(f"{EM}/catalogs/{catalog}/resources/{resource['id']}")
+        return found if found.json()["displayName"] == "Expenses 2" else None
+
+    seen = await until(renamed, "the resource has its new name")
     assert seen.json() == (await world.client.get(f"{EM}/resources/{resource['id']}")).json()
 
 
@@ -88,6 +96,11 @@ async def test_environments_are_where_sites_lie(world: Any, directory: Directory
     await directory.site("https://north.example.com/sites/one")
     await directory.site("https://east.example.com/sites/two")
     assert (await world.client.get(f"{EM}/resourceEnvironments")).status_code == 400
-    found = await asked(world, "resourceEnvironments?$filter=originSystem eq 'SharePointOnline'")
-    assert {"https://north.example.com", "https://east.example.com"} <= {one["originId"] for one in found}
+
+    async def both() -> list[Any] | None:
+        found = await asked(world, "resourceEnvironments?$filter=originSystem eq 'SharePointOnline'")
+        said = {one["originId"] for one in found}
+        return found if {"https://north.example.com", "https://east.example.com"} <= said else None
+
+    found = await until(both, "both environments are known")
     assert [one["isDefaultEnvironment"] for one in found].count(True) == 1
