@@ -35,7 +35,7 @@ from shared.contracts.topics import BY_NAME
 from shared.messaging.deadletters import OURS, believed, topic_of
 from shared.messaging.envelope import Incoming, Outgoing, Position
 from shared.messaging.errors import GivenUp, MayPass, WillNotPass
-from shared.messaging.pace import QUIET_WAIT_MS, Gathering, Pace
+from shared.messaging.pace import QUIET_WAIT_MS, Gathering, Pace, drained_first
 from shared.messaging.partitioner import partition_of
 from shared.messaging.places import client_id, give_up_places_of_the_gone
 from shared.settings import Settings
@@ -485,6 +485,7 @@ async def _started(subscriber: Any, few: asyncio.Semaphore) -> None:
                 with suppress(Exception):
                     await subscriber.stop()
                 raise
+            drained_first(subscriber.consumer)
 
 
 async def _retire(producer: AIOKafkaProducer) -> None:

@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaConsumer
 QUIET_WAIT_MS = 2_000
 """A fetch that finds nothing is answered after that time. Where partitions come to a member, or it reads a batch again,
 the fetch in hand is waited for: so not much longer."""
+HELD_S = 3600.0
 GATHERED = 64 * 1024
 """Bytes that are not waited for any longer: some dozens of records."""
 
@@ -50,6 +51,15 @@ GAITS = {
     Pace.CALM: _Gait(gather_ms=400, busy_s=0.6),
     Pace.PATIENT: _Gait(gather_ms=500, busy_s=1.5, settle_s=0.4),
 }
+
+
+def drained_first(consumer: AIOKafkaConsumer) -> None:
+    """Have a consumer that has just started fetch again only once all that it holds has been taken.
+
+    The client fetches ahead for the other partitions when it has held records of one for 0.1 s, as while a batch is
+    being decided; and what then comes for that one would wait until the fetch in hand is answered, for two seconds."""
+    if consumer._fetcher is not None:
+        consumer._fetcher._prefetch_backoff = HELD_S
 
 
 class Gathering:
