@@ -15,6 +15,7 @@ import orjson
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from services.audit.decide import evidence
+from services.audit.decide.record import ROSTERS
 from services.audit.model import Document
 from services.audit.sealing import Sealer
 from services.audit.store import Checkpoints, Directory, Trail
@@ -101,7 +102,7 @@ class Evidence:
         return found
 
     async def _others(self, instance_id: str) -> AsyncIterator[Document]:
-        for topic in (*sorted(evidence.ROSTERS), REVIEW_ITEM_FACTS.name):
+        for topic in (*sorted(ROSTERS), REVIEW_ITEM_FACTS.name):
             async for one in self._trail.walk_review(instance_id, topic):
                 yield one
 
@@ -153,7 +154,7 @@ class Evidence:
             yield line
 
     async def _undecided(self, instance_id: str, decided: set[tuple[str, str, str]]) -> AsyncIterator[Document]:
-        for topic in sorted(evidence.ROSTERS):
+        for topic in sorted(ROSTERS):
             async for page in self._trail.walk_review(instance_id, topic):
                 for line in await self._named(evidence.undecided_of(page, decided)):
                     yield line

@@ -13,13 +13,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from services.audit.decide.explain import body_of
+from services.audit.decide.record import ROSTERS
 from services.audit.decide.verify import Authentic, signed_bytes
 from services.audit.model import BESIDE, Document, canonical, commitment_of, hash_of, place_of
 from shared.contracts.audit import Checkpoint
 from shared.contracts.topics import (
-    ASSIGNMENT_ROSTERS,
-    CATALOG_ROSTERS,
-    DIRECTORY_ROSTERS,
     REVIEW_DEFINITION_FACTS,
     REVIEW_INSTANCE_FACTS,
     REVIEW_ITEM_FACTS,
@@ -27,7 +25,6 @@ from shared.contracts.topics import (
 
 KIND = "tenure.review.evidence"
 VERSION = 1
-ROSTERS = frozenset({DIRECTORY_ROSTERS.name, ASSIGNMENT_ROSTERS.name, CATALOG_ROSTERS.name})
 ERASED = "erased"
 """Stands where a person was erased from the trail: the record is there, and what was personal in it is gone."""
 LINES = ("items", "undecided")

@@ -109,9 +109,9 @@ def _review(topic: str, data: Mapping[str, Any]) -> str | None:
     return _text(data.get("subject")) if topic in _OF_RUNS else None
 
 
-_OF_RUNS = frozenset(
-    {REVIEW_INSTANCE_FACTS.name, DIRECTORY_ROSTERS.name, ASSIGNMENT_ROSTERS.name, CATALOG_ROSTERS.name}
-)
+ROSTERS = frozenset({DIRECTORY_ROSTERS.name, ASSIGNMENT_ROSTERS.name, CATALOG_ROSTERS.name})
+"""Topics by which the owners of access say who has what is reviewed."""
+_OF_RUNS = ROSTERS | {REVIEW_INSTANCE_FACTS.name}
 _NOTHING: dict[str, Any] = {}
 
 
