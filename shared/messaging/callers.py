@@ -62,7 +62,7 @@ class CatalogRoles:
         async def keep(facts: Sequence[RoleAssignmentFact]) -> None:
             await self.kept.apply(facts)
 
-        return platform.takes((topics.ROLE_ASSIGNMENT_FACTS,), keep, name="callers")
+        return platform.takes((topics.ROLE_ASSIGNMENT_FACTS,), keep)
 
     async def assigned_to(self, principals: Collection[str]) -> list[Assigned]:
         found = await self.kept.find({"principal_id": {"$in": list(principals)}, "active": True})

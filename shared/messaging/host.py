@@ -92,7 +92,7 @@ class Host:
     async def lag(self) -> dict[str, dict[str, int]]:
         """Messages behind, by service and topic, as far as this process has partitions."""
         every = [(name, one) for name, subscribers in self._subscribers.items() for one in subscribers]
-        # All at once: each question may wait half a second for a fetch on its consumer's connection.
+        # All at once: each question may wait two seconds for a fetch on its consumer's connection.
         found = await asyncio.gather(*(one.lag() for _, one in every))
         behind: dict[str, dict[str, int]] = {}
         for (name, _), lag in zip(every, found, strict=True):

@@ -17,6 +17,7 @@ QUIET_WAIT_MS = 2_000
 """A fetch that finds nothing is answered after that time. Where partitions come to a member, or it reads a batch again,
 the fetch in hand is waited for: so not much longer."""
 HELD_S = 3600.0
+"""Longer than any batch is in hand."""
 GATHERED = 64 * 1024
 """Bytes that are not waited for any longer: some dozens of records."""
 

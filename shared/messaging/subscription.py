@@ -1,7 +1,7 @@
 """A consumer group: its topics, and what happens with a batch of them.
 
 Every group costs a consumer of its own: connections, fetches and heartbeats even when nothing happens. So whatever
-only keeps up with facts shares one group a service, or two: what is wanted at once, and what has time.
+only keeps up with facts shares one group a service and pace.
 """
 
 from __future__ import annotations
