@@ -7,7 +7,7 @@ its own, so that the history judges none of it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -21,6 +21,10 @@ FEWEST = 8
 SCRIPTED = 24
 """People of the department that somebody decides about; all others are left open."""
 TEAM_OF = 6
+USERS = 4
+"""Of the application."""
+FEW = 3
+"""So many who do a job are too few to say what is usual among them."""
 
 Who = int | str
 """An employee's number, or a guest's name."""
@@ -196,10 +200,10 @@ def cast(people: Mapping[int, Employee]) -> Cast | None:
     # Of a job that several do, each of another: nobody else in it has the package.
     alone = {(people[one].department, people[one].title): one for one in others if people[one].title}
     outsiders = tuple(sorted(one for job, one in alone.items() if jobs[job] > 3))[:2]
-    team = [one for one in inside if people[one].manager is not None][:TEAM_OF]
+    team = list(unsuspicious(people, [one for one in inside if people[one].manager is not None], TEAM_OF))
     apart = [one for one in others if people[one].manager is not None]
     far = next((one for one in apart if not {*above(people, one)} & {*above(people, team[0])}), None)
-    users = tuple(others[:4])
+    users = unsuspicious(people, others, USERS)
     guests = tuple(Guest(f"guest{n}", None if n % 3 == 2 else owner) for n in range(6))
     packages = (f"{department}: tools", f"{department}: archive")
     play = Cast(
@@ -210,6 +214,21 @@ def cast(people: Mapping[int, Employee]) -> Cast | None:
     )  # fmt: skip
     said = (*_packages(play, people, inside), *_guests(play), *_team(play, far, len(team)), *_application(play))
     return Cast(**{name: getattr(play, name) for name in Cast.__slots__ if name != "lines"}, lines=tuple(said))
+
+
+def unsuspicious(people: Mapping[int, Employee], among: Sequence[int], number: int) -> tuple[int, ...]:
+    """So many of them, fewer if need be, of whom nobody is the only one of a job: what they are given is unusual for
+    none of them, so another sign than that of their peers can speak for keeping it."""
+    jobs = Counter((one.department, one.title) for one in people.values() if one.title is not None)
+    crews: dict[tuple[str, str | None], list[int]] = {}
+    for one in among:
+        crews.setdefault((people[one].department, people[one].title), []).append(one)
+    chosen: list[int] = []
+    for job, crew in sorted(crews.items(), key=lambda each: (jobs[each[0]] > FEW, -len(each[1]), each[1])):
+        taken = crew[: number - len(chosen)]
+        if len(taken) > 1 or jobs[job] <= FEW:
+            chosen += taken
+    return tuple(chosen)
 
 
 def above(people: Mapping[int, Employee], one: int) -> Iterator[int]:

@@ -53,6 +53,27 @@ def test_whoever_is_far_reports_to_nobody_whom_the_team_reports_to(play: Cast) -
     assert not {*reviewed.above(PEOPLE, far)} & {*reviewed.above(PEOPLE, play.team[0])}
 
 
+@pytest.mark.parametrize("jobs", [1, 2, 5, 12, 30])
+def test_nobody_is_recommended_to_keep_what_none_of_their_peers_has(jobs: int) -> None:
+    people = {BOSS: Employee("Sales", "Head", None), OTHER_BOSS: Employee("Harbour", "Head", None)}
+    people |= {n: Employee("Sales", f"Seller {n * n % jobs}", BOSS) for n in range(10, 40)}
+    people |= {n: Employee("Harbour", f"Pilot {n * n % jobs}", OTHER_BOSS) for n in range(50, 90)}
+    play = cast(people)
+    assert play is not None
+
+    kept = [line for line in play.lines if line.advice in {reviewed.USED, reviewed.CLOSE}]
+    assert {line.review for line in kept} >= {Review.APPLICATION}
+    for line in kept:
+        having = play.users if line.review is Review.APPLICATION else play.team
+        same = [one for one in people if people[one] == people[_number(line.who)]]
+        assert len(same) <= reviewed.FEW or len([one for one in same if one in having]) > 1
+
+
+def _number(who: reviewed.Who) -> int:
+    assert isinstance(who, int)
+    return who
+
+
 def test_superiors_in_a_circle_come_once() -> None:
     people = {1: Employee("A", None, 2), 2: Employee("B", None, 1)}
     assert list(reviewed.above(people, 1)) == [2, 1]
