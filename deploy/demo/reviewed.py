@@ -28,6 +28,8 @@ FEW = 3
 
 Who = int | str
 """An employee's number, or a guest's name."""
+Job = tuple[str, str | None]
+"""Department and title."""
 
 
 class Review(StrEnum):
@@ -219,8 +221,8 @@ def cast(people: Mapping[int, Employee]) -> Cast | None:
 def unsuspicious(people: Mapping[int, Employee], among: Sequence[int], number: int) -> tuple[int, ...]:
     """So many of them, fewer if need be, of whom nobody is the only one of a job: what they are given is unusual for
     none of them, so another sign than that of their peers can speak for keeping it."""
-    jobs = Counter((one.department, one.title) for one in people.values() if one.title is not None)
-    crews: dict[tuple[str, str | None], list[int]] = {}
+    jobs: Counter[Job] = Counter((one.department, one.title) for one in people.values() if one.title is not None)
+    crews: dict[Job, list[int]] = {}
     for one in among:
         crews.setdefault((people[one].department, people[one].title), []).append(one)
     chosen: list[int] = []

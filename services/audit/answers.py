@@ -102,8 +102,8 @@ class Answers:
         reviews did with them as a guest."""
         person = await self._person(person_name)
         package = await self._package(package_name) if package_name is not None else None
-        query = {"person": person["_id"], **({"package": package["_id"]} if package else {})}
-        ever = await self._spans.of_packages(query, None, effective=False)
+        of = package["_id"] if package else None
+        ever = await self._spans.of_packages(person=person["_id"], package=of, effective=False)
         now = self._clock.now()
         held = [span for span in ever if span.holds_at(now, effective=False)]
         spans = ever if package else held
@@ -130,23 +130,23 @@ class Answers:
             raise BadRequest("Say whose access, or to what: person, package or group.", target="person")
         moment, read_as = asked_for(at, self._clock.now())
         asked: Document = {}
-        query: dict[str, str] = {}
+        who: str | None = None
         if person is not None:
             found = await self._person(person)
-            query["person"] = found["_id"]
+            who = found["_id"]
             asked["person"] = _person_body(found)
         spans: list[Span] = []
         if package is not None:
             found = await self._package(package)
             asked["package"] = {"id": found["_id"], "displayName": found.get("name")}
-            spans += await self._spans.of_packages({**query, "package": found["_id"]}, moment, effective=effective)
+            spans += await self._spans.of_packages(person=who, package=found["_id"], at=moment, effective=effective)
         if group is not None:
             found = await self._found(lambda: self._directory.groups_called(group), "group", group)
             asked["group"] = {"id": found["_id"], "displayName": found.get("name")}
-            spans += await self._spans.of_groups({**query, "group": found["_id"]}, moment, effective=effective)
+            spans += await self._spans.of_groups(person=who, group=found["_id"], at=moment, effective=effective)
         if package is None and group is None:
-            spans += await self._spans.of_packages(query, moment, effective=effective)
-            spans += await self._spans.of_groups(query, moment, effective=effective)
+            spans += await self._spans.of_packages(person=who, at=moment, effective=effective)
+            spans += await self._spans.of_groups(person=who, at=moment, effective=effective)
         body: Document = {
             "at": graph_time(moment),
             **({"atMeans": read_as} if read_as else {}),

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from services.audit.model import Heard
-from services.audit.store import Directory, Spans, Trail
+from services.audit.store import Directory, Trail
 from shared.contracts.base import Lane
 from shared.contracts.topics import TABLE, TRAIL_HEADS
 from shared.messaging.envelope import Incoming
@@ -50,13 +50,13 @@ def heard(record: Incoming) -> Heard:
     )
 
 
-def subscriptions(platform: Platform, trail: Trail, spans: Spans, directory: Directory) -> list[Subscription]:
+def subscriptions(platform: Platform, trail: Trail, directory: Directory) -> list[Subscription]:
     """One for each lane."""
 
     async def record(batch: Sequence[Heard]) -> None:
         # All of the whole batch, whatever of it is new: a crash may have come between them. None depends on another,
         # and the server works on one while the next is made.
-        await asyncio.gather(spans.follow(batch), directory.follow(batch), trail.append(batch))
+        await asyncio.gather(directory.follow(batch), trail.append(batch))
 
     every = [topic for topic in TABLE if topic.owner != TRAIL_HEADS.owner]
     return [

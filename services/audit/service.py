@@ -16,13 +16,13 @@ from shared.web.guard import Guard
 def assemble(platform: Platform) -> Service:
     """Connects nothing and starts nothing; the signing key is read, or made, when the first head is signed."""
     database, settings = platform.database, platform.settings
-    trail, spans, directory = Trail(database), Spans(database), Directory(database)
+    trail, directory = Trail(database), Directory(database)
     checkpoints = Checkpoints(database, settings.data_dir)
     sealer = Sealer(trail, checkpoints, platform.bus, platform.clock, settings, platform.failpoints)
     answers = Answers(
         trail,
         checkpoints,
-        spans,
+        Spans(trail),
         directory,
         sealer,
         platform.clock,
@@ -36,8 +36,8 @@ def assemble(platform: Platform) -> Service:
     guard = Guard(callers)
     return Service(
         name="audit",
-        stores=[trail, checkpoints, spans, directory, *callers.stores],
-        subscriptions=[*subscriptions(platform, trail, spans, directory), *callers.subscriptions(platform)],
+        stores=[trail, checkpoints, directory, *callers.stores],
+        subscriptions=[*subscriptions(platform, trail, directory), *callers.subscriptions(platform)],
         routers=[router_of(answers, evidence, sealer, guard)],
         guard=guard,
         background=[sealer.run],

@@ -1,4 +1,4 @@
-"""The trail's collections: records, checkpoints and keys; spans; names."""
+"""The trail's collections: records, checkpoints and keys; names. What is read from records alone: spans."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any
 
 from services.audit.decide.chain import erasure, extended, is_record_of, renewal
 from services.audit.decide.record import base_topic
-from services.audit.decide.spans import holding_span, holdings_said, membership_spans, memberships_said
-from services.audit.model import ERASURES, Document, Head, Heard, Names, place_of
+from services.audit.decide.spans import holding_spans, membership_spans
+from services.audit.model import ERASURES, Document, Head, Heard, Names, Span, place_of
 from shared.contracts.audit import Checkpoint
 from shared.contracts.base import Fact
 from shared.contracts.topics import (
@@ -25,6 +25,8 @@ from shared.contracts.topics import (
     PERSON_FACTS,
     POLICY_FACTS,
     REQUEST_FACTS,
+    Topic,
+    lanes_of,
 )
 from shared.messaging.errors import MayPass
 from shared.storage import Database, Documents, Index, Replica
@@ -39,6 +41,8 @@ def _approvals_of(requests: Sequence[str]) -> Document:
 
 
 _BY_SUBJECT = (("subject", 1), ("version", 1))
+_MOVE = ("person", "version", "transitions", "at", "effectiveAt", "actor", "correlation")
+"""What spans are made of."""
 
 
 def _of_review(instance: str, topic: str) -> Document:
@@ -68,6 +72,7 @@ class Trail:
                 Index("personal.identity", partial={"personal.identity": {"$exists": True}}),
                 Index("personal.origins", partial={"personal.origins": {"$exists": True}}),
                 Index("subject", partial={"topic": APPROVAL_FACTS.name}),
+                Index("things", partial={"things": {"$exists": True}}),
                 Index("review", "topic", "subject", "version", partial={"review": {"$exists": True}}),
             ),
         )
@@ -207,6 +212,16 @@ class Trail:
     async def about_person(self, person: str) -> list[Document]:
         """Everything about one person's access, notifications and commands apart, unordered."""
         return await self.documents.find({"person": person}, sort=(("person", 1),))
+
+    async def moves(self, topic: Topic, person: str | None, thing: str | None) -> list[Document]:
+        """Facts of a topic by which this person, or anybody, began or ceased to hold this thing, or any. Without their
+        bodies, unordered."""
+        query: Document = {"topic": {"$in": [one.name for one in lanes_of(topic)]}}
+        if person is not None:
+            query["person"] = person
+        if thing is not None:
+            query["things"] = thing
+        return await self.documents.find(query, fields=dict.fromkeys(_MOVE, 1))
 
     async def begun_by(self, correlations: Sequence[str]) -> list[Document]:
         """The HR changes that these correlations name."""
@@ -368,46 +383,28 @@ def _append(path: Path, lines: bytes) -> None:
 
 
 class Spans:
-    """Who held what and was where from when to when: derived from the trail, a document each."""
+    """Who held what and was where from when to when: read from the trail's records, which say nothing twice."""
 
-    def __init__(self, database: Database) -> None:
-        indexes = (Index("person"), Index("package"))
-        self._holdings = Documents(database, "holding_spans", indexes)
-        self._memberships = Documents(database, "membership_spans", (Index("person"), Index("group")))
+    def __init__(self, trail: Trail) -> None:
+        self._trail = trail
 
-    async def ensure_indexes(self) -> None:
-        await self._holdings.ensure_indexes()
-        await self._memberships.ensure_indexes()
+    async def of_packages(
+        self, *, person: str | None = None, package: str | None = None, at: datetime | None = None, effective: bool
+    ) -> list[Span]:
+        """Spans of assignments, by person, package or both; at a moment, or ever."""
+        spans = holding_spans(await self._trail.moves(HOLDING_FACTS, person, package))
+        return [one for one in spans if package in (None, one.package) and _holds(one, at, effective=effective)]
 
-    async def follow(self, batch: Sequence[Heard]) -> None:
-        """Write down what a batch says about spans; repeats and any order end the same. Raises MayPass."""
-        await self._holdings.set_many(_merged(holdings_said, batch))
-        await self._memberships.set_many(_merged(memberships_said, batch))
-
-    async def of_packages(self, query: Mapping[str, str], at: datetime | None, *, effective: bool) -> list[Any]:
-        """Spans of assignments, by `person`, `package` or both; at a moment, or ever."""
-        since, until = ("effectiveSince", "effectiveUntil") if effective else ("since", "until")
-        moment: Document = {}
-        if at is not None:
-            moment = {since: {"$lte": at}, "$or": [{until: {"$gt": at}}, {until: {"$exists": False}}]}
-        found = await self._holdings.find({**query, **moment})
-        return [span for one in found if (span := holding_span(one)) is not None]
-
-    async def of_groups(self, query: Mapping[str, str], at: datetime | None, *, effective: bool) -> list[Any]:
-        """Spans of memberships, by `person`, `group` or both; at a moment, or ever."""
-        spans = [span for one in await self._memberships.find(query) for span in membership_spans(one)]
-        return [span for span in spans if at is None or span.holds_at(at, effective=effective)]
+    async def of_groups(
+        self, *, person: str | None = None, group: str | None = None, at: datetime | None = None, effective: bool
+    ) -> list[Span]:
+        """Spans of memberships, by person, group or both; at a moment, or ever."""
+        spans = membership_spans(await self._trail.moves(MEMBERSHIP_FACTS, person, group))
+        return [one for one in spans if group in (None, one.group) and _holds(one, at, effective=effective)]
 
 
-def _merged(said: Any, batch: Sequence[Heard]) -> dict[str, Document]:
-    merged: dict[str, Document] = {}
-    for heard in batch:
-        try:
-            for id, fields in said(heard).items():
-                merged.setdefault(id, {}).update(fields)
-        except (KeyError, TypeError, ValueError, AssertionError):
-            continue  # no fact of ours; it stands in the trail as it came
-    return merged
+def _holds(span: Span, at: datetime | None, *, effective: bool) -> bool:
+    return at is None or span.holds_at(at, effective=effective)
 
 
 @dataclass(frozen=True, slots=True)

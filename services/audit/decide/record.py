@@ -10,6 +10,7 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
+from services.audit.decide.spans import things_in
 from services.audit.model import Document, Heard
 from shared.contracts.hr import hr_correlation
 from shared.contracts.topics import (
@@ -17,10 +18,12 @@ from shared.contracts.topics import (
     CATALOG_ROSTERS,
     DIRECTORY_ROSTERS,
     GUEST_COMMANDS,
+    HOLDING_FACTS,
     HR_CHANGES,
     HR_REJECTED,
     HR_URGENT,
     MEMBERSHIP_COMMANDS,
+    MEMBERSHIP_FACTS,
     NOTIFICATIONS,
     REVIEW_INSTANCE_FACTS,
     REVIEW_ITEM_FACTS,
@@ -95,6 +98,8 @@ def described(heard: Heard) -> tuple[Document, Document]:
         record["key"] = key
         if topic in BY_PERSON:
             record["person"] = key
+    if topic in _OF_SPANS and (things := things_in(record["transitions"])):
+        record["things"] = things
     if (review := _review(topic, data)) is not None:
         record["review"] = review
     if heard.data is None:
@@ -109,6 +114,7 @@ def _review(topic: str, data: Mapping[str, Any]) -> str | None:
     return _text(data.get("subject")) if topic in _OF_RUNS else None
 
 
+_OF_SPANS = frozenset({HOLDING_FACTS.name, MEMBERSHIP_FACTS.name})
 ROSTERS = frozenset({DIRECTORY_ROSTERS.name, ASSIGNMENT_ROSTERS.name, CATALOG_ROSTERS.name})
 """Topics by which the owners of access say who has what is reviewed."""
 _OF_RUNS = ROSTERS | {REVIEW_INSTANCE_FACTS.name}

@@ -1,18 +1,16 @@
-"""From when to when: what a fact says about holding a package or being in a group.
+"""From when to when: what the records of the trail say about holding a package or being in a group.
 
-What is written of one fact never depends on what is there already: every fact sets fields of its own (a span's start,
-its end, a version's entry), so repeats and any order end the same.
+Pure. In any order and however often: a span has its start from one fact and its end from another, each by its own id.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from services.audit.decide.record import base_topic
-from services.audit.model import Document, Heard, Span
-from shared.contracts.topics import HOLDING_FACTS, MEMBERSHIP_FACTS
+from services.audit.model import Document, Span
 
 
 def moment(text: Any) -> datetime | None:
@@ -44,135 +42,118 @@ def asked_for(at: date | datetime | None, now: datetime) -> tuple[datetime, str 
     return begin + LAST_OF_A_DAY, f"the end of {at}, UTC"
 
 
-def holdings_said(heard: Heard) -> dict[str, Document]:
-    """Fields to set, by assignment id, for a holding fact; nothing for other messages."""
-    data = heard.data
-    if data is None or base_topic(heard.topic) != HOLDING_FACTS.name:
-        return {}
-    person, version = data["subject"], f"{data['version']:08d}"
-    said: dict[str, Document] = {}
-    for transition in data["transitions"]:
-        kind = transition["type"]
-        if kind == "AssignmentAdded":
-            assignment = transition["assignment"]
-            said.setdefault(assignment["id"], {}).update(_begun(person, assignment, data))
-        elif kind == "AssignmentEnded":
-            assignment = transition["assignment"]
-            ended = _ended(data, transition.get("reason"))
-            said.setdefault(assignment["id"], {}).update(**_whose(person, assignment), **ended)
-        elif kind == "AssignmentMoved":
-            before, after = transition["before"], transition["after"]
-            if before["id"] == after["id"]:
-                moves = {f"moves.{version}": {"at": moment(data["at"]), "policy": after["policyId"]}}
-                said.setdefault(after["id"], {}).update(**_whose(person, after), **moves)
+def things_in(transitions: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Packages and groups that somebody begins or ceases to hold by these: what spans are found by."""
+    found = {
+        assignment.get("packageId")
+        for said in transitions
+        if said.get("type") in _HOLDING
+        for name in ("assignment", "before", "after")
+        if isinstance(assignment := said.get(name), dict)
+    }
+    found |= {said.get("groupId") for said in transitions if said.get("type") in _MOVES}
+    return sorted(one for one in found if isinstance(one, str))
+
+
+_HOLDING = frozenset({"AssignmentAdded", "AssignmentEnded", "AssignmentMoved"})
+_MOVES = {"MemberAdded": True, "MemberRemoved": False}
+
+
+def holding_spans(records: Iterable[Document]) -> list[Span]:
+    """The spans of assignments that begin in these records of holding facts, by assignment id."""
+    begun: dict[str, Span] = {}
+    ended: dict[str, dict[str, Any]] = {}
+    policies: dict[str, tuple[int, str]] = {}
+    for record, said in _told(records, _HOLDING):
+        try:
+            version = int(record["version"])
+            if said["type"] == "AssignmentAdded":
+                begun[said["assignment"]["id"]] = _begun(record, said["assignment"])
+            elif said["type"] == "AssignmentEnded":
+                ended[said["assignment"]["id"]] = _ended(record, said.get("reason"))
+            elif (after := said["after"])["id"] == (before := said["before"]["id"]):
+                policies[before] = max(policies.get(before, (0, "")), (version, after["policyId"]))
             else:
-                said.setdefault(before["id"], {}).update(**_whose(person, before), **_ended(data, "moved"))
-                said.setdefault(after["id"], {}).update(_begun(person, after, data))
-    return said
+                ended[before] = _ended(record, "moved")
+                begun[after["id"]] = _begun(record, after)
+        except (KeyError, TypeError, ValueError):
+            continue  # no fact of ours; it stands in the trail as it came
+    for id, (_, policy) in policies.items():
+        if id in begun:
+            begun[id] = replace(begun[id], policy=policy)
+    return [replace(span, **ended.get(id, {})) for id, span in sorted(begun.items())]
 
 
-def memberships_said(heard: Heard) -> dict[str, Document]:
-    """Fields to set, by group and person, for a memberships fact; nothing for other messages."""
-    data = heard.data
-    if data is None or base_topic(heard.topic) != MEMBERSHIP_FACTS.name:
-        return {}
-    person, cause = data["subject"], data["cause"]
-    entry = {
-        "at": moment(data["at"]),
-        "effective": moment(cause.get("effectiveAt")) or moment(data["at"]),
-        "actor": cause["actor"],
-        "correlation": cause["correlation"],
-    }
-    said: dict[str, Document] = {}
-    for transition in data["transitions"]:
-        into = _MOVES.get(transition["type"])
-        if into is not None:
-            group = transition["groupId"]
-            said[f"{group}:{person}"] = {"person": person, "group": group, f"{into}.{data['version']:08d}": entry}
-    return said
+def membership_spans(records: Iterable[Document]) -> list[Span]:
+    """The spans of people in groups by these records of membership facts: each addition up to the next removal by
+    version, the earliest first."""
+    moves: dict[tuple[str, str], dict[int, tuple[bool, Document]]] = {}
+    for record, said in _told(records, _MOVES):
+        try:
+            place = str(said["groupId"]), str(record["person"])
+            moves.setdefault(place, {})[int(record["version"])] = (_MOVES[said["type"]], record)
+        except (KeyError, TypeError, ValueError):
+            continue  # no fact of ours
+    return [span for (group, _), every in sorted(moves.items()) for span in _stays(group, every)]
 
 
-_MOVES = {"MemberAdded": "added", "MemberRemoved": "removed"}
+def _told(records: Iterable[Document], kinds: Collection[str]) -> Iterator[tuple[Document, Mapping[str, Any]]]:
+    for record in records:
+        for said in record.get("transitions") or ():
+            if isinstance(said, dict) and str(said.get("type")) in kinds:
+                yield record, said
 
 
-def _whose(person: str, assignment: Mapping[str, Any]) -> Document:
-    return {"person": person, "package": assignment["packageId"]}
+def _stays(group: str, moves: Mapping[int, tuple[bool, Document]]) -> Iterator[Span]:
+    since: Span | None = None
+    for _, (into, record) in sorted(moves.items(), key=lambda move: move[0]):
+        at, effective = _moments(record)
+        if into:
+            since = since or Span(
+                person=record["person"],
+                group=group,
+                since=at,
+                until=None,
+                effective_since=effective,
+                effective_until=None,
+                actor=record["actor"],
+                correlation=str(record.get("correlation")),
+            )
+        elif since is not None:
+            yield replace(since, until=at, effective_until=effective, end_actor=record["actor"])
+            since = None
+    if since is not None:
+        yield since
 
 
-def _begun(person: str, assignment: Mapping[str, Any], data: Mapping[str, Any]) -> Document:
-    at, starts = moment(data["at"]), moment(assignment["startsAt"])
-    assert at is not None
+def _moments(record: Mapping[str, Any]) -> tuple[datetime, datetime]:
+    """When it was decided, and from when it was true. Raises ValueError if the record does not say."""
+    at = moment(record.get("at"))
+    if at is None:
+        raise ValueError("a fact without a date")
+    return at, moment(record.get("effectiveAt")) or at
+
+
+def _begun(record: Mapping[str, Any], assignment: Mapping[str, Any]) -> Span:
+    at, _ = _moments(record)
+    starts = moment(assignment["startsAt"])
     since = max(at, starts) if starts else at
-    cause = {**data["cause"], **assignment.get("cause", {})}
-    return {
-        **_whose(person, assignment),
-        "policy": assignment["policyId"],
-        "kind": assignment["kind"],
-        "since": since,
-        "effectiveSince": moment(cause.get("effectiveAt")) or starts or since,
-        "actor": cause["actor"],
-        "correlation": cause["correlation"],
-    }
-
-
-def _ended(data: Mapping[str, Any], reason: Any) -> Document:
-    cause = data["cause"]
-    return {
-        "until": moment(data["at"]),
-        "effectiveUntil": moment(cause.get("effectiveAt")) or moment(data["at"]),
-        "endActor": cause["actor"],
-        "endReason": str(reason),
-        "endCorrelation": cause["correlation"],
-    }
-
-
-def holding_span(document: Mapping[str, Any]) -> Span | None:
-    """The span of one assignment; None while only its end has been heard."""
-    if "since" not in document:
-        return None
-    moves = document.get("moves") or {}
+    # An assignment that lies in the future, or was moved, has a cause of its own.
+    cause = {**record, **assignment.get("cause", {})}
     return Span(
-        person=document["person"],
-        package=document["package"],
-        assignment=document["_id"],
-        policy=moves[max(moves)]["policy"] if moves else document["policy"],
-        since=document["since"],
-        until=document.get("until"),
-        effective_since=document["effectiveSince"],
-        effective_until=document.get("effectiveUntil"),
-        actor=document["actor"],
-        correlation=document["correlation"],
-        end_actor=document.get("endActor"),
-        end_reason=document.get("endReason"),
+        person=record["person"],
+        package=assignment["packageId"],
+        assignment=assignment["id"],
+        policy=assignment["policyId"],
+        since=since,
+        until=None,
+        effective_since=moment(cause.get("effectiveAt")) or starts or since,
+        effective_until=None,
+        actor=cause["actor"],
+        correlation=str(cause.get("correlation")),
     )
 
 
-def membership_spans(document: Mapping[str, Any]) -> list[Span]:
-    """The spans of one person in one group, the earliest first: each addition up to the next removal by version."""
-    added = {int(version): entry for version, entry in (document.get("added") or {}).items()}
-    removed = {int(version): entry for version, entry in (document.get("removed") or {}).items()}
-    spans: list[Span] = []
-    open_at: Mapping[str, Any] | None = None
-    for version in sorted({*added, *removed}):
-        if version in added:
-            open_at = open_at or added[version]
-        elif open_at is not None:
-            spans.append(_membership(document, open_at, removed[version]))
-            open_at = None
-    if open_at is not None:
-        spans.append(_membership(document, open_at, None))
-    return spans
-
-
-def _membership(document: Mapping[str, Any], start: Mapping[str, Any], end: Mapping[str, Any] | None) -> Span:
-    return Span(
-        person=document["person"],
-        group=document["group"],
-        since=start["at"],
-        until=end["at"] if end else None,
-        effective_since=start["effective"],
-        effective_until=end["effective"] if end else None,
-        actor=start["actor"],
-        correlation=start["correlation"],
-        end_actor=end["actor"] if end else None,
-    )
+def _ended(record: Mapping[str, Any], reason: Any) -> dict[str, Any]:
+    at, effective = _moments(record)
+    return {"until": at, "effective_until": effective, "end_actor": record["actor"], "end_reason": str(reason)}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from services.audit.decide.chain import extended
 from services.audit.decide.explain import explained, of_denied_guest, told
-from services.audit.decide.spans import asked_for, holding_span, holdings_said, membership_spans, memberships_said
+from services.audit.decide.spans import asked_for, holding_spans, membership_spans
 from services.audit.model import Document, Names, Span
 from shared.contracts.assignment import ExclusionLifted, ExclusionState, PackageExcluded
 from shared.contracts.base import Cause, Refusal
@@ -56,30 +56,13 @@ NAMES = Names(
 )
 
 
-def merged(said: Any, batch: list[Any]) -> dict[str, Document]:
-    """As `$set` does it: dotted names go into sub-documents."""
-    documents: dict[str, Document] = {}
-    for heard in batch:
-        for id, fields in said(heard).items():
-            document = documents.setdefault(id, {"_id": id})
-            for name, value in fields.items():
-                into, _, key = name.partition(".")
-                if key:
-                    document.setdefault(into, {})[key] = value
-                else:
-                    document[name] = value
-    return documents
-
-
 def stored(records: list[Any]) -> list[Document]:
     batch = received(records)
     return extended({}, batch, ["00" * 16] * len(batch))[0]
 
 
 def span_of(records: list[Any]) -> Span:
-    (document,) = merged(holdings_said, received(records)).values()
-    span = holding_span(document)
-    assert span is not None
+    (span,) = holding_spans(stored(records))
     return span
 
 
@@ -105,14 +88,12 @@ def test_spans_are_the_same_whatever_the_order_and_however_often(rng: random.Ran
         member(2, START + day, second, False),
         member(3, START + 2 * day, second, True),
     ]
-    holdings, memberships = merged(holdings_said, received(said)), merged(memberships_said, received(said))
-    shuffled = received([*said, *(rng.choice(said) for _ in range(repeats))])
-    rng.shuffle(shuffled)
-    assert merged(holdings_said, shuffled) == holdings
-    assert merged(memberships_said, shuffled) == memberships
-    (one,) = memberships.values()
-    spans = membership_spans(one)
-    assert [(span.since, span.until) for span in spans] == [(START, START + day), (START + 2 * day, None)]
+    records = stored([*said, *(rng.choice(said) for _ in range(repeats))])
+    rng.shuffle(records)
+    twice = [(START, START + day), (START + 2 * day, None)]
+    assert [(span.since, span.until) for span in holding_spans(records)] == twice
+    assert [(span.since, span.until) for span in membership_spans(records)] == twice
+    assert {thing for one in records for thing in one["things"]} == {SALES, SALES_GROUP}
 
 
 def test_one_fact_begins_and_ends_several_memberships_each_with_its_span_and_its_line() -> None:
@@ -125,8 +106,7 @@ def test_one_fact_begins_and_ends_several_memberships_each_with_its_span_and_its
         MembershipObeyed(group_id="vpn", command_id="x", grant_version=2, already=True),
     ]
     records = [member(1, START, cause("c1"), True), memberships(2, later, moved, happened, there)]
-    documents = merged(memberships_said, received(records))
-    spans = {span.group: (span.since, span.until) for one in documents.values() for span in membership_spans(one)}
+    spans = {span.group: (span.since, span.until) for span in membership_spans(stored(records))}
     assert spans == {SALES_GROUP: (START, later), "support": (later, None)}
     lines = [line for one in stored(records) for line in told(one, NAMES)]
     assert [(line.group, line.what) for line in lines] == [
@@ -157,8 +137,7 @@ def test_a_command_is_told_wish_by_wish() -> None:
 
 
 def test_an_end_alone_is_no_span_yet() -> None:
-    (document,) = merged(holdings_said, received([ended(2, START, cause("c2"), cause("c1"))])).values()
-    assert holding_span(document) is None
+    assert holding_spans(stored([ended(2, START, cause("c2"), cause("c1"))])) == []
 
 
 def test_why_goes_from_the_hr_change_to_the_membership_and_names_every_actor() -> None:
