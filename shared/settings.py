@@ -116,7 +116,7 @@ class Settings(BaseSettings):
     replication: Positive = Field(1, description="Copies of a topic when it is created.")
     sweep_after_s: Seconds = Field(2.0, description="Age at which what stayed pending is published by the sweeper.")
     read_wait_s: Seconds = Field(2.0, description="Longest wait for a replica to catch up before HTTP answers 404.")
-    timer_poll_s: Seconds = Field(0.5, description="Pause between two looks for what is due.")
+    timer_poll_s: Seconds = Field(0.5, description="Pause between two looks at the clock for what is due.")
     retry_max_s: Seconds = Field(30.0, description="Longest pause between two attempts while a server is away.")
     dead_letter_limit: Annotated[int, Field(ge=0)] = Field(
         1000, description="A consumer group that sets aside that many messages more than it handles waits. 0: never."

@@ -339,8 +339,7 @@ async def _take_answers(desk: Desk, facts: Sequence[Fact]) -> None:
     await _run(desk, desk.items, works, desk.about_items(items.answered), "review.answers")
     said = await desk.runs.items.states({"_id": {"$in": [work.message.id for work in works]}})
     waiting = {"_id": {"$in": list({one["instance_id"] for one in said})}, "state.status": "Applying"}
-    if await desk.runs.instances.poke(waiting, desk.platform.clock.now()):
-        desk.instances.alarm.ring()
+    await desk.runs.instances.poke(waiting, desk.platform.clock.now())
 
 
 def people(desk: Desk) -> Subscription:

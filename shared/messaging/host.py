@@ -20,7 +20,8 @@ from shared.messaging.failpoints import Failpoints
 from shared.messaging.health import Health
 from shared.messaging.kafka import Bus, CommittedOffsets, Subscriber
 from shared.messaging.lanes import RightOfWay
-from shared.messaging.service import Platform, Service, Timer, ring
+from shared.messaging.loop import Alarm
+from shared.messaging.service import Platform, Service, Timer, next_date, ring
 from shared.settings import Settings
 from shared.storage.database import Client, connect
 from shared.telemetry.metrics import LAG, OUTBOX_OLDEST_SECONDS, OUTBOX_PENDING, TIMER_OVERDUE_SECONDS, TIMERS_PARKED
@@ -33,6 +34,8 @@ HEALTH_EVERY_S = 15.0
 PING_EVERY_S = 2.0
 PING_S = 3.0
 LONGEST_PAUSE_S = 5.0
+ASK_ANEW_S = 5.0
+"""Dates that another replica has written are its own to keep, unless it dies: they are asked for that often."""
 
 
 class Host:
@@ -208,10 +211,20 @@ class Host:
 
     async def _timer(self, timer: Timer, platform: Platform) -> None:
         while True:
+            timer.loop.alarm.set()
             rung = await ring(timer, platform)
             platform.health.well(f"timer.{timer.loop.kind.name}")
             if rung < (1 if timer.steady else timer.limit):
-                await timer.loop.alarm.wait(self.settings.timer_poll_s)
+                await self._next_date(timer.loop.alarm, await next_date(timer, platform))
+
+    async def _next_date(self, alarm: Alarm, stored: datetime | None) -> None:
+        """Until the next date comes, the stored one or one that this process writes; what others have written is asked
+        for anew after a while. The clock may be turned at any time, so it is looked at and not slept by."""
+        anew = time.monotonic() + ASK_ANEW_S
+        while not await alarm.wait(self.settings.timer_poll_s) and time.monotonic() < anew:
+            dates = [date for date in (stored, alarm.earliest) if date is not None]
+            if dates and min(dates) <= self.clock.now():
+                return
 
     async def _sweep(self, service: Service, platform: Platform) -> None:
         age = timedelta(seconds=self.settings.sweep_after_s)
@@ -247,7 +260,7 @@ class Host:
 
     async def _next_due(self, service: Service) -> datetime | None:
         now = self.clock.now()
-        dates = [await loop.store.next_due(now) for loop in service.loops]  # type: ignore[attr-defined]
+        dates = [await loop.store.next_due(now) for loop in service.loops]
         return min((date for date in dates if date is not None), default=None)
 
     async def _stop(self) -> None:

@@ -106,20 +106,31 @@ class _Touched(Generic[S]):
 
 
 class Alarm:
-    """Wakes whoever waits for dates: something was written that is due already."""
+    """Wakes whoever waits for dates. Set before a look at what is due, it misses nothing that comes after."""
 
     def __init__(self) -> None:
         self._rung = asyncio.Event()
+        self.earliest: datetime | None = None
+        """Of the dates that this process has written since it was set."""
+
+    def set(self) -> None:
+        """From here on."""
+        self._rung.clear()
+        self.earliest = None
 
     def ring(self) -> None:
         """What is due is looked for now and not at the next look."""
         self._rung.set()
 
-    async def wait(self, longest_s: float) -> None:
-        """Returns when it has rung since the last time, or after so long."""
+    def expect(self, date: datetime) -> None:
+        """Something was written that is due then."""
+        self.earliest = date if self.earliest is None else min(self.earliest, date)
+
+    async def wait(self, longest_s: float) -> bool:
+        """Returns when it rings, or after so long; whether it has rung."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._rung.wait(), longest_s)
-        self._rung.clear()
+        return self._rung.is_set()
 
 
 class Attempts:
@@ -365,7 +376,9 @@ class Loop(Generic[S]):
                 await self._turn()
             outbox = Outbox(tuple(draft.records), tuple(draft.positions.values())) if draft.records else None
             due_at = self.kind.due_at(draft.state)
-            due = due or (due_at is not None and due_at <= now and not draft.rung)
+            if due_at is not None:
+                self.alarm.expect(due_at)
+                due = due or (due_at <= now and not draft.rung)
             writes.append(
                 Write(
                     read=draft.stored,

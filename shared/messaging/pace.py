@@ -49,8 +49,8 @@ class _Gait:
 
 GAITS = {
     Pace.EVEN: _Gait(gather_ms=60, busy_s=0.15),
-    Pace.CALM: _Gait(gather_ms=400, busy_s=0.6),
-    Pace.PATIENT: _Gait(gather_ms=500, busy_s=1.5, settle_s=0.4),
+    Pace.CALM: _Gait(gather_ms=400, busy_s=0.6, settle_s=0.12),
+    Pace.PATIENT: _Gait(gather_ms=500, busy_s=0.9, settle_s=0.4),
 }
 
 

@@ -94,6 +94,10 @@ class AggregateStore(Protocol):
         """Ids and due dates of what is due and not backing off, the earliest first."""
         ...
 
+    async def next_due(self, now: datetime) -> datetime | None:
+        """When something next is due and not backing off, past moments too; None if nothing is dated."""
+        ...
+
     async def back_off(self, id: str, due_at: datetime, now: datetime, reason: str) -> None:
         """The timer of that date failed: leave it alone for a while, doubling; the eighth time park it for a human."""
         ...

@@ -117,7 +117,7 @@ class Platform:
 
     def loop(self, kind: AggregateKind[S], store: MongoAggregates, publisher: Publisher | None = None) -> Loop[S]:
         """The five steps over one kind of aggregate. `publisher`: the bus with something beside it."""
-        return Loop(
+        loop = Loop(
             kind,
             store,
             publisher or self.bus,
@@ -127,6 +127,8 @@ class Platform:
             failpoints=self.failpoints,
             turn=self.right_of_way.turn,
         )
+        store.when_poked = loop.alarm.ring
+        return loop
 
     def patience(self, where: str, within_s: float = KEEP_BATCH_S) -> PatientAttempts:
         return PatientAttempts(
@@ -500,6 +502,13 @@ def said_briefly(problem: ValidationError) -> str:
         parts.append(f"{where}: {error['msg'].removeprefix('Value error, ')}")
     more = problem.error_count() - len(parts)
     return "; ".join(parts) + (f"; and {more} more" if more > 0 else "")
+
+
+async def next_date(timer: Timer, platform: Platform) -> datetime | None:
+    """When that timer next has something to do, as far as it is stored."""
+    loop = timer.loop
+    attempts = platform.patience(f"timer.{loop.kind.name}")
+    return await attempts("due", lambda: loop.store.next_due(platform.clock.now()))
 
 
 async def ring(timer: Timer, platform: Platform) -> int:

@@ -7,7 +7,7 @@ Document: `_id`, `revision` (guards the write), `version` (of the last fact), `s
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -41,6 +41,8 @@ class MongoAggregates:
         self._indexes = (*KIT_INDEXES, *indexes)
         self._index_names = {index.name for index in indexes if index.unique}
         self._collection = database.collection(name)
+        self.when_poked: Callable[[], None] = lambda: None
+        """Called when something became due by no decision."""
 
     async def ensure_indexes(self) -> None:
         await self._database.ensure_indexes(self.name, self._indexes)
@@ -141,6 +143,8 @@ class MongoAggregates:
                 await self._collection.update_many(decided, {**cleared, "$min": {"due_at": look_at}})
             await self._collection.update_many({**those, **marked}, cleared)
             await self._collection.update_many({**those, "dead_letters": []}, {"$unset": {"dead_letters": ""}})
+        if look_at is not None:
+            self.when_poked()
 
     # What a service asks
 
@@ -148,6 +152,8 @@ class MongoAggregates:
         """Make everything that matches due at once: its timer takes another look. Returns how many."""
         with telling_errors():
             result = await self._collection.update_many(query, {"$min": {"due_at": now}, "$inc": {"revision": 1}})
+        if result.modified_count:
+            self.when_poked()
         return result.modified_count
 
     async def states(

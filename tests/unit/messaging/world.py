@@ -152,6 +152,9 @@ class FakeStore:
     async def due(self, now: datetime, limit: int) -> list[tuple[str, datetime]]:
         raise NotImplementedError
 
+    async def next_due(self, now: datetime) -> datetime | None:
+        raise NotImplementedError
+
     async def back_off(self, id: str, due_at: datetime, now: datetime, reason: str) -> None:
         raise NotImplementedError
 
