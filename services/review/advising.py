@@ -33,6 +33,7 @@ from shared.storage import Database, Index, Replica
 
 Row = dict[str, Any]
 HERE = (PersonStatus.ACTIVE.value, PersonStatus.SUSPENDED.value)
+GUEST = "Guest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,4 +190,4 @@ def _colleague(id: str, row: Mapping[str, Any]) -> Colleague:
 
 
 def _is_guest(row: Mapping[str, Any]) -> bool:
-    return row.get("user_type") == "Guest"
+    return row.get("user_type") == GUEST

@@ -225,7 +225,8 @@ class Desk:
         self, messages: Sequence[Any], states: Mapping[str, Definition | None]
     ) -> definitions.Look:
         """Groups that the next step is about; what runs of those that are deleted; names of packages."""
-        targets = {one.id: await self._targets(one) for one in states.values() if one is not None}
+        due = [states.get(one.id) for one in messages if isinstance(one, Due)]
+        targets = {one.id: await self._targets(one) for one in due if one is not None}
         told = [one for one in messages if isinstance(one, PolicyFact)]
         ending = {one.id for one in messages if isinstance(one, definitions.Delete)}
         ending |= states.keys() & {following.definition_id(one.subject) for one in told}
@@ -240,7 +241,13 @@ class Desk:
             return definitions.Targets()
         if one.deleted or not scope.every_group:
             return definitions.Targets()
-        groups = await self.around.groups_after(one.beginning.after if one.beginning else None, GROUPS)
+        among = None
+        if scope.guests_only:
+            if one.beginning is None:
+                # A group that is passed over waits for the next occurrence: who came before this one is to be known.
+                await asyncio.sleep(self.platform.settings.read_wait_s)
+            among = await self.around.groups_with_guests(direct=scope.direct)
+        groups = await self.around.groups_after(one.beginning.after if one.beginning else None, GROUPS, among)
         return definitions.Targets(tuple(groups), len(groups) < GROUPS)
 
 

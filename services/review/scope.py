@@ -52,7 +52,8 @@ class Scope:
 
     resources: tuple[ReviewedResource, ...] = ()
     every_group: bool = False
-    """An instance for each Microsoft 365 group, as the groups are when it begins."""
+    """An instance for each Microsoft 365 group, as the groups are when it begins; with `guests_only` for each that has
+    a guest then."""
     guests_only: bool = False
     inactive_for: timedelta | None = None
     direct: bool = False

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from services.review.advising import Advisor, people_kept
+from services.review.advising import GUEST, HERE, Advisor, people_kept
 from services.review.decide.reviewers import Resolved
 from services.review.model import OVER, Instance, load_instance
 from services.review.recommend import Asked, asked_of
@@ -133,6 +133,7 @@ class Surroundings:
                 "name": fact.state.attributes.get("displayName"),
                 "user_principal_name": fact.state.attributes.get("userPrincipalName"),
             },
+            (Index("user_type", partial={"user_type": GUEST}),),
         )
         self.memberships: Replica[MembershipsFact] = Replica(
             database, "memberships", lambda fact: {"groups": fact.state.member_of}, (Index("groups"),)
@@ -150,6 +151,7 @@ class Surroundings:
                 "name": fact.state.display_name,
                 "deleted": fact.state.deleted_at is not None,
                 "gives_roles": bool(fact.state.is_assignable_to_role),
+                "member_of": list(fact.state.member_of),
                 # Rules and roles decide about others (REV-2).
                 "reviewed_together": (
                     "Unified" in fact.state.group_types
@@ -297,17 +299,47 @@ class Surroundings:
         for entry in entries:
             person = people.get(entry.person_id, {})
             user_type = person.get("user_type") or "Member"
-            if person.get("status") != PersonStatus.LEFT.value and (user_type == "Guest" or not one.guests_only):
+            if person.get("status") != PersonStatus.LEFT.value and (user_type == GUEST or not one.guests_only):
                 about = {"user_type": user_type, "manager_id": person.get("manager_id")}
                 found.append(entry.model_copy(update=about))
         return found
 
-    async def groups_after(self, after: str | None, limit: int) -> list[str]:
-        """Groups that a review over every group is about, by id."""
+    async def groups_after(self, after: str | None, limit: int, among: Collection[str] | None = None) -> list[str]:
+        """Groups that a review over every group is about, by id; with `among` only those of them."""
         query: dict[str, Any] = {"reviewed_together": True}
         if after is not None:
             query["_id"] = {"$gt": after}
+        if among is not None:
+            query["_id"] = {"$in": sorted(id for id in among if after is None or id > after)}
         return [one["_id"] for one in await self.groups.find(query, limit=limit)]
+
+    async def groups_with_guests(self, *, direct: bool) -> frozenset[str]:
+        """Ids of groups that some guest is in now; without `direct` also through groups within them.
+
+        Read from the guests, who are few: one query, and one more for each level of nesting."""
+        stages: list[dict[str, Any]] = [
+            {"$match": {"user_type": GUEST, "status": {"$in": HERE}}},
+            {
+                "$lookup": {
+                    "from": self.memberships.name,
+                    "localField": "_id",
+                    "foreignField": "_id",
+                    "as": "memberships",
+                }
+            },
+            {"$unwind": "$memberships"},
+            {"$unwind": "$memberships.groups"},
+            {"$group": {"_id": "$memberships.groups"}},
+        ]
+        level = {one["_id"] for one in await self.people.aggregate(stages)}
+        found: set[str] = set()
+        while level:
+            found |= level
+            if direct:
+                break
+            rows = await self.groups.find({"_id": {"$in": sorted(level)}, "deleted": False})
+            level = {outer for row in rows for outer in row.get("member_of", ())} - found
+        return frozenset(found)
 
 
 def _resource(fact: ResourceFact) -> dict[str, Any]:

@@ -145,3 +145,40 @@ async def test_each_stage_recommends_by_its_own_settings(company: Reviewing) -> 
 
     await until(anew, "the second stage recommends otherwise")
     assert set(await company.items(run, second)) == {ana}
+
+
+@pytest.mark.spec("REV-2")
+async def test_of_every_group_those_with_guests_are_reviewed_each_time_anew(company: Reviewing) -> None:
+    owner, ana = await company.person("x-owner"), await company.person("x-ana")
+    eva, fay = await guest(company, "x-eva"), await guest(company, "x-fay")
+    first, second = [
+        (
+            await company.call(
+                "POST", "/v1.0/groups", status=201, displayName=f"x-{n}", mailNickname=f"x-{n}", mailEnabled=True,
+                securityEnabled=False, groupTypes=["Unified"],
+            )
+        )["id"]
+        for n in range(2)
+    ]  # fmt: skip
+    for group, person in ((first, eva), (first, ana), (second, ana)):
+        await company.refer(f"/v1.0/groups/{group}/members", person)
+    weekly = {"type": "weekly", "interval": 1, "daysOfWeek": [company.clock.now().strftime("%A").lower()]}
+    begins = {"type": "noEnd", "startDate": company.clock.now().date().isoformat()}
+    made = await company.call(
+        "POST", AR, status=201, displayName="Guests", reviewers=[{"query": f"/users/{owner}", "queryType": GRAPH}],
+        scope={"query": "./members/microsoft.graph.user/?$filter=(userType eq 'Guest')", "queryType": GRAPH},
+        instanceEnumerationScope={"query": "/groups?$filter=(groupTypes/any(c:c eq 'Unified'))", "queryType": GRAPH},
+        settings={"instanceDurationInDays": 3, "recurrence": {"pattern": weekly, "range": begins}},
+    )  # fmt: skip
+    run = await company.running(made["id"])
+    assert set(await company.items(run)) == {eva}
+    await company.refer(f"/v1.0/groups/{second}/members", fay)
+    company.clock.turn(timedelta(days=7))
+
+    async def both() -> list[str] | None:
+        found = (await company.call("GET", f"{AR}/{made['id']}/instances"))["value"]
+        runs = [f"{AR}/{made['id']}/instances/{one['id']}" for one in found if one["status"] == "InProgress"]
+        return [one for one in runs if one != run] if len(found) > 2 and len(runs) > 1 else None
+
+    people = [set(await company.items(one)) for one in await until(both, "both groups are reviewed")]
+    assert sorted(people, key=[{eva}, {fay}].index) == [{eva}, {fay}]
