@@ -348,9 +348,13 @@ def _offering(routes: APIRouter, desk: Desk) -> None:
         scope = {"_id": {"$in": sorted(ids)}, "is_hidden": False}
 
         async def find(query: ListQuery) -> list[dict[str, Any]]:
-            return await around.package_documents.find(
+            found = await around.package_documents.find(
                 query.mongo_filter(scope), sort=query.sort, skip=query.skip, limit=query.limit
             )
+            if not query.expand:
+                return found
+            catalogs = await around.catalogs_shown({one["catalog_id"] for one in found})
+            return [{**one, "catalog": catalogs.get(one["catalog_id"])} for one in found]
 
         async def total(query: ListQuery) -> int:
             return await around.package_documents.count(query.total_filter(scope))

@@ -5,20 +5,21 @@ Source: reference/graph-api-operations.md 2.9; entra-features, PKG-3 to PKG-5.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 
 from services.request.decide import offers
-from services.request.decide.scene import Person, Scene
+from services.request.decide.scene import Person
 from services.request.store import AVAILABLE, Surroundings
+from shared.contracts.catalog import ResourceRole
 from shared.messaging.service import Platform
 from shared.security.caller import Caller
 from shared.web.caller import Asking
 from shared.web.errors import Forbidden, NotFound
 from shared.web.guard import Guard
-from shared.web.odata import EntitySet, ListQuery, read_query
+from shared.web.odata import EntitySet, Expand, ListQuery, read_query
 from shared.web.paging import answer_list, context_url, list_options, list_query
 from shared.web.role_scopes import role_scope_said
 
@@ -46,12 +47,35 @@ def router(platform: Platform, around: Surroundings, guard: Guard) -> APIRouter:
             raise Forbidden("Only a person who is signed in can ask this.")
         return next(iter(found.values()))
 
-    async def there(id: str, person: Person) -> Scene:
-        """Raises NotFound for what the person is neither shown nor may ask for."""
+    async def there(id: str, person: Person) -> Mapping[str, Any]:
+        """The package. Raises NotFound for what the person is neither shown nor may ask for."""
         scene = await around.requestable()
         if id not in offers.visible(person, scene, now()) | offers.requestable(person, scene, now()):
             raise NotFound("The resource was not found.")
-        return scene
+        return (await around.packages.get([id]))[id]
+
+    async def role_scopes_of(
+        documents: Sequence[Mapping[str, Any]], person: Person, expand: tuple[Expand, ...]
+    ) -> list[list[Rendered]]:
+        """What each of these packages brings. Raises Forbidden for those to whom the tenant does not show it."""
+        if not offers.shows_roles(person, await around.roles_shown_to()):
+            raise Forbidden("What access packages bring is not shown here.")
+        roles = [[ResourceRole.model_validate(one) for one in document.get("roles", ())] for document in documents]
+        names = await around.role_names([role for several in roles for role in several])
+        inner = frozenset(one.name for one in expand)
+        return [
+            [role_scope_said(document["catalog_id"], role, inner, names) for role in several]
+            for document, several in zip(documents, roles, strict=True)
+        ]
+
+    async def said(
+        documents: Sequence[Mapping[str, Any]], person: Person, expand: tuple[Expand, ...]
+    ) -> list[Rendered]:
+        bodies = [_said(one) for one in documents]
+        for one in expand:
+            for body, scopes in zip(bodies, await role_scopes_of(documents, person, one.expand), strict=True):
+                body[one.name] = scopes
+        return bodies
 
     @routes.get(AT)
     async def packages(request: Request, query: Query, caller: Asking) -> Rendered:
@@ -61,42 +85,43 @@ def router(platform: Platform, around: Surroundings, guard: Guard) -> APIRouter:
         scope = {"_id": {"$in": sorted(offers.visible(person, scene, now()))}}
 
         async def find(query: ListQuery) -> list[dict[str, Any]]:
-            return await around.package_documents.find(
+            found = await around.package_documents.find(
                 query.mongo_filter(scope), sort=query.sort, skip=query.skip, limit=query.limit
             )
+            bodies = await said(found, person, query.expand)
+            return [{**one, "said": body} for one, body in zip(found, bodies, strict=True)]
 
         async def total(query: ListQuery) -> int:
             return await around.package_documents.count(query.total_filter(scope))
 
         return await answer_list(
-            request, query, find=find, render=_said, context="availableAccessPackages", total=total
+            request,
+            query,
+            find=find,
+            render=lambda one: one["said"],
+            context="availableAccessPackages",
+            total=total,
         )
 
     @routes.get(f"{AT}/{{id}}")
     async def package(request: Request, id: str, caller: Asking) -> Rendered:
         """One of them; with the link also a hidden one."""
         query = read_query(AVAILABLE, request.query_params.multi_items())
-        await there(id, await looking(caller))
-        said = query.selected(_said((await around.packages.get([id]))[id]))
-        return {"@odata.context": context_url(request, "availableAccessPackages/$entity", query.select), **said}
+        person = await looking(caller)
+        (body,) = await said([await there(id, person)], person, query.expand)
+        context = context_url(request, "availableAccessPackages/$entity", query.select)
+        return {"@odata.context": context, **query.selected(body)}
 
     @routes.get(f"{AT}/{{id}}/resourceRoleScopes", dependencies=[Depends(list_options(ROLE_SCOPES))])
     async def role_scopes(request: Request, id: str, caller: Asking) -> Rendered:
         """What it brings, for those to whom the tenant shows it."""
         query = read_query(ROLE_SCOPES, request.query_params.multi_items())
         person = await looking(caller)
-        scene = await there(id, person)
-        if not offers.shows_roles(person, await around.roles_shown_to()):
-            raise Forbidden("What access packages bring is not shown here.")
-        roles = await around.roles_of(id)
-        names = await around.role_names(roles)
-        expand = frozenset(one.name for one in query.expand)
-        catalog = scene.packages[id].catalog_id
-        said = [role_scope_said(catalog, role, expand, names) for role in roles]
-        page = said[query.skip : query.skip + query.top]
+        (scopes,) = await role_scopes_of([await there(id, person)], person, query.expand)
+        page = scopes[query.skip : query.skip + query.top]
         return {
             "@odata.context": context_url(request, "resourceRoleScopes", query.select),
-            **({"@odata.count": len(said)} if query.count else {}),
+            **({"@odata.count": len(scopes)} if query.count else {}),
             "value": [query.selected(one) for one in page],
         }
 

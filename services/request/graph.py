@@ -258,14 +258,30 @@ def requirements_said(policy: PolicyState, questions: Sequence[Question]) -> dic
 
 
 def package_said(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Graph's accessPackage, as catalog last said it."""
+    """Graph's accessPackage, as catalog last said it; with its catalog if the document has that."""
+    catalog = document.get("catalog")
     return {
+        **({"catalog": catalog and catalog_said(catalog)} if "catalog" in document else {}),
         "id": document["_id"],
         "displayName": document["name"],
         "description": document["description"],
         "isHidden": document["is_hidden"],
         "createdDateTime": graph_time(document["created_at"]),
         "modifiedDateTime": graph_time(document["modified_at"]),
+    }
+
+
+def catalog_said(shown: Mapping[str, Any]) -> dict[str, Any]:
+    """Graph's accessPackageCatalog."""
+    return {
+        "id": shown["id"],
+        "displayName": shown["display_name"],
+        "description": shown["description"],
+        "createdDateTime": graph_time(shown["created_at"]),
+        "modifiedDateTime": graph_time(shown["modified_at"]),
+        "catalogType": "serviceDefault" if shown["is_built_in"] else "userManaged",
+        "state": shown["state"],
+        "isExternallyVisible": shown["is_externally_visible"],
     }
 
 

@@ -131,6 +131,18 @@ class Surroundings:
             lambda fact: {
                 "published": fact.state.state == "published" and fact.state.life is Life.ACTIVE,
                 "external": fact.state.is_externally_visible,
+                "shown": fact.state.model_dump(
+                    by_alias=False,
+                    include={
+                        "display_name",
+                        "description",
+                        "state",
+                        "is_externally_visible",
+                        "is_built_in",
+                        "created_at",
+                        "modified_at",
+                    },
+                ),
             },
         )
         self.people: Replica[PersonFact] = Replica(
@@ -267,10 +279,10 @@ class Surroundings:
             for package in packages
         }
 
-    async def roles_of(self, package_id: str) -> list[ResourceRole]:
-        """What the package brings."""
-        found = (await self.packages.get([package_id])).get(package_id, {})
-        return [ResourceRole.model_validate(one) for one in found.get("roles", ())]
+    async def catalogs_shown(self, ids: Collection[str]) -> dict[str, dict[str, Any]]:
+        """What everybody who may ask for something in them may know of these catalogs, by id."""
+        found = await self.catalogs.get(ids)
+        return {id: {"id": id, **one["shown"]} for id, one in found.items() if "shown" in one}
 
     async def role_names(self, roles: Collection[ResourceRole]) -> dict[str, str]:
         """Key of a role -> its name, of those whose role is an id; a group's roles are names already."""
@@ -409,6 +421,7 @@ PACKAGES = EntitySet(
         "catalog/id": Field("catalog_id", GUID),
     },
     selectable=frozenset({"id", "displayName", "description", "isHidden", "createdDateTime", "modifiedDateTime"}),
+    expandable=frozenset({"catalog"}),
     searchable=("displayName", "description"),
     order="displayName",
 )
@@ -418,6 +431,7 @@ AVAILABLE = EntitySet(
     "availableAccessPackage",
     {name: PACKAGES.fields[name] for name in ("id", "displayName", "description")},
     selectable=frozenset({"id", "displayName", "description"}),
+    expandable=frozenset({"resourceRoleScopes"}),
     searchable=("displayName", "description"),
     order="displayName",
 )

@@ -363,6 +363,9 @@ async def test_somebody_sees_what_they_may_ask_for_and_what_is_asked_of_them(com
 
     await until(listed, "the package is offered")
     assert package not in {one["id"] for one in (await company.call("GET", offered, ida))["value"]}
+    (with_catalog,) = (await company.call("GET", f"{offered}?$filter=id eq '{package}'&$expand=catalog", hal))["value"]
+    plain = await company.call("GET", f"{EM}/accessPackages/{package}?$expand=catalog")
+    assert with_catalog["catalog"] == {name: it for name, it in plain["catalog"].items() if "@" not in name}
     (asked,) = (await company.call("POST", wanted, hal))["value"]
     assert (asked["policyId"], asked["isApprovalRequiredForAdd"]) == (policy, False)
     assert (await company.call("POST", wanted, ida))["value"] == []
@@ -372,6 +375,11 @@ async def test_somebody_sees_what_they_may_ask_for_and_what_is_asked_of_them(com
     roles = f"{available}/{package}/resourceRoleScopes?$expand=role"
     (brings,) = (await company.call("GET", roles, ida))["value"]
     assert (brings["role"]["displayName"], brings["role"]["originId"]) == ("Member", f"Member_{group}")
+    expand = "$expand=resourceRoleScopes($expand=role)"
+    whole = await company.call("GET", f"{available}/{package}?{expand}", ida)
+    (one,) = (await company.call("GET", f"{available}?$filter=id eq '{package}'&{expand}", ida))["value"]
+    assert whole["resourceRoleScopes"] == one["resourceRoleScopes"] == [brings]
+    assert "resourceRoleScopes" not in await company.call("GET", f"{available}/{package}", ida)
 
     async def nobody_is_shown() -> bool:
         answer = await company.client.get(roles, headers={"Tenure-Actor": f"person:{hal}"})
@@ -379,6 +387,7 @@ async def test_somebody_sees_what_they_may_ask_for_and_what_is_asked_of_them(com
 
     await company.call("PATCH", f"{EM}/settings", status=204, resourceRolesShownTo="nobody")
     await until(nobody_is_shown, "the tenant shows nobody what packages bring")
+    await company.call("GET", f"{available}?{expand}", hal, 403)
     await company.call("PATCH", f"{EM}/accessPackages/{package}", status=204, isHidden=True)
 
     async def hidden() -> bool:

@@ -80,6 +80,7 @@ _RELATIONS: Mapping[str, Mapping[str, str]] = {
     "accessPackageResourceScope": {"resource": "accessPackageResource"},
     "accessPackageSubject": {"connectedOrganization": "connectedOrganization"},
     "approval": {"stages": "approvalStage"},
+    "availableAccessPackage": {"resourceRoleScopes": "accessPackageResourceRoleScope"},
     "customExtensionStageSetting": {"customExtension": ""},
     "connectedOrganization": {"externalSponsors": "", "internalSponsors": ""},
     "unifiedRoleAssignment": {"roleDefinition": "unifiedRoleDefinition"},
