@@ -69,10 +69,13 @@ def _entities(
     )
 
 
+CATALOG_TYPE = Enumeration(
+    ("userManaged", "serviceDefault", "serviceManaged"), kept_as={"userManaged": False, "serviceDefault": True}
+)
 CATALOGS = _entities(
     "accessPackageCatalog",
     ["accessPackages", "customWorkflowExtensions", "resourceRoles", "resourceScopes", "resources"],
-    ["catalogType"],
+    catalogType=Asked("state.is_built_in", CATALOG_TYPE),
     state=Asked("state.state", Enumeration(("published", "unpublished"))),
     isExternallyVisible=Asked("state.is_externally_visible", BOOLEAN),
 )

@@ -30,10 +30,13 @@ class Enumeration:
     """An enum: the values are asked without regard to case and stored as given here. An unknown one is a 400.
 
     `flags`: several may be set at once; documents hold a list of them, and the property is asked with `has` alone.
+    `kept_as`: what documents hold instead of some of the values, such as true or false; the property is then asked
+    with `eq`, `ne` and `in` alone.
     """
 
     values: tuple[str, ...]
     flags: bool = False
+    kept_as: "Mapping[str, bool | str] | None" = None
 
     def stored(self, text: str) -> str | None:
         """The declared spelling of `text`, None if there is no such value."""

@@ -236,6 +236,8 @@ def _condition(node: Compare | OneOf | Text | Has, field: Field, name: str) -> t
                 and field.kind is not Kind.GUID
             ):
                 raise UnsupportedQuery(f"{op} is for text, and '{name}' is none.", target=name)
+            if isinstance(field.kind, Enumeration) and field.kind.kept_as:
+                raise UnsupportedQuery(f"'{name}' is compared by eq, ne and in only.", target=name)
             return _searched(field, op, text)
 
 
@@ -304,7 +306,7 @@ def _stored(field: Field, value: Value, name: str) -> Any:  # noqa: PLR0911 - on
         case Enumeration() as kind, str():
             if (known := kind.stored(value)) is None:
                 raise UnsupportedQuery(f"'{value[:50]}' is no value of '{name}'.", target=name)
-            return known
+            return (kind.kept_as or {}).get(known, known)
         case Kind.GUID, Guid(text):
             return text
         case Kind.GUID, str():

@@ -112,6 +112,12 @@ async def test_the_general_catalog_is_there_from_the_start_takes_packages_and_st
     found = (await world.client.get(f"{EM}/catalogs", params={"$filter": "displayName eq 'general'"})).json()
     (general,) = found["value"]
     assert general["catalogType"] == "serviceDefault"
+    own = await made(world.client, f"{EM}/catalogs", {"displayName": f"Catalog {uuid.uuid4()}"})
+    for type, one, other in (("serviceDefault", general, own), ("userManaged", own, general)):
+        listed = await world.client.get(f"{EM}/catalogs", params={"$filter": f"catalogType eq '{type}'"})
+        ids = {it["id"] for it in listed.json()["value"]}
+        assert one["id"] in ids
+        assert other["id"] not in ids
     package = await made(world.client, f"{EM}/accessPackages", {"displayName": "Without a catalog"})
     said = (await world.client.get(f"{EM}/accessPackages/{package['id']}", params={"$expand": "catalog"})).json()
     assert said["catalog"]["id"] == general["id"]

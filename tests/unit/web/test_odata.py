@@ -36,6 +36,7 @@ PACKAGES = EntitySet(
         "level": Field("level", INTEGER),
         "state": Field("state", Enumeration(("delivering", "delivered"))),
         "abilities": Field("abilities", Enumeration(("read", "write"), flags=True)),
+        "kind": Field("built_in", Enumeration(("ours", "yours", "theirs"), kept_as={"ours": True, "yours": False})),
         "catalog/id": Field("catalog_id", GUID),
         "tags": Many("tags"),
         "roles": Many("roles", {"id": Field("role_id", GUID), "displayName": Field("name")}),
@@ -150,6 +151,9 @@ def test_what_is_no_filter_is_refused_with_the_place(text: str, named: str) -> N
         ("abilities has 5", "$filter"),
         ("abilities eq 'read'", "abilities"),
         ("abilities in ('read')", "abilities"),
+        ("contains(kind,'ou')", "kind"),
+        ("kind eq true", "kind"),
+        ("kind eq 'mine'", "kind"),
         ("roles/any(r:displayName eq 'x')", "$filter"),
     ],
 )
@@ -157,6 +161,18 @@ def test_what_is_not_public_or_of_another_kind_is_refused_and_named(text: str, t
     with pytest.raises(UnsupportedQuery) as refused:
         query(filter=text)
     assert refused.value.target == target
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("kind eq 'Yours'", {"built_in": {"$eq": False}}),
+        ("kind ne 'ours'", {"built_in": {"$ne": True}}),
+        ("kind in ('ours','theirs')", {"built_in": {"$in": [True, "theirs"]}}),
+    ],
+)
+def test_values_are_asked_for_as_documents_hold_them(text: str, where: dict[str, Any]) -> None:
+    assert query(filter=text).where == where
 
 
 @pytest.mark.parametrize(
