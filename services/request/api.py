@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Annotated, Any, NoReturn
 
 from fastapi import APIRouter, Depends, Response
@@ -16,8 +16,9 @@ from fastapi import Request as HttpRequest
 from services.request import graph
 from services.request.decide import acts, offers, submit
 from services.request.decide.answers import questions
+from services.request.decide.scene import Scene
 from services.request.model import ADDS, BY_ADMINS, Request
-from services.request.store import PACKAGES, REQUESTS, THERE, Surroundings, visible
+from services.request.store import PACKAGES, REQUESTS, THERE, Surroundings, taken_back, visible
 from shared.contracts.base import Refusal
 from shared.contracts.request import RequestStatus, RequestType
 from shared.hearing import once_heard
@@ -86,7 +87,14 @@ class Desk:
         self.loop = loop
         self.store = store
         self.around = around
-        self.submitting = Handler[Request, submit.Ask, Any](submit.submit, by(lambda ask: ask.id), around.scene)
+        self.submitting = Handler[Request, submit.Ask, Any](submit.submit, by(lambda ask: ask.id), self.scene)
+
+    async def scene(self, asks: Sequence[submit.Ask], states: Mapping[str, Any]) -> Scene:
+        """Everything that these ask about. Whoever has taken a request back holds nothing by it, though the answer that
+        its assignment is gone may be on its way: it ends before anything that is asked for now begins."""
+        scene = await self.around.scene(asks, states)
+        held = [one.id for several in scene.held.values() for one in several]
+        return scene.without(await taken_back(self.store, scene.held.keys(), held)) if held else scene
 
     async def waiting(self, find: Callable[[], Awaitable[Any]]) -> Any:
         """What `find` finds, waited for; nothing if facts on their way bring it not."""

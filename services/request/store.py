@@ -8,7 +8,7 @@ from typing import Any
 
 from services.request.decide.scene import Held, Package, Person, Policy, Scene
 from services.request.decide.submit import Ask
-from services.request.model import Request
+from services.request.model import ADDS, Request
 from shared.contracts.assignment import AssignmentStatus, HoldingFact
 from shared.contracts.catalog import (
     CatalogFact,
@@ -57,6 +57,17 @@ async def listening(store: MongoAggregates, people: Collection[str]) -> dict[str
     for id, person in await store.pairs(query, "state.person_id"):
         found.setdefault(person, []).append(id)
     return found
+
+
+async def taken_back(store: MongoAggregates, people: Collection[str], assignments: Collection[str]) -> list[str]:
+    """Those of these people's assignments that a canceled request had brought: they are being taken away."""
+    query = {
+        "state.person_id": {"$in": list(people)},
+        "state.status": RequestStatus.CANCELED.value,
+        "state.type": {"$in": [one.value for one in ADDS]},
+        "state.assignment_id": {"$in": list(assignments)},
+    }
+    return [assignment for _, assignment in await store.pairs(query, "state.assignment_id")]
 
 
 class Memberships:

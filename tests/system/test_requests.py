@@ -6,7 +6,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -281,6 +281,34 @@ async def test_a_request_that_is_canceled_is_withdrawn_from_its_approvers(compan
 
     await until(gone, "nobody is asked any more")
     await company.call("PATCH", stage, boss, 409, reviewResult="Approve")
+
+
+@pytest.mark.spec("REQ-4")
+async def test_whoever_cancels_before_the_start_may_ask_again_at_once(company: Company) -> None:
+    zoe = await company.person("zoe")
+    settings = {"enableTargetsToSelfAddAccess": True, "enableTargetsToSelfUpdateAccess": True}
+    package, policy, group = await company.package(
+        requestorSettings={**settings, "allowCustomAssignmentSchedule": True},
+        requestApprovalSettings={
+            "isApprovalRequiredForUpdate": True,
+            "stages": [{"primaryApprovers": [{"@odata.type": "#microsoft.graph.singleUser", "userId": zoe}]}],
+        },
+    )
+    start = (datetime.now(UTC) + timedelta(days=7)).isoformat()
+    for _ in range(3):
+        request = await company.asked(zoe, package, policy, schedule={"startDateTime": start})
+        await company.becomes(request, "scheduled")
+        await company.call("POST", f"{EM}/assignmentRequests/{request}/cancel", zoe, 200)
+    await company.becomes(await company.asked(zoe, package, policy), "delivered")
+    held = f"{EM}/assignments?$filter=target/objectId eq '{zoe}'"
+    (assignment,) = (await company.call("GET", held))["value"]
+    assert await company.members(group) == {zoe}
+
+    update = {"requestType": "userUpdate", "assignment": {"id": assignment["id"]}}
+    changing = await company.call("POST", f"{EM}/assignmentRequests", zoe, 201, **update)
+    await company.call("POST", f"{EM}/assignmentRequests/{changing['id']}/cancel", zoe, 200)
+    body = {"requestType": "userAdd", "assignment": {"accessPackageId": package}}
+    await company.call("POST", f"{EM}/assignmentRequests", zoe, 409, **body)
 
 
 @pytest.mark.timeout(400)

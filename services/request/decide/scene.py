@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -96,3 +96,8 @@ class Scene:
     """Catalogs."""
     external: frozenset[str] = frozenset()
     """Those of them that are open to people outside."""
+
+    def without(self, assignments: Collection[str]) -> Scene:
+        """As if nobody held these."""
+        left = {id: tuple(one for one in held if one.id not in assignments) for id, held in self.held.items()}
+        return replace(self, held=left)

@@ -498,3 +498,14 @@ def test_an_extension_passes_the_policys_stages_where_it_says_so(type: RequestTy
     assert len(order.get("stages", stages)) == 2
     adding = taken(around=scene(approval_settings=settings)).status
     assert adding is (RequestStatus.DELIVERING if required else RequestStatus.PENDING_APPROVAL)
+
+
+def test_what_was_taken_back_speaks_against_nothing() -> None:
+    later = replace(HELD, status=AssignmentStatus.SCHEDULED)
+    other = replace(HELD, id="a2", package_id="audit")
+    here = scene(held=(later, other)).without({"a1", "a2"})
+    assert asked(ASK, here).refusal is None
+    assert (refused := asked(ASK, scene(held=(later, other)).without({"a2"})).refusal)
+    assert refused.code == "alreadyAssigned"
+    assert (refused := asked(ASK, scene(held=(later, other)).without({"a1"})).refusal)
+    assert refused.code == "incompatibleAccessPackage"
