@@ -31,7 +31,7 @@ from services.directory.graph import (
     IdentityIn,
     LinkIn,
 )
-from services.directory.lists import Kind, answer_few, answer_page, kept_in
+from services.directory.lists import Kind, answer_few, answer_page, answer_shown, kept_in
 from services.directory.model import Memberships, Person, load_person
 from services.directory.properties import SPONSORS
 from services.directory.signins.store import SignIns
@@ -260,20 +260,12 @@ def _users(router: APIRouter, rooms: Rooms) -> None:
     ) -> dict[str, Any]:
         """Everyone who has ever joined, those who left too."""
 
-        async def find(q: ListQuery) -> list[Document]:
-            found = await page_of(rooms.people, q.mongo_filter(JOINED), sort=q.sort, skip=q.skip, limit=q.limit)
-            shown = await with_activity(rooms, admitted, q, await related(rooms.people, found, q))
-            await with_relations(request, "/v1.0/users", shown, q.expand, graph.USER_RELATIONS)
-            return [{**one, "shown": user} for one, user in zip(found, shown, strict=True)]
+        async def shown(found: Sequence[Document]) -> list[dict[str, Any]]:
+            users = await with_activity(rooms, admitted, query, await related(rooms.people, found, query))
+            await with_relations(request, "/v1.0/users", users, query.expand, graph.USER_RELATIONS)
+            return users
 
-        return await answer_list(
-            request,
-            query,
-            find=find,
-            total=lambda q: rooms.people.count(q.total_filter(JOINED)),
-            render=lambda document: document["shown"],
-            context="users",
-        )
+        return await answer_shown(request, query, rooms.people, shown, context="users", scope=JOINED)
 
     @router.get("/v1.0/users/$count")
     async def user_count(query: Annotated[ListQuery, Depends(list_query(USERS))]) -> Response:
@@ -332,20 +324,12 @@ def _users(router: APIRouter, rooms: Rooms) -> None:
 def _groups(router: APIRouter, rooms: Rooms, owning: Owning) -> None:
     @router.get("/v1.0/groups")
     async def groups(request: Request, query: Annotated[ListQuery, Depends(list_query(GROUPS))]) -> dict[str, Any]:
-        async def find(q: ListQuery) -> list[Document]:
-            found = await page_of(rooms.groups, q.mongo_filter(LIVING), sort=q.sort, skip=q.skip, limit=q.limit)
-            shown = [graph.group(one) for one in found]
-            await with_relations(request, "/v1.0/groups", shown, q.expand, graph.GROUP_RELATIONS)
-            return [{**one, "shown": it} for one, it in zip(found, shown, strict=True)]
+        async def shown(found: Sequence[Document]) -> list[dict[str, Any]]:
+            bodies = [graph.group(one) for one in found]
+            await with_relations(request, "/v1.0/groups", bodies, query.expand, graph.GROUP_RELATIONS)
+            return bodies
 
-        return await answer_list(
-            request,
-            query,
-            find=find,
-            total=lambda q: rooms.groups.count(q.total_filter(LIVING)),
-            render=lambda document: document["shown"],
-            context="groups",
-        )
+        return await answer_shown(request, query, rooms.groups, shown, context="groups", scope=LIVING)
 
     @router.post("/v1.0/groups", status_code=201)
     async def create(request: Request, response: Response, body: GroupIn, key: IdempotencyKey = None) -> dict[str, Any]:

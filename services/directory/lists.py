@@ -37,6 +37,27 @@ async def answer_page(
     )
 
 
+async def answer_shown(
+    request: Request,
+    query: ListQuery,
+    store: MongoAggregates,
+    shown: Callable[[Sequence[Document]], Awaitable[Sequence[Mapping[str, Any]]]],
+    *,
+    context: str,
+    scope: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """As `answer_page`, where a body takes reading: `shown` makes those of a whole page, with what is expanded."""
+
+    async def find(q: ListQuery) -> list[Document]:
+        found = await page_of(store, q.mongo_filter(scope), sort=q.sort, skip=q.skip, limit=q.limit)
+        return [{**one, "said": body} for one, body in zip(found, await shown(found), strict=True)]
+
+    async def total(q: ListQuery) -> int:
+        return await store.count(q.total_filter(scope))
+
+    return await answer_list(request, query, find=find, total=total, render=lambda one: one["said"], context=context)
+
+
 @dataclass(frozen=True)
 class Kind:
     """One of the kinds that a list holds. All of a list sort by the same places of their documents."""

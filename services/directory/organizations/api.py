@@ -20,7 +20,7 @@ from services.directory.decide.organizations import (
     SetSponsor,
 )
 from services.directory.graph import USERS, Reference
-from services.directory.lists import answer_objects
+from services.directory.lists import answer_objects, answer_shown
 from services.directory.organizations import graph
 from services.directory.organizations.graph import (
     CONFIGURATIONS,
@@ -42,7 +42,7 @@ from shared.web.errors import NotFound
 from shared.web.guard import Guard
 from shared.web.idempotency import IdempotencyKey, made_id
 from shared.web.odata import Expand, ListQuery, Shape
-from shared.web.paging import answer_list, context_url, list_options, list_query, shape_query
+from shared.web.paging import context_url, list_options, list_query, shape_query
 
 EM = "/v1.0/identityGovernance/entitlementManagement"
 AT = f"{EM}/connectedOrganizations"
@@ -117,17 +117,13 @@ def _organizations(router: APIRouter, rooms: OrganizationRooms) -> None:
     async def organizations(
         request: Request, query: Annotated[ListQuery, Depends(list_query(ORGANIZATIONS))]
     ) -> dict[str, Any]:
-        async def find(q: ListQuery) -> list[Document]:
-            found = await page_of(rooms.organizations, q.mongo_filter(LIVING), sort=q.sort, skip=q.skip, limit=q.limit)
-            return [{**one, "said": body} for one, body in zip(found, await rooms.shown(found, q.expand), strict=True)]
-
-        return await answer_list(
+        return await answer_shown(
             request,
             query,
-            find=find,
-            total=lambda q: rooms.organizations.count(q.total_filter(LIVING)),
-            render=lambda document: document["said"],
+            rooms.organizations,
+            lambda found: rooms.shown(found, query.expand),
             context="identityGovernance/entitlementManagement/connectedOrganizations",
+            scope=LIVING,
         )
 
     @router.post(AT, status_code=201)

@@ -24,7 +24,7 @@ from services.directory.decide.role_definitions import ChangeRole, DefineRole, D
 from services.directory.decide.sites import ChangeSite, CreateSite, DeleteSite, SiteCommand
 from services.directory.graph import USERS, Reference, typed, user_for
 from services.directory.graph import user as user_shown
-from services.directory.lists import answer_page
+from services.directory.lists import answer_page, answer_shown
 from services.directory.resources import graph
 from services.directory.resources.graph import (
     APP_ROLE_ASSIGNMENTS,
@@ -275,19 +275,11 @@ def _applications(router: APIRouter, rooms: ResourceRooms) -> None:
     async def applications(
         request: Request, query: Annotated[ListQuery, Depends(list_query(APPLICATIONS))]
     ) -> dict[str, Any]:
-        async def find(q: ListQuery) -> list[Document]:
-            found = await page_of(
-                rooms.applications, q.mongo_filter(registered), sort=q.sort, skip=q.skip, limit=q.limit
-            )
-            return [{**one, "shown": await shown(q.expand, one)} for one in found]
+        async def all_shown(found: Sequence[Document]) -> list[Document]:
+            return [await shown(query.expand, one) for one in found]
 
-        return await answer_list(
-            request,
-            query,
-            find=find,
-            total=lambda q: rooms.applications.count(q.total_filter(registered)),
-            render=lambda one: one["shown"],
-            context="applications",
+        return await answer_shown(
+            request, query, rooms.applications, all_shown, context="applications", scope=registered
         )
 
     @router.post("/v1.0/applications", status_code=201)
@@ -344,17 +336,11 @@ def _service_principals(router: APIRouter, rooms: ResourceRooms) -> None:
     async def principals(
         request: Request, query: Annotated[ListQuery, Depends(list_query(SERVICE_PRINCIPALS))]
     ) -> dict[str, Any]:
-        async def find(q: ListQuery) -> list[Document]:
-            found = await page_of(rooms.applications, q.mongo_filter(there), sort=q.sort, skip=q.skip, limit=q.limit)
-            return [{**one, "shown": await shown(q.expand, one)} for one in found]
+        async def all_shown(found: Sequence[Document]) -> list[Document]:
+            return [await shown(query.expand, one) for one in found]
 
-        return await answer_list(
-            request,
-            query,
-            find=find,
-            total=lambda q: rooms.applications.count(q.total_filter(there)),
-            render=lambda one: one["shown"],
-            context="servicePrincipals",
+        return await answer_shown(
+            request, query, rooms.applications, all_shown, context="servicePrincipals", scope=there
         )
 
     @router.post("/v1.0/servicePrincipals", status_code=201)
@@ -651,17 +637,8 @@ def _role_definitions(router: APIRouter, rooms: ResourceRooms) -> None:
     ) -> dict[str, Any]:
         """Built-in roles, the same in every tenant, and those that were defined here."""
 
-        async def find(q: ListQuery) -> list[Document]:
-            found = await page_of(rooms.definitions, q.mongo_filter(living), sort=q.sort, skip=q.skip, limit=q.limit)
-            return [{**one, "said": body} for one, body in zip(found, await shown(found, q.expand), strict=True)]
-
-        return await answer_list(
-            request,
-            query,
-            find=find,
-            total=lambda q: rooms.definitions.count(q.total_filter(living)),
-            render=lambda one: one["said"],
-            context=context,
+        return await answer_shown(
+            request, query, rooms.definitions, lambda found: shown(found, query.expand), context=context, scope=living
         )
 
     @router.post(at, status_code=201)
