@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from deploy.cli.common import check_token, credentials
+from deploy.cli.common import DEFAULT_DIR, Api, AsJson, DataDir, check_token, credentials
 from deploy.cli.endpoints import CommandFailed, api_url
 from services.audit.decide.evidence import problems_of
 from services.audit.decide.verify import Verification
@@ -23,10 +23,6 @@ from services.audit.model import Verdict
 from services.audit.signing import authentic_by, key_id_of
 from shared.contracts.audit import Checkpoint
 
-DataDir = Annotated[Path, typer.Option("--data-dir", help="Folder of the run to ask.")]
-Api = Annotated[str | None, typer.Option("--api", help="Base of the HTTP API, instead of a run's folder.")]
-Json = Annotated[bool, typer.Option("--json", help="For machines.")]
-HERE = Path(".tenure")
 NOT_SOUND = 1
 LONG_S = 3600.0
 """Proving a long trail takes a while."""
@@ -43,7 +39,7 @@ def register(app: typer.Typer) -> None:
 
 @audit.command()
 def verify(
-    data_dir: DataDir = HERE,
+    data_dir: DataDir = DEFAULT_DIR,
     api: Api = None,
     file: Annotated[Path | None, typer.Option(help="An export to prove here, without asking anyone.")] = None,
     checkpoints: Annotated[
@@ -56,7 +52,7 @@ def verify(
     bundle: Annotated[
         Path | None, typer.Option(help="The evidence of a review to prove here (`tenure reviews evidence`).")
     ] = None,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Prove the trail, or a bundle of evidence; or say exactly where it breaks. Exit code 1 if it does."""
     if bundle is not None:
@@ -114,7 +110,7 @@ def bundle_proven(bundle: Any, key: str | None = None) -> dict[str, Any]:
 
 @audit.command()
 def export(
-    data_dir: DataDir = HERE,
+    data_dir: DataDir = DEFAULT_DIR,
     api: Api = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write. Standard output.")] = None,
 ) -> None:
@@ -139,7 +135,7 @@ def export(
 
 
 @audit.command("key")
-def show_key(data_dir: DataDir = HERE, api: Api = None, as_json: Json = False) -> None:
+def show_key(data_dir: DataDir = DEFAULT_DIR, api: Api = None, as_json: AsJson = False) -> None:
     """The public key that signs the trail's heads: keep it away from this system."""
     body = _get(data_dir, api, "audit/key")
     if as_json:
@@ -152,9 +148,9 @@ def show_key(data_dir: DataDir = HERE, api: Api = None, as_json: Json = False) -
 def erase(
     person: Annotated[str, typer.Argument(help="Person id.")],
     reason: Annotated[str, typer.Option(help="For the record; name nobody in it.")] = "erasure request",
-    data_dir: DataDir = HERE,
+    data_dir: DataDir = DEFAULT_DIR,
     api: Api = None,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Take a person's names, values and HR changes out of the trail. It still verifies, and says that it was done."""
     body = _ask("POST", data_dir, api, f"audit/people/{person}/erase", json={"reason": reason})
@@ -167,9 +163,9 @@ def erase(
 @audit.command("new-log")
 def new_log(
     reason: Annotated[str, typer.Option(help="What became of Kafka, for the record.")],
-    data_dir: DataDir = HERE,
+    data_dir: DataDir = DEFAULT_DIR,
     api: Api = None,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Go on recording although Kafka lost its data. Every chain says so; what was in Kafka alone is lost."""
     body = _ask("POST", data_dir, api, "audit/newLog", json={"reason": reason})
@@ -182,9 +178,9 @@ def new_log(
 def explain(
     person: Annotated[str, typer.Argument(help="Person id, user principal name or employee id.")],
     package: Annotated[str | None, typer.Argument(help="Package id or exact name. All held, if absent.")] = None,
-    data_dir: DataDir = HERE,
+    data_dir: DataDir = DEFAULT_DIR,
     api: Api = None,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Why: HR change -> rule -> assignment -> grant -> membership, each with its time and actor."""
     params = {"person": person, **({"package": package} if package is not None else {})}
@@ -216,8 +212,8 @@ def access(
         bool, typer.Option("--effective", help="By the dates that the sources gave, not by when Tenure knew.")
     ] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="As a table for spreadsheets.")] = False,
-    as_json: Json = False,
-    data_dir: DataDir = HERE,
+    as_json: AsJson = False,
+    data_dir: DataDir = DEFAULT_DIR,
     api: Api = None,
 ) -> None:
     """Who had what at a moment: of a person, of a package or of a group."""

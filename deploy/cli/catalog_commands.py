@@ -12,22 +12,18 @@ from rich.console import Console
 from rich.text import Text
 
 import deploy.cli.plan as planning
-from deploy.cli.common import credentials
+from deploy.cli.common import DEFAULT_DIR, Api, AsJson, DataDir, credentials
 from deploy.cli.endpoints import CommandFailed, api_url
 
 app = typer.Typer(help="Catalogs by file.", no_args_is_help=True)
 
 File = Annotated[Path, typer.Argument(help="YAML: groups, populations, catalogs.", show_default=False)]
-DataDir = Annotated[Path, typer.Option("--data-dir", help="Folder of the run to talk to.")]
-Api = Annotated[str | None, typer.Option("--api", help="Base URL of the API, instead of a run's.")]
-Json = Annotated[bool, typer.Option("--json", help="For machines.")]
 
-HERE = Path(".tenure")
 COLOURS = {"+": "green", "~": "yellow", "-": "red", "#": "dim", "!": "red"}
 
 
 @app.command("plan")
-def plan_command(file: File, data_dir: DataDir = HERE, api: Api = None, as_json: Json = False) -> None:
+def plan_command(file: File, data_dir: DataDir = DEFAULT_DIR, api: Api = None, as_json: AsJson = False) -> None:
     """Show what `tenure apply` would change, and change nothing."""
     _run(_planned(file, data_dir, api, as_json))
 
@@ -35,9 +31,9 @@ def plan_command(file: File, data_dir: DataDir = HERE, api: Api = None, as_json:
 @app.command("apply")
 def apply_command(
     file: File,
-    data_dir: DataDir = HERE,
+    data_dir: DataDir = DEFAULT_DIR,
     api: Api = None,
-    as_json: Json = False,
+    as_json: AsJson = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", "--auto-approve", help="Do not ask first.")] = False,
 ) -> None:
     """Make it as FILE says, after showing what that changes. Exit code 1 if something was refused."""
@@ -48,7 +44,7 @@ def apply_command(
 
 @app.command("export")
 def export_command(
-    data_dir: DataDir = HERE,
+    data_dir: DataDir = DEFAULT_DIR,
     api: Api = None,
     name: Annotated[
         str | None, typer.Option("--name", help="Whose work it is to be; else the file's that keeps things so far.")

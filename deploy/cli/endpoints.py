@@ -34,10 +34,10 @@ class NothingRunning(CommandFailed):
 
     exit_code = 3
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, *, by_api: bool = True) -> None:
         super().__init__(
             f"Nothing is running in {data_dir}. Start it with `tenure run --data-dir {data_dir}`, "
-            "or name a running one with --data-dir or --api."
+            f"or name a running one with --data-dir{' or --api' if by_api else ''}."
         )
 
 
@@ -61,15 +61,15 @@ class Endpoints:
     """Whether it requires tokens."""
 
 
-def endpoints(data_dir: Path) -> Endpoints:
-    """Where the run in this folder answers. Raises NothingRunning."""
+def endpoints(data_dir: Path, *, by_api: bool = True) -> Endpoints:
+    """Where the run in this folder answers. Raises NothingRunning. `by_api`: the command has --api, too."""
     try:
         said = json.loads((data_dir / FILE).read_text())
         found = Endpoints(**{name: said.get(name) for name in Endpoints.__slots__})
     except (OSError, ValueError, AttributeError):
-        raise NothingRunning(data_dir) from None
+        raise NothingRunning(data_dir, by_api=by_api) from None
     if not is_held(data_dir / LOCK):
-        raise NothingRunning(data_dir)
+        raise NothingRunning(data_dir, by_api=by_api)
     return found
 
 

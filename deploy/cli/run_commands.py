@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deploy.cli.common import DEFAULT_DIR, DataDir, complain, console, read_settings, set_up_logs
+from deploy.cli.common import DEFAULT_DIR, Api, DataDir, complain, console, read_settings, set_up_logs
 from deploy.cli.endpoints import CannotStart
 
 if TYPE_CHECKING:
@@ -69,14 +69,18 @@ def service(
     _until_interrupted(serve())
 
 
-def topics(data_dir: DataDir = DEFAULT_DIR) -> None:
-    """Make the topics that are missing, and the dead-letter topics; the deploy step. Changes none that is there."""
+def topics(data_dir: DataDir = DEFAULT_DIR, api: Api = None) -> None:
+    """Make the topics that are missing, and the dead-letter topics; the deploy step. Changes none that is there.
+
+    In Kafka as the run of --data-dir or --api knows it; where none runs, on the servers that TENURE_KAFKA and
+    TENURE_MONGO name. How many partitions and copies a new topic has is a setting: TENURE_PARTITIONS,
+    TENURE_REPLICATION."""
     from deploy.cli.common import settings_of  # noqa: PLC0415
     from deploy.run import registry  # noqa: PLC0415
     from shared.messaging.admin import create_topics  # noqa: PLC0415
     from shared.messaging.errors import MayPass  # noqa: PLC0415
 
-    settings = settings_of(data_dir)
+    settings = settings_of(data_dir, api)
     set_up_logs(settings)
 
     async def make() -> list[str]:

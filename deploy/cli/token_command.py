@@ -34,7 +34,8 @@ def token(
 ) -> None:
     """Print a bearer token for the embedded run of --data-dir. It lives for twelve hours.
 
-    For development only: a run on servers of others takes the tokens of TENURE_AUTH_ISSUER."""
+    The key that signs it lies in that folder, so the address of an API is not enough. For development only: a run on
+    servers of others takes the tokens of TENURE_AUTH_ISSUER."""
     from shared.security.development import DevelopmentIssuer, NoIssuer  # noqa: PLC0415
     from shared.security.permissions import DIRECTORY_ROLES, directory_role  # noqa: PLC0415
 
@@ -43,7 +44,7 @@ def token(
     roles = [(text, directory_role(text)) for text in role or ()]
     if unknown := [text for text, known in roles if known is None]:
         raise NoToken(f"There is no directory role {unknown[0]!r}. There are: {', '.join(sorted(DIRECTORY_ROLES))}.")
-    run = endpoints(data_dir)
+    run = endpoints(data_dir, by_api=False)
     try:
         if run.issuer is None:
             raise NoIssuer

@@ -124,7 +124,7 @@ async def alone(settings: Settings, name: str, data_dir: Path | None, say: Say =
     assemble = registry.assembly(name)
     issuer = None
     if data_dir is not None:
-        run = endpoints(data_dir)
+        run = endpoints(data_dir, by_api=False)
         settings = joined(settings, run)
         issuer = issuer_joined(data_dir, run.issuer)
     check_callers(settings, embedded=issuer is not None)
