@@ -50,15 +50,17 @@ class Sizes:
     """How much of everything."""
 
     people: int = 10_000
+    together: int = 2_000
+    """People where all services run. Ten thousand would take most of the twelve minutes to join: `--times 5`."""
     rules: int = 1_000
     bare: int = 40_000
     changes: int = 20_000
-    beside: int = 8_000
+    beside: int = 3_000
     """Changes with every service running."""
     rule_counts: tuple[int, ...] = (10, 1_000, 10_000)
     decisions: int = 2_000
     """A round of the rules part."""
-    quiet: int = 60
+    quiet: int = 40
     rate: int = 100
     rate_s: float = 20.0
     backlog: int = 100_000
@@ -73,8 +75,8 @@ class Sizes:
     lists: int = 200
     writes: int = 50
     """Of each kind, looked for in every service."""
-    reviewed: int = 4_000
-    """A hundred thousand would not end within the twelve minutes of all parts: `--only review --times 25`."""
+    reviewed: int = 2_000
+    """A hundred thousand would not end within the twelve minutes of all parts: `--only review --times 50`."""
     beside_review: int = 2_000
     beside_review_rate: int = 20
     beside_review_s: float = 20.0
@@ -82,15 +84,15 @@ class Sizes:
 
     def times(self, factor: float) -> Sizes:
         """As much of people and changes as `factor` says; rules, rate and the number of samples stay."""
-        much = ("people", "bare", "changes", "beside", "backlog", "listed", "reviewed")
+        much = ("people", "together", "bare", "changes", "beside", "backlog", "listed", "reviewed")
         values: dict[str, Any] = {name: max(100, int(getattr(self, name) * factor)) for name in much}
         return replace(self, **values)
 
 
 SMALLEST = Sizes(
-    people=60, rules=24, bare=3000, changes=120, beside=60, rule_counts=(10, 40), decisions=40, quiet=3, rate=10,
-    rate_s=0.5, backlog=300, leavers=3, move_rules=(10, 24), movers=16, moves=8, requests=4, listed=400, lists=3,
-    writes=2, reviewed=120, beside_review=60, beside_review_rate=10, beside_review_s=0.5,
+    people=60, together=60, rules=24, bare=3000, changes=120, beside=60, rule_counts=(10, 40), decisions=40, quiet=3,
+    rate=10, rate_s=0.5, backlog=300, leavers=3, move_rules=(10, 24), movers=16, moves=8, requests=4, listed=400,
+    lists=3, writes=2, reviewed=120, beside_review=60, beside_review_rate=10, beside_review_s=0.5,
 )  # fmt: skip
 
 

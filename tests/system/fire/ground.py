@@ -42,6 +42,7 @@ SEED = 7
 MOVERS = 12
 FIRST_MOVER = 900_001
 PROBE = "Probe"
+PACKAGES = "/v1.0/identityGovernance/entitlementManagement/accessPackages"
 CITIES = ("Oslo", "Rome")
 PATIENCE_S = 60.0
 ENVIRONMENT = {

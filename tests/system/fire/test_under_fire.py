@@ -1,6 +1,4 @@
-"""All services as processes of their own, killed, stopped, multiplied and robbed of their servers; the ledger holds.
-
-One run and one company for the whole module, fed in portions: each test plays on from where the one before it left."""
+"""All services as processes of their own, killed, multiplied and robbed of their servers; the ledger holds."""
 
 from __future__ import annotations
 
@@ -9,73 +7,30 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import AsyncIterator
 from functools import partial
 
-import httpx
 import pytest
-import pytest_asyncio
 
 from deploy.run.registry import NAMES
 from shared.contracts import topics
 from tests.system.commands import tenure
 from tests.system.fire import ledger
 from tests.system.fire.asking import Asking
-from tests.system.fire.ground import PROBE, Ground, ground_in, until
+from tests.system.fire.ground import PACKAGES, PROBE, Ground, until
 
 pytestmark = pytest.mark.timeout(300)
 POINTS = ("before-write", "after-write", "after-publish", "before-commit")
 AT_PASS = {"before-write": 1, "after-write": 2, "after-publish": 1, "before-commit": 2}
 FIRE_S = 130.0
 
-EFFECTS = {
-    # What shows it: a topic that grows (or the mails); by whom; and who has to be up for it, if Kafka and the
-    # catalog's or the directory's word are there. The two causes, a move and a turned rule, come by either of those.
-    "a person has changed": (topics.PERSON_FACTS, {"directory"}),
-    "a policy has changed": (topics.POLICY_FACTS, {"catalog"}),
-    "a holding has changed": (topics.HOLDING_FACTS, {"assignment"}),
-    "a membership is asked for": (topics.MEMBERSHIP_COMMANDS, {"assignment", "provisioning"}),
-    "a membership has changed": (topics.MEMBERSHIP_FACTS, {"assignment", "provisioning", "directory"}),
-    "a delivery has got on": (topics.DELIVERY_FACTS, {"assignment", "provisioning", "directory"}),
-    "somebody was told": (topics.NOTIFICATIONS, {"assignment", "notification"}),
-    "the trail has grown": (topics.TRAIL_HEADS, {"audit"}),
-}
-OWN_PATHS = {
-    "directory": "/v1.0/users",
-    "catalog": "/v1.0/identityGovernance/entitlementManagement/accessPackages",
-    "request": "/v1.0/identityGovernance/entitlementManagement/assignmentRequests",
-    "approval": "/v1.0/identityGovernance/entitlementManagement/accessPackageAssignmentApprovals/nobodys",
-    "assignment": "/v1.0/identityGovernance/entitlementManagement/assignments",
-    "provisioning": "/v1.0/tenure/reconciliation",
-    "notification": "/v1.0/tenure/notifications/summary",
-    "audit": "/v1.0/tenure/audit/key",
-}
 REPLICATED = {"assignment": topics.PERSON_FACTS.name, "directory": topics.HR_CHANGES.name}
 POISON = (b"", b"\xff\xfe no JSON", b"[1, 2, 3]", b'{"changeId": "x", "employeeId": "1", "kind": "promoted"}')
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def the_ground(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ground]:
-    """Everything up, with the movers there."""
-    async with ground_in(tmp_path_factory.mktemp("fire")) as found:
-        await found.move(24)
-        yield found
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def ground(the_ground: Ground) -> Ground:
-    """With all services up, whatever became of the test before."""
-    await the_ground.restore()
-    return the_ground
 
 
 def figure(capsys: pytest.CaptureFixture[str], *lines: str) -> None:
     """For whoever reads the run's output."""
     with capsys.disabled():
         sys.stdout.write("\n" + "\n".join(lines) + "\n")
-
-
-# Killed between any two steps
 
 
 async def test_every_service_dies_at_every_point_and_the_ledger_holds(
@@ -135,90 +90,8 @@ async def _keep_moving(ground: Ground, asking: Asking | None = None) -> None:
 async def _ids_when_up(ground: Ground) -> dict[str, str]:
     while True:
         with contextlib.suppress(Exception):
-            return await ground.ids(OWN_PATHS["catalog"])
+            return await ground.ids(PACKAGES)
         await asyncio.sleep(0.2)
-
-
-# Stopped, one after another
-
-
-@pytest.mark.parametrize("name", NAMES)
-async def test_without_one_service_nothing_of_its_part_happens_and_all_else_does_and_later_all_of_it(
-    ground: Ground, name: str
-) -> None:
-    await ground.settled()
-    policy = await _probe_policy(ground)
-    await ground.services[name].stop()
-    watched = {what: topic.name for what, (topic, _) in EFFECTS.items()}
-    before = await ledger.counted(ground.settings, *watched.values())
-    mails = await _mails(ground)
-    blocked = {what for what, (_, needs) in EFFECTS.items() if name in needs}
-
-    await ground.move(2)
-    turned = await _turn_rule(ground, policy)
-    assert turned == (name != "catalog")
-
-    async def happened() -> set[str]:
-        now = await ledger.counted(ground.settings, *watched.values())
-        return {what for what, topic in watched.items() if now[topic] > before[topic]}
-
-    async def all_else() -> bool:
-        return await happened() >= set(EFFECTS) - blocked
-
-    await until(all_else, lambda: f"without {name} all else goes on")
-    await ground.settled(without=[name])
-    assert await happened() == set(EFFECTS) - blocked
-    assert (await _mails(ground) > mails) == ("somebody was told" not in blocked)
-    async with ground.client() as client:
-        for other, path in OWN_PATHS.items():
-            assert ((await client.get(path)).status_code == 503) == (other == name), other
-
-    ground.start(name)
-    await ground.ready(name)
-    if not turned:
-        assert await _turn_rule(ground, policy)
-
-    async def everything() -> bool:
-        return await happened() == set(EFFECTS)
-
-    await until(everything, f"with {name} back all of it happens")
-    await ledger.holds(ground)
-
-
-async def _probe_policy(ground: Ground) -> str:
-    return (await ground.ids("/v1.0/identityGovernance/entitlementManagement/assignmentPolicies"))[f"{PROBE}, by rule"]
-
-
-async def _turn_rule(ground: Ground, policy: str) -> bool:
-    """Whether catalog took it."""
-    path = f"/v1.0/identityGovernance/entitlementManagement/assignmentPolicies/{policy}"
-    async with ground.client() as client:
-        found = await client.get(path)
-        if found.status_code == 503:
-            return False
-        city = ground.other_city
-        body = {
-            "displayName": found.json()["displayName"],
-            "accessPackage": {"id": (await ground.ids(OWN_PATHS["catalog"]))[PROBE]},
-            "description": found.json().get("description") or "",
-            "allowedTargetScope": "specificDirectoryUsers",
-            "specificAllowedTargets": [
-                {"@odata.type": "#microsoft.graph.attributeRuleMembers", "membershipRule": f'(user.city -eq "{city}")'}
-            ],
-            "automaticRequestSettings": found.json()["automaticRequestSettings"],
-        }
-        answer = await client.put(path, json=body)
-        assert answer.is_success, answer.text
-        ground.rule_city = city
-        return True
-
-
-async def _mails(ground: Ground) -> int:
-    async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
-        return int((await client.get(f"{ground.mail}/status")).json()["mails"])
-
-
-# One replica, three, one
 
 
 async def test_replicas_come_and_go_under_load_and_the_ledger_holds(
@@ -251,9 +124,6 @@ async def _took_more(url: str, name: str, topic: str, before: int) -> bool:
 
 async def _moved_on(ground: Ground, number: int) -> bool:
     return ground.movers.said >= number
-
-
-# Servers killed, poison between
 
 
 async def test_servers_die_and_poison_comes_between_and_the_ledger_holds(

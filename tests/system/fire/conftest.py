@@ -1,0 +1,25 @@
+"""One run and one company for each file, fed in portions: each test plays on from where the one before it left."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests.system.fire.ground import Ground, ground_in
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def the_ground(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ground]:
+    """Everything up, with the movers there."""
+    async with ground_in(tmp_path_factory.mktemp("fire")) as found:
+        await found.move(24)
+        yield found
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def ground(the_ground: Ground) -> Ground:
+    """With all services up, whatever became of the test before."""
+    await the_ground.restore()
+    return the_ground
