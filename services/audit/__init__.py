@@ -1,7 +1,7 @@
 """Audit: everything that is ever said, in hash chains that show whether somebody touched them, and answers from them.
 
-Owns: the trail (one chain a topic and partition), its signed checkpoints, the spans in which people held packages and
-were members of groups (derived from the trail), and the names of people, packages, groups and policies for its answers.
+Owns: the trail (one chain a topic and partition), its signed checkpoints, and the names of people, packages, groups and
+policies for its answers. From when to when people held packages and were members of groups is read from the trail.
 Hears: every topic but TRAIL_HEADS.
 Says: TRAIL_HEADS (signed heads of the chains).
 
