@@ -2,10 +2,12 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, settings
+from xdist.scheduler.loadfile import LoadFileScheduling
 
 from deploy.embedded import CannotRunHere, Servers
 from deploy.embedded import servers as run_servers
@@ -17,12 +19,13 @@ pytest.register_assert_rewrite("tests")  # what a helper asserts says what it fo
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 LONGEST = (
-    *("system/fire/test_without_each.py", "system/fire/test_under_fire.py"),
-    *("system/test_demo_killed.py", "system/test_demo.py"),
-    *("system/test_bench_smoke.py", "system/test_openapi_document.py", "system/messaging/test_faults.py"),
+    *("system/fire/test_under_fire.py", "system/test_openapi_document.py", "system/test_demo_killed.py"),
+    *("system/test_demo.py", "system/fire/test_without_each.py"),
+    *("system/test_bench_smoke.py", "system/messaging/test_faults.py"),
     *("system/test_requests.py", "system/test_cli.py", "conformance/test_sdk_reviews.py"),
 )
 """Files that begin first: whoever got one of them last would let the other workers wait."""
+UNDER_FIRE = "tests/system/fire/"
 _WHY_LEFT_OUT = "needs ../shared, which is not here"
 
 
@@ -40,6 +43,19 @@ async def servers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ser
 def shared_folder() -> Path:
     """The folder with the design and the real data; for tests marked `needs_shared`."""
     return SHARED
+
+
+class ByFile(LoadFileScheduling):
+    """A file a worker; the files under fire one after another, for each of their grounds runs a dozen processes."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = str(super()._split_scope(nodeid))
+        return UNDER_FIRE if file.startswith(UNDER_FIRE) else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile | None:
+    return ByFile(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
