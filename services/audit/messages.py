@@ -61,7 +61,7 @@ def subscriptions(platform: Platform, trail: Trail, directory: Directory) -> lis
     every = [topic for topic in TABLE if topic.owner != TRAIL_HEADS.owner]
     return [
         platform.takes(
-            [t for t in every if t.lane is lane], record, name=name, decode=heard, patient=True, everything=True
+            [t for t in every if t.lane is lane], record, name=name, decode=heard, last=True, everything=True
         )
         for lane, name in ((Lane.URGENT, "urgent-trail"), (Lane.ORDINARY, "trail"))
     ]

@@ -31,7 +31,7 @@ def holdings(platform: Platform, messages: Messages, names: Names, wake: Callabl
             wake()
 
     return [
-        platform.takes([topic], handle, name=topics.HOLDING_FACTS.name, patient=True, only=decide.TELLING)
+        platform.takes([topic], handle, name=topics.HOLDING_FACTS.name, last=True, only=decide.TELLING)
         for topic in topics.lanes_of(topics.HOLDING_FACTS)
     ]
 
@@ -72,8 +72,8 @@ def access_reviews(platform: Platform, messages: Messages, wake: Callable[[], No
         await record([one for fact in facts for one in reviews.of_item(fact, now)])
 
     return [
-        platform.takes([topics.REVIEW_INSTANCE_FACTS], instances, patient=True),
-        platform.takes([topics.REVIEW_ITEM_FACTS], items, patient=True, only=(ItemApplied, ItemBlocked)),
+        platform.takes([topics.REVIEW_INSTANCE_FACTS], instances, last=True),
+        platform.takes([topics.REVIEW_ITEM_FACTS], items, last=True, only=(ItemApplied, ItemBlocked)),
     ]
 
 

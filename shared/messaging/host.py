@@ -45,13 +45,13 @@ class Host:
         self.settings = settings
         self.clock = clock or SystemClock(timedelta(seconds=settings.clock_offset_s))
         # One each: a producer has one request under way at a time, and nine services would wait for one another.
-        self.buses = {name: Bus(settings, f"tenure-{name}") for name in assemblies}
+        right_of_way = RightOfWay()
+        self.buses = {name: Bus(settings, f"tenure-{name}", right_of_way) for name in assemblies}
         self._client: Client = connect(settings)
         self.platforms: dict[str, Platform] = {}
         self.services: dict[str, Service] = {}
         self._subscribers: dict[str, list[Subscriber]] = {}
         self._tasks: list[asyncio.Task[None]] = []
-        right_of_way = RightOfWay()
         failpoints = Failpoints(settings.failpoint)
         for name, assemble in assemblies.items():
             platform = Platform(

@@ -35,6 +35,7 @@ from shared.contracts.topics import BY_NAME
 from shared.messaging.deadletters import OURS, believed, topic_of
 from shared.messaging.envelope import Incoming, Outgoing, Position
 from shared.messaging.errors import GivenUp, MayPass, WillNotPass
+from shared.messaging.lanes import RightOfWay
 from shared.messaging.pace import QUIET_WAIT_MS, Gathering, Pace, drained_first
 from shared.messaging.partitioner import partition_of
 from shared.messaging.places import client_id, give_up_places_of_the_gone
@@ -141,8 +142,9 @@ class CommittedOffsets:
 class Bus:
     """A service's connection to Kafka: one producer, a consumer a subscription."""
 
-    def __init__(self, settings: Settings, name: str = "tenure") -> None:
+    def __init__(self, settings: Settings, name: str = "tenure", right_of_way: RightOfWay | None = None) -> None:
         self._settings = settings
+        self._right_of_way = right_of_way or RightOfWay()
         self._prefix = settings.topic("")
         self._wanted: set[str] = set()
         self._groups: list[str] = []
@@ -324,7 +326,14 @@ class Bus:
             heartbeat_interval_ms=SESSION_MS * 3 // 10,
         )
         return Subscriber(
-            subscriber, group, drain, take, committed, Gathering(pace), self._prefix, self._settings.batch_size
+            subscriber,
+            group,
+            drain,
+            take,
+            committed,
+            Gathering(pace, self._right_of_way),
+            self._prefix,
+            self._settings.batch_size,
         )
 
 

@@ -1,4 +1,5 @@
-"""Right of way for the urgent lane inside one process: ordinary work stands aside while urgent work is in hand."""
+"""Who goes first inside one process: ordinary work stands aside while urgent work is in hand, and what nobody waits for
+while anything is decided."""
 
 from __future__ import annotations
 
@@ -22,6 +23,9 @@ class RightOfWay:
         self._urgent = 0
         self._free = asyncio.Event()
         self._free.set()
+        self._decisions = 0
+        self._lull = asyncio.Event()
+        self._lull.set()
 
     @contextmanager
     def travel(self, lane: Lane) -> Iterator[None]:
@@ -47,3 +51,22 @@ class RightOfWay:
                 await asyncio.wait_for(self._free.wait(), STAND_ASIDE_S)
             except TimeoutError:
                 pass
+
+    @contextmanager
+    def decision(self) -> Iterator[None]:
+        """While inside, something is decided that somebody waits for."""
+        self._decisions += 1
+        self._lull.clear()
+        try:
+            yield
+        finally:
+            self._decisions -= 1
+            if not self._decisions:
+                self._lull.set()
+
+    async def lull(self, longest_s: float) -> None:
+        """Returns when nothing is being decided, or after so long: what comes last is never starved."""
+        try:
+            await asyncio.wait_for(self._lull.wait(), longest_s)
+        except TimeoutError:
+            pass

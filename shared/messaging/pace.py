@@ -13,6 +13,8 @@ from enum import Enum
 
 from aiokafka import AIOKafkaConsumer
 
+from shared.messaging.lanes import RightOfWay
+
 QUIET_WAIT_MS = 2_000
 """A fetch that finds nothing is answered after that time. Where partitions come to a member, or it reads a batch again,
 the fetch in hand is waited for: so not much longer."""
@@ -32,7 +34,9 @@ class Pace(Enum):
     CALM = "calm"
     """Waits longer while it is busy: what follows is to be known soon, and nothing else waits for it."""
     PATIENT = "patient"
-    """Always waits, up to half a second: nobody waits for what follows."""
+    """Always waits, up to half a second, and lets decisions go first for as long again: what follows is read later."""
+    LAST = "last"
+    """As patient, and comes after all decisions for seconds: what follows is only kept, or sent away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +49,15 @@ class _Gait:
     """Batches that follow one another within that time make a subscriber busy; as long without one calms it."""
     settle_s: float = 0.0
     """After the first record the subscriber itself waits that long for more."""
+    aside_s: float = 0.0
+    """Then it waits at most that long until nothing is being decided in this process."""
 
 
 GAITS = {
     Pace.EVEN: _Gait(gather_ms=60, busy_s=0.15),
     Pace.CALM: _Gait(gather_ms=400, busy_s=0.6, settle_s=0.12),
-    Pace.PATIENT: _Gait(gather_ms=500, busy_s=0.9, settle_s=0.4),
+    Pace.PATIENT: _Gait(gather_ms=500, busy_s=0.9, settle_s=0.4, aside_s=0.5),
+    Pace.LAST: _Gait(gather_ms=500, busy_s=0.9, settle_s=0.4, aside_s=3.0),
 }
 
 
@@ -66,15 +73,20 @@ def drained_first(consumer: AIOKafkaConsumer) -> None:
 class Gathering:
     """Sets the pace of one consumer."""
 
-    def __init__(self, pace: Pace) -> None:
+    def __init__(self, pace: Pace, right_of_way: RightOfWay) -> None:
         self._gait = GAITS.get(pace)
+        self._right_of_way = right_of_way
         self._last = float("-inf")
         self._calming: asyncio.TimerHandle | None = None
 
     async def settled(self) -> None:
         """Called with the first record of a batch in hand: returns when the others may be taken."""
-        if self._gait is not None and self._gait.settle_s and self._calming is None:
-            await asyncio.sleep(self._gait.settle_s)
+        if (gait := self._gait) is None:
+            return
+        if gait.settle_s and self._calming is None:
+            await asyncio.sleep(gait.settle_s)
+        if gait.aside_s:
+            await self._right_of_way.lull(gait.aside_s)
 
     def took(self, consumer: AIOKafkaConsumer) -> None:
         """A batch has just been taken from `consumer`."""

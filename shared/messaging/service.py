@@ -10,7 +10,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
@@ -199,18 +199,19 @@ class Platform:
         decode: Decode | None = None,
         calm: bool = False,
         patient: bool = False,
+        last: bool = False,
         everything: bool = False,
         only: Collection[type[Transition]] = (),
     ) -> Subscription:
         """Batches of decoded messages go to `handle` (a replica, a trail); what does not validate: dead letters.
 
         So does what `handle` returns as unhandled. `only`: as in `hears`. Without `name` it shares a consumer group
-        with all else that the service keeps up with in the same pace; `calm`, `patient`: see `Pace`.
+        with all else that the service keeps up with in the same pace; `calm`, `patient`, `last`: see `Pace`.
         `everything`: also what is sent again to another group, or given up, for it lies in the log like all else.
 
         `handle` is called again with the same batch after a crash or a MayPass; it has to bear that."""
-        pace = Pace.PATIENT if patient else _pace(topics, calm=calm)
-        shared = {Pace.EVEN: "facts", Pace.CALM: "calm-facts", Pace.PATIENT: "patient-facts"}
+        pace = Pace.LAST if last else Pace.PATIENT if patient else _pace(topics, calm=calm)
+        shared = {Pace.EVEN: "facts", Pace.CALM: "calm-facts", Pace.PATIENT: "patient-facts", Pace.LAST: "last-facts"}
         group = f"{self.service}.{name or shared.get(pace, topics[0].name)}"
         limit = Limit(self.settings.dead_letter_limit)
 
@@ -241,7 +242,8 @@ class Platform:
         """Several HTTP commands of one cause, in one batch. Raises as `run_one` does, of the first that will not pass;
         the others have happened."""
         attempts = self.patience(f"http.{loop.kind.name}", ANSWER_S)
-        outcomes = await loop.run([Work(message, cause) for message in messages], handler, attempts)
+        with self.right_of_way.decision():
+            outcomes = await loop.run([Work(message, cause) for message in messages], handler, attempts)
         for outcome in outcomes:
             if outcome.error is not None:
                 raise outcome.error
@@ -278,7 +280,8 @@ class Platform:
 
         async def travelling(records: Sequence[Incoming]) -> None:
             mine = [plain(one) for one in records] if everything else [one for one in records if concerns(one)]
-            with self.right_of_way.travel(topics[0].lane), _timed(self.service, topics[0].name):
+            going = self.right_of_way.decision() if decides and mine else nullcontext()
+            with going, self.right_of_way.travel(topics[0].lane), _timed(self.service, topics[0].name):
                 if mine:
                     await take(mine)
             BATCHES.add(service=self.service, topic=topics[0].name)
