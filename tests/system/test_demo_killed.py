@@ -17,7 +17,7 @@ from tests.system.commands import TENURE, endpoints, started, wait_for
 from tests.system.playing import ASKING, PLAYED, demo
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("moment", ["changes", "requests"])
 def test_killed_in_the_middle_and_run_again_it_ends_the_same(moment: str, tmp_path: Path) -> None:
     run, log = tmp_path / "run", tmp_path / "log"
