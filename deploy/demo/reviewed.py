@@ -198,14 +198,16 @@ def cast(people: Mapping[int, Employee]) -> Cast | None:
     managers = {one.manager for one in people.values()}
     others = sorted(number for number in people if number not in {*inside, *managers})
     owner, *others = others
-    jobs = Counter((one.department, one.title) for one in people.values())
+    jobs: Counter[Job] = Counter((one.department, one.title) for one in people.values() if one.title is not None)
     # Of a job that several do, each of another: nobody else in it has the package.
     alone = {(people[one].department, people[one].title): one for one in others if people[one].title}
-    outsiders = tuple(sorted(one for job, one in alone.items() if jobs[job] > 3))[:2]
-    team = list(unsuspicious(people, [one for one in inside if people[one].manager is not None], TEAM_OF))
+    outsiders = tuple(sorted(one for job, one in alone.items() if jobs[job] > FEW))[:2]
+    team = unsuspicious(people, jobs, [one for one in inside if people[one].manager is not None], TEAM_OF)
+    users = unsuspicious(people, jobs, others, USERS)
+    if not team or not users:
+        return None
     apart = [one for one in others if people[one].manager is not None]
     far = next((one for one in apart if not {*above(people, one)} & {*above(people, team[0])}), None)
-    users = unsuspicious(people, others, USERS)
     guests = tuple(Guest(f"guest{n}", None if n % 3 == 2 else owner) for n in range(6))
     packages = (f"{department}: tools", f"{department}: archive")
     play = Cast(
@@ -218,10 +220,11 @@ def cast(people: Mapping[int, Employee]) -> Cast | None:
     return Cast(**{name: getattr(play, name) for name in Cast.__slots__ if name != "lines"}, lines=tuple(said))
 
 
-def unsuspicious(people: Mapping[int, Employee], among: Sequence[int], number: int) -> tuple[int, ...]:
-    """So many of them, fewer if need be, of whom nobody is the only one of a job: what they are given is unusual for
-    none of them, so another sign than that of their peers can speak for keeping it."""
-    jobs: Counter[Job] = Counter((one.department, one.title) for one in people.values() if one.title is not None)
+def unsuspicious(
+    people: Mapping[int, Employee], jobs: Counter[Job], among: Sequence[int], number: int
+) -> tuple[int, ...]:
+    """So many of them, fewer if need be, of whom nobody is the only one of a job that several do: what they are given
+    is unusual for none of them, so another sign than that of their peers can speak for keeping it."""
     crews: dict[Job, list[int]] = {}
     for one in among:
         crews.setdefault((people[one].department, people[one].title), []).append(one)
