@@ -383,7 +383,7 @@ def _append(path: Path, lines: bytes) -> None:
 
 
 class Spans:
-    """Who held what and was where from when to when: read from the trail's records, which say nothing twice."""
+    """Who held what and was where from when to when: read from the trail's records when somebody asks."""
 
     def __init__(self, trail: Trail) -> None:
         self._trail = trail

@@ -44,8 +44,8 @@ class Host:
     def __init__(self, settings: Settings, assemblies: Mapping[str, Assemble], clock: Clock | None = None) -> None:
         self.settings = settings
         self.clock = clock or SystemClock(timedelta(seconds=settings.clock_offset_s))
-        # One each: a producer has one request under way at a time, and nine services would wait for one another.
         right_of_way = RightOfWay()
+        # One each: a producer has one request under way at a time, and nine services would wait for one another.
         self.buses = {name: Bus(settings, f"tenure-{name}", right_of_way) for name in assemblies}
         self._client: Client = connect(settings)
         self.platforms: dict[str, Platform] = {}

@@ -87,14 +87,15 @@ def holding_spans(records: Iterable[Document]) -> list[Span]:
 def membership_spans(records: Iterable[Document]) -> list[Span]:
     """The spans of people in groups by these records of membership facts: each addition up to the next removal by
     version, the earliest first."""
-    moves: dict[tuple[str, str], dict[int, tuple[bool, Document]]] = {}
+    moves: dict[tuple[str, str], dict[int, tuple[bool, Span]]] = {}
     for record, said in _told(records, _MOVES):
         try:
-            place = str(said["groupId"]), str(record["person"])
-            moves.setdefault(place, {})[int(record["version"])] = (_MOVES[said["type"]], record)
+            stay = _stay(record, str(said["groupId"]))
+            place = str(said["groupId"]), stay.person
+            moves.setdefault(place, {})[int(record["version"])] = (_MOVES[said["type"]], stay)
         except (KeyError, TypeError, ValueError):
             continue  # no fact of ours
-    return [span for (group, _), every in sorted(moves.items()) for span in _stays(group, every)]
+    return [span for _, every in sorted(moves.items()) for span in _stays(every)]
 
 
 def _told(records: Iterable[Document], kinds: Collection[str]) -> Iterator[tuple[Document, Mapping[str, Any]]]:
@@ -104,26 +105,31 @@ def _told(records: Iterable[Document], kinds: Collection[str]) -> Iterator[tuple
                 yield record, said
 
 
-def _stays(group: str, moves: Mapping[int, tuple[bool, Document]]) -> Iterator[Span]:
-    since: Span | None = None
-    for _, (into, record) in sorted(moves.items(), key=lambda move: move[0]):
-        at, effective = _moments(record)
+def _stay(record: Mapping[str, Any], group: str) -> Span:
+    """What begins if the person came into the group by this record; its dates and actor end one, if they left by it."""
+    at, effective = _moments(record)
+    return Span(
+        person=str(record["person"]),
+        group=group,
+        since=at,
+        until=None,
+        effective_since=effective,
+        effective_until=None,
+        actor=record["actor"],
+        correlation=str(record.get("correlation")),
+    )
+
+
+def _stays(moves: Mapping[int, tuple[bool, Span]]) -> Iterator[Span]:
+    begun: Span | None = None
+    for _, (into, stay) in sorted(moves.items(), key=lambda move: move[0]):
         if into:
-            since = since or Span(
-                person=record["person"],
-                group=group,
-                since=at,
-                until=None,
-                effective_since=effective,
-                effective_until=None,
-                actor=record["actor"],
-                correlation=str(record.get("correlation")),
-            )
-        elif since is not None:
-            yield replace(since, until=at, effective_until=effective, end_actor=record["actor"])
-            since = None
-    if since is not None:
-        yield since
+            begun = begun or stay
+        elif begun is not None:
+            yield replace(begun, until=stay.since, effective_until=stay.effective_since, end_actor=stay.actor)
+            begun = None
+    if begun is not None:
+        yield begun
 
 
 def _moments(record: Mapping[str, Any]) -> tuple[datetime, datetime]:

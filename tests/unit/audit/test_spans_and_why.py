@@ -140,6 +140,14 @@ def test_an_end_alone_is_no_span_yet() -> None:
     assert holding_spans(stored([ended(2, START, cause("c2"), cause("c1"))])) == []
 
 
+def test_what_is_no_fact_of_ours_spoils_no_answer() -> None:
+    came, stranger = stored([member(1, START, cause("c1"), True)] * 2)
+    stranger |= {"version": 2, "transitions": [{"type": "MemberRemoved", "groupId": SALES_GROUP}]}
+    del stranger["at"]
+    (span,) = membership_spans([came, stranger])
+    assert (span.since, span.until) == (START, None)
+
+
 def test_why_goes_from_the_hr_change_to_the_membership_and_names_every_actor() -> None:
     lines = explained([span_of(story())], stored(story()), NAMES)
     first_day = [
