@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -11,15 +13,30 @@ T = TypeVar("T")
 LOOK_AGAIN_S = 0.03
 
 
-async def once_heard(find: Callable[[], Awaitable[T]], within_s: float, *, enough: Callable[[T], object] = bool) -> T:
-    """What `find` finds, looked for until it is `enough` or facts on their way have had the time to arrive.
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """How long a service waits for facts on their way, and what it does so that they come soon."""
 
-    `within_s`: longest wait in seconds, as a rule the setting `read_wait_s`. Returns the last that was found, enough or
-    not."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + within_s
-    while True:
-        found = await find()
-        if enough(found) or loop.time() > deadline:
+    within_s: float
+    """Longest wait in seconds, the setting `read_wait_s`."""
+    expecting: Callable[[], AbstractContextManager[None]] = nullcontext
+    """Entered while waiting: see `RightOfWay.expecting`."""
+
+    async def once(self, find: Callable[[], Awaitable[T]], *, enough: Callable[[T], object] = bool) -> T:
+        """What `find` finds, looked for until it is `enough` or facts on their way have had the time to arrive.
+
+        Returns the last that was found, enough or not."""
+        if enough(found := await find()):
             return found
-        await asyncio.sleep(LOOK_AGAIN_S)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.within_s
+        with self.expecting():
+            while not enough(found) and loop.time() <= deadline:
+                await asyncio.sleep(LOOK_AGAIN_S)
+                found = await find()
+        return found
+
+    async def out(self) -> None:
+        """Give all facts on their way the time to arrive."""
+        with self.expecting():
+            await asyncio.sleep(self.within_s)

@@ -16,7 +16,6 @@ from services.approval.model import Approval, Stage
 from services.approval.store import APPROVALS, Surroundings, of_person
 from shared.contracts.approval import ReviewResult
 from shared.contracts.base import Refusal
-from shared.hearing import once_heard
 from shared.messaging.decision import Handler, by
 from shared.messaging.loop import Loop
 from shared.messaging.service import Platform
@@ -86,7 +85,7 @@ class Desk:
 
     async def there(self, id: str, admitted: Admission) -> Approval:
         """The approval, waited for if its request was only just made. Raises NotFound, and NoRight for strangers."""
-        found = await once_heard(lambda: self.store.state(id.lower()), self.platform.settings.read_wait_s)
+        found = await self.platform.hearing.once(lambda: self.store.state(id.lower()))
         if found is None:
             raise NotFound("The resource was not found.")
         approval = Approval.model_validate(found)

@@ -32,7 +32,6 @@ from shared.clock import milliseconds
 from shared.contracts.assignment import AssignmentStatus, EndReason
 from shared.contracts.base import Refusal
 from shared.contracts.organizations import Side
-from shared.hearing import once_heard
 from shared.ids import derived_id
 from shared.messaging.decision import Handler, by
 from shared.messaging.loop import Loop
@@ -174,7 +173,7 @@ class Desk:
 
     async def waiting(self, find: Callable[[], Awaitable[Any]]) -> Any:
         """What `find` finds, waited for; None if facts on their way bring it not."""
-        return await once_heard(find, self.platform.settings.read_wait_s, enough=lambda found: found is not None)
+        return await self.platform.hearing.once(find, enough=lambda found: found is not None)
 
     async def person_id(self, body: DirectAssignment) -> str:
         """Raises NotFound for somebody of whom no fact has come."""

@@ -19,7 +19,6 @@ from shared.contracts.base import Cause
 from shared.contracts.catalog import Life, PackageFact, PolicyFact, PopulationFact
 from shared.contracts.directory import MOVES, MembershipsFact
 from shared.contracts.request import RequestFact
-from shared.hearing import once_heard
 from shared.ids import derived_id
 from shared.messaging.decision import Decision, Due, Handler, by
 from shared.messaging.envelope import outgoing
@@ -81,9 +80,8 @@ def commands(platform: Platform, loop: Loop[Holding], looks: Looks) -> Subscript
     for nobody to be refused what is there."""
 
     async def heard_of(orders: Sequence[AddAssignment]) -> None:
-        await once_heard(
+        await platform.hearing.once(
             looks.rules.present,
-            platform.settings.read_wait_s,
             enough=lambda book: all(
                 one.package_id in book.packages and one.policy_id in book.policies for one in orders
             ),

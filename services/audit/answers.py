@@ -18,7 +18,7 @@ from services.audit.signing import authentic_by
 from services.audit.store import Checkpoints, Directory, Spans, Trail
 from shared.clock import Clock
 from shared.contracts.topics import PACKAGE_FACTS, POLICY_FACTS, REQUEST_FACTS
-from shared.hearing import once_heard
+from shared.hearing import Hearing
 from shared.web.errors import BadRequest, Conflict, NotFound
 from shared.web.graph_model import graph_time
 
@@ -38,7 +38,7 @@ class Answers:
         sealer: Sealer,
         clock: Clock,
         turn: Callable[[], Awaitable[None]],
-        read_wait_s: float,
+        hearing: Hearing,
     ) -> None:
         self._trail = trail
         self._checkpoints = checkpoints
@@ -47,7 +47,7 @@ class Answers:
         self._sealer = sealer
         self._clock = clock
         self._turn = turn
-        self._read_wait_s = read_wait_s
+        self._hearing = hearing
 
     async def verify(self) -> Verdict:
         """Prove the whole trail as it is stored, by the checkpoints in the database and in the file."""
@@ -236,7 +236,7 @@ class Answers:
 
     async def _found(self, look: Callable[[], Awaitable[list[Document]]], kind: str, name: str) -> Document:
         """The one that is called so; waits for the trail to catch up before it says that there is none."""
-        found = await once_heard(look, self._read_wait_s)
+        found = await self._hearing.once(look)
         if not found:
             raise NotFound(f"The trail knows no {kind} '{name}'.", target=kind)
         if len(found) > 1:

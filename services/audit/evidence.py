@@ -22,7 +22,7 @@ from services.audit.store import Checkpoints, Directory, Trail
 from shared.clock import Clock
 from shared.contracts.audit import Checkpoint
 from shared.contracts.topics import REVIEW_DEFINITION_FACTS, REVIEW_INSTANCE_FACTS, REVIEW_ITEM_FACTS
-from shared.hearing import once_heard
+from shared.hearing import Hearing
 from shared.web.errors import Conflict, NotFound
 from shared.web.graph_model import graph_time
 
@@ -49,7 +49,7 @@ class Evidence:
         sealer: Sealer,
         clock: Clock,
         turn: Callable[[], Awaitable[None]],
-        read_wait_s: float,
+        hearing: Hearing,
     ) -> None:
         self._trail = trail
         self._checkpoints = checkpoints
@@ -57,7 +57,7 @@ class Evidence:
         self._sealer = sealer
         self._clock = clock
         self._turn = turn
-        self._read_wait_s = read_wait_s
+        self._hearing = hearing
 
     async def bundle(self, instance_id: str, made_by: str) -> AsyncIterator[bytes]:
         """Proves the chains as it begins. Raises NotFound, Conflict (before anything is sent), NoSigningKey."""
@@ -81,9 +81,7 @@ class Evidence:
 
     async def _head(self, instance_id: str) -> tuple[Document, list[Document]]:
         """Waits for the trail to catch up before it says that there is no such run."""
-        facts = await once_heard(
-            lambda: self._trail.of_review(instance_id, REVIEW_INSTANCE_FACTS.name), self._read_wait_s
-        )
+        facts = await self._hearing.once(lambda: self._trail.of_review(instance_id, REVIEW_INSTANCE_FACTS.name))
         if not facts:
             raise NotFound(f"The trail knows no run '{instance_id[:64]}' of a review.", target="instanceId")
         definition = evidence.head_of(facts)["instance"]["definitionId"]

@@ -27,10 +27,10 @@ def assemble(platform: Platform) -> Service:
         sealer,
         platform.clock,
         platform.right_of_way.turn,
-        settings.read_wait_s,
+        platform.hearing,
     )
     evidence = Evidence(
-        trail, checkpoints, directory, sealer, platform.clock, platform.right_of_way.turn, settings.read_wait_s
+        trail, checkpoints, directory, sealer, platform.clock, platform.right_of_way.turn, platform.hearing
     )
     callers = Callers(database)
     guard = Guard(callers)

@@ -176,8 +176,7 @@ class Edge:
         if found is None or found.item.life is not Life.ACTIVE or found.item.catalog_id != catalog_id:
             raise NotFound("The resource is not in the package's catalog.", target="role/resource")
         place = (found.item.origin_system, found.item.origin_id)
-        wait = self.acts.platform.settings.read_wait_s
-        known = await self.origins.once_heard([place], wait)
+        known = await self.origins.once_heard([place], self.acts.platform.hearing)
         # A group may have gone by now: then provisioning says so, and the package can be put right.
         if role not in (known[place].roles if place in known else GROUP_ROLES if system == "AadGroup" else ()):
             why = "The role was not found."
@@ -555,8 +554,7 @@ def _separation_routes(routes: APIRouter, edge: Edge) -> None:
     async def add_group(request: Request, id: str, body: graph.LinkIn, admitted: Admitted) -> None:
         await edge.package(id, admitted)
         group = graph.linked(body, "groups")
-        wait = edge.acts.platform.settings.read_wait_s
-        if group not in await edge.shelves.groups.names_once_heard([group], wait):
+        if group not in await edge.shelves.groups.names_once_heard([group], edge.acts.platform.hearing):
             raise NotFound(f"The group {group} was not found.", target="@odata.id")
         await edge.change(request, shelf, Change(id, {}, add={"incompatible_groups": group}))
 
@@ -693,8 +691,7 @@ def _resource_request_routes(routes: APIRouter, edge: Edge) -> None:
         if not asked.origin_id:
             raise BadRequest("The resource has an originId.", target="resource/originId")
         place = (asked.origin_system, asked.origin_id)
-        wait = edge.acts.platform.settings.read_wait_s
-        origin = (await edge.origins.once_heard([place], wait)).get(place)
+        origin = (await edge.origins.once_heard([place], edge.acts.platform.hearing)).get(place)
         if origin is None:
             noun = NOUNS[asked.origin_system]
             raise NotFound(f"The {noun} {asked.origin_id} was not found.", target="resource/originId")

@@ -190,8 +190,7 @@ async def _with_resources(acts: Acts, items: Sequence[_Item], cause: Cause, stan
     wanted = {(package.catalog_id, _place(role)) for package in packages for role in package.roles}
     groups: set[Place] = {("AadGroup", group) for package in packages for group in package.incompatible_groups}
     places = {place for _, place in wanted} | groups
-    wait = acts.platform.settings.read_wait_s
-    origins = await acts.origins.once_heard(places, wait) if places else {}
+    origins = await acts.origins.once_heard(places, acts.platform.hearing) if places else {}
     now = acts.platform.clock.now()
     denied = await _out_of_reach(acts, [one for one in sorted(wanted) if one[1] in origins], standing)
     wanted -= denied

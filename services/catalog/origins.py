@@ -10,7 +10,7 @@ from services.catalog.model import OriginSystem
 from services.catalog.store import Groups
 from shared.contracts.catalog import ResourceRole
 from shared.contracts.resources import NO_ROLE, ApplicationFact, SiteFact
-from shared.hearing import once_heard
+from shared.hearing import Hearing
 from shared.storage import Database, Index, Replica
 
 Place = tuple[OriginSystem, str]
@@ -61,9 +61,9 @@ class Origins:
                     found["SharePointOnline", urls[one["folded"]]] = _origin(one["url"], one)
         return found
 
-    async def once_heard(self, places: Collection[Place], within_s: float) -> dict[Place, Origin]:
+    async def once_heard(self, places: Collection[Place], hearing: Hearing) -> dict[Place, Origin]:
         """The same, waiting for what was just made and not heard of yet."""
-        return await once_heard(lambda: self.of(places), within_s, enough=lambda found: len(found) == len(set(places)))
+        return await hearing.once(lambda: self.of(places), enough=lambda found: len(found) == len(set(places)))
 
     async def role_names(self, roles: Iterable[ResourceRole]) -> dict[str, str]:
         """Key of a role -> its name, of those whose role is an id; a group's roles are names already."""

@@ -17,7 +17,6 @@ from services.catalog.bodies import Body
 from services.catalog.delegation import Delegates
 from services.catalog.model import RoleAssignment, role_assignment
 from services.catalog.store import Versioned
-from shared.hearing import once_heard
 from shared.security.operations import RM, ROLES_GIVE_ALL
 from shared.security.roles import DEFINITIONS, CatalogRole, catalog_of
 from shared.web.conditional import etag
@@ -208,7 +207,7 @@ async def _kind(edge: Edge, delegates: Delegates, principal: str) -> Kind:
             return "group"
         return "servicePrincipal" if await edge.origins.of([("AadApplication", principal)]) else None
 
-    kind = await once_heard(find, edge.acts.platform.settings.read_wait_s)
+    kind = await edge.acts.platform.hearing.once(find)
     if kind is None:
         raise NotFound("The principal was not found.", target="principalId")
     return kind

@@ -30,7 +30,7 @@ from shared.contracts.topics import (
     ROLE_ASSIGNMENT_FACTS,
     Topic,
 )
-from shared.hearing import once_heard
+from shared.hearing import Hearing
 from shared.messaging.decision import AggregateKind
 from shared.storage import Database, Index, MongoAggregates, Replica
 
@@ -242,9 +242,9 @@ class Groups:
         """Whether it is a Microsoft 365 group."""
         return bool((await self.replica.get([id])).get(id, {}).get("unified"))
 
-    async def names_once_heard(self, ids: Collection[str], within_s: float) -> dict[str, str]:
+    async def names_once_heard(self, ids: Collection[str], hearing: Hearing) -> dict[str, str]:
         """The same, waiting for groups that were just made and not heard of yet."""
-        return await once_heard(lambda: self.names(ids), within_s, enough=lambda found: len(found) == len(set(ids)))
+        return await hearing.once(lambda: self.names(ids), enough=lambda found: len(found) == len(set(ids)))
 
 
 def _kept_of_group(fact: GroupFact) -> dict[str, Any]:

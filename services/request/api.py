@@ -21,7 +21,6 @@ from services.request.model import ADDS, BY_ADMINS, Request
 from services.request.store import PACKAGES, REQUESTS, THERE, Surroundings, taken_back, visible
 from shared.contracts.base import Refusal
 from shared.contracts.request import RequestStatus, RequestType
-from shared.hearing import once_heard
 from shared.messaging.decision import Handler, by
 from shared.messaging.loop import Loop
 from shared.messaging.service import Platform
@@ -98,7 +97,7 @@ class Desk:
 
     async def waiting(self, find: Callable[[], Awaitable[Any]]) -> Any:
         """What `find` finds, waited for; nothing if facts on their way bring it not."""
-        return await once_heard(find, self.platform.settings.read_wait_s)
+        return await self.platform.hearing.once(find)
 
     async def ask_of(self, body: graph.RequestIn, caller: Caller, id: str) -> submit.Ask:
         """What the body asks for, with what it refers to heard of, as far as it is there."""

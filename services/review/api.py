@@ -30,7 +30,6 @@ from services.review.store import DEFINITIONS, INSTANCES, ITEMS, REVIEWERS, STAG
 from shared.contracts.base import Refusal
 from shared.contracts.catalog import PolicyFact
 from shared.contracts.review import DefinitionState, Verdict
-from shared.hearing import once_heard
 from shared.messaging.loop import Loop
 from shared.security.caller import Caller
 from shared.storage import Answers, MongoAggregates, Replica
@@ -92,7 +91,7 @@ class Counter:
 
     async def waiting(self, find: Callable[[], Awaitable[Any]]) -> Any:
         """What `find` finds, waited for; None if what is on its way brings it not."""
-        return await once_heard(find, self.desk.platform.settings.read_wait_s, enough=lambda found: found is not None)
+        return await self.desk.platform.hearing.once(find, enough=lambda found: found is not None)
 
     async def definition(self, id: str, admitted: Admission) -> Definition:
         """Raises NotFound, NoRight."""

@@ -245,7 +245,7 @@ class Desk:
         if scope.guests_only:
             if one.beginning is None:
                 # A group that is passed over waits for the next occurrence: who came before this one is to be known.
-                await asyncio.sleep(self.platform.settings.read_wait_s)
+                await self.platform.hearing.out()
             among = await self.around.groups_with_guests(direct=scope.direct)
         groups = await self.around.groups_after(one.beginning.after if one.beginning else None, GROUPS, among)
         return definitions.Targets(tuple(groups), len(groups) < GROUPS)

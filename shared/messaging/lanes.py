@@ -1,5 +1,5 @@
 """Who goes first inside one process: ordinary work stands aside while urgent work is in hand, and what nobody waits for
-while anything is decided."""
+while anything is decided. As soon as somebody waits for it, it stands aside for nothing."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ class RightOfWay:
         self._decisions = 0
         self._lull = asyncio.Event()
         self._lull.set()
+        self._expecting = 0
+        self._expected = asyncio.Event()
 
     @contextmanager
     def travel(self, lane: Lane) -> Iterator[None]:
@@ -47,26 +49,58 @@ class RightOfWay:
         """Between two slices of computing: let others run, and urgent work go first."""
         await asyncio.sleep(0)
         if _lane.get() is Lane.ORDINARY and not self._free.is_set():
-            try:
-                await asyncio.wait_for(self._free.wait(), STAND_ASIDE_S)
-            except TimeoutError:
-                pass
+            await _within(self._free, STAND_ASIDE_S)
 
     @contextmanager
     def decision(self) -> Iterator[None]:
         """While inside, something is decided that somebody waits for."""
         self._decisions += 1
-        self._lull.clear()
+        self._look()
         try:
             yield
         finally:
             self._decisions -= 1
-            if not self._decisions:
-                self._lull.set()
+            self._look()
+
+    @contextmanager
+    def expecting(self) -> Iterator[None]:
+        """While inside, somebody waits for a fact that is on its way: a decision may be the one that waits."""
+        self._expecting += 1
+        self._look()
+        try:
+            yield
+        finally:
+            self._expecting -= 1
+            self._look()
+
+    @property
+    def is_expected(self) -> bool:
+        """Whether somebody waits for a fact."""
+        return self._expecting > 0
+
+    async def leisure(self, longest_s: float) -> None:
+        """Returns after so long, or when somebody waits for a fact."""
+        await _within(self._expected, longest_s)
 
     async def lull(self, longest_s: float) -> None:
-        """Returns when nothing is being decided, or after so long: what comes last is never starved."""
-        try:
-            await asyncio.wait_for(self._lull.wait(), longest_s)
-        except TimeoutError:
-            pass
+        """Returns when nothing is being decided, when somebody waits for a fact, or after so long: what comes last is
+        never starved."""
+        await _within(self._lull, longest_s)
+
+    def _look(self) -> None:
+        _make(self._expected, self._expecting > 0)
+        _make(self._lull, not self._decisions or self._expecting > 0)
+
+
+def _make(event: asyncio.Event, so: bool) -> None:
+    if so:
+        event.set()
+    else:
+        event.clear()
+
+
+async def _within(event: asyncio.Event, longest_s: float) -> None:
+    try:
+        await asyncio.wait_for(event.wait(), longest_s)
+    except TimeoutError:
+        pass

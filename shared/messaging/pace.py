@@ -2,7 +2,8 @@
 
 A fetch costs the same for one record as for a hundred, on both sides, and one that finds nothing costs no less. In a
 quiet system every record is fetched at once and an empty fetch lasts long; while batches follow one another closely,
-the broker waits a moment for more, so that a hundred changes a second are tens of fetches and not thousands.
+the broker waits a moment for more, so that a hundred changes a second are tens of fetches and not thousands. While
+somebody waits for a fact that is on its way (`shared/hearing.py`), nothing but the fetch in hand is waited for.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ class Gathering:
         if (gait := self._gait) is None:
             return
         if gait.settle_s and self._calming is None:
-            await asyncio.sleep(gait.settle_s)
+            await self._right_of_way.leisure(gait.settle_s)
         if gait.aside_s:
             await self._right_of_way.lull(gait.aside_s)
 
@@ -94,7 +95,9 @@ class Gathering:
             return
         loop = asyncio.get_running_loop()
         now = loop.time()
-        if now - self._last < gait.busy_s:
+        if self._right_of_way.is_expected:
+            _set(consumer, 1, QUIET_WAIT_MS)
+        elif now - self._last < gait.busy_s:
             if self._calming is not None:
                 self._calming.cancel()
             _set(consumer, GATHERED, gait.gather_ms)

@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from shared.clock import Clock
 from shared.contracts.base import Cause, Contract, Lane, Message, Transition, made
 from shared.contracts.topics import BY_NAME, Topic
+from shared.hearing import Hearing
 from shared.messaging.attempts import PatientAttempts
 from shared.messaging.deadletters import DISCARD_OF, REPLAY_FOR, REPLAY_OF, dead_letter, letter_id, unmarked
 from shared.messaging.decision import AggregateKind, Due, Handler
@@ -129,6 +130,11 @@ class Platform:
         )
         store.when_poked = loop.alarm.ring
         return loop
+
+    @property
+    def hearing(self) -> Hearing:
+        """For what has happened elsewhere and may be on its way."""
+        return Hearing(self.settings.read_wait_s, self.right_of_way.expecting)
 
     def patience(self, where: str, within_s: float = KEEP_BATCH_S) -> PatientAttempts:
         return PatientAttempts(

@@ -37,7 +37,9 @@ class HttpServer:
         Raises OSError if the address is taken, RuntimeError if the application does not start (its error is logged).
         """
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        listening = socket.socket(family, socket.SOCK_STREAM)
+        # asyncio sends at once (TCP_NODELAY) only where a socket says that it is TCP. Else an answer's body would wait
+        # until the client acknowledges the head, which it does 40 ms later.
+        listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         try:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.bind((self._host, self._port))

@@ -20,6 +20,12 @@ async def the_ground(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def ground(the_ground: Ground) -> Ground:
-    """With all services up, whatever became of the test before."""
-    await the_ground.restore()
+    """With all services up, whatever became of the test before; where they do not come up, no later test waits."""
+    if the_ground.lost:
+        pytest.fail(f"The ground was lost before this test: {the_ground.lost}", pytrace=False)
+    try:
+        await the_ground.restore()
+    except BaseException as problem:
+        the_ground.lost = f"{type(problem).__name__}: {problem}"
+        raise
     return the_ground

@@ -111,7 +111,8 @@ class Ground:
     rule_city: str = CITIES[0]
     fed_until: date | None = None
     times_started: int = 0
-    fired: dict[tuple[str, str], int] = field(default_factory=dict)
+    lost: str = ""
+    """Why the services did not come up any more."""
     _portions: list[list[dict[str, Any]]] = field(default_factory=list)
     _producer: AIOKafkaProducer | None = None
 

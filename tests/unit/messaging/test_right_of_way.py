@@ -1,4 +1,4 @@
-"""Who goes first: decisions before what nobody waits for, which is never starved."""
+"""Who goes first: decisions before what nobody waits for, which is never starved, and is not held up once expected."""
 
 from __future__ import annotations
 
@@ -35,3 +35,19 @@ async def test_without_a_lull_what_comes_last_goes_on_in_the_end() -> None:
     way = RightOfWay()
     with way.decision():
         await asyncio.wait_for(way.lull(SHORT), 5)
+
+
+async def test_what_somebody_waits_for_does_not_stand_aside_for_the_decision_that_waits() -> None:
+    way = RightOfWay()
+    with way.decision():
+        aside, gathering = asyncio.create_task(way.lull(LONG)), asyncio.create_task(way.leisure(LONG))
+        await asyncio.sleep(0)
+        with way.expecting():
+            await asyncio.wait_for(asyncio.gather(aside, gathering), 1)
+            await asyncio.wait_for(way.lull(LONG), 1)
+            assert way.is_expected
+        assert not way.is_expected
+        later = asyncio.create_task(way.lull(LONG))
+        await asyncio.sleep(0)
+        assert not later.done(), "the decision goes on, and nobody waits"
+    await asyncio.wait_for(later, 1)
