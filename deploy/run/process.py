@@ -69,27 +69,29 @@ async def all_in_one(settings: Settings, without: Collection[str] = (), say: Say
     check_callers(settings, embedded=embedded)
     if warning := unasked(settings):
         say(warning)
-    registry.assemblies(without)  # an unknown name is said before anything starts
+    registry.check(without)  # an unknown name is said before anything starts
     with _telling_why():
         async with AsyncExitStack() as stack:
+            loading = asyncio.create_task(asyncio.to_thread(registry.assemblies, without))  # while the servers start
             settings = await _with_servers(stack, settings, say)
             # The embedded servers hold the folder and name who else does; without them this lock says it.
             if not stack.enter_context(hold(data_dir / LOCK)):
                 raise CannotStart(f"Another run serves {data_dir}: stop it, or choose another folder with --data-dir.")
             (data_dir / FILE).unlink(missing_ok=True)
             settings = await _with_mail_and_ports(stack, settings)
-            say("Making topics")
-            await create_topics(settings, registry.all_groups(settings))
-            say("Starting the services")
             clock = _clock(settings, data_dir) if embedded else None
-            host = Host(settings, registry.assemblies(without), clock)
+            host = Host(settings, await loading, clock)
+            elsewhere = registry.assembled(settings, without)
+            say("Making topics")
+            await create_topics(settings, registry.all_groups(settings, host.services | elsewhere))
+            say("Starting the services")
             if clock is not None:
                 clock.when_turned = host.look_at_dates
             if host.services:  # else this is the front alone, which leads to services in other processes
                 await stack.enter_async_context(host)
             issuer = own_issuer(settings, data_dir) if embedded else None
             http = HttpServer(
-                application(settings, host, registry.assembled(settings, without), data_dir, issuer, clock),
+                application(settings, host, elsewhere, data_dir, issuer, clock),
                 settings.http_host,
                 settings.http_port,
             )

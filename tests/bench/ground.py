@@ -31,6 +31,7 @@ from shared.contracts.base import Cause
 from shared.contracts.catalog import Created, PackageFact, PackageState, PolicyFact, PolicyState, ResourceRole
 from shared.messaging.admin import create_topics
 from shared.messaging.envelope import outgoing
+from shared.messaging.service import Service
 from shared.settings import Settings
 from tests.bench.company import Company, Record
 from tests.issuer import issuing
@@ -125,7 +126,8 @@ class Ground:
         """These services, up and idle: together in one process, or each in its own."""
         namespace = self.namespace(name)
         settings = Settings(kafka=self.kafka, mongo=self.mongo, namespace=namespace, data_dir=self.folder)
-        await create_topics(settings, registry.all_groups(settings))
+        assembled = registry.assembled(settings)
+        await create_topics(settings, registry.all_groups(settings, assembled))
         environment = {"TENURE_KAFKA": self.kafka, "TENURE_MONGO": self.mongo, "TENURE_NAMESPACE": namespace}
         if separate:
             folders = {service: ["service", service] for service in services}
@@ -147,7 +149,7 @@ class Ground:
                 for child in children:
                     await child.ready(alone=separate)
                 await asyncio.gather(producer.start(), reader.start(), admin.start())
-                yield Tenure(self, settings, tuple(services), children, producer, reader, admin, issuer.callers)
+                yield Tenure(self, settings, {name: assembled[name] for name in services}, children, producer, reader, admin, issuer.callers)
             finally:
                 await asyncio.gather(*(child.stop() for child in children))
                 await asyncio.gather(producer.stop(), reader.stop(), admin.close(), return_exceptions=True)
@@ -238,7 +240,7 @@ class Tenure:
 
     ground: Ground
     settings: Settings
-    services: tuple[str, ...]
+    services: Mapping[str, Service]
     children: list[Child]
     producer: AIOKafkaProducer
     reader: AIOKafkaConsumer
@@ -246,10 +248,9 @@ class Tenure:
     callers: Callers
 
     def __post_init__(self) -> None:
-        assembled = registry.assembled(self.settings, self.services)
         self.groups = {
             subscription.group: tuple(topic.name for topic in subscription.topics)
-            for service in assembled.values()
+            for service in self.services.values()
             for subscription in service.subscriptions
         }
         self._partitions = DefaultPartitioner()

@@ -23,7 +23,7 @@ from tests.system.commands import tenure as command
 from tests.system.furnished import DEFINITIONS, HISTORIES, RM, RUN, Furnished
 from tests.system.inhabited import EM, Body, named
 
-EXAMPLES = {GenerationMode.POSITIVE: 3, GenerationMode.NEGATIVE: 2}
+EXAMPLES = {GenerationMode.POSITIVE: 2, GenerationMode.NEGATIVE: 1}
 """For each operation, beside the calls that have to succeed."""
 TRIES = 12
 SETTINGS = {"TENURE_TIMER_POLL_S": "0.1", "TENURE_READ_WAIT_S": "0.1"}
