@@ -40,11 +40,13 @@ def looking(watch: WatchApart, host: Host, elsewhere: tuple[str, ...], data_dir:
 
     async def look(token: str | None) -> dict[str, Any]:
         groups = {name: groups_of([service]) for name, service in host.services.items()}
-        own, kafka, *others = await asyncio.gather(
-            host.wellbeing(with_lag=False),
-            watch.measure(),
-            *(_of_peer(name, data_dir, token) for name in elsewhere),
-        )
+        # Whoever asks how far all are mostly waits until they are there: what stands aside goes on now.
+        with host.right_of_way.expecting():
+            own, kafka, *others = await asyncio.gather(
+                host.wellbeing(with_lag=False),
+                watch.measure(),
+                *(_of_peer(name, data_dir, token) for name in elsewhere),
+            )
         services: dict[str, Any] = {}
         for name, found in own.items():
             services[name] = {

@@ -44,9 +44,9 @@ class Host:
     def __init__(self, settings: Settings, assemblies: Mapping[str, Assemble], clock: Clock | None = None) -> None:
         self.settings = settings
         self.clock = clock or SystemClock(timedelta(seconds=settings.clock_offset_s))
-        right_of_way = RightOfWay()
+        self.right_of_way = RightOfWay()
         # One each: a producer has one request under way at a time, and nine services would wait for one another.
-        self.buses = {name: Bus(settings, f"tenure-{name}", right_of_way) for name in assemblies}
+        self.buses = {name: Bus(settings, f"tenure-{name}", self.right_of_way) for name in assemblies}
         self._client: Client = connect(settings)
         self.platforms: dict[str, Platform] = {}
         self.services: dict[str, Service] = {}
@@ -60,7 +60,7 @@ class Host:
                 clock=self.clock,
                 bus=self.buses[name],
                 database=self._client.database(name),
-                right_of_way=right_of_way,
+                right_of_way=self.right_of_way,
                 health=Health(name),
                 failpoints=failpoints,
             )

@@ -92,7 +92,7 @@ class Sizes:
 
 SMALLEST = Sizes(
     people=60, together=60, rules=24, bare=3000, changes=120, beside=60, rule_counts=(10, 40), decisions=40, quiet=3,
-    rate=10, rate_s=0.5, backlog=300, leavers=3, move_rules=(10, 24), movers=16, moves=8, requests=4, listed=400,
+    rate=10, rate_s=0.5, backlog=300, leavers=3, move_rules=(10,), movers=16, moves=8, requests=4, listed=400,
     lists=3, writes=2, reviewed=120, beside_review=60, beside_review_rate=10, beside_review_s=0.5,
 )  # fmt: skip
 
@@ -149,7 +149,16 @@ class Ground:
                 for child in children:
                     await child.ready(alone=separate)
                 await asyncio.gather(producer.start(), reader.start(), admin.start())
-                yield Tenure(self, settings, {name: assembled[name] for name in services}, children, producer, reader, admin, issuer.callers)
+                yield Tenure(
+                    self,
+                    settings,
+                    {name: assembled[name] for name in services},
+                    children,
+                    producer,
+                    reader,
+                    admin,
+                    issuer.callers,
+                )
             finally:
                 await asyncio.gather(*(child.stop() for child in children))
                 await asyncio.gather(producer.stop(), reader.stop(), admin.close(), return_exceptions=True)

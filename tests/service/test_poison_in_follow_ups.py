@@ -9,11 +9,12 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 import services.directory.service
 import services.request.service
 from deploy.embedded import Servers
+from deploy.run.backlog import bounds, read
 from services.directory.decide import dynamic
 from services.request.model import Request, Terms, dump
 from shared.clock import TurnableClock
@@ -46,15 +47,11 @@ class Ground:
     async def letters(self) -> list[str]:
         """Codes of all dead letters of the group."""
         name = self.host.settings.topic(deadletters.topic_of(self.group))
-        consumer = AIOKafkaConsumer(
-            name, bootstrap_servers=self.host.settings.kafka, auto_offset_reset="earliest", group_id=None
-        )
+        consumer = AIOKafkaConsumer(bootstrap_servers=self.host.settings.kafka)
         async with consumer:
-            found: list[str] = []
-            while batch := await consumer.getmany(timeout_ms=300):
-                records = [record for part in batch.values() for record in part]
-                found += [dict(record.headers)[deadletters.CODE].decode() for record in records]
-            return found
+            begins, ends = await bounds(consumer, [TopicPartition(name, 0)])
+            missing = {one: begin for one, begin in begins.items() if begin < ends[one]}
+            return [dict(record.headers)[deadletters.CODE].decode() async for record in read(consumer, missing, ends)]
 
 
 @asynccontextmanager
