@@ -15,6 +15,7 @@ from shared.contracts.directory import MOVES, MembershipsFact, PersonFact
 from shared.contracts.policy import SubjectSet
 from shared.messaging.decision import Handler, by
 from shared.messaging.loop import Loop
+from shared.messaging.pace import Pace
 from shared.messaging.service import Platform, Timer
 from shared.messaging.subscription import Subscription
 from shared.storage import MongoAggregates
@@ -52,7 +53,7 @@ def people(platform: Platform, store: MongoAggregates, around: Surroundings) -> 
         await around.people.apply(facts)
         await poke(store, platform.clock.now(), people={fact.subject for fact in facts})
 
-    return platform.takes(tuple(topics.lanes_of(topics.PERSON_FACTS)), handle, patient=True)
+    return platform.takes(tuple(topics.lanes_of(topics.PERSON_FACTS)), handle, pace=Pace.PATIENT)
 
 
 def memberships(platform: Platform, store: MongoAggregates, around: Surroundings) -> Subscription:
@@ -62,7 +63,7 @@ def memberships(platform: Platform, store: MongoAggregates, around: Surroundings
         await around.memberships.replica.apply(facts)
         await poke(store, platform.clock.now(), groups={group for fact in facts for group in fact.moved})
 
-    return platform.takes(tuple(topics.lanes_of(topics.MEMBERSHIP_FACTS)), handle, patient=True, only=MOVES)
+    return platform.takes(tuple(topics.lanes_of(topics.MEMBERSHIP_FACTS)), handle, pace=Pace.PATIENT, only=MOVES)
 
 
 def timer(loop: Loop[Approval], look: Looks) -> Timer:

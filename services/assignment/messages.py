@@ -23,6 +23,7 @@ from shared.ids import derived_id
 from shared.messaging.decision import Decision, Due, Handler, by
 from shared.messaging.envelope import outgoing
 from shared.messaging.loop import Loop, Work
+from shared.messaging.pace import Pace
 from shared.messaging.service import Platform
 from shared.messaging.subscription import Subscription
 from shared.storage import MongoAggregates, Replica
@@ -49,7 +50,8 @@ def delivery_facts(platform: Platform, loop: Loop[Holding], looks: Looks) -> lis
     )
     only = delivery.TELLING
     return [
-        platform.hears(topic, loop, handler, only=only, calm=True) for topic in topics.lanes_of(topics.DELIVERY_FACTS)
+        platform.hears(topic, loop, handler, only=only, pace=Pace.CALM)
+        for topic in topics.lanes_of(topics.DELIVERY_FACTS)
     ]
 
 
@@ -70,7 +72,7 @@ def membership_facts(
         membership.memberships_changed, locate, looks.look_for_memberships, looks.look_again, person.second_look
     )
     return [
-        platform.hears(topic, loop, handler, only=MOVES, calm=True)
+        platform.hears(topic, loop, handler, only=MOVES, pace=Pace.CALM)
         for topic in topics.lanes_of(topics.MEMBERSHIP_FACTS)
     ]
 
@@ -105,8 +107,8 @@ def askings(platform: Platform, kept: Askings) -> list[Subscription]:
         await kept.approvals.apply(facts)
 
     return [
-        platform.takes([topics.REQUEST_FACTS], requests, patient=True),
-        platform.takes([topics.APPROVAL_FACTS], approvals, patient=True),
+        platform.takes([topics.REQUEST_FACTS], requests, pace=Pace.PATIENT),
+        platform.takes([topics.APPROVAL_FACTS], approvals, pace=Pace.PATIENT),
     ]
 
 

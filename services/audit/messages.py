@@ -14,6 +14,7 @@ from services.audit.store import Directory, Trail
 from shared.contracts.base import Lane
 from shared.contracts.topics import TABLE, TRAIL_HEADS
 from shared.messaging.envelope import Incoming
+from shared.messaging.pace import Pace
 from shared.messaging.service import Platform
 from shared.messaging.subscription import Subscription
 
@@ -61,7 +62,7 @@ def subscriptions(platform: Platform, trail: Trail, directory: Directory) -> lis
     every = [topic for topic in TABLE if topic.owner != TRAIL_HEADS.owner]
     return [
         platform.takes(
-            [t for t in every if t.lane is lane], record, name=name, decode=heard, last=True, everything=True
+            [t for t in every if t.lane is lane], record, name=name, decode=heard, pace=Pace.LAST, everything=True
         )
         for lane, name in ((Lane.URGENT, "urgent-trail"), (Lane.ORDINARY, "trail"))
     ]

@@ -15,6 +15,7 @@ from services.catalog.store import LIVING, Shelves
 from shared.contracts.directory import MOVES, MembershipsFact, PersonFact, PersonJoined, PersonLeft, PersonStatus
 from shared.contracts.topics import MEMBERSHIP_FACTS, PERSON_FACTS, lanes_of
 from shared.messaging.callers import Assigned, Callers
+from shared.messaging.pace import Pace
 from shared.messaging.service import Platform
 from shared.messaging.subscription import Subscription
 from shared.security.authority import Standing
@@ -85,9 +86,9 @@ class Delegates:
 
         return [
             *self.callers.subscriptions(platform),
-            platform.takes(tuple(lanes_of(MEMBERSHIP_FACTS)), memberships, patient=True, only=MOVES),
+            platform.takes(tuple(lanes_of(MEMBERSHIP_FACTS)), memberships, pace=Pace.PATIENT, only=MOVES),
             # Who there is: what else changes about people means nothing here.
-            platform.takes(tuple(lanes_of(PERSON_FACTS)), people, patient=True, only=(PersonJoined, PersonLeft)),
+            platform.takes(tuple(lanes_of(PERSON_FACTS)), people, pace=Pace.PATIENT, only=(PersonJoined, PersonLeft)),
         ]
 
     async def members_of(self, groups: Collection[str]) -> dict[str, list[str]]:

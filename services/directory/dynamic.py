@@ -14,11 +14,12 @@ from services.directory.model import Memberships
 from services.directory.store import GroupStore, People
 from shared.contracts import topics
 from shared.contracts.base import Cause, Fact
-from shared.contracts.directory import GroupFact, MemberAdded, MemberRemoved, PersonStatus, without
+from shared.contracts.directory import MOVES, GroupFact, PersonStatus, without
 from shared.messaging.decision import Handler, by
 from shared.messaging.envelope import Incoming
 from shared.messaging.errors import WillNotPass
 from shared.messaging.loop import Loop, Work
+from shared.messaging.pace import Pace
 from shared.messaging.service import Isolating, Platform, Unhandled, caused_by, contract_of, unreadable
 from shared.messaging.subscription import Subscription
 from shared.rules import RuleError, RuleSet, parse
@@ -118,11 +119,11 @@ def rules_followed(
 
     return [
         *(
-            platform.takes([topic], people_changed, decode=_as_it_is, calm=True)
+            platform.takes([topic], people_changed, decode=_as_it_is, pace=Pace.CALM)
             for topic in topics.lanes_of(topics.PERSON_FACTS)
         ),
         *(
-            platform.takes([topic], memberships_changed, decode=_as_it_is, only=(MemberAdded, MemberRemoved), calm=True)
+            platform.takes([topic], memberships_changed, decode=_as_it_is, only=MOVES, pace=Pace.CALM)
             for topic in topics.lanes_of(topics.MEMBERSHIP_FACTS)
         ),
         platform.takes([topics.GROUP_FACTS], groups_changed),

@@ -14,6 +14,7 @@ from shared.contracts.assignment import HoldingFact
 from shared.contracts.directory import PersonFact
 from shared.contracts.request import RequestFact
 from shared.contracts.review import InstanceFact, ItemApplied, ItemBlocked, ItemFact
+from shared.messaging.pace import Pace
 from shared.messaging.service import Platform
 from shared.messaging.subscription import Subscription
 
@@ -31,7 +32,7 @@ def holdings(platform: Platform, messages: Messages, names: Names, wake: Callabl
             wake()
 
     return [
-        platform.takes([topic], handle, name=topics.HOLDING_FACTS.name, last=True, only=decide.TELLING)
+        platform.takes([topic], handle, name=topics.HOLDING_FACTS.name, pace=Pace.LAST, only=decide.TELLING)
         for topic in topics.lanes_of(topics.HOLDING_FACTS)
     ]
 
@@ -72,8 +73,8 @@ def access_reviews(platform: Platform, messages: Messages, wake: Callable[[], No
         await record([one for fact in facts for one in reviews.of_item(fact, now)])
 
     return [
-        platform.takes([topics.REVIEW_INSTANCE_FACTS], instances, last=True),
-        platform.takes([topics.REVIEW_ITEM_FACTS], items, last=True, only=(ItemApplied, ItemBlocked)),
+        platform.takes([topics.REVIEW_INSTANCE_FACTS], instances, pace=Pace.LAST),
+        platform.takes([topics.REVIEW_ITEM_FACTS], items, pace=Pace.LAST, only=(ItemApplied, ItemBlocked)),
     ]
 
 
@@ -86,7 +87,7 @@ def people(platform: Platform, names: Names) -> list[Subscription]:
         await names.record_reasons(reasons, platform.clock.now())
         await names.people.apply(facts)
 
-    return [platform.takes([topic], handle, patient=True) for topic in topics.lanes_of(topics.PERSON_FACTS)]
+    return [platform.takes([topic], handle, pace=Pace.PATIENT) for topic in topics.lanes_of(topics.PERSON_FACTS)]
 
 
 def catalog(platform: Platform, names: Names) -> list[Subscription]:

@@ -16,6 +16,7 @@ from shared.contracts.directory import MembershipsFact
 from shared.contracts.resources import HeldRolesFact
 from shared.messaging.decision import Due, Handler, by
 from shared.messaging.loop import Loop
+from shared.messaging.pace import Pace
 from shared.messaging.service import Platform, Timer
 from shared.messaging.subscription import Subscription
 from shared.storage import Replica
@@ -31,13 +32,13 @@ def holdings(platform: Platform, loop: Loop[Deliveries]) -> list[Subscription]:
 def memberships(platform: Platform, loop: Loop[Deliveries]) -> list[Subscription]:
     """Answers to the commands, and whatever else becomes of memberships, in both lanes."""
     handler = Handler[Deliveries, MembershipsFact, Any](decide.follow_memberships, by(lambda fact: fact.subject))
-    return [platform.hears(topic, loop, handler, calm=True) for topic in topics.lanes_of(topics.MEMBERSHIP_FACTS)]
+    return [platform.hears(topic, loop, handler, pace=Pace.CALM) for topic in topics.lanes_of(topics.MEMBERSHIP_FACTS)]
 
 
 def held_roles(platform: Platform, loop: Loop[Deliveries]) -> list[Subscription]:
     """The same of the roles that people hold."""
     handler = Handler[Deliveries, HeldRolesFact, Any](decide.follow_held_roles, by(lambda fact: fact.subject))
-    return [platform.hears(topic, loop, handler, calm=True) for topic in topics.lanes_of(topics.HELD_ROLE_FACTS)]
+    return [platform.hears(topic, loop, handler, pace=Pace.CALM) for topic in topics.lanes_of(topics.HELD_ROLE_FACTS)]
 
 
 def resources(platform: Platform, store: ResourceStore, deliveries: DeliveryStore) -> list[Subscription]:

@@ -16,6 +16,7 @@ from shared.messaging.decision import Handler, by
 from shared.messaging.envelope import Incoming
 from shared.messaging.errors import WillNotPass
 from shared.messaging.loop import Loop, Work
+from shared.messaging.pace import Pace
 from shared.messaging.service import Isolating, Platform, Timer, Unhandled
 from shared.messaging.subscription import Subscription
 from shared.storage import MongoAggregates, Replica
@@ -31,13 +32,13 @@ def replicas(platform: Platform, around: Surroundings) -> list[Subscription]:
         topic: topics.Topic,
         replica: Replica[Any],
         *,
-        patient: bool = False,
+        pace: Pace = Pace.EVEN,
         only: Collection[type[Transition]] = (),
     ) -> Subscription:
         async def keep(facts: Sequence[Any]) -> None:
             await replica.apply(facts)
 
-        return platform.takes(tuple(topics.lanes_of(topic)), keep, patient=patient, only=only)
+        return platform.takes(tuple(topics.lanes_of(topic)), keep, pace=pace, only=only)
 
     return [
         kept(topics.PACKAGE_FACTS, around.packages),
@@ -48,8 +49,8 @@ def replicas(platform: Platform, around: Surroundings) -> list[Subscription]:
         kept(topics.APPLICATION_FACTS, around.applications),
         kept(topics.SITE_FACTS, around.sites),
         kept(topics.SETTINGS_FACTS, around.settings),
-        kept(topics.PERSON_FACTS, around.people, patient=True),
-        kept(topics.MEMBERSHIP_FACTS, around.memberships.replica, patient=True, only=MOVES),
+        kept(topics.PERSON_FACTS, around.people, pace=Pace.PATIENT),
+        kept(topics.MEMBERSHIP_FACTS, around.memberships.replica, pace=Pace.PATIENT, only=MOVES),
     ]
 
 
@@ -86,7 +87,11 @@ def holdings(platform: Platform, loop: Loop[Request], store: MongoAggregates, ar
 
     # Apart from what it keeps up with otherwise: in a mass import there are very many.
     return platform.takes(
-        tuple(topics.lanes_of(topics.HOLDING_FACTS)), handle, name=topics.HOLDING_FACTS.name, decode=decode, calm=True
+        tuple(topics.lanes_of(topics.HOLDING_FACTS)),
+        handle,
+        name=topics.HOLDING_FACTS.name,
+        decode=decode,
+        pace=Pace.CALM,
     )
 
 

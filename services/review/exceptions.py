@@ -20,6 +20,7 @@ from shared.contracts import topics
 from shared.contracts.catalog import Life, PolicyFact
 from shared.contracts.review import Advice, Verdict
 from shared.contracts.roster import RosterKind
+from shared.messaging.pace import Pace
 from shared.messaging.service import Platform
 from shared.messaging.subscription import Subscription
 from shared.storage import Database, Index, Replica
@@ -45,7 +46,7 @@ def subscription(platform: Platform, rules: Replica[PolicyFact]) -> Subscription
     async def keep(facts: Any) -> None:
         await rules.apply(facts)
 
-    return platform.takes((topics.POLICY_FACTS,), keep, patient=True)
+    return platform.takes((topics.POLICY_FACTS,), keep, pace=Pace.PATIENT)
 
 
 async def sought(rules: Replica[PolicyFact], runs: Runs, only: Mapping[str, Any]) -> dict[str, Any]:

@@ -34,6 +34,7 @@ from shared.messaging.decision import Due, Handler, by
 from shared.messaging.envelope import Incoming
 from shared.messaging.errors import WillNotPass
 from shared.messaging.loop import Loop, Work
+from shared.messaging.pace import Pace
 from shared.messaging.service import Platform, Timer
 from shared.messaging.subscription import Subscription
 from shared.storage import Replica
@@ -326,12 +327,10 @@ def _answering(desk: Desk, topic: topics.Topic, replica: Replica[Any] | None, te
         await _take_answers(desk, facts)
 
     # Owners are seldom told of, and are to be known when a review begins; memberships are many.
-    patient = topic is topics.MEMBERSHIP_FACTS
+    pace = {topics.MEMBERSHIP_FACTS: Pace.PATIENT, topics.HOLDING_FACTS: Pace.CALM}.get(topic, Pace.EVEN)
     # Holdings apart: in a mass import there are very many.
-    calm = topic is topics.HOLDING_FACTS
-    name = topic.name if calm else None
-    lanes = tuple(topics.lanes_of(topic))
-    return desk.platform.takes(lanes, handle, name=name, decode=decode, patient=patient, calm=calm)
+    name = topic.name if topic is topics.HOLDING_FACTS else None
+    return desk.platform.takes(tuple(topics.lanes_of(topic)), handle, name=name, decode=decode, pace=pace)
 
 
 async def _take_answers(desk: Desk, facts: Sequence[Fact]) -> None:
@@ -359,7 +358,7 @@ def people(desk: Desk) -> Subscription:
             if any(isinstance(one, PersonLeft) for one in fact.transitions):
                 await _left(desk, fact)
 
-    return desk.platform.takes(tuple(topics.lanes_of(topics.PERSON_FACTS)), handle, patient=True)
+    return desk.platform.takes(tuple(topics.lanes_of(topics.PERSON_FACTS)), handle, pace=Pace.PATIENT)
 
 
 async def _left(desk: Desk, fact: PersonFact) -> None:
@@ -386,7 +385,7 @@ def replicas(desk: Desk) -> list[Subscription]:
         async def keep(facts: Sequence[Any]) -> None:
             await replica.apply(facts)
 
-        return desk.platform.takes((topic,), keep, patient=True, only=only)
+        return desk.platform.takes((topic,), keep, pace=Pace.PATIENT, only=only)
 
     return [
         kept(topics.GROUP_FACTS, desk.around.groups),

@@ -24,6 +24,7 @@ from shared.contracts.directory import (
 )
 from shared.contracts.resources import OWNER, TENANT, HeldRolesFact, HeldRoleState, RoleSystem, principal_id_of
 from shared.messaging.envelope import Incoming
+from shared.messaging.pace import Pace
 from shared.messaging.service import Platform, Store, contract_of
 from shared.messaging.subscription import Subscription
 from shared.security.authority import Held
@@ -142,7 +143,7 @@ class Callers:
 
         return [
             platform.takes(tuple(reversed(heard)), keep, decode=decode),
-            platform.takes(tuple(topics.lanes_of(topics.PERSON_FACTS)), keep_away, decode=person, patient=True),
+            platform.takes(tuple(topics.lanes_of(topics.PERSON_FACTS)), keep_away, decode=person, pace=Pace.PATIENT),
         ]
 
     async def is_away(self, person_id: str) -> bool:

@@ -20,7 +20,6 @@ from shared.messaging.failpoints import Failpoints
 from shared.messaging.health import Health
 from shared.messaging.kafka import Bus, CommittedOffsets, Subscriber
 from shared.messaging.lanes import RightOfWay
-from shared.messaging.loop import Alarm
 from shared.messaging.service import Platform, Service, Timer, next_date, ring
 from shared.settings import Settings
 from shared.storage.database import Client, connect
@@ -149,13 +148,14 @@ class Host:
         first = next(iter(buses))  # what one of them finds is so for all
         self._watched("kafka", lambda: first.ping(PING_S))
         self._watched("mongo", self._client.check)
+        self._watched("clock", self._ring_what_is_due, self.settings.timer_poll_s)
 
     async def _started(self, what: str, step: Callable[[], Awaitable[Any]]) -> None:
         """Try until it succeeds, at most START_S, with every service saying what it waits for."""
         every = _Everyone([platform.health for platform in self.platforms.values()])
         await PatientAttempts(every, f"start.{what}", within_s=START_S, longest_pause_s=2.0)(what, step)
 
-    def _watched(self, what: str, ask: Callable[[], Awaitable[Any]]) -> None:
+    def _watched(self, what: str, ask: Callable[[], Awaitable[Any]], every_s: float = PING_EVERY_S) -> None:
         """Readiness follows a server even while nobody has work for it."""
         every = _Everyone([platform.health for platform in self.platforms.values()])
 
@@ -167,7 +167,7 @@ class Host:
                     every.trouble(what, f"{type(problem).__name__}: {problem}")
                 else:
                     every.well(what)
-                await asyncio.sleep(PING_EVERY_S)
+                await asyncio.sleep(every_s)
 
         self._tasks.append(asyncio.create_task(watch(), name=f"watch.{what}"))
 
@@ -215,16 +215,16 @@ class Host:
             rung = await ring(timer, platform)
             platform.health.well(f"timer.{timer.loop.kind.name}")
             if rung < (1 if timer.steady else timer.limit):
-                await self._next_date(timer.loop.alarm, await next_date(timer, platform))
+                if (stored := await next_date(timer, platform)) is not None:
+                    timer.loop.alarm.expect(stored)
+                await timer.loop.alarm.wait(ASK_ANEW_S)
 
-    async def _next_date(self, alarm: Alarm, stored: datetime | None) -> None:
-        """Until the next date comes, the stored one or one that this process writes; what others have written is asked
-        for anew after a while. The clock may be turned at any time, so it is looked at and not slept by."""
-        anew = time.monotonic() + ASK_ANEW_S
-        while not await alarm.wait(self.settings.timer_poll_s) and time.monotonic() < anew:
-            dates = [date for date in (stored, alarm.earliest) if date is not None]
-            if dates and min(dates) <= self.clock.now():
-                return
+    async def _ring_what_is_due(self) -> None:
+        """One look at the clock for all timers. It may be turned at any time, so nobody sleeps by it."""
+        now = self.clock.now()
+        for service in self.services.values():
+            for timer in service.timers:
+                timer.loop.alarm.look(now)
 
     async def _sweep(self, service: Service, platform: Platform) -> None:
         age = timedelta(seconds=self.settings.sweep_after_s)

@@ -111,7 +111,7 @@ class Alarm:
     def __init__(self) -> None:
         self._rung = asyncio.Event()
         self.earliest: datetime | None = None
-        """Of the dates that this process has written since it was set."""
+        """Of the dates that have been told of since it was set."""
 
     def set(self) -> None:
         """From here on."""
@@ -123,14 +123,18 @@ class Alarm:
         self._rung.set()
 
     def expect(self, date: datetime) -> None:
-        """Something was written that is due then."""
+        """Something is stored that is due then."""
         self.earliest = date if self.earliest is None else min(self.earliest, date)
 
-    async def wait(self, longest_s: float) -> bool:
-        """Returns when it rings, or after so long; whether it has rung."""
+    def look(self, now: datetime) -> None:
+        """Rings if a date has come that it was told of."""
+        if self.earliest is not None and self.earliest <= now:
+            self.ring()
+
+    async def wait(self, longest_s: float) -> None:
+        """Returns when it rings, or after so long."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._rung.wait(), longest_s)
-        return self._rung.is_set()
 
 
 class Attempts:

@@ -155,7 +155,7 @@ class Platform:
         on_invalid: OnInvalid | None = None,
         cause_of: CauseOf | None = None,
         only: Collection[type[Transition]] = (),
-        calm: bool = False,
+        pace: Pace = Pace.EVEN,
     ) -> Subscription:
         """Messages of `topic` lead to decisions of `handler` on the aggregates of `loop`.
 
@@ -194,7 +194,7 @@ class Platform:
                 if letter:
                     await self._unmark(loop, letter, group)
 
-        return replace(self._subscription((topic,), group, take, only=only), pace=_pace((topic,), calm=calm))
+        return replace(self._subscription((topic,), group, take, only=only), pace=_pace((topic,), pace))
 
     def takes(
         self,
@@ -203,22 +203,19 @@ class Platform:
         *,
         name: str | None = None,
         decode: Decode | None = None,
-        calm: bool = False,
-        patient: bool = False,
-        last: bool = False,
+        pace: Pace = Pace.EVEN,
         everything: bool = False,
         only: Collection[type[Transition]] = (),
     ) -> Subscription:
         """Batches of decoded messages go to `handle` (a replica, a trail); what does not validate: dead letters.
 
         So does what `handle` returns as unhandled. `only`: as in `hears`. Without `name` it shares a consumer group
-        with all else that the service keeps up with in the same pace; `calm`, `patient`, `last`: see `Pace`.
-        `everything`: also what is sent again to another group, or given up, for it lies in the log like all else.
+        with all else that the service keeps up with in the same pace. `everything`: also what is sent again
+        to another group, or given up, for it lies in the log like all else.
 
         `handle` is called again with the same batch after a crash or a MayPass; it has to bear that."""
-        pace = Pace.LAST if last else Pace.PATIENT if patient else _pace(topics, calm=calm)
-        shared = {Pace.EVEN: "facts", Pace.CALM: "calm-facts", Pace.PATIENT: "patient-facts", Pace.LAST: "last-facts"}
-        group = f"{self.service}.{name or shared.get(pace, topics[0].name)}"
+        pace = _pace(topics, pace)
+        group = f"{self.service}.{name or _shared_by(pace) or topics[0].name}"
         limit = Limit(self.settings.dead_letter_limit)
 
         async def take(records: Sequence[Incoming]) -> None:
@@ -426,10 +423,15 @@ async def _alone(loop: Loop[Any], work: Work, handler: Handler[Any, Any, Any], a
     return outcome
 
 
-def _pace(topics: Sequence[Topic], *, calm: bool) -> Pace:
-    if all(topic.lane is Lane.URGENT for topic in topics):
-        return Pace.PROMPT
-    return Pace.CALM if calm else Pace.EVEN
+def _pace(topics: Sequence[Topic], pace: Pace) -> Pace:
+    """Somebody waits for what comes by the urgent lane, unless nobody waits for any of it."""
+    awaited = pace in (Pace.EVEN, Pace.CALM)
+    return Pace.PROMPT if awaited and all(topic.lane is Lane.URGENT for topic in topics) else pace
+
+
+def _shared_by(pace: Pace) -> str | None:
+    """The consumer group of what is only kept up with; None where each topic has its own."""
+    return {Pace.PROMPT: None, Pace.EVEN: "facts"}.get(pace, f"{pace.value}-facts")
 
 
 def _work(message: Any, record: Incoming, cause: CauseOf) -> Work:
