@@ -64,13 +64,13 @@ Take = Callable[[Sequence[Incoming]], Awaitable[None]]
 
 
 class _Raw:
-    """Bodies pass through as bytes: the kit decodes message by message, at a fiftieth of the price."""
+    """A batch passes through as it is: the kit decodes message by message, at a fiftieth of the price."""
 
     async def decode(self, msg: Any) -> Any:
-        return msg.body
+        return msg
 
     async def decode_batch(self, msg: Any) -> Any:
-        return msg.body
+        return msg
 
     async def encode(self, msg: Any, serializer: Any = None) -> Any:
         return encode_message(msg, serializer)
@@ -165,6 +165,8 @@ class Bus:
             security=_security(settings),
             logger=_quiet_logger(),
             log_level=logging.DEBUG,
+            # `consume` wants the message itself; to have it injected would cost a twentieth of the loop's time.
+            apply_types=False,
         )
 
     async def connect(self) -> None:

@@ -50,6 +50,7 @@ class Failed(Exception):
 class Sizes:
     """How much of everything."""
 
+    partitions: int = 6
     people: int = 10_000
     together: int = 2_000
     """People where all services run. Ten thousand would take most of the twelve minutes to join: `--times 5`."""
@@ -91,9 +92,10 @@ class Sizes:
 
 
 SMALLEST = Sizes(
-    people=60, together=60, rules=24, bare=3000, changes=120, beside=60, rule_counts=(10, 40), decisions=40, quiet=3,
-    rate=10, rate_s=0.5, backlog=300, leavers=3, move_rules=(10,), movers=16, moves=8, requests=4, listed=400,
-    lists=3, writes=2, reviewed=120, beside_review=60, beside_review_rate=10, beside_review_s=0.5,
+    partitions=2, people=60, together=60, rules=24, bare=3000, changes=120, beside=60, rule_counts=(10, 40),
+    decisions=40, quiet=3, rate=10, rate_s=0.5, backlog=300, leavers=3, move_rules=(10,), movers=16, moves=8,
+    requests=4, listed=400, lists=3, writes=2, reviewed=120, beside_review=60, beside_review_rate=10,
+    beside_review_s=0.5,
 )  # fmt: skip
 
 
@@ -125,10 +127,14 @@ class Ground:
     async def tenure(self, name: str, services: Sequence[str], *, separate: bool = False) -> AsyncIterator[Tenure]:
         """These services, up and idle: together in one process, or each in its own."""
         namespace = self.namespace(name)
-        settings = Settings(kafka=self.kafka, mongo=self.mongo, namespace=namespace, data_dir=self.folder)
+        partitions = self.sizes.partitions
+        settings = Settings(
+            kafka=self.kafka, mongo=self.mongo, namespace=namespace, data_dir=self.folder, partitions=partitions
+        )
         assembled = registry.assembled(settings)
         await create_topics(settings, registry.all_groups(settings, assembled))
         environment = {"TENURE_KAFKA": self.kafka, "TENURE_MONGO": self.mongo, "TENURE_NAMESPACE": namespace}
+        environment["TENURE_PARTITIONS"] = str(partitions)
         if separate:
             folders = {service: ["service", service] for service in services}
         else:

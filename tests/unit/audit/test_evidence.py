@@ -43,6 +43,7 @@ from shared.contracts.roster import (
     RosterState,
 )
 from shared.contracts.topics import DIRECTORY_ROSTERS, REVIEW_INSTANCE_FACTS, REVIEW_ITEM_FACTS
+from shared.hearing import Hearing
 from tests.unit.audit.said import START, fact, received, said
 
 KEY = SigningKey(Ed25519PrivateKey.from_private_bytes(b"k" * 32))
@@ -147,7 +148,7 @@ async def _turn() -> None:
 
 def evidence_of(stored: Stored) -> Evidence:
     it = cast(Any, stored)
-    return Evidence(it, it, it, it, TurnableClock(START), _turn, 0.0)
+    return Evidence(it, it, it, it, TurnableClock(START), _turn, Hearing(0.0))
 
 
 def bundle() -> dict[str, Any]:
