@@ -56,7 +56,7 @@ class Sizes:
     """People where all services run. Ten thousand would take most of the twelve minutes to join: `--times 5`."""
     rules: int = 1_000
     bare: int = 40_000
-    changes: int = 20_000
+    changes: int = 10_000
     beside: int = 3_000
     """Changes with every service running."""
     rule_counts: tuple[int, ...] = (10, 1_000, 10_000)
@@ -75,7 +75,7 @@ class Sizes:
     requests: int = 200
     listed: int = 100_000
     lists: int = 200
-    writes: int = 50
+    writes: int = 25
     """Of each kind, looked for in every service."""
     reviewed: int = 2_000
     """A hundred thousand would not end within the twelve minutes of all parts: `--only review --times 50`."""
