@@ -44,7 +44,7 @@ FIRST_MOVER = 900_001
 PROBE = "Probe"
 PACKAGES = "/v1.0/identityGovernance/entitlementManagement/accessPackages"
 CITIES = ("Oslo", "Rome")
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 ENVIRONMENT = {
     "TENURE_PARTITIONS": "3",
     "TENURE_KAFKA_HEAP_MB": "384",

@@ -19,7 +19,7 @@ from deploy.run.backlog import bounds, clients, read
 from shared.contracts import topics
 from shared.contracts.base import Fact
 from shared.settings import Settings
-from tests.system.fire.ground import PROBE, Ground
+from tests.system.fire.ground import PATIENCE_S, PROBE, Ground
 
 FACT_TOPICS = tuple(topic for topic in topics.TABLE if issubclass(topic.contract, Fact))
 LATE_S = 5.0
@@ -38,7 +38,7 @@ class Balance:
     by_topic: dict[str, int] = field(default_factory=dict)
 
 
-async def holds(ground: Ground, within_s: float = 60.0) -> Balance:
+async def holds(ground: Ground, within_s: float = PATIENCE_S) -> Balance:
     """Wait for rest, then check all of it."""
     await ground.settled(within_s=within_s)
     balance = Balance()

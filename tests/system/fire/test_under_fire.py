@@ -18,10 +18,10 @@ from tests.system.fire import ledger
 from tests.system.fire.asking import Asking
 from tests.system.fire.ground import PACKAGES, PROBE, Ground, until
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(480)
 POINTS = ("before-write", "after-write", "after-publish", "before-commit")
 AT_PASS = {"before-write": 1, "after-write": 2, "after-publish": 1, "before-commit": 2}
-FIRE_S = 130.0
+FIRE_S = 200.0
 
 REPLICATED = {"assignment": topics.PERSON_FACTS.name, "directory": topics.HR_CHANGES.name}
 POISON = (b"", b"\xff\xfe no JSON", b"[1, 2, 3]", b'{"changeId": "x", "employeeId": "1", "kind": "promoted"}')

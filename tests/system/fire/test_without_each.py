@@ -10,7 +10,7 @@ from shared.contracts import topics
 from tests.system.fire import ledger
 from tests.system.fire.ground import PACKAGES, PROBE, Ground, until
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(480)
 
 EFFECTS = {
     # What shows it: a topic that grows (or the mails); by whom; and who has to be up for it, if Kafka and the
