@@ -26,14 +26,15 @@ class Hearing:
         """What `find` finds, looked for until it is `enough` or facts on their way have had the time to arrive.
 
         Returns the last that was found, enough or not."""
-        if enough(found := await find()):
-            return found
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self.within_s
+        if enough(found := await find()):
+            return found
         with self.expecting():
-            while not enough(found) and loop.time() <= deadline:
+            while loop.time() <= deadline:
                 await asyncio.sleep(LOOK_AGAIN_S)
-                found = await find()
+                if enough(found := await find()):
+                    break
         return found
 
     async def out(self) -> None:

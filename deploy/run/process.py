@@ -24,7 +24,7 @@ from deploy.run.interpreter import hand_over_soon, spare_the_collector, use_one_
 from deploy.run.lock import hold
 from shared.messaging.admin import create_topics
 from shared.messaging.errors import MayPass
-from shared.messaging.host import Host
+from shared.messaging.host import Host, groups_of
 from shared.settings import NotLocalError, Settings
 from shared.storage.database import NotAReplicaSet
 from shared.telemetry.logs import get_logger
@@ -83,7 +83,7 @@ async def all_in_one(settings: Settings, without: Collection[str] = (), say: Say
             host = Host(settings, await loading, clock)
             elsewhere = registry.assembled(settings, without)
             say("Making topics")
-            await create_topics(settings, registry.all_groups(settings, host.services | elsewhere))
+            await create_topics(settings, groups_of([*host.services.values(), *elsewhere.values()]))
             say("Starting the services")
             if clock is not None:
                 clock.when_turned = host.look_at_dates

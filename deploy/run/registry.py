@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -60,9 +60,6 @@ def assembled(settings: Settings, names: Collection[str] | None = None) -> dict[
     return Host(settings, {name: assembly(name) for name in (built() if names is None else names)}).services
 
 
-def all_groups(settings: Settings, known: Mapping[str, Service] | None = None) -> list[str]:
-    """Every consumer group of every service, without namespace. Those `known` are not assembled anew: it takes a
-    second to make all their routes."""
-    known = known or {}
-    others = assembled(settings, [name for name in built() if name not in known])
-    return groups_of([*known.values(), *others.values()])
+def all_groups(settings: Settings) -> list[str]:
+    """Every consumer group of every service, without namespace."""
+    return groups_of(list(assembled(settings).values()))

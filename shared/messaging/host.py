@@ -141,6 +141,7 @@ class Host:
         await self._started("kafka", lambda: _all(bus.connect() for bus in buses))
         for name, service in self.services.items():
             self._background(name, service)
+        self._watched("clock", self._ring_what_is_due, self.settings.timer_poll_s)
         # Timers and sweepers need not wait for it: the place of a member that was killed is kept for ten seconds.
         await self._started("kafka", lambda: _all(bus.start() for bus in buses))
         for platform in self.platforms.values():
@@ -148,7 +149,6 @@ class Host:
         first = next(iter(buses))  # what one of them finds is so for all
         self._watched("kafka", lambda: first.ping(PING_S))
         self._watched("mongo", self._client.check)
-        self._watched("clock", self._ring_what_is_due, self.settings.timer_poll_s)
 
     async def _started(self, what: str, step: Callable[[], Awaitable[Any]]) -> None:
         """Try until it succeeds, at most START_S, with every service saying what it waits for."""
@@ -156,7 +156,7 @@ class Host:
         await PatientAttempts(every, f"start.{what}", within_s=START_S, longest_pause_s=2.0)(what, step)
 
     def _watched(self, what: str, ask: Callable[[], Awaitable[Any]], every_s: float = PING_EVERY_S) -> None:
-        """Readiness follows a server even while nobody has work for it."""
+        """Readiness follows what is asked again and again, even while nobody has work for it."""
         every = _Everyone([platform.health for platform in self.platforms.values()])
 
         async def watch() -> None:

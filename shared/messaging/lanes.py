@@ -76,7 +76,7 @@ class RightOfWay:
     @property
     def is_expected(self) -> bool:
         """Whether somebody waits for a fact."""
-        return self._expecting > 0
+        return self._expected.is_set()
 
     async def leisure(self, longest_s: float) -> None:
         """Returns after so long, or when somebody waits for a fact."""

@@ -31,6 +31,7 @@ from shared.contracts.base import Cause
 from shared.contracts.catalog import Created, PackageFact, PackageState, PolicyFact, PolicyState, ResourceRole
 from shared.messaging.admin import create_topics
 from shared.messaging.envelope import outgoing
+from shared.messaging.host import groups_of
 from shared.messaging.service import Service
 from shared.settings import Settings
 from tests.bench.company import Company, Record
@@ -127,14 +128,21 @@ class Ground:
     async def tenure(self, name: str, services: Sequence[str], *, separate: bool = False) -> AsyncIterator[Tenure]:
         """These services, up and idle: together in one process, or each in its own."""
         namespace = self.namespace(name)
-        partitions = self.sizes.partitions
         settings = Settings(
-            kafka=self.kafka, mongo=self.mongo, namespace=namespace, data_dir=self.folder, partitions=partitions
+            kafka=self.kafka,
+            mongo=self.mongo,
+            namespace=namespace,
+            data_dir=self.folder,
+            partitions=self.sizes.partitions,
         )
         assembled = registry.assembled(settings)
-        await create_topics(settings, registry.all_groups(settings, assembled))
-        environment = {"TENURE_KAFKA": self.kafka, "TENURE_MONGO": self.mongo, "TENURE_NAMESPACE": namespace}
-        environment["TENURE_PARTITIONS"] = str(partitions)
+        await create_topics(settings, groups_of(list(assembled.values())))
+        environment = {
+            "TENURE_KAFKA": self.kafka,
+            "TENURE_MONGO": self.mongo,
+            "TENURE_NAMESPACE": namespace,
+            "TENURE_PARTITIONS": str(settings.partitions),
+        }
         if separate:
             folders = {service: ["service", service] for service in services}
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -24,7 +25,7 @@ def test_killed_twice_on_its_way_and_run_again_it_ends_the_same(tmp_path: Path) 
     for reached in (some_changes_taken, some_requests_made):
         log = tmp_path / f"until-{reached.__name__}"
         with started((*TENURE, "demo", "--once", *PLAYED, "--data-dir", str(run)), log) as process:
-            wait_for(lambda: reached(run), process, log, within=200)  # noqa: B023 - asked within this turn alone
+            wait_for(partial(reached, run), process, log, within=200)
             os.kill(process.pid, signal.SIGKILL)
             process.wait()
 

@@ -19,7 +19,7 @@ from deploy.run.backlog import bounds, clients, read
 from shared.contracts import topics
 from shared.contracts.base import Fact
 from shared.settings import Settings
-from tests.system.fire.ground import PATIENCE_S, PROBE, Ground
+from tests.system.fire.ground import PROBE, Ground
 
 FACT_TOPICS = tuple(topic for topic in topics.TABLE if issubclass(topic.contract, Fact))
 LATE_S = 5.0
@@ -38,9 +38,9 @@ class Balance:
     by_topic: dict[str, int] = field(default_factory=dict)
 
 
-async def holds(ground: Ground, within_s: float = PATIENCE_S) -> Balance:
+async def holds(ground: Ground) -> Balance:
     """Wait for rest, then check all of it."""
-    await ground.settled(within_s=within_s)
+    await ground.settled()
     balance = Balance()
     await _access_is_right(ground, balance)
     await _facts_are_sound(ground.settings, balance)
