@@ -40,7 +40,7 @@ class BadDownload(EmbeddedError):
     """A file that came from the index is not the one whose checksum is pinned, or did not come at all."""
 
 
-def _tail(log: Path, lines: int = 12) -> str:
+def _tail(log: Path, lines: int = 30) -> str:
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - 8192))

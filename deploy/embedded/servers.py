@@ -18,7 +18,7 @@ from deploy.embedded.folder import Folder, held
 _GUARD = Path(__file__).with_name("guard.py")
 # After the run's death its servers get this long to end in order; then they are killed, so that five seconds suffice.
 _AFTERLIFE_S = 3.0
-_START_S = 60.0
+_START_S = 120.0
 _STOP_S = 15.0
 _ASK_AGAIN_S = 0.05
 

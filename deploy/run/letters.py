@@ -23,6 +23,7 @@ from shared.messaging.deadletters import (
     REPLAY_FOR,
     REPLAY_OF,
     SETTLED,
+    SETTLES,
 )
 from shared.messaging.envelope import Incoming
 
@@ -42,6 +43,8 @@ class Letter:
     value: bytes | None
     headers: Headers
     """The message's own."""
+    noted: int
+    """The offset, on the dead-letter topic, of the record that last set it aside."""
     times: int = 1
     """How often it was set aside: a replayed one that fails again is the same letter."""
     settled: str | None = None
@@ -89,7 +92,7 @@ class Letters:
             return
         before = self.all.get(id)
         if (settled := record.header(SETTLED)) is not None:
-            if before is not None:
+            if before is not None and record.header(SETTLES) == str(before.noted):
                 self.all[id] = replace(before, settled=settled)
             return
         letter = parsed(record, id)
@@ -114,6 +117,7 @@ def parsed(record: Incoming, id: str) -> Letter:
             for name, value in record.headers
             if name not in OURS
         ),
+        noted=record.position.offset,
     )
 
 
@@ -129,7 +133,7 @@ def discarded(letter: Letter, group: str) -> Headers:
 
 def settled(letter: Letter, how: str) -> Headers:
     """Headers of the record that goes to the dead-letter topic, so that the topic tells the whole story."""
-    return ((ORIGIN, letter.id.encode()), (SETTLED, how.encode()))
+    return ((ORIGIN, letter.id.encode()), (SETTLED, how.encode()), (SETTLES, str(letter.noted).encode()))
 
 
 def _shown(value: bytes | None) -> str | None:

@@ -20,6 +20,9 @@ REASON = "dead-letter-reason"
 AT = "dead-letter-at"
 BINARY = "dead-letter-binary-headers"
 SETTLED = "dead-letter-settled"
+SETTLES = "dead-letter-settles"
+"""On the record that settles a letter: the offset of the one, on the same topic, that set it aside. A replayed letter
+that fails at once may be set aside again before its replay is noted, and then is open all the same."""
 REPLAY_FOR = "replay-for"
 """On a replayed record: the only group that is to take it."""
 REPLAY_OF = "replay-of"
@@ -27,7 +30,7 @@ REPLAY_OF = "replay-of"
 DISCARD_OF = "discard-of"
 """On a control record: the letter that is given up; its mark is taken off and the body is not looked at."""
 
-OURS = frozenset({ORIGIN, CODE, REASON, AT, BINARY, SETTLED, REPLAY_FOR, REPLAY_OF, DISCARD_OF})
+OURS = frozenset({ORIGIN, CODE, REASON, AT, BINARY, SETTLED, SETTLES, REPLAY_FOR, REPLAY_OF, DISCARD_OF})
 
 
 Headers = tuple[tuple[str, bytes | None], ...]

@@ -13,7 +13,7 @@ from tests.system.commands import endpoints, tenure
 from tests.system.playing import ASKING, PLAYED, demo
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1100)
 def test_a_rough_history_becomes_just_the_access_it_calls_for_and_a_second_run_changes_nothing(tmp_path: Path) -> None:
     first = demo(tmp_path / "run", tmp_path / "first.json", *PLAYED)
 
@@ -66,7 +66,7 @@ def kept_mails(run: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.needs_shared
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1100)
 def test_the_real_companys_first_years_become_just_the_access_they_call_for(
     shared_folder: Path, tmp_path: Path
 ) -> None:

@@ -52,10 +52,23 @@ def test_settling_closes_a_letter_and_failing_again_opens_the_same_one() -> None
 
     once_more = Incoming(Position("directory.people", 2, 99), POISON.key, POISON.value, replayed(letter, GROUP), 0)
     assert letter_id(once_more) == letter.id
-    (again,) = folded(first, closed, set_aside(once_more)).open
+    (again,) = folded(first, closed, set_aside(once_more, 10)).open
 
     assert (again.id, again.times, again.settled) == (letter.id, 2, None)
     assert again.headers == POISON.headers
+
+
+def test_what_fails_again_before_its_replay_is_noted_stays_open() -> None:
+    first = set_aside(POISON)
+    (letter,) = folded(first).open
+    once_more = Incoming(Position("directory.people", 2, 99), POISON.key, POISON.value, replayed(letter, GROUP), 0)
+    again = set_aside(once_more, 8)
+
+    late = folded(first, again, note(settled(letter, "replayed")))
+    (open_still,) = late.open
+
+    assert (open_still.id, open_still.times) == (letter.id, 2)
+    assert folded(first, again, note(settled(open_still, "replayed"))).open == []
 
 
 def test_a_replay_carries_the_original_headers_and_is_for_one_group() -> None:
