@@ -11,6 +11,9 @@ JSON ?=
 ONLY ?=
 EXAMPLES ?=
 
+# Compiled modules are kept in their folders, which git ignores: without them each process compiles all of ours anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help setup demo run test lint check bench conformance clean
 
 help: ## Show this list

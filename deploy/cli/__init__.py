@@ -3,7 +3,10 @@
 
 def main() -> None:
     """Entry point of the `tenure` script."""
-    from deploy.cli.app import main as run  # noqa: PLC0415 - endpoints.py is imported by what needs no command line
+    from deploy.run.interpreter import collect_seldom  # noqa: PLC0415 - endpoints.py is imported without all this
+
+    collect_seldom()
+    from deploy.cli.app import main as run  # noqa: PLC0415
 
     run()
 

@@ -1,6 +1,8 @@
-"""Kafka's class archive: one trial run of the broker, once an installation, halves the time of every later start."""
+"""Kafka's class archive and its formatted storage: one trial run of the broker, once an installation, halves the time
+of every later start."""
 
 import asyncio
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -17,15 +19,19 @@ _WRITING_S = 120.0
 
 
 async def make(progress: Callable[[str], None]) -> None:
-    """Make the archive if it is not there or older than the jars. Raises StartFailed if the broker does not start."""
+    """Make both unless they are there, and the archive not older than the jars. Raises StartFailed if the broker does not start."""
     archive = kafka.class_archive()
     newest_jar = max(jar.stat().st_mtime for jar in jars.class_path())
-    if archive.exists() and archive.stat().st_mtime >= newest_jar:
+    current = archive.exists() and archive.stat().st_mtime >= newest_jar
+    if current and kafka.formatted_storage().is_dir():
         return
     progress("Kafka: one trial run, so that later starts are quick")
     with tempfile.TemporaryDirectory(dir=jars.cache(), prefix="trial-") as place:
         written = Path(place) / "written.aot"
-        await _trial_run(Path(place) / "data", written)
+        formatted = Path(place) / "formatted"
+        await _trial_run(Path(place) / "data", written, formatted)
+        if not kafka.formatted_storage().is_dir():
+            formatted.rename(kafka.formatted_storage())
         if written.exists():
             written.replace(archive)
             progress(f"Kafka: class archive of {archive.stat().st_size / 1e6:.0f} MB in {archive}")
@@ -33,7 +39,7 @@ async def make(progress: Callable[[str], None]) -> None:
             progress("Kafka: this JVM wrote no class archive; starts take a few seconds longer")
 
 
-async def _trial_run(data: Path, archive: Path) -> None:
+async def _trial_run(data: Path, archive: Path, formatted: Path) -> None:
     async with held(data) as folder:
         port = free_port()
         controller_port = free_port({port})
@@ -41,6 +47,7 @@ async def _trial_run(data: Path, archive: Path) -> None:
 
         async def command() -> list[str]:
             await kafka.format_storage(folder, port, controller_port, folder.logs / "kafka.log")
+            shutil.copytree(kafka.data(folder), formatted)
             return kafka.command(folder, settings, 256, archive_to=archive)
 
         server = Server("kafka", folder, port, command, lambda: kafka.is_up(port))

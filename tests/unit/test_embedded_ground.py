@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.embedded import BadDownload, CannotRunHere, FolderInUse, jars, mongo
+from deploy.embedded import BadDownload, CannotRunHere, FolderInUse, jars, kafka, mongo
 from deploy.embedded.folder import Folder, free_port, held
 
 ANY = {"kafka": None, "mongo": None}
@@ -111,3 +111,26 @@ def test_a_named_mongod_goes_before_the_packaged_one(monkeypatch: pytest.MonkeyP
     mine.chmod(0o755)
     monkeypatch.setenv("TENURE_MONGOD", str(mine))
     assert mongo.binary() == mine
+
+
+async def test_storage_that_was_not_formatted_ahead_is_formatted_as_it_would_have_been(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ahead = kafka.formatted_storage()
+    async with held(tmp_path / "copied") as folder:
+        await kafka.format_storage(folder, 9001, 9002, tmp_path / "log")
+        copied = kafka.data(folder)
+    monkeypatch.setattr(kafka, "formatted_storage", lambda: tmp_path / "nowhere")
+    async with held(tmp_path / "made") as folder:
+        await kafka.format_storage(folder, 9001, 9002, tmp_path / "log")
+        made = kafka.data(folder)
+
+    assert ahead.is_dir(), "`make setup` sees to it"
+    assert said_in(copied) == said_in(made)
+    assert {file.name for file in copied.iterdir()} == {file.name for file in made.iterdir()}
+
+
+def said_in(storage: Path) -> list[str]:
+    """What differs from one folder to the next left out."""
+    lines = (storage / "meta.properties").read_text().splitlines()
+    return sorted(line for line in lines if not line.startswith(("#", "directory.id")))
