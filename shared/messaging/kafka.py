@@ -388,7 +388,7 @@ class Subscriber:
             batch = batch[1:]
         if batch:
             self._drain.idle.clear()
-        self._gathering.took(consumer)
+        self._gathering.took(consumer, len(batch))
         return batch
 
     async def consume(self, message: KafkaMessage) -> None:

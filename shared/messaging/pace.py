@@ -1,14 +1,17 @@
 """How long the broker gathers records before it answers a fetch.
 
 A fetch costs the same for one record as for a hundred, on both sides, and one that finds nothing costs no less. In a
-quiet system every record is fetched at once and an empty fetch lasts long; while batches follow one another closely,
-the broker waits a moment for more, so that a hundred changes a second are tens of fetches and not thousands. While
-somebody waits for a fact that is on its way (`shared/hearing.py`), nothing but the fetch in hand is waited for.
+quiet system every record is fetched at once and an empty fetch lasts long; while many batches follow one another
+closely, the broker waits a moment for more, so that a hundred changes a second are tens of fetches and not thousands.
+One caller after another, each waiting for what came of the last change, is no such stream: to gather would make all of
+them wait at each step of the way. While somebody waits for a fact that is on its way (`shared/hearing.py`), nothing but
+the fetch in hand is waited for.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from dataclasses import dataclass
 from enum import Enum
 
@@ -44,10 +47,14 @@ class Pace(Enum):
 class _Gait:
     """Of one pace."""
 
-    gather_ms: int
-    """The broker waits that long for more, while batches follow one another."""
-    busy_s: float
-    """Batches that follow one another within that time make a subscriber busy; as long without one calms it."""
+    gather_ms: int = 0
+    """The broker waits that long for more, while the subscriber is busy; 0: it never is."""
+    busy_s: float = 0.0
+    """So long without a batch calms it; within that time ..."""
+    batches: int = 2
+    """... so many of them make it busy."""
+    few: int = 0
+    """A batch of no more records than that calms it, too: there is nothing to gather."""
     settle_s: float = 0.0
     """After the first record the subscriber itself waits that long for more."""
     aside_s: float = 0.0
@@ -55,7 +62,8 @@ class _Gait:
 
 
 GAITS = {
-    Pace.EVEN: _Gait(gather_ms=60, busy_s=0.15),
+    Pace.PROMPT: _Gait(),
+    Pace.EVEN: _Gait(gather_ms=60, busy_s=0.15, batches=6, few=1),
     Pace.CALM: _Gait(gather_ms=400, busy_s=0.6, settle_s=0.12),
     Pace.PATIENT: _Gait(gather_ms=500, busy_s=0.9, settle_s=0.4, aside_s=0.5),
     Pace.LAST: _Gait(gather_ms=500, busy_s=0.9, settle_s=0.4, aside_s=3.0),
@@ -75,37 +83,45 @@ class Gathering:
     """Sets the pace of one consumer."""
 
     def __init__(self, pace: Pace, right_of_way: RightOfWay) -> None:
-        self._gait = GAITS.get(pace)
+        self._gait = GAITS[pace]
         self._right_of_way = right_of_way
-        self._last = float("-inf")
+        self._lately: deque[float] = deque(maxlen=self._gait.batches - 1)
         self._calming: asyncio.TimerHandle | None = None
 
     async def settled(self) -> None:
         """Called with the first record of a batch in hand: returns when the others may be taken."""
-        if (gait := self._gait) is None:
-            return
-        if gait.settle_s and self._calming is None:
-            await self._right_of_way.leisure(gait.settle_s)
-        if gait.aside_s:
-            await self._right_of_way.lull(gait.aside_s)
+        if self._gait.settle_s and self._calming is None:
+            await self._right_of_way.leisure(self._gait.settle_s)
+        if self._gait.aside_s:
+            await self._right_of_way.lull(self._gait.aside_s)
 
-    def took(self, consumer: AIOKafkaConsumer) -> None:
-        """A batch has just been taken from `consumer`."""
-        if (gait := self._gait) is None:
+    def took(self, consumer: AIOKafkaConsumer, records: int) -> None:
+        """A batch of so many has just been taken from `consumer`."""
+        if not self._gait.gather_ms:
             return
         loop = asyncio.get_running_loop()
         now = loop.time()
         if self._right_of_way.is_expected:
             _set(consumer, 1, QUIET_WAIT_MS)
-        elif now - self._last < gait.busy_s:
-            if self._calming is not None:
-                self._calming.cancel()
-            _set(consumer, GATHERED, gait.gather_ms)
-            self._calming = loop.call_later(gait.busy_s, self._calm, consumer)
-        self._last = now
+        elif self._is_busy(now, records):
+            _set(consumer, GATHERED, self._gait.gather_ms)
+            self._calm_at(loop.call_later(self._gait.busy_s, self._calm, consumer))
+        elif self._calming is not None:
+            self._calm(consumer)
+        self._lately.append(now)
+
+    def _is_busy(self, now: float, records: int) -> bool:
+        if self._calming is not None:
+            return records > self._gait.few
+        return len(self._lately) == self._lately.maxlen and now - self._lately[0] < self._gait.busy_s
+
+    def _calm_at(self, timer: asyncio.TimerHandle | None) -> None:
+        if self._calming is not None:
+            self._calming.cancel()
+        self._calming = timer
 
     def _calm(self, consumer: AIOKafkaConsumer) -> None:
-        self._calming = None
+        self._calm_at(None)
         _set(consumer, 1, QUIET_WAIT_MS)
 
 
