@@ -9,8 +9,9 @@ from datetime import date, datetime
 import orjson
 
 from services.audit.decide.asked import deciding
-from services.audit.decide.explain import explained, in_order, of_denied_guest, told
+from services.audit.decide.explain import about_package, explained, in_order, of_denied_guest
 from services.audit.decide.spans import asked_for
+from services.audit.decide.summary import of_package
 from services.audit.decide.verify import Verification
 from services.audit.model import Document, Line, Names, Span, Verdict
 from services.audit.sealing import Sealer
@@ -108,11 +109,15 @@ class Answers:
         held = [span for span in ever if span.holds_at(now, effective=False)]
         spans = ever if package else held
         lines, names = await self._lines(person, package, spans)
+        who = person.get("name") or person["_id"]
+        answer, summary = ("has" if held else "had" if ever else "never"), _holds(who, held, names)
+        if package is not None:
+            answer, summary = of_package(who, package.get("name") or package["_id"], ever, now, lines)
         return {
             "person": _person_body(person),
             "package": {"id": package["_id"], "displayName": package.get("name")} if package else None,
-            "answer": "has" if held else "had" if ever else "never",
-            "summary": _summary(person, package, ever, held, names) + _of_guest(person, lines),
+            "answer": answer,
+            "summary": summary + _of_guest(person, lines),
             "value": [_line_body(line, names) for line in lines],
         }
 
@@ -220,13 +225,7 @@ class Answers:
             return in_order(lines.values()), names
         if package is None:
             return of_denied_guest(documents, names), names
-        every = [line for one in documents for line in told(one, names)]
-        mine = [
-            line
-            for line in every
-            if line.package == package["_id"] and line.kind in ("catalog", "request", "assignment")
-        ]
-        return in_order(mine), names
+        return about_package(package["_id"], documents, names), names
 
     async def _person(self, name: str) -> Document:
         return await self._found(lambda: self._directory.people_called(name), "person", name)
@@ -254,22 +253,9 @@ def _person_body(person: Document) -> Document:
     }
 
 
-def _summary(
-    person: Document, package: Document | None, ever: Sequence[Span], held: Sequence[Span], names: Names
-) -> str:
-    who = person.get("name") or person["_id"]
-    if package is None:
-        listed = ", ".join(f'"{names.packages.get(span.package or "", span.package)}"' for span in held)
-        return f"{who} holds {listed}." if held else f"{who} holds nothing."
-    what = f'"{package.get("name") or package["_id"]}"'
-    if held:
-        return f"{who} has {what} since {graph_time(held[0].since)}."
-    if ever:
-        last = max(ever, key=lambda span: span.since)
-        end = graph_time(last.until) if last.until else "later"
-        begun = "will have" if last.until is None else "had"
-        return f"{who} {begun} {what} from {graph_time(last.since)} until {end}."
-    return f"{who} has never had {what}: none of its policies ever gave it to them."
+def _holds(who: str, held: Sequence[Span], names: Names) -> str:
+    listed = ", ".join(f'"{names.packages.get(span.package or "", span.package)}"' for span in held)
+    return f"{who} holds {listed}." if held else f"{who} holds nothing."
 
 
 def _of_guest(person: Document, lines: Sequence[Line]) -> str:

@@ -103,9 +103,7 @@ def explained(
         }
         policies.add(span.policy)
         requests = {line.request for line in lines if line.kind == "request" and line.assignment == span.assignment}
-        by_person = causes
-        if not any(line.kind == "person" and line.correlation in causes for line in lines):
-            by_person = causes | _what_made_it_match(lines, span, policies)
+        by_person = causes | _what_made_it_match(lines, span, policies, causes)
         for line in lines:
             why = by_person if line.kind in ("hr", "person") else causes
             if line.kind in ("request", "approval"):
@@ -116,12 +114,24 @@ def explained(
     return in_order(chosen.values())
 
 
-def _what_made_it_match(lines: Sequence[Line], span: Span, policies: set[str | None]) -> set[str | None]:
-    """For an assignment that a rule change brought: the correlation of the person's last change, before it, of
-    anything that the rule names; of their joining if there was none."""
+def about_package(package: str, documents: Iterable[Mapping[str, Any]], names: Names) -> list[Line]:
+    """What is told of a package that somebody never had: its policies, what they asked for, and who decided what."""
+    every = [line for one in documents for line in told(one, names)]
+    mine = [line for line in every if line.package == package and line.kind in ("catalog", "request", "assignment")]
+    requests = {line.request for line in mine if line.kind == "request"}
+    return in_order([*mine, *(line for line in every if line.kind == "approval" and line.request in requests)])
+
+
+def _what_made_it_match(
+    lines: Sequence[Line], span: Span, policies: set[str | None], causes: set[str | None]
+) -> set[str | None]:
+    """For an assignment that something else brought, such as a rule change, or a change of the person that was decided
+    together with an earlier one: the correlation of the person's last change, before it, of anything that the rule
+    names; of their joining if there was none."""
     rules = " ".join(line.what for line in lines if line.kind == "catalog" and line.policy in policies)
     named = set(_PROPERTY.findall(rules))
-    if not named:
+    of_causes = [line for line in lines if line.kind == "person" and line.correlation in causes]
+    if not named or any(line.properties is None or line.properties & named for line in of_causes):
         return set()
     before = [line for line in lines if line.kind == "person" and _instant(line.at) <= span.since.timestamp()]
     for line in reversed(in_order(before)):

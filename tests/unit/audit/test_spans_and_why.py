@@ -225,6 +225,18 @@ def test_for_an_assignment_that_a_rule_brought_why_says_what_made_the_rule_match
     assert [line.id for line in lines if line.kind == "hr"] == ["c1"]
 
 
+def test_a_change_that_the_rule_does_not_name_is_no_reason_that_it_matched() -> None:
+    """Two changes at once are decided together, and the later one stands as the cause."""
+    later = cause("c8")
+    manager = PersonChanged(changes={"manager": ValueChange(before=None, after="boss")})
+    records = [one for one in story() if "assignment.holdings" not in one.topic]
+    at = START + timedelta(milliseconds=2)
+    together = [*records, person_said(2, at, later, manager), added(1, at, later)]
+    lines = [line.what for line in explained([span_of(together)], stored(together), NAMES)]
+    assert "joined" in lines
+    assert 'changed: manager from nothing to "boss"' in lines, "what was the cause is told as well"
+
+
 def test_what_was_erased_is_told_as_far_as_the_chain_goes() -> None:
     documents = [{k: v for k, v in one.items() if k not in ("personal", "salt")} for one in stored(story())]
     lines = [line for one in documents for line in told(one, NAMES)]
