@@ -164,7 +164,7 @@ def advise(item: Item | None, said: Advise, _at: At) -> Decision[Item]:
 
 
 def judge(item: Item | None, said: Judge, at: At) -> Decision[Item]:
-    """The last decision counts, and all are kept. Said again it changes nothing."""
+    """The last decision counts, and all are kept; one that is taken back is nobody's. Said again it changes nothing."""
     instance = at.context.instances.get(item.instance_id) if item is not None else None
     if item is None or instance is None:
         return Decision(item, refusal=Refusal(code="notFound", message="The resource was not found."))
@@ -175,17 +175,23 @@ def judge(item: Item | None, said: Judge, at: At) -> Decision[Item]:
         return Decision(item)
     if refusal := why_not(item, instance, said, decision):
         return Decision(item, refusal=refusal)
-    same = item.decision is decision and item.decided_by == said.by and item.justification == said.justification
-    if same and item.decisions and item.decisions[-1].stage == instance.current:
+    taken_back = decision is Verdict.NOT_REVIEWED
+    same = taken_back or (
+        item.decided_by == said.by
+        and item.justification == said.justification
+        and bool(item.decisions)
+        and item.decisions[-1].stage == instance.current
+    )
+    if same and item.decision is decision:
         return Decision(item)
     recorded = Recorded(
         stage=instance.current, decision=decision, by=said.by, at=at.now, justification=said.justification
     )
     decided = item.having(
         decision=decision,
-        justification=said.justification,
-        decided_by=said.by,
-        decided_at=at.now,
+        justification=None if taken_back else said.justification,
+        decided_by=None if taken_back else said.by,
+        decided_at=None if taken_back else at.now,
         decisions=(*item.decisions, recorded)[-MOST_KEPT:],
     )
     told = ItemDecided(decision=decision, by=said.by, stage=instance.current + 1, justification=said.justification)
@@ -211,11 +217,17 @@ def why_not(item: Item, instance: Instance, said: Judge, decision: Verdict) -> R
     return None
 
 
-def reset(item: Item | None, said: Reset, _at: At) -> Decision[Item]:
-    """As if nobody had decided; what was decided is kept."""
-    if item is None or item.decision is Verdict.NOT_REVIEWED or item.apply_began:
+def reset(item: Item | None, said: Reset, at: At) -> Decision[Item]:
+    """As if nobody had decided; what was decided is kept.
+
+    What had left the review in an earlier stage, with the decision it had, is decided in the stage in progress: in
+    none before it anybody can."""
+    instance = at.context.instances.get(item.instance_id) if item is not None else None
+    if item is None or instance is None or item.decision is Verdict.NOT_REVIEWED or item.apply_began:
         return Decision(item)
     open_again = item.having(decision=Verdict.NOT_REVIEWED, justification=None, decided_by=None, decided_at=None)
+    if open_again.stage != instance.current:
+        open_again = _in_stage(open_again, instance, at)
     return Decision(open_again, (ItemReset(by=said.by),))
 
 
@@ -226,11 +238,15 @@ def advance(item: Item | None, _said: Advance, at: At) -> Decision[Item]:
     instance = at.context.instances.get(item.instance_id) if item is not None else None
     if item is None or instance is None or not goes_on(item, instance):
         return Decision(item)
+    there = _in_stage(item, instance, at)
+    return Decision(item if there == item else there)
+
+
+def _in_stage(item: Item, instance: Instance, at: At) -> Item:
+    """The item in the stage in progress, with that stage's reviewers."""
     sponsors = item.sponsors or at.context.sponsors.get(item.person_id, ())
     reviewers = of_item(item.person_id, item.manager_id, instance.stage, at.context.gone, sponsors)
-    if item.stage == instance.current and item.reviewers == reviewers:
-        return Decision(item)
-    return Decision(item.having(stage=instance.current, reviewers=reviewers))
+    return item.having(stage=instance.current, reviewers=reviewers)
 
 
 def goes_on(item: Item, instance: Instance) -> bool:

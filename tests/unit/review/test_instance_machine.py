@@ -230,12 +230,13 @@ class OneReview(RuleBasedStateMachine):
         decision = self.decide(id, items.judge, items.Judge(id, by, verdict, why, only_open=advised, advised=advised))
         after = self.world.items[id]
         if decision.refusal is None and not advised:
-            assert (after.decision, after.decided_by) == (verdict, by), "of several the last one counts"
+            whose = None if verdict is Verdict.NOT_REVIEWED else by
+            assert (after.decision, after.decided_by) == (verdict, whose), "of several the last one counts"
         if decision.transitions:
             assert instance.is_open
             assert before.stage == instance.current
             assert by != before.person_id or instance.stage.self_review
-            assert (after.decided_by, len(after.decisions)) == (by, len(before.decisions) + 1)
+            assert (after.decisions[-1].by, len(after.decisions)) == (by, len(before.decisions) + 1)
             if after.decision is Verdict.APPROVE and not advised:
                 assert why or not instance.definition.settings.justification_required_on_approval
 
