@@ -50,6 +50,7 @@ class PatternIn(GraphModel):
     type: Annotated[str, BeforeValidator(_lowered)]
     interval: int = 1
     day_of_month: int | None = Field(None, ge=0, le=31)
+    month: int | None = Field(None, ge=0, le=12)
 
 
 class RangeIn(GraphModel):
@@ -139,7 +140,12 @@ def _recurrence(schedule: ScheduleIn) -> Recurrence:
         raise BadRequest(f"{place}: say a day that is not before the first review.", target=place)
     return Recurrence(
         pattern=RecurrencePattern.model_validate(
-            {"type": pattern.type, "interval": pattern.interval, "day_of_month": pattern.day_of_month or 0}
+            {
+                "type": pattern.type,
+                "interval": pattern.interval,
+                "day_of_month": pattern.day_of_month or 0,
+                "month": pattern.month or 0,
+            }
         ),
         range=RecurrenceRange(
             type=range_.type,

@@ -63,6 +63,7 @@ class PatternIn(GraphModel):
     type: Annotated[str, BeforeValidator(_lowered)]
     interval: int = Field(1, ge=1, le=120)
     day_of_month: int = Field(0, ge=0, le=31)
+    month: int = Field(0, ge=0, le=12)
 
 
 def _day(said: Any) -> Any:
@@ -462,7 +463,7 @@ def recurrence_said(one: Recurrence) -> Rendered:
     """With the properties filled in that Graph fills in."""
     return {
         "pattern": {
-            "type": one.pattern.type, "interval": one.pattern.interval, "month": 0,
+            "type": one.pattern.type, "interval": one.pattern.interval, "month": one.pattern.month,
             "dayOfMonth": one.pattern.day_of_month, "daysOfWeek": [], "firstDayOfWeek": "sunday", "index": "first",
         },
         "range": {

@@ -37,12 +37,14 @@ def _fitting(pattern: RecurrencePattern, first: date) -> Iterator[date]:
     if pattern.type == "weekly":
         for number in count():
             yield first + timedelta(weeks=number * pattern.interval)
-    months = pattern.interval * (12 if pattern.type == "absoluteYearly" else 1)
+    yearly = pattern.type == "absoluteYearly"
+    months = pattern.interval * (12 if yearly else 1)
     wanted = pattern.day_of_month or first.day
-    # The day may have passed in the first month: then it begins in the next one.
-    begin = first.year * 12 + first.month - 1
+    named = pattern.month if yearly else 0
+    # The day may have passed in the first month: then it begins in the next one, or in that of the next year.
+    begin = first.year * 12 + (named or first.month) - 1
     if _in_month(begin, wanted) < first:
-        begin += 1
+        begin += 12 if named else 1
     for number in count():
         yield _in_month(begin + number * months, wanted)
 

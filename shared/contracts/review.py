@@ -81,6 +81,7 @@ class RecurrencePattern(Contract):
     type: Literal["weekly", "absoluteMonthly", "absoluteYearly"]
     interval: int = Field(1, ge=1, le=120)
     day_of_month: int = Field(0, ge=0, le=31, description="Months: 0 is the day of the first start.")
+    month: int = Field(0, ge=0, le=12, description="absoluteYearly: 0 is the month of the first start.")
 
 
 class RecurrenceRange(Contract):

@@ -53,6 +53,7 @@ class PatternIn(GraphModel):
     type: Annotated[Literal["weekly", "absoluteMonthly", "absoluteYearly"], BeforeValidator(_kind)]
     interval: int = Field(1, ge=1, le=120)
     day_of_month: int = Field(0, ge=0, le=31)
+    month: int = Field(0, ge=0, le=12)
 
 
 class RangeIn(GraphModel):

@@ -15,9 +15,11 @@ from shared.contracts.review import Recurrence, RecurrencePattern, RecurrenceRan
 pytestmark = pytest.mark.spec("REV-6")
 
 
-def recurring(start: str, every: int = 1, of: str = "absoluteMonthly", day: int = 0, **range_: object) -> Recurrence:
+def recurring(
+    start: str, every: int = 1, of: str = "absoluteMonthly", day: int = 0, month: int = 0, **range_: object
+) -> Recurrence:
     return Recurrence(
-        pattern=RecurrencePattern(type=of, interval=every, day_of_month=day),  # type: ignore[arg-type]
+        pattern=RecurrencePattern(type=of, interval=every, day_of_month=day, month=month),  # type: ignore[arg-type]
         range=RecurrenceRange(start_date=date.fromisoformat(start), **range_),  # type: ignore[arg-type]
     )
 
@@ -36,6 +38,9 @@ def first(one: Recurrence, many: int = 5) -> list[str]:
         (recurring("2026-05-10", 3, day=5), ["2026-06-05", "2026-09-05", "2026-12-05"]),
         (recurring("2026-05-04", 3, day=5), ["2026-05-05", "2026-08-05"]),
         (recurring("2024-02-29", of="absoluteYearly"), ["2024-02-29", "2025-02-28", "2026-02-28", "2027-02-28"]),
+        (recurring("2026-12-30", of="absoluteYearly", day=29, month=2), ["2027-02-28", "2028-02-29", "2029-02-28"]),
+        (recurring("2026-01-30", 2, "absoluteYearly", day=15, month=6), ["2026-06-15", "2028-06-15"]),
+        (recurring("2026-05-04", 3, day=5, month=1), ["2026-05-05", "2026-08-05"]),
         (recurring("2026-01-01", 6), ["2026-01-01", "2026-07-01", "2027-01-01"]),
     ],
 )
