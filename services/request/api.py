@@ -120,7 +120,7 @@ class Desk:
         assignment_id = wanted.assignment_id
         if assignment_id is None and body.request_type not in ADDS:
             assignment_id = await self._held(person_id, package_id)
-        await self._heard_of(person_id, requestor, package_id, policy_id)
+        await self._heard_of(person_id, requestor, package_id, policy_id, adds=body.request_type in ADDS)
         return submit.Ask(
             id=id,
             type=body.request_type,
@@ -142,17 +142,24 @@ class Desk:
         found = await self.waiting(find)
         return str(found) if found else None
 
-    async def _heard_of(self, person_id: str, requestor: str | None, package_id: str, policy_id: str | None) -> None:
-        """Wait for what was just made elsewhere; the decision says what is missing."""
+    async def _heard_of(
+        self, person_id: str, requestor: str | None, package_id: str, policy_id: str | None, *, adds: bool
+    ) -> None:
+        """Wait for what was just made elsewhere; the decision says what is missing.
+
+        Where none is named, some policy of the package is waited for: without any, nobody could be asking."""
         people = {id for id in (person_id, requestor) if id}
 
+        async def policy() -> bool:
+            if policy_id:
+                return bool(await self.around.policies.get([policy_id]))
+            return not adds or bool(await self.around.policies.find({"package_id": package_id}, limit=1))
+
         async def find() -> bool:
-            known = await asyncio.gather(
-                self.around.people.get(people),
-                self.around.packages.get([package_id]),
-                self.around.policies.get([policy_id] if policy_id else []),
+            persons, packages, is_there = await asyncio.gather(
+                self.around.people.get(people), self.around.packages.get([package_id]), policy()
             )
-            return (len(known[0]), len(known[1]), len(known[2])) == (len(people), 1, 1 if policy_id else 0)
+            return len(persons) == len(people) and len(packages) == 1 and is_there
 
         await self.waiting(find)
 
