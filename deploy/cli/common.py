@@ -155,14 +155,21 @@ def settings_of(data_dir: Path, api: str | None = None) -> Settings:
         raise
 
 
-def read_settings(data_dir: Path) -> Settings:
-    """The process's settings with this data folder. Raises CommandFailed (exit 2) that names the bad variable."""
+def joining(name: str, data_dir: Path) -> str:
+    """The command that starts this service for the run of that folder."""
+    return f"tenure service {name}" + ("" if data_dir == DEFAULT_DIR else f" --data-dir {data_dir}")
+
+
+def read_settings(data_dir: Path | None) -> Settings:
+    """The process's settings with this data folder; None: the one that they name themselves.
+
+    Raises CommandFailed (exit 2) that names the bad variable."""
     from pydantic import ValidationError  # noqa: PLC0415
 
     from shared.settings import Settings, unknown_variables, variable  # noqa: PLC0415
 
     try:
-        settings = Settings(data_dir=data_dir)
+        settings = Settings() if data_dir is None else Settings(data_dir=data_dir)
     except ValidationError as problem:
         said = "; ".join(
             f"{variable(str(one['loc'][0])) if one['loc'] else 'settings'}: {one['msg'].removeprefix('Value error, ')}"

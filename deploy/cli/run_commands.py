@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deploy.cli.common import DEFAULT_DIR, Api, DataDir, complain, console, read_settings, set_up_logs
+from deploy.cli.common import DEFAULT_DIR, Api, DataDir, complain, console, joining, read_settings, set_up_logs
 from deploy.cli.endpoints import CannotStart
 
 if TYPE_CHECKING:
@@ -53,10 +53,10 @@ def service(
 ) -> None:
     """One service in this process: in the run of --data-dir, or on the servers that TENURE_KAFKA and TENURE_MONGO name.
 
-    Without either it joins the run in .tenure/."""
+    Without either it joins the run in .tenure/, or in the folder that TENURE_DATA_DIR names."""
     from deploy.run.process import alone, servers_named, until_told  # noqa: PLC0415
 
-    settings = read_settings(data_dir or DEFAULT_DIR)
+    settings = read_settings(data_dir)
     set_up_logs(settings)
     folder = data_dir if data_dir is not None or servers_named(settings) else settings.data_dir
 
@@ -114,7 +114,7 @@ def show(up: Run) -> None:
         table.add_row("Mails", up.endpoints.mail)
     table.add_row("Services", ", ".join(up.host.services))
     if up.without:
-        table.add_row("Left out", ", ".join(f"{name} (`tenure service {name}`)" for name in up.without))
+        table.add_row("Left out", ", ".join(f"{name} (`{joining(name, up.settings.data_dir)}`)" for name in up.without))
     table.add_row("Data", str(up.settings.data_dir))
     out = console()
     out.print("\n[bold]Tenure is ready.[/bold] Ctrl-C stops it.\n")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import typer
 
-from deploy.cli.common import DEFAULT_DIR, Api, AsJson, DataDir, asked, client, complain, console, print_json
+from deploy.cli.common import DEFAULT_DIR, Api, AsJson, DataDir, asked, client, complain, console, joining, print_json
 
 BEHIND_S = 60.0
 """A message that waits longer than this is trouble; a mass import on its way may well be it."""
@@ -21,7 +22,7 @@ def status(data_dir: DataDir = DEFAULT_DIR, api: Api = None, as_json: AsJson = F
     Exit code 0 if all is well, 1 if something is not, 3 if nothing is running there."""
     with client(data_dir, api) as http:
         said = asked(http, "GET", "/v1.0/tenure/status")
-    unwell = troubles(said)
+    unwell = troubles(said, DEFAULT_DIR if api else data_dir)
     if as_json:
         print_json(said | {"well": not unwell, "unwell": unwell})
     else:
@@ -32,12 +33,12 @@ def status(data_dir: DataDir = DEFAULT_DIR, api: Api = None, as_json: AsJson = F
         raise typer.Exit(1)
 
 
-def troubles(said: dict[str, Any]) -> list[str]:
+def troubles(said: dict[str, Any], data_dir: Path = DEFAULT_DIR) -> list[str]:
     """What is not well, in words; empty if all is. What only waits (a manager not hired yet) is no trouble."""
     found: list[str] = []
     for name, one in said["services"].items():
         if not one["running"]:
-            found.append(f"{name} is not running: start it with `tenure service {name}`.")
+            found.append(f"{name} is not running: start it with `{joining(name, data_dir)}`.")
             continue
         found += [f"{name}: {where}: {what}" for where, what in one["troubles"].items()]
         if one["oldestUnsettledS"] > BEHIND_S:

@@ -103,7 +103,7 @@ def _way_to(name: str, routers: Iterable[APIRouter], data_dir: Path | None, clie
     async def pass_on(request: Request) -> Response:
         if (peer := peers.find(data_dir, name) if data_dir else None) is None:
             raise not_running(name, data_dir)
-        # With the name that the front was asked by: links in the answer lead back here, and not into the peer's process.
+        # With the name that the front was asked by: links in the answer lead back here, not into the peer's process.
         headers = [(k, v) for k, v in request.headers.items() if k.lower() not in _HOP_BY_HOP]
         url = httpx.URL(peer.url + request.url.path, query=request.url.query.encode())
         asked = client.build_request(request.method, url, headers=headers, content=await request.body())

@@ -10,7 +10,9 @@ import click
 import pytest
 import typer
 
+from deploy.cli import run_commands
 from deploy.cli.app import COMMANDS, app
+from deploy.cli.common import joining
 from deploy.cli.endpoints import NothingRunning
 from deploy.cli.token_command import token
 
@@ -46,6 +48,20 @@ def test_commands_find_their_run_alike(monkeypatch: pytest.MonkeyPatch) -> None:
         api = option(command, "api")
         assert (api is None) is (name in NO_API), name
         assert api is None or api.help == "Base address of a run's HTTP API, instead of --data-dir.", name
+
+
+def test_a_service_joins_the_run_of_the_folder_in_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TENURE_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr(run_commands, "set_up_logs", lambda settings: None)
+    with pytest.raises(NothingRunning, match=str(tmp_path)):
+        run_commands.service("review", None)
+
+
+def test_what_starts_a_service_names_the_folder_unless_it_is_found_without() -> None:
+    assert joining("review", Path(".tenure")) == "tenure service review"
+    assert joining("review", Path("/srv/run")) == "tenure service review --data-dir /srv/run"
 
 
 def test_a_command_that_needs_the_folder_does_not_send_anybody_to_the_api(tmp_path: Path) -> None:
