@@ -31,7 +31,7 @@ from shared.contracts.resources import (
     RoleSystem,
     SetHeldRoles,
 )
-from shared.contracts.review import EXCLUDED_FOR, ApplyResult, Verdict
+from shared.contracts.review import EXCLUDED_FOR, ApplyResult, DefaultDecision, Verdict
 from shared.contracts.roster import RosterKind
 from shared.messaging.envelope import Outgoing, outgoing
 
@@ -61,8 +61,7 @@ def command(item: Item, instance: Instance, at: datetime) -> Outgoing:
     id = command_id(item)
     actor = f"person:{item.decided_by}" if item.decided_by else "system:review"
     cause = Cause(id=f"review-item:{item.id}", correlation=instance.cause.correlation, actor=actor)
-    why = f'Denied in the review "{instance.definition.display_name}"'
-    detail = f"{why}: {item.justification}" if item.justification else f"{why}."
+    detail = _why(item, instance)
     if instance.definition.settings.disable_and_delete:
         blocking = BlockGuest(id=id, cause=cause, person_id=item.person_id, detail=detail)
         return outgoing(topics.GUEST_COMMANDS, item.person_id, blocking, source="review", at=at)
@@ -88,6 +87,15 @@ def command(item: Item, instance: Instance, at: datetime) -> Outgoing:
     role = HeldRoleRemoval(id=id, origin_system=system, origin_id=origin, role=item.role)
     losing = SetHeldRoles(id=id, cause=cause, person_id=item.person_id, removals=(role,))
     return outgoing(topics.HELD_ROLE_COMMANDS, item.person_id, losing, source="review", at=at)
+
+
+def _why(item: Item, instance: Instance) -> str:
+    """What the person, and whoever asks later, is told. That nobody decided is no denial by somebody."""
+    review = f'the review "{instance.definition.display_name}"'
+    if item.decided_by is not None:
+        return f"Denied in {review}" + (f": {item.justification}" if item.justification else ".")
+    advised = instance.definition.settings.default_decision is DefaultDecision.RECOMMENDATION
+    return f"Nobody decided in {review}, which {'then denies as advised' if advised else 'denies by default'}."
 
 
 def excluded_until(instance: Instance, now: datetime) -> datetime:

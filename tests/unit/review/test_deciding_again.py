@@ -1,17 +1,19 @@
-"""Decisions that are taken back: by the reviewer, or all of them by an administrator."""
+"""Decisions that are taken back, by the reviewer or all of them by an administrator; and those that nobody made."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import orjson
 import pytest
 
-from services.review.decide import items
+from services.review.decide import applying, items
 from services.review.decide.items import Judge, Look, Reset
 from services.review.model import Instance, Item, Recorded, Stage
 from shared.contracts.base import Cause
 from shared.contracts.review import (
+    DefaultDecision,
     DefinitionState,
     ItemDecided,
     ItemReset,
@@ -103,3 +105,28 @@ def test_a_decision_that_its_reviewer_takes_back_is_nobodys() -> None:
         ItemDecided(decision=Verdict.NOT_REVIEWED, by="olga", stage=1, justification=None),
     ), "that it was taken back, and by whom, stays on record"
     assert decided(item, items.judge, taking_back, open_).state is item, "there is nothing to take back"
+
+
+@pytest.mark.spec("REV-17")
+@pytest.mark.parametrize(
+    ("by", "default", "said"),
+    [
+        ("olga", DefaultDecision.DENY, 'Denied in the review "Sales": Gone.'),
+        (None, DefaultDecision.DENY, 'Nobody decided in the review "Sales", which denies by default.'),
+        (
+            None,
+            DefaultDecision.RECOMMENDATION,
+            'Nobody decided in the review "Sales", which then denies as advised.',
+        ),
+    ],
+)
+def test_what_nobody_decided_is_not_said_to_have_been_denied_by_somebody(
+    by: str | None, default: DefaultDecision, said: str
+) -> None:
+    among = instance(FIRST)
+    settings = ReviewSettings(default_decision_enabled=True, default_decision=default)
+    definition = among.definition.model_copy(update={"settings": settings})
+    resource = ReviewedResource(kind=RosterKind.PACKAGE, id="p", display_name="Sales")
+    item = DENIED.having(decided_by=by, justification="Gone." if by else None)
+    command = applying.command(item, among.having(definition=definition, resource=resource), NOW)
+    assert orjson.loads(command.value or b"")["order"]["detail"] == said
