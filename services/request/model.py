@@ -114,6 +114,8 @@ class Request(Value):
     def listens(self) -> bool:
         """Whether a change of the person's holding may mean something for it."""
         waits = self.awaited is not None and self.status is not RequestStatus.PENDING_APPROVAL
+        if self.status is RequestStatus.PENDING_APPROVAL and self.type in UPDATES:
+            return True
         under_way = self.made and self.type in ADDS and (self.open or self.status in TRIED)
         return waits or under_way or self.takes_back
 

@@ -32,6 +32,7 @@ from shared.contracts.assignment import (
     AddAssignment,
     AssignmentCommand,
     AssignmentEnded,
+    AssignmentMoved,
     AssignmentState,
     ChangeAssignment,
     CommandObeyed,
@@ -46,6 +47,7 @@ from shared.contracts.base import Cause, Refusal, Transition
 from shared.contracts.request import (
     RequestApprovalAsked,
     RequestApproved,
+    RequestCanceled,
     RequestDelivered,
     RequestDelivering,
     RequestDeliveryFailed,
@@ -216,6 +218,8 @@ def holding_told(request: Request | None, told: HoldingTold, at: At) -> Decision
     """The answer to its command, and how far the assignment has come since."""
     if request is None or not request.listens:
         return Decision(request)
+    if request.status is RequestStatus.PENDING_APPROVAL:
+        return _extended_in_vain(request, told.fact, at)
     said: list[Transition] = []
     messages: list[Outgoing] = []
     now = _answered(request, told.fact, at, said)
@@ -229,6 +233,19 @@ def holding_told(request: Request | None, told: HoldingTold, at: At) -> Decision
         messages.append(_answers(now, {one.name: None for one in now.attributes if not one.persisted}, at))
         now = now.having(takes_back=False)
     return Decision(request) if now is request else Decision(now, tuple(said), tuple(messages))
+
+
+def _extended_in_vain(request: Request, fact: HoldingFact, at: At) -> Decision[Request]:
+    """What was to go on has ended before anybody decided: nobody is asked any longer, and the package can be asked for
+    anew."""
+    moved = any(
+        isinstance(one, AssignmentMoved) and one.before.id == request.assignment_id != one.after.id
+        for one in fact.transitions
+    )
+    if not moved and not _has_ended(request.assignment_id, fact):
+        return Decision(request)
+    reason = Refusal(code="assignmentEnded", message="The assignment ended before anybody decided that it goes on.")
+    return withdraw(_over(request, RequestStatus.CANCELED, at, reason), at, (RequestCanceled(),))
 
 
 def _answers(request: Request, values: dict[str, str | None], at: At) -> Outgoing:

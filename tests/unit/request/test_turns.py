@@ -26,6 +26,7 @@ from shared.contracts.approval import ApprovalEnded, ApprovalFact, ApprovalState
 from shared.contracts.assignment import (
     AssignmentEnded,
     AssignmentKind,
+    AssignmentMoved,
     AssignmentState,
     AssignmentStatus,
     CommandObeyed,
@@ -34,7 +35,7 @@ from shared.contracts.assignment import (
     HoldingState,
 )
 from shared.contracts.base import Cause
-from shared.contracts.request import RequestStatus, RequestType
+from shared.contracts.request import RequestCanceled, RequestStatus, RequestType
 from shared.messaging.decision import Circumstances
 from shared.messaging.envelope import Outgoing
 
@@ -143,6 +144,52 @@ def said_to_directory(record: Outgoing) -> dict[str, str | None]:
     command = AnswersCommand.model_validate_json(record.value or b"")
     assert (command.person_id, command.assignment_id) == ("ana", "a")
     return command.values
+
+
+@pytest.mark.spec("EXP-3", "REQ-2")
+def test_an_extension_that_nobody_has_decided_ends_with_what_it_would_extend() -> None:
+    """Nobody is asked any longer for what cannot be, and the person may ask for the package anew."""
+    pending = request(RequestStatus.PENDING_APPROVAL, type=RequestType.USER_UPDATE, approvers=("boss",))
+    assert dump(pending)["listens"], "the holding's changes mean something for it"
+    over = AssignmentEnded(assignment=HELD, reason=EndReason.EXPIRED)
+    decision = holding_told(pending, HoldingTold("r", holding(over)), at(3))
+    ended = decision.state
+    assert ended is not None
+    assert (ended.status, ended.approvers, ended.completed_at) == (RequestStatus.CANCELED, (), at(3).now)
+    assert ended.reason is not None
+    assert ended.reason.code == "assignmentEnded"
+    assert [type(one) for one in decision.transitions] == [RequestCanceled]
+    assert "holds_place" not in dump(ended)
+    [told] = decision.messages
+    assert told.topic == topics.APPROVAL_COMMANDS.name
+    assert orjson.loads(told.value or b"")["order"]["type"] == "WithdrawApproval"
+    assert holding_told(ended, HoldingTold("r", holding(over)), at(3)).state is ended, "twice is once"
+    state = ApprovalState(id="r", person_id="ana", package_id="p", policy_id="o", stages=(), outcome=Outcome.WITHDRAWN)
+    over_there = (ApprovalEnded(outcome=Outcome.WITHDRAWN),)
+    fact = ApprovalFact(
+        id="approval:r:2", cause=CAUSE, subject="r", version=2, at=NOW, transitions=over_there, state=state
+    )
+    answered = approval_told(ended, fact, at(3)).state
+    assert answered is not None
+    assert answered.awaited is None
+
+
+def test_an_extension_goes_on_while_what_it_would_extend_is_there() -> None:
+    pending = request(RequestStatus.PENDING_APPROVAL, type=RequestType.USER_UPDATE)
+    other = HELD.model_copy(update={"id": "b"})
+    later = HELD.model_copy(update={"ends_at": NOW + timedelta(days=9)})
+    for one in (
+        AssignmentEnded(assignment=other, reason=EndReason.EXPIRED),
+        AssignmentMoved(before=HELD, after=later),
+    ):
+        assert holding_told(pending, HoldingTold("r", holding(one, held=HELD)), at()).state is pending
+    replaced = AssignmentMoved(before=HELD, after=other)
+    gone = holding_told(pending, HoldingTold("r", holding(replaced, held=other)), at()).state
+    assert gone is not None
+    assert gone.status is RequestStatus.CANCELED
+    asked = request(RequestStatus.PENDING_APPROVAL)
+    over = AssignmentEnded(assignment=HELD, reason=EndReason.EXPIRED)
+    assert holding_told(asked, HoldingTold("r", holding(over)), at()).state is asked, "what is asked for anew is not"
 
 
 @pytest.mark.spec("REQ-3")
