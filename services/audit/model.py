@@ -170,6 +170,8 @@ class Line:
     """Of a person: what changed; None for whatever may have changed all."""
     origins: frozenset[str] = frozenset()
     """Of an HR change: the names under which it may be the correlation of what followed."""
+    hold: tuple[str, bool] | None = None
+    """A source that suspends the person (True), or does no longer."""
     of_denied_guest: bool = False
     """What a review had done to somebody as a guest, whatever they hold."""
 

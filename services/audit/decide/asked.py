@@ -22,6 +22,7 @@ _ASKED = {
     "onBehalfAdd": "was asked for by somebody else",
     "systemRemove": "was given back by the service, for its time was over",
 }
+_ASKING = ("approvers", "added", "removed")
 _TURNS = {
     "RequestApproved": "was approved",
     "RequestExpired": "ended, for nobody decided in time",
@@ -100,6 +101,8 @@ def of_approval(
         what = f"{stage} was {str(transition.get('result')).lower()} by {names.people.get(by, by)}"
         if whole.get("justification"):
             what += f': "{whole["justification"]}"'
+    elif kind == "ApproversChanged":
+        what = _others(transition, names)
     elif kind == "StageTimedOut":
         what = f"{stage} ran out of time"
     else:
@@ -107,8 +110,16 @@ def of_approval(
     return replace(line, kind="approval", what=what, request=str(document.get("subject")))
 
 
-def _people(transition: Document, names: Names) -> str:
-    who = [names.people.get(str(one), str(one)) for one in transition.get("approvers") or ()]
+def _others(transition: Document, names: Names) -> str:
+    """Whom the rules lead to now, and to whom no longer."""
+    added, removed = _people(transition, names, "added"), _people(transition, names, "removed")
+    if not transition.get("added"):
+        return f"{removed} may decide no longer"
+    return f"{added} may decide from now on" + (f", and {removed} no longer" if transition.get("removed") else "")
+
+
+def _people(transition: Document, names: Names, of: str = "approvers") -> str:
+    who = [names.people.get(str(one), str(one)) for one in transition.get(of) or ()]
     return ", ".join(who) or "nobody"
 
 
@@ -119,6 +130,6 @@ def deciding(documents: Iterable[Mapping[str, Any]]) -> set[str]:
         for document in documents
         if document["topic"] == APPROVAL_FACTS.name
         for transition in document["transitions"]
-        for person in (*(transition.get("approvers") or ()), transition.get("by"))
+        for person in (*(one for of in _ASKING for one in transition.get(of) or ()), transition.get("by"))
         if person
     }

@@ -111,7 +111,26 @@ def explained(
                     chosen[line.id, line.what] = line
             elif _belongs(line, span, keys, groups, why, policies):
                 chosen[line.id, line.what] = line
+        chosen |= {(line.id, line.what): line for line in _withholding(lines, span)}
     return in_order(chosen.values())
+
+
+def _withholding(lines: Sequence[Line], span: Span) -> list[Line]:
+    """The suspensions in force when it began, and what came and went of them while it lasted."""
+    in_force: dict[str, Line] = {}
+    during: list[Line] = []
+    for line in in_order(line for line in lines if line.hold is not None):
+        at = _instant(line.at)
+        if line.hold is None or (span.until is not None and at >= span.until.timestamp()):
+            break
+        source, there = line.hold
+        if at >= span.since.timestamp():
+            during.append(line)
+        elif there:
+            in_force[source] = line
+        else:
+            in_force.pop(source, None)
+    return [*in_force.values(), *during]
 
 
 def about_package(package: str, documents: Iterable[Mapping[str, Any]], names: Names) -> list[Line]:
@@ -241,6 +260,7 @@ _PERSON = {
     "IdentityKeptApart": "is a person of their own: a human said so",
     "GuestDeleted": "was deleted as a guest whom a review had denied",
 }
+_HOLDS = {"PersonSuspended": True, "PersonReturned": False}
 DENIED_GUEST = frozenset({"GuestBlocked", "GuestDeleted", "GuestKept", "GuestRefused"})
 """What becomes of a guest whom a review has denied: told whatever they hold, for it is about all of it."""
 
@@ -265,7 +285,9 @@ def _person(line: Line, transition: Document, whole: Document, _b: Document, _d:
         if kind == "PersonJoined" and transition.get("returned"):
             what = "came back"
     properties = frozenset(transition.get("properties") or ()) if kind == "PersonChanged" else None
-    return replace(line, kind="person", what=what, properties=properties, of_denied_guest=kind in DENIED_GUEST)
+    hold = (str(transition.get("source")), _HOLDS[kind]) if kind in _HOLDS else None
+    denied = kind in DENIED_GUEST
+    return replace(line, kind="person", what=what, properties=properties, hold=hold, of_denied_guest=denied)
 
 
 def _guest(kind: str, transition: Document, whole: Document) -> str:

@@ -21,7 +21,8 @@ def of_package(
     what = f'"{package}"'
     begun = [span for span in ever if span.until is None or span.since < span.until]
     if held := [span for span in begun if span.holds_at(now, effective=False)]:
-        return "has", f"{who} has {what} since {graph_time(held[0].since)}."
+        withheld = ", and is given none of it while suspended" if _suspended(lines) else ""
+        return "has", f"{who} has {what} since {graph_time(held[0].since)}{withheld}."
     if coming := [span for span in begun if span.since > now]:
         return "willHave", f"{who} will have {what} from {graph_time(min(span.since for span in coming))} on."
     if begun:
@@ -29,6 +30,12 @@ def of_package(
         end = graph_time(last.until) if last.until else "now"
         return "had", f"{who} had {what} from {graph_time(last.since)} until {end}."
     return "never", f"{who} has never had {what}: {_why_never(ever, lines)}."
+
+
+def _suspended(lines: Sequence[Line]) -> bool:
+    """Whether any source holds them, after all that these lines tell."""
+    holds = dict(line.hold for line in lines if line.hold is not None)
+    return any(holds.values())
 
 
 def _why_never(ever: Sequence[Span], lines: Sequence[Line]) -> str:

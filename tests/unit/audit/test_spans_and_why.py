@@ -15,6 +15,7 @@ from services.audit.decide.chain import extended
 from services.audit.decide.explain import explained, of_denied_guest, told
 from services.audit.decide.spans import asked_for, holding_spans, membership_spans
 from services.audit.model import Document, Names, Span
+from shared.contracts.approval import ApprovalFact, ApprovalState, ApproversChanged
 from shared.contracts.assignment import ExclusionLifted, ExclusionState, PackageExcluded
 from shared.contracts.base import Cause, Refusal
 from shared.contracts.directory import (
@@ -26,10 +27,12 @@ from shared.contracts.directory import (
     MembershipState,
     MembershipWish,
     PersonChanged,
+    PersonReturned,
+    PersonSuspended,
     SetMemberships,
     ValueChange,
 )
-from shared.contracts.topics import MEMBERSHIP_COMMANDS
+from shared.contracts.topics import APPROVAL_FACTS, MEMBERSHIP_COMMANDS
 from shared.messaging.envelope import outgoing
 from tests.unit.audit.said import (
     ANA,
@@ -41,6 +44,7 @@ from tests.unit.audit.said import (
     asking,
     cause,
     ended,
+    fact,
     holding_said,
     member,
     memberships,
@@ -48,6 +52,7 @@ from tests.unit.audit.said import (
     person,
     person_said,
     received,
+    said,
     story,
 )
 
@@ -235,6 +240,38 @@ def test_a_change_that_the_rule_does_not_name_is_no_reason_that_it_matched() -> 
     lines = [line.what for line in explained([span_of(together)], stored(together), NAMES)]
     assert "joined" in lines
     assert 'changed: manager from nothing to "boss"' in lines, "what was the cause is told as well"
+
+
+def test_why_tells_of_suspensions_that_withhold_it() -> None:
+    hour = timedelta(hours=1)
+    why, leave, back = cause("c1"), cause("c2"), cause("c3")
+    records = [
+        person_said(2, START - 3 * hour, leave, PersonSuspended(source="old")),
+        person_said(3, START - 2 * hour, leave, PersonReturned(source="old")),
+        person_said(4, START - hour, leave, PersonSuspended(source="hr")),
+        added(1, START, why),
+        person_said(5, START + hour, back, PersonSuspended(source="api")),
+        person_said(6, START + 2 * hour, back, PersonReturned(source="hr")),
+        ended(2, START + 3 * hour, cause("c4"), why),
+        person_said(7, START + 4 * hour, back, PersonReturned(source="api")),
+    ]
+    said = [line.what for line in explained([span_of(records)], stored(records), NAMES) if line.kind == "person"]
+    assert said == ["was suspended by hr", "was suspended by api", "returned: hr lifted its hold"]
+
+
+def test_why_tells_that_others_came_to_decide() -> None:
+    change = ApproversChanged(stage_id="s", added=("eva",), removed=("boss",))
+    only = ApproversChanged(stage_id="s", added=(), removed=("boss",))
+    state = ApprovalState(id="r1", person_id=ANA, package_id=SALES, policy_id=SALES_POLICY, stages=())
+    facts = [
+        said(APPROVAL_FACTS, "r1", fact(ApprovalFact, "approval", "r1", n, START, cause("c"), [one], state))
+        for n, one in enumerate((change, only), 1)
+    ]
+    who = Names(people={"boss": "Bo Boss", "eva": "Eva"})
+    assert [line.what for one in stored(facts) for line in told(one, who)] == [
+        "Eva may decide from now on, and Bo Boss no longer",
+        "Bo Boss may decide no longer",
+    ]
 
 
 def test_what_was_erased_is_told_as_far_as_the_chain_goes() -> None:

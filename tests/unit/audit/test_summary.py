@@ -62,6 +62,18 @@ def test_who_asked_for_it_in_vain_is_told_how_that_ended() -> None:
     )
 
 
+def test_what_is_withheld_while_they_are_suspended_is_said_so() -> None:
+    suspended, returned = (
+        Line(at="", actor="", what="", id="", kind="person", hold=("hr", there)) for there in (True, False)
+    )
+    since = 'Ana has "Sales" since 2026-03-01T09:00:00Z'
+    assert of_package("Ana", "Sales", [span(START)], NOW, [suspended]) == (
+        "has",
+        f"{since}, and is given none of it while suspended.",
+    )
+    assert of_package("Ana", "Sales", [span(START)], NOW, [suspended, returned]) == ("has", f"{since}.")
+
+
 def test_of_a_package_that_was_never_given_it_is_told_who_was_asked_and_what_they_said() -> None:
     said = [line.what for line in about_package(SALES, stored(asking()), NAMES)]
     assert "stage 1 began: Bo Boss, eva may decide until 2026-03-15T09:00:00Z" in said
