@@ -233,7 +233,8 @@ class Desk:
         ending |= states.keys() & {following.definition_id(one.subject) for one in told}
         packages = [ReviewedResource(kind=RosterKind.PACKAGE, id=one.state.package_id) for one in told]
         running = {id: await self.runs.running(id) for id in ending}
-        return definitions.Look(targets, running, await self.around.names(packages) if packages else {})
+        names = await self.around.names(packages) if packages else {}
+        return definitions.Look(targets, running, names, self.platform.clock.now())
 
     async def _targets(self, one: Definition) -> definitions.Targets:
         try:

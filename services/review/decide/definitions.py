@@ -50,6 +50,8 @@ class Look:
     """Its instances that are not over, of one to be deleted."""
     names: Mapping[str, str] = field(default_factory=dict)
     """Of packages whose policies are followed, by id."""
+    now: datetime | None = None
+    """What time it is by now, where a date is decided as of itself. None: the same."""
 
 
 At = Circumstances[Look]
@@ -163,6 +165,8 @@ def date_has_come(definition: Definition | None, _due: Due, at: At) -> Decision[
     if definition.beginning is None:
         if definition.next_at is None or definition.next_at > at.now:
             return Decision(definition)
+        if (later := _without_missed(definition, at.context.now or at.now)) is not definition:
+            return Decision(later, () if later.next_at is not None else (ReviewOver(),))
         definition = _begin(definition, said)
     beginning = definition.beginning
     assert beginning is not None
@@ -200,6 +204,22 @@ def date_has_come(definition: Definition | None, _due: Due, at: At) -> Decision[
     if begun.next_at is None:
         said.append(ReviewOver())
     return Decision(begun, tuple(said), orders)
+
+
+def _without_missed(definition: Definition, now: datetime) -> Definition:
+    """With its next occurrence that is not over yet. One whose whole time passed while nothing ran begins no more:
+    nobody could decide, and its default decision would fall on everybody."""
+    series, days = definition.state.settings.recurrence, duration_days(definition.state)
+    place = definition.next_number - definition.before
+    span = recurrence.span(series, place, days) if series is not None else None
+    if series is None or span is None or span[1] > now:
+        return definition
+    following = recurrence.first_to_run(series, now, days, place)
+    if following is None:
+        over = definition.state.model_copy(update={"status": ReviewStatus.COMPLETED})
+        return definition.having(next_at=None, next_number=0, state=over)
+    upcoming = recurrence.span(series, following, days)
+    return definition.having(next_at=upcoming[0] if upcoming else None, next_number=definition.before + following)
 
 
 def _begin(definition: Definition, said: list[Transition]) -> Definition:
