@@ -138,7 +138,9 @@ def about_package(package: str, documents: Iterable[Mapping[str, Any]], names: N
     every = [line for one in documents for line in told(one, names)]
     mine = [line for line in every if line.package == package and line.kind in ("catalog", "request", "assignment")]
     requests = {line.request for line in mine if line.kind == "request"}
-    return in_order([*mine, *(line for line in every if line.kind == "approval" and line.request in requests)])
+    mine += [line for line in every if line.kind == "approval" and line.request in requests]
+    # A record may have been found in two ways.
+    return in_order({(line.id, line.what): line for line in mine}.values())
 
 
 def _what_made_it_match(

@@ -75,7 +75,9 @@ def test_what_is_withheld_while_they_are_suspended_is_said_so() -> None:
 
 
 def test_of_a_package_that_was_never_given_it_is_told_who_was_asked_and_what_they_said() -> None:
-    said = [line.what for line in about_package(SALES, stored(asking()), NAMES)]
+    records = stored(asking())
+    said = [line.what for line in about_package(SALES, [*records, *records[2:4]], NAMES)]
+    assert len(said) == len(set(said)), "what was found twice is told once"
     assert "stage 1 began: Bo Boss, eva may decide until 2026-03-15T09:00:00Z" in said
     assert 'stage 1 was approved by Bo Boss: "She does."' in said
     assert not about_package("another", stored(asking()), NAMES)
