@@ -104,7 +104,12 @@ class Answers:
         person = await self._person(person_name)
         package = await self._package(package_name) if package_name is not None else None
         of = package["_id"] if package else None
-        ever = await self._spans.of_packages(person=person["_id"], package=of, effective=False)
+
+        async def spans_of() -> list[Span]:
+            return await self._spans.of_packages(person=person["_id"], package=of, effective=False)
+
+        # That somebody never had a package is said once the trail had the time to hear of it.
+        ever = await (self._hearing.once(spans_of) if package else spans_of())
         now = self._clock.now()
         held = [span for span in ever if span.holds_at(now, effective=False)]
         spans = ever if package else held

@@ -423,7 +423,10 @@ def _membership(line: Line, transition: Document, whole: Document, _b: Document,
         what = f"is no longer a member of {named}"
     elif kind == "MembershipRefused":
         why = (whole.get("reason") or {}).get("message") or (transition.get("reason") or {}).get("code")
-        what = f"the membership of {named} was refused: {why}"
+        # Grants count from one: what has no version is the removal of a membership that no grant gave.
+        removal = transition.get("grantVersion") == 0
+        refused = f"stays a member of {named}, for the removal was" if removal else f"the membership of {named} was"
+        what = f"{refused} refused: {why}"
     else:
         return None
     return replace(line, kind="membership", what=what, group=group)

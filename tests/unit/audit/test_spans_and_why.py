@@ -24,6 +24,7 @@ from shared.contracts.directory import (
     MemberAdded,
     MemberRemoved,
     MembershipObeyed,
+    MembershipRefused,
     MembershipState,
     MembershipWish,
     PersonChanged,
@@ -257,6 +258,18 @@ def test_why_tells_of_suspensions_that_withhold_it() -> None:
     ]
     said = [line.what for line in explained([span_of(records)], stored(records), NAMES) if line.kind == "person"]
     assert said == ["was suspended by hr", "was suspended by api", "returned: hr lifted its hold"]
+
+
+def test_a_removal_that_was_refused_is_no_membership_that_was_refused() -> None:
+    why = Refusal(code="givenByPackage", message="A package gives it.")
+    removal, wish = (
+        MembershipRefused(group_id=SALES_GROUP, command_id="x", grant_version=version, reason=why) for version in (0, 3)
+    )
+    records = [memberships(2, START, cause("c"), [removal, wish], ())]
+    assert [line.what for one in stored(records) for line in told(one, NAMES)] == [
+        'stays a member of "Sales team", for the removal was refused: A package gives it.',
+        'the membership of "Sales team" was refused: A package gives it.',
+    ]
 
 
 def test_why_tells_that_others_came_to_decide() -> None:
