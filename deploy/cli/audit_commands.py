@@ -6,7 +6,8 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,9 +17,9 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.cli.common import DEFAULT_DIR, Api, AsJson, DataDir, check_token, credentials
-from deploy.cli.endpoints import CommandFailed, api_url
+from deploy.cli.endpoints import CommandFailed, NothingAnswers, api_url
 from services.audit.decide.evidence import problems_of
-from services.audit.decide.verify import Verification
+from services.audit.decide.verify import NO_CHECKPOINT, Verification
 from services.audit.model import Verdict
 from services.audit.signing import authentic_by, key_id_of
 from shared.contracts.audit import Checkpoint
@@ -55,13 +56,14 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Prove the trail, or a bundle of evidence; or say exactly where it breaks. Exit code 1 if it does."""
+    _require_something_to_hold_against(file, bundle, checkpoints, key)
     if bundle is not None:
         _verify_bundle(bundle, key, as_json=as_json)
         return
     if file is not None:
         try:
-            with file.open() as lines, Console(stderr=True).status("Proving the trail …"):
-                kept = checkpoints.read_text().splitlines() if checkpoints else []
+            with file.open("rb") as lines, Console(stderr=True).status("Proving the trail …"):
+                kept = checkpoints.read_bytes().splitlines() if checkpoints else []
                 body = proven(lines, kept, key).body()
         except OSError as problem:
             raise CommandFailed(f"{problem.filename}: {problem.strerror}") from None
@@ -74,6 +76,21 @@ def verify(
         _print_proof(body)
     if not body["sound"]:
         raise typer.Exit(NOT_SOUND)
+
+
+def _require_something_to_hold_against(
+    file: Path | None, bundle: Path | None, checkpoints: Path | None, key: str | None
+) -> None:
+    """Refuse options that would be passed over: who gives a key believes that it was used. Raises CommandFailed."""
+    if file is not None and bundle is not None:
+        raise CommandFailed("--file and --bundle are two things to prove: give one of them.")
+    if checkpoints is not None and file is None:
+        raise CommandFailed("--checkpoints goes with --file: export the trail first (`tenure audit export -o FILE`).")
+    if key is not None and file is None and bundle is None:
+        raise CommandFailed(
+            "--key goes with --file or --bundle, for a run proves its trail by the keys that it has itself: "
+            "export the trail first (`tenure audit export -o FILE`)."
+        )
 
 
 def _verify_bundle(path: Path, key: str | None, *, as_json: bool) -> None:
@@ -122,16 +139,14 @@ def export(
                 answer.read()
                 check_token(answer)
                 raise CommandFailed(_refusal(answer))
-            target = out.open("wb") if out else sys.stdout.buffer
-            try:
+            with out.open("wb") if out else nullcontext(sys.stdout.buffer) as target:
                 for chunk in answer.iter_bytes():
                     target.write(chunk)
-            finally:
                 target.flush()
-                if out:
-                    target.close()
     except httpx.HTTPError as problem:
-        raise CommandFailed(f"{url} does not answer: {problem}") from None
+        raise NothingAnswers(f"{url} does not answer: {problem}") from None
+    except OSError as problem:
+        raise CommandFailed(f"{out or 'Standard output'}: {problem.strerror}. The export is not whole.") from None
 
 
 @audit.command("key")
@@ -255,14 +270,14 @@ def _harmless(value: Any) -> str:
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
-def proven(lines: Iterable[str], checkpoints: Iterable[str] = (), key: str | None = None) -> Verdict:
+def proven(lines: Iterable[str | bytes], checkpoints: Iterable[str | bytes] = (), key: str | None = None) -> Verdict:
     """Prove an export (`tenure audit export`): keys and checkpoints come before records there.
 
     `checkpoints`: further ones that were kept elsewhere. `key`: the only public key to trust, hex; else those in the
     export, which only shows that it agrees with itself. Raises CommandFailed for what is no export."""
     keys = _trusted(key) if key is not None else {}
     verification: Verification | None = None
-    kept = [Checkpoint.model_validate_json(line) for line in checkpoints if line.strip()]
+    kept = list(_kept(checkpoints))
     for number, line in enumerate(lines, 1):
         try:
             said = json.loads(line)
@@ -276,14 +291,31 @@ def proven(lines: Iterable[str], checkpoints: Iterable[str] = (), key: str | Non
                 for one in kept:
                     verification.checkpoint(one)
             if kind == "checkpoint":
-                verification.checkpoint(Checkpoint.model_validate(said["checkpoint"]))
+                _take_checkpoint(verification, said["checkpoint"])
             else:
-                verification.record(said["record"])
+                verification.record(dict(said["record"]))
         except (ValueError, KeyError, TypeError) as problem:
             raise CommandFailed(f"Line {number} is not of an export of the trail ({type(problem).__name__}).") from None
     if verification is None:
         raise CommandFailed("This is no export of the trail, or one of an empty trail.")
     return verification.verdict()
+
+
+def _kept(lines: Iterable[str | bytes]) -> Iterator[Checkpoint]:
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            try:
+                yield Checkpoint.model_validate_json(line)
+            except ValueError:
+                raise CommandFailed(f"Line {number} of --checkpoints is no checkpoint of the trail.") from None
+
+
+def _take_checkpoint(verification: Verification, said: Any) -> None:
+    try:
+        verification.checkpoint(Checkpoint.model_validate(said))
+    except ValueError:
+        # What lies where a checkpoint should was exported as it was found.
+        verification.unreadable(str(said["id"]), NO_CHECKPOINT)
 
 
 def _trusted(key: str) -> dict[str, bytes]:
@@ -358,7 +390,7 @@ def _ask(method: str, data_dir: Path, api: str | None, path: str, **how: Any) ->
             method, f"{base}/v1.0/tenure/{path}", timeout=LONG_S, headers=credentials(data_dir, api), **how
         )
     except httpx.HTTPError as problem:
-        raise CommandFailed(f"{base} does not answer: {problem}") from None
+        raise NothingAnswers(f"{base} does not answer: {problem}") from None
     check_token(answer)
     if answer.status_code != httpx.codes.OK:
         raise CommandFailed(_refusal(answer))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deploy.cli.endpoints import CommandFailed, api_url, endpoints
+from deploy.cli.endpoints import CommandFailed, NothingAnswers, api_url, endpoints
 
 if TYPE_CHECKING:
     import httpx
@@ -106,9 +106,8 @@ def asked(http: httpx.Client, method: str, path: str, **options: Any) -> Any:
     try:
         answer = http.request(method, path, **options)
     except httpx.HTTPError as problem:
-        failed = CommandFailed(f"Nothing answers at {http.base_url} ({type(problem).__name__}). Is it running?")
-        failed.exit_code = 3
-        raise failed from problem
+        told = f"Nothing answers at {http.base_url} ({type(problem).__name__}). Is it running?"
+        raise NothingAnswers(told) from problem
     check_token(answer)
     if answer.is_error:
         try:

@@ -29,6 +29,12 @@ class CannotStart(CommandFailed):
     exit_code = 2
 
 
+class NothingAnswers(CommandFailed):
+    """Who was asked does not answer."""
+
+    exit_code = 3
+
+
 class NothingRunning(CommandFailed):
     """No run answers where it was looked for."""
 

@@ -12,7 +12,7 @@ from services.audit.decide.asked import deciding
 from services.audit.decide.explain import about_package, explained, in_order, of_denied_guest
 from services.audit.decide.spans import asked_for
 from services.audit.decide.summary import of_package
-from services.audit.decide.verify import Verification
+from services.audit.decide.verify import NO_CHECKPOINT, Verification
 from services.audit.model import Document, Line, Names, Span, Verdict
 from services.audit.sealing import Sealer
 from services.audit.signing import authentic_by
@@ -53,9 +53,17 @@ class Answers:
     async def verify(self) -> Verdict:
         """Prove the whole trail as it is stored, by the checkpoints in the database and in the file."""
         verification = Verification(authentic_by(await self._public_keys()))
-        async for checkpoint in self._checkpoints.walk():
-            verification.checkpoint(checkpoint)
-        for checkpoint in await asyncio.to_thread(self._checkpoints.from_file):
+        async for place, stored in self._checkpoints.walk():
+            if stored is None:
+                verification.unreadable(place, NO_CHECKPOINT)
+            else:
+                verification.checkpoint(stored)
+        try:
+            filed = await asyncio.to_thread(self._checkpoints.from_file)
+        except OSError as problem:
+            filed = []
+            verification.unreadable(self._checkpoints.file.name, f"cannot be read ({problem.strerror})")
+        for checkpoint in filed:
             verification.checkpoint(checkpoint)
         number = 0
         async for document in self._trail.walk():
@@ -69,8 +77,9 @@ class Answers:
         """NDJSON: keys, checkpoints, then records as they are stored; what `verified` needs, and nothing else."""
         for id, public in sorted((await self._public_keys()).items()):
             yield orjson.dumps({"kind": "key", "keyId": id, "publicKey": public.hex()}) + b"\n"
-        async for checkpoint in self._checkpoints.walk():
-            yield b'{"kind":"checkpoint","checkpoint":' + checkpoint.json_bytes() + b"}\n"
+        async for place, checkpoint in self._checkpoints.walk():
+            said = checkpoint.json_bytes() if checkpoint is not None else orjson.dumps({"id": place})
+            yield b'{"kind":"checkpoint","checkpoint":' + said + b"}\n"
         lines: list[bytes] = []
         async for document in self._trail.walk():
             lines.append(orjson.dumps({"kind": "record", "record": document}, default=str))
@@ -85,6 +94,8 @@ class Answers:
         """Take out what is personal of one person, and record that it was done. Repeating is harmless.
 
         What is heard of the person later is recorded again: erase at the sources first."""
+        if not await self._hearing.once(lambda: self._trail.some_about_person(person)):
+            raise NotFound(f"The trail knows no person with the id '{person}': nothing was erased.", target="person")
         at = self._clock.now().isoformat()
         erased, place = await self._trail.record_erasure(person=person, actor=actor, at=at, reason=reason)
         await self._directory.forget(person)

@@ -32,6 +32,7 @@ from shared.messaging.errors import MayPass
 from shared.storage import Database, Documents, Index, Replica
 
 SALT_BYTES = 16
+KEY_BYTES = 32
 CHECKPOINT_FILE = "audit-checkpoints.ndjson"
 
 
@@ -213,6 +214,10 @@ class Trail:
         """Everything about one person's access, notifications and commands apart, unordered."""
         return await self.documents.find({"person": person}, sort=(("person", 1),))
 
+    async def some_about_person(self, person: str) -> list[Document]:
+        """A record that names this person; none if there is none. Those of the erased stay."""
+        return await self.documents.find({"person": person}, sort=(("person", 1),), limit=1, fields={"_id": 1})
+
     async def moves(self, topic: Topic, person: str | None, thing: str | None) -> list[Document]:
         """Facts of a topic by which this person, or anybody, began or ceased to hold this thing, or any. Without their
         bodies, unordered."""
@@ -320,7 +325,8 @@ class Checkpoints:
         await self._keys.set(key_id, {"public": public.hex()})
 
     async def keys(self) -> dict[str, bytes]:
-        return {one["_id"]: bytes.fromhex(one["public"]) for one in await self._keys.find({})}
+        """By id; what is no key is none, and what was signed with it is signed with an unknown one."""
+        return {one["_id"]: public for one in await self._keys.find({}) if (public := public_key_in(one)) is not None}
 
     async def last(self, chains: Collection[str]) -> dict[str, int]:
         """The highest signed sequence of each of these chains."""
@@ -334,8 +340,10 @@ class Checkpoints:
     async def covering(self, chain: str, sequence: int) -> Checkpoint | None:
         """The first that covers this record; None if it is not signed yet."""
         within = {"$gte": place_of(chain, sequence), "$lt": f"{chain}0"}
-        found = await self._checkpoints.find({"_id": within}, limit=1)
-        return Checkpoint.model_validate_json(found[0]["json"]) if found else None
+        async for document in self._checkpoints.walk({"_id": within}):
+            if (found := checkpoint_in(document)) is not None:
+                return found
+        return None
 
     async def keep(self, checkpoints: Sequence[Checkpoint]) -> None:
         await self._checkpoints.insert(
@@ -350,16 +358,34 @@ class Checkpoints:
         except OSError as problem:
             raise MayPass(f"{self.file.name}: {problem.strerror}") from problem
 
-    async def walk(self) -> AsyncIterator[Checkpoint]:
+    async def walk(self) -> AsyncIterator[tuple[str, Checkpoint | None]]:
+        """Each place, and the checkpoint there; None if what lies there is none."""
         async for one in self._checkpoints.walk({}):
-            yield Checkpoint.model_validate_json(one["json"])
+            yield str(one["_id"]), checkpoint_in(one)
 
     def from_file(self) -> list[Checkpoint]:
-        """Those in the file; a line that a crash cut short is left out."""
-        return checkpoints_in(self.file.read_text().splitlines()) if self.file.exists() else []
+        """Those in the file; a line that a crash cut short is left out. Raises OSError for a file that is no file."""
+        return checkpoints_in(self.file.read_bytes().splitlines()) if self.file.exists() else []
 
 
-def checkpoints_in(lines: Sequence[str]) -> list[Checkpoint]:
+def checkpoint_in(document: Mapping[str, Any]) -> Checkpoint | None:
+    """The checkpoint that this document holds; None if somebody made something else of it."""
+    try:
+        return Checkpoint.model_validate_json(document["json"])
+    except (ValueError, KeyError):
+        return None
+
+
+def public_key_in(document: Mapping[str, Any]) -> bytes | None:
+    """The public key that this document holds; None if somebody made something else of it."""
+    try:
+        public = bytes.fromhex(document["public"])
+    except (ValueError, KeyError, TypeError):
+        return None
+    return public if len(public) == KEY_BYTES else None
+
+
+def checkpoints_in(lines: Sequence[bytes]) -> list[Checkpoint]:
     """Checkpoints from lines of JSON; what is none is left out."""
     found: list[Checkpoint] = []
     for line in lines:

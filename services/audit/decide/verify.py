@@ -29,6 +29,7 @@ from services.audit.model import (
 from shared.contracts.audit import Checkpoint
 
 MOST_PROBLEMS = 1000
+NO_CHECKPOINT = "lies among the checkpoints and is none: it was changed or put there"
 
 Authentic = Callable[[str, bytes, bytes], bool | None]
 """Of key id, signature and signed bytes: is it genuine? None: that key is not known."""
@@ -71,6 +72,11 @@ class Verification:
             self._say(chain, sequence, "forkedCheckpoint", "Two signed checkpoints disagree about this record.")
         else:
             self._verdict.checkpoints += 1
+
+    def unreadable(self, place: str, what: str) -> None:
+        """Something that should prove the trail, and `what` is wrong with it: what it proves is not proven."""
+        chain, _, number = place.rpartition("/")
+        self._say(chain or place, int(number) if number.isdecimal() else 0, "unreadable", f"{place} {what}.")
 
     def record(self, document: Mapping[str, Any]) -> None:
         place = str(document.get("_id", ""))

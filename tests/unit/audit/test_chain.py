@@ -305,7 +305,7 @@ def test_a_line_that_a_crash_cut_short_spoils_no_other(tmp_path: Path) -> None:
     file.write_bytes(mark.json_bytes()[:40])
     _append(file, mark.json_bytes() + b"\n")
     _append(file, mark.json_bytes() + b"\n")
-    assert checkpoints_in(file.read_text().splitlines()) == [mark, mark]
+    assert checkpoints_in(file.read_bytes().splitlines()) == [mark, mark]
 
 
 def test_a_log_that_was_lost_begins_anew_by_the_book_and_only_by_it() -> None:
