@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -12,6 +13,9 @@ from deploy.cli.endpoints import CommandFailed
 
 if TYPE_CHECKING:
     from deploy.run.letters import Letter, Letters
+    from shared.settings import Settings
+
+T = TypeVar("T")
 
 dead_letters = typer.Typer(
     no_args_is_help=True,
@@ -77,8 +81,15 @@ def replay(
     from deploy.run import mailroom  # noqa: PLC0415
 
     found = _chosen(_collected(data_dir, api), ids or [], group, everything=everything)
-    asyncio.run(mailroom.replay(settings_of(data_dir, api), found))
-    complain(f"{len(found)} replayed.")
+    settings = settings_of(data_dir, api)
+    refused = _on_kafka(settings, mailroom.replay(settings, found))
+    complain(f"{len(found) - len(refused)} replayed.")
+    if refused:
+        (of, letter) = refused[0]
+        raise CommandFailed(
+            f"{len(refused)} could not be: with what marks a replay they are larger than their topic takes, "
+            f"{letter.id} of {of} first. Raise max.message.bytes of {settings.topic(letter.topic)}, or discard them."
+        )
 
 
 @dead_letters.command()
@@ -94,18 +105,24 @@ def discard(
     from deploy.run import mailroom  # noqa: PLC0415
 
     found = _chosen(_collected(data_dir, api), ids or [], group, everything=everything)
-    asyncio.run(mailroom.discard(settings_of(data_dir, api), found, reason))
+    settings = settings_of(data_dir, api)
+    _on_kafka(settings, mailroom.discard(settings, found, reason))
     complain(f"{len(found)} discarded.")
 
 
 def _collected(data_dir: DataDir, api: str | None) -> dict[str, Letters]:
-    from aiokafka.errors import KafkaError  # noqa: PLC0415
-
     from deploy.run import mailroom  # noqa: PLC0415
 
     settings = settings_of(data_dir, api)
+    return _on_kafka(settings, mailroom.collect(settings))
+
+
+def _on_kafka(settings: Settings, work: Coroutine[Any, Any, T]) -> T:
+    """What `work` returns. Raises CommandFailed if Kafka does not do its part."""
+    from aiokafka.errors import KafkaError  # noqa: PLC0415
+
     try:
-        return asyncio.run(mailroom.collect(settings))
+        return asyncio.run(work)
     except KafkaError as problem:
         raise CommandFailed(f"Kafka does not answer at {settings.kafka}: {type(problem).__name__}.") from problem
 

@@ -88,7 +88,7 @@ class Letters:
     def add(self, record: Incoming) -> None:
         """The next record. What is no dead letter at all (somebody else wrote here) is passed over."""
         id = record.header(ORIGIN)
-        if id is None or id.count("/") < 2:
+        if id is None or not _is_place(id):
             return
         before = self.all.get(id)
         if (settled := record.header(SETTLED)) is not None:
@@ -109,16 +109,37 @@ def parsed(record: Incoming, id: str) -> Letter:
         id=id,
         code=record.header(CODE) or "unknown",
         reason=record.header(REASON) or "",
-        at=datetime.fromisoformat(at) if at else None,
+        at=_moment(at) if at else None,
         key=record.key,
         value=record.value,
         headers=tuple(
-            (name, base64.b64decode(value or b"") if name in binary else value or b"")
+            (name, _bytes_of(value or b"") if name in binary else value or b"")
             for name, value in record.headers
             if name not in OURS
         ),
         noted=record.position.offset,
     )
+
+
+def _is_place(id: str) -> bool:
+    topic, _, place = id.partition("/")
+    partition, _, offset = place.partition("/")
+    return bool(topic) and partition.isdecimal() and offset.isdecimal()
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _bytes_of(text: bytes) -> bytes:
+    """What a header stood for; as it is if it is no base64, for whoever wrote here may have written anything."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        return text
 
 
 def replayed(letter: Letter, group: str) -> Headers:

@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import MessageSizeTooLargeError
 
 from deploy.run import letters
 from deploy.run.backlog import as_incoming, bounds, clients, read
 from deploy.run.letters import Headers, Letter, Letters
 from shared.messaging.deadletters import topic_of
+from shared.messaging.kafka import LARGEST_REQUEST
 from shared.settings import Settings
 
 SUFFIX = ".dead-letters"
@@ -32,14 +34,25 @@ async def collect(settings: Settings) -> dict[str, Letters]:
         return {group: one for group, one in found.items() if one.all}
 
 
-async def replay(settings: Settings, which: Sequence[tuple[str, Letter]]) -> None:
+async def replay(settings: Settings, which: Sequence[tuple[str, Letter]]) -> list[tuple[str, Letter]]:
     """Send each (group, letter) to its origin topic again, for that group alone; then note it as replayed.
 
-    A crash in between leaves the letter open though it was sent: replaying once more is harmless."""
-    async with _producer(settings) as send:
-        for group, letter in which:
-            await send(letter.topic, letter.partition, letter.key, letter.value, letters.replayed(letter, group))
-            await send(topic_of(group), None, letter.key, None, letters.settled(letter, "replayed"))
+    A crash in between leaves the letter open though it was sent: replaying once more is harmless. Returns those that
+    stay open because their topic does not take them: a replay is larger than what came, by its marks."""
+    refused: list[tuple[str, Letter]] = []
+    waiting = list(which)
+    while waiting:
+        try:
+            async with _producer(settings) as send:
+                while waiting:
+                    group, letter = waiting.pop(0)
+                    marked = letters.replayed(letter, group)
+                    await send(letter.topic, letter.partition, letter.key, letter.value, marked)
+                    await send(topic_of(group), None, letter.key, None, letters.settled(letter, "replayed"))
+        except MessageSizeTooLargeError:
+            # The broker has not counted it and the producer has: whatever it sent next would be out of order.
+            refused.append((group, letter))
+    return refused
 
 
 async def discard(settings: Settings, which: Sequence[tuple[str, Letter]], reason: str) -> None:
@@ -53,7 +66,11 @@ async def discard(settings: Settings, which: Sequence[tuple[str, Letter]], reaso
 @asynccontextmanager
 async def _producer(settings: Settings) -> AsyncIterator[Callable[..., Awaitable[None]]]:
     producer = AIOKafkaProducer(
-        bootstrap_servers=settings.kafka.split(","), enable_idempotence=True, acks="all", **settings.kafka_security()
+        bootstrap_servers=settings.kafka.split(","),
+        enable_idempotence=True,
+        acks="all",
+        max_request_size=LARGEST_REQUEST,
+        **settings.kafka_security(),
     )
 
     async def send(topic: str, partition: int | None, key: bytes | None, value: bytes | None, headers: Headers) -> None:

@@ -82,3 +82,17 @@ def test_a_replay_carries_the_original_headers_and_is_for_one_group() -> None:
 
 def test_what_is_no_letter_is_passed_over() -> None:
     assert folded(note(()), note((("dead-letter-origin", b"nonsense"),))).all == {}
+
+
+def test_what_others_wrote_is_passed_over_or_read_as_far_as_it_goes() -> None:
+    def written(**headers: str) -> Incoming:
+        told = tuple((name.replace("_", "-"), value.encode()) for name, value in headers.items())
+        return Incoming(Position(f"{GROUP}.dead-letters", 0, 3), b"k", b"v", told, 0)
+
+    assert folded(*(written(dead_letter_origin=id) for id in ("a/b/c", "evil", "/1/2", "a/1", "a/1/-2"))).all == {}
+
+    odd = written(
+        dead_letter_origin="a/1/2", dead_letter_at="yesterday", dead_letter_binary_headers="x,y", x="!", y="eQ=="
+    )
+    (letter,) = folded(odd).open
+    assert (letter.at, letter.headers) == (None, (("x", b"!"), ("y", b"y")))
