@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -101,13 +103,26 @@ def take_token(command: Any) -> None:
 
 def asked(http: httpx.Client, method: str, path: str, **options: Any) -> Any:
     """The JSON that the API answers. Raises CommandFailed with the API's own words, or if nobody answers (exit 3)."""
+    with telling(http):
+        answer = http.request(method, path, **options)
+    require_answer(answer, method, path)
+    return answer.json() if answer.content else None
+
+
+@contextmanager
+def telling(http: httpx.Client) -> Iterator[None]:
+    """Raises NothingAnswers if what is asked within is not answered."""
     import httpx  # noqa: PLC0415
 
     try:
-        answer = http.request(method, path, **options)
+        yield
     except httpx.HTTPError as problem:
         told = f"Nothing answers at {http.base_url} ({type(problem).__name__}). Is it running?"
         raise NothingAnswers(told) from problem
+
+
+def require_answer(answer: httpx.Response, method: str, path: str) -> None:
+    """Raises CommandFailed with the API's own words if it refused."""
     check_token(answer)
     if answer.is_error:
         try:
@@ -115,7 +130,6 @@ def asked(http: httpx.Client, method: str, path: str, **options: Any) -> Any:
         except (ValueError, KeyError, TypeError):
             told = answer.text[:300]
         raise CommandFailed(f"{method} {path}: {answer.status_code}. {told}")
-    return answer.json() if answer.content else None
 
 
 class TokenWanted(CommandFailed):

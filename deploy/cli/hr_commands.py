@@ -173,7 +173,7 @@ def _lines(file: Path) -> Iterator[bytes]:
 
 def _publish(settings: Settings, topic: str, records: Iterator[Record]) -> int:
     from aiokafka import AIOKafkaProducer  # noqa: PLC0415
-    from aiokafka.errors import KafkaError  # noqa: PLC0415
+    from aiokafka.errors import KafkaError, MessageSizeTooLargeError  # noqa: PLC0415
 
     async def publish() -> int:
         producer = AIOKafkaProducer(
@@ -186,7 +186,13 @@ def _publish(settings: Settings, topic: str, records: Iterator[Record]) -> int:
         sent = []
         async with producer:
             for key, value in records:
-                sent.append(await producer.send(settings.topic(topic), value, key=key))
+                try:
+                    sent.append(await producer.send(settings.topic(topic), value, key=key))
+                except MessageSizeTooLargeError:
+                    raise CommandFailed(
+                        f"Change {len(sent) + 1}, of {len(value):,} bytes, is larger than Kafka takes. "
+                        f"The {len(sent)} before it were sent; it and what follows were not."
+                    ) from None
                 if len(sent) % 10_000 == 0:
                     await asyncio.gather(*sent[-10_000:])
             await asyncio.gather(*sent)

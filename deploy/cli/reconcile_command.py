@@ -43,6 +43,15 @@ def _show(said: dict[str, Any], drift: list[dict[str, Any]], repair: bool) -> No
         for one in drift:
             table.add_row(*(str(one.get(title, "")) for title in titles))
         console().print(table)
-    judged = f" {said['judged']} deliveries judged." if "judged" in said else ""
-    found = "no differences" if not drift else f"{len(drift)} differences"
-    complain(f"{found[0].upper()}{found[1:]}{', being repaired' if drift and repair else ''}.{judged}")
+    found = "No differences" if not drift else f"{len(drift)} differences"
+    complain(f"{found}{', being repaired' if drift and repair else ''}; {reach(said)}.")
+
+
+def reach(said: dict[str, Any]) -> str:
+    """Of whom that holds, and of what it does not: no differences among nobody is no good news."""
+    parts = [f"{said['people']} people compared"]
+    if said["unsettled"]:
+        parts.append(f"{said['unsettled']} deliveries under way or failed and not judged")
+    if said["foundCount"]:
+        parts.append(f"{said['foundCount']} memberships that no grant explains left as they are")
+    return ", ".join(parts)

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deploy.cli.common import DEFAULT_DIR, Api, AsJson, DataDir, asked, client, console, print_json
+from deploy.cli.common import (
+    DEFAULT_DIR,
+    Api,
+    AsJson,
+    DataDir,
+    asked,
+    client,
+    console,
+    print_json,
+    require_answer,
+    telling,
+)
 from deploy.cli.endpoints import CommandFailed
 
 if TYPE_CHECKING:
@@ -67,22 +79,29 @@ def evidence(
     api: Api = None,
 ) -> None:
     """The signed evidence of one run: a bundle to prove (`tenure audit verify --bundle`) and a page to read."""
-    out.mkdir(parents=True, exist_ok=True)
     at = f"/v1.0/tenure/reviewEvidence/{instance}"
     with client(data_dir, api, LONG_S) as http:
         for path, name in ((at, f"review-{instance}.json"), (f"{at}/page", f"review-{instance}.html")):
-            _download(http, path, out / name)
+            try:
+                out.mkdir(parents=True, exist_ok=True)
+                download(http, path, out / name)
+            except OSError as problem:
+                raise CommandFailed(f"{problem.filename or out}: {problem.strerror}") from None
             typer.echo(str(out / name))
 
 
-def _download(http: httpx.Client, path: str, to: Path) -> None:
-    """Whole or not at all."""
+def download(http: httpx.Client, path: str, to: Path) -> None:
+    """Whole or not at all. Raises CommandFailed for what the API refuses, OSError for what the disk does."""
     aside = to.with_name(f"{to.name}.part")
-    with http.stream("GET", path) as answer:
-        if answer.is_error:
-            answer.read()
-            raise CommandFailed(f"GET {path}: {answer.status_code}. {answer.text[:300]}")
-        with aside.open("wb") as file:
-            for chunk in answer.iter_bytes():
-                file.write(chunk)
-    aside.replace(to)
+    try:
+        with telling(http), http.stream("GET", path) as answer:
+            if answer.is_error:
+                answer.read()
+            require_answer(answer, "GET", path)
+            with aside.open("wb") as file:
+                for chunk in answer.iter_bytes():
+                    file.write(chunk)
+        aside.replace(to)
+    finally:
+        with suppress(OSError):
+            aside.unlink(missing_ok=True)

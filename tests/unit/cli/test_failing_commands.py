@@ -1,0 +1,95 @@
+"""What goes wrong in a command is told in a line: what, where, and what to do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import aiokafka
+import httpx
+import pytest
+from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError
+
+from deploy.cli.common import read_settings
+from deploy.cli.deadletter_commands import _on_kafka
+from deploy.cli.endpoints import CommandFailed, NothingAnswers, NothingRunning
+from deploy.cli.hr_commands import _publish
+from deploy.cli.reconcile_command import reach
+from deploy.cli.review_commands import download
+from deploy.cli.run_commands import service
+from shared.settings import Settings
+
+
+def answering(answer: Callable[[httpx.Request], httpx.Response]) -> httpx.Client:
+    return httpx.Client(base_url="http://run.test", transport=httpx.MockTransport(answer))
+
+
+def test_evidence_that_is_refused_is_told_in_the_apis_own_words(tmp_path: Path) -> None:
+    http = answering(lambda _: httpx.Response(404, json={"error": {"code": "x", "message": "No such run."}}))
+    with pytest.raises(CommandFailed, match=r"^GET /run: 404\. No such run\.$"):
+        download(http, "/run", tmp_path / "run.json")
+
+
+def test_evidence_that_breaks_off_leaves_nothing_behind(tmp_path: Path) -> None:
+    def broken(_: httpx.Request) -> httpx.Response:
+        raise httpx.RemoteProtocolError("gone")
+
+    with pytest.raises(NothingAnswers):
+        download(answering(broken), "/run", tmp_path / "run.json")
+    with pytest.raises(OSError, match="none"):
+        download(answering(lambda _: httpx.Response(200)), "/run", tmp_path / "none" / "run.json")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_service_joins_the_run_that_the_environment_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TENURE_DATA_DIR", str(tmp_path))
+    with pytest.raises(NothingRunning, match=str(tmp_path)):
+        service("directory")
+    assert read_settings(None).data_dir == tmp_path
+
+
+class Producing:
+    """A producer that takes no more than ten bytes."""
+
+    def __init__(self, **_: Any) -> None:
+        pass
+
+    async def __aenter__(self) -> Producing:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+    async def send(self, _topic: str, value: bytes, *, key: bytes | None) -> Any:
+        if len(value) > 10:
+            raise MessageSizeTooLargeError
+
+        assert key is None
+        acknowledged: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        acknowledged.set_result(None)
+        return acknowledged
+
+
+def test_a_change_that_is_too_large_is_named_and_what_was_sent_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aiokafka, "AIOKafkaProducer", Producing)
+    lines = [(None, b"x"), (None, b"y"), (None, b"z" * 1100), (None, b"x")]
+    with pytest.raises(CommandFailed, match=r"^Change 3, of 1,100 bytes, .* The 2 before it were sent"):
+        _publish(Settings(), "hr.attribute-changes", iter(lines))
+
+
+def test_a_kafka_that_goes_away_is_told() -> None:
+    async def gone() -> None:
+        raise KafkaConnectionError
+
+    with pytest.raises(CommandFailed, match=r"^Kafka does not answer at k:1: KafkaConnectionError"):
+        _on_kafka(Settings(kafka="k:1"), gone())
+
+
+def test_no_differences_says_among_whom() -> None:
+    assert reach({"people": 0, "unsettled": 0, "foundCount": 0}) == "0 people compared"
+    assert reach({"people": 4, "unsettled": 2, "foundCount": 1}) == (
+        "4 people compared, 2 deliveries under way or failed and not judged, "
+        "1 memberships that no grant explains left as they are"
+    )
