@@ -40,7 +40,8 @@ def troubles(said: dict[str, Any], data_dir: Path = DEFAULT_DIR) -> list[str]:
         if not one["running"]:
             found.append(f"{name} is not running: start it with `{joining(name, data_dir)}`.")
             continue
-        found += [f"{name}: {where}: {what}" for where, what in one["troubles"].items()]
+        unwell = one["troubles"] | one.get("degraded", {})  # a peer of an earlier version says nothing of the latter
+        found += [f"{name}: {where}: {what}" for where, what in unwell.items()]
         if one["oldestUnsettledS"] > BEHIND_S:
             behind = sum(one["lag"].values())
             found.append(f"{name} is {behind} messages behind, the oldest {one['oldestUnsettledS']:.0f} s old.")

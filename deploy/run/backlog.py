@@ -18,6 +18,7 @@ import orjson
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
+from aiokafka.structs import OffsetAndMetadata
 
 from deploy.run.letters import Letters
 from shared.contracts import topics
@@ -33,7 +34,8 @@ T = TypeVar("T")
 WAITING = frozenset({"managerUnknown", "notJoined"})
 """Rejections that say 'not yet': the rest of the change took effect, or it counts once the joining arrives."""
 RECENT = timedelta(hours=24)
-_ASK_S = 30.0
+_ASK_S = 20.0
+_ASK_AGAIN_S = 0.2
 
 
 @dataclass
@@ -115,7 +117,8 @@ class Watch:
         everything = [one for of in partitions.values() for one in of]
         # Committed first: what is published meanwhile shows as lag, never as less than none.
         committed = dict(zip(self._groups, await asyncio.gather(*(
-            admin.list_consumer_group_offsets(self._settings.topic(group)) for group in self._groups
+            committed_offsets(admin, self._settings.topic(group), [one for name in names for one in partitions[name]])
+            for group, names in self._groups.items()
         )), strict=True))  # fmt: skip
         begins, ends = await bounds(consumer, everything)
         waiting: dict[TopicPartition, int] = {}
@@ -213,6 +216,22 @@ class WatchApart:
         if self._watch is None:
             self._watch = Watch(*self._watch_over)  # here, for its lock belongs to this loop
         return await what(self._watch)
+
+
+async def committed_offsets(
+    admin: AIOKafkaAdminClient, group: str, partitions: Sequence[TopicPartition]
+) -> Mapping[TopicPartition, OffsetAndMetadata]:
+    """Where the group is in each of these partitions; an offset below 0 where it has never been.
+
+    The broker that keeps the group may not be ready for it. The client passes that over and answers as if nothing had
+    ever been committed; but then partitions that were asked for by name are missing, so it is asked again."""
+    while True:
+        found: Mapping[TopicPartition, OffsetAndMetadata] = await admin.list_consumer_group_offsets(
+            group, partitions=list(partitions)
+        )
+        if found.keys() >= set(partitions):
+            return found
+        await asyncio.sleep(_ASK_AGAIN_S)
 
 
 @asynccontextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,15 @@ from fastapi import APIRouter, Request
 
 from deploy.run import peers
 from deploy.run.backlog import WatchApart
+from shared.messaging.errors import MayPass
 from shared.messaging.host import Host, groups_of
+from shared.web.errors import Unavailable
 from shared.web.graph_model import graph_time
 
 PATH = "/v1.0/tenure/status"
 _PEER_S = 45.0
+_LOOK_S = 25.0
+"""Less than a caller waits: when a server hangs, one learns that it does."""
 
 Look = Callable[[str | None], Awaitable[dict[str, Any]]]
 """The status document, as whoever has this `Authorization` header may see it."""
@@ -42,17 +46,22 @@ def looking(watch: WatchApart, host: Host, elsewhere: tuple[str, ...], data_dir:
         groups = {name: groups_of([service]) for name, service in host.services.items()}
         # Whoever asks how far all are mostly waits until they are there: what stands aside goes on now.
         with host.right_of_way.expecting():
-            own, kafka, *others = await asyncio.gather(
-                host.wellbeing(with_lag=False),
-                watch.measure(),
-                *(_of_peer(name, data_dir, token) for name in elsewhere),
-            )
+            try:
+                async with asyncio.timeout(_LOOK_S):
+                    own, kafka, *others = await asyncio.gather(
+                        host.wellbeing(with_lag=False),
+                        watch.measure(),
+                        *(_of_peer(name, data_dir, token) for name in elsewhere),
+                    )
+            except (MayPass, TimeoutError) as problem:
+                raise Unavailable(not_measured(problem, host.troubles())) from problem
         services: dict[str, Any] = {}
         for name, found in own.items():
             services[name] = {
                 "running": True,
                 "ready": found["ready"],
                 "troubles": found["troubles"],
+                "degraded": found["degraded"],
                 # From the groups' committed offsets: true for all replicas together, not for this one's share.
                 "lag": _summed(kafka.lag, groups[name]),
                 "oldestUnsettledS": _oldest(kafka.oldest_s, groups[name]),
@@ -79,6 +88,16 @@ def looking(watch: WatchApart, host: Host, elsewhere: tuple[str, ...], data_dir:
         }
 
     return look
+
+
+def not_measured(problem: Exception, troubles: Mapping[str, Mapping[str, str]]) -> str:
+    """Why there is no status, with what the services say themselves, each thing once."""
+    saying: dict[str, list[str]] = {}
+    for service, found in troubles.items():
+        for where, what in found.items():
+            saying.setdefault(f"{where}: {what}", []).append(service)
+    said = "".join(f" {what} ({', '.join(services)})." for what, services in saying.items())
+    return f"How far everything is cannot be measured: {str(problem) or 'no answer in time'}.{said}"
 
 
 async def _of_peer(name: str, data_dir: Path | None, token: str | None) -> dict[str, Any]:

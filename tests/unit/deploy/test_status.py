@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar, cast
 
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.structs import OffsetAndMetadata
 
 from deploy.cli.status_command import troubles
+from deploy.run import backlog
 from deploy.run.registry import NAMES, built
+from deploy.run.status import not_measured
+from shared.messaging.errors import MayPass
 
 WELL: dict[str, Any] = {
     "running": True,
@@ -37,6 +42,7 @@ def test_work_under_way_and_changes_that_wait_are_no_trouble() -> None:
     [
         (status(running=False), "directory is not running"),
         (status(troubles={"mongo": "away"}), "directory: mongo: away"),
+        (status(degraded={"mail": "no answer"}), "directory: mail: no answer"),
         (status(oldestUnsettledS=300.0), "5 messages behind, the oldest 300 s old"),
         (status(oldestPendingS=20.0), "1 facts to publish"),
         (status(overdueTimersS=60.0), "overdue by 60 s"),
@@ -52,3 +58,29 @@ def test_what_is_unwell_is_said(said: Any, words: str) -> None:
 
 def test_every_service_of_the_registry_is_in_the_checkout() -> None:
     assert built() == NAMES
+
+
+def test_a_status_that_cannot_be_measured_says_why_and_each_thing_once() -> None:
+    away = {"kafka": "no answer within 3 s"}
+    told = not_measured(MayPass("Kafka: TimeoutError"), {"directory": away, "audit": away | {"x": "y"}})
+    assert told == (
+        "How far everything is cannot be measured: Kafka: TimeoutError. "
+        "kafka: no answer within 3 s (directory, audit). x: y (audit)."
+    )
+    assert not_measured(TimeoutError(), {}).endswith("measured: no answer in time.")
+
+
+async def test_a_group_whose_broker_is_not_ready_for_it_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backlog, "_ASK_AGAIN_S", 0.0)
+    one, other = TopicPartition("a.topic", 0), TopicPartition("a.topic", 1)
+    never, there = OffsetAndMetadata(-1, ""), OffsetAndMetadata(7, "")
+
+    class Admin:
+        answers: ClassVar = [{}, {one: there}, {one: there, other: never}]
+
+        async def list_consumer_group_offsets(self, group: str, *, partitions: list[TopicPartition]) -> Any:
+            assert (group, partitions) == ("a.group", [one, other])
+            return self.answers.pop(0)
+
+    found = await backlog.committed_offsets(cast(Any, Admin()), "a.group", [one, other])
+    assert found == {one: there, other: never}
