@@ -104,6 +104,8 @@ def discard(
     """Give letters up: what they say never happens, and their people are judged as usual again."""
     from deploy.run import mailroom  # noqa: PLC0415
 
+    if not reason.strip():
+        raise CommandFailed("Say with --reason why they may be given up: it is all that is kept of it.")
     found = _chosen(_collected(data_dir, api), ids or [], group, everything=everything)
     settings = settings_of(data_dir, api)
     _on_kafka(settings, mailroom.discard(settings, found, reason))

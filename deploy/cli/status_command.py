@@ -51,6 +51,11 @@ def troubles(said: dict[str, Any], data_dir: Path = DEFAULT_DIR) -> list[str]:
             found.append(f"{name} has timers overdue by {one['overdueTimersS']:.0f} s.")
         if one["parkedTimers"]:
             found.append(f"{name} has parked {one['parkedTimers']} timers that failed again and again: see its log.")
+        letters = any(group.startswith(f"{name}.") for group in said["deadLetters"])
+        if (marked := one.get("markedByDeadLetters", 0)) and not letters:
+            found.append(
+                f"{name} takes nothing away from {marked} that a dead letter marked, and the letter is settled or gone."
+            )
     for group, count in said["deadLetters"].items():
         found.append(f"{group}: {count} dead letters; see `tenure dead-letters list`.")
     if recent := said["rejections"]["refusedRecently"]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Depends, Query
 from fastapi.responses import StreamingResponse
+from pydantic import StringConstraints
 
 from services.audit.answers import Answers
 from services.audit.evidence import Evidence
@@ -19,18 +20,20 @@ from shared.web.guard import Guard
 
 LOCAL_OPERATOR = "operator:local"
 """Who sits at this machine and names nobody."""
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+"""Stays in the trail for good: blank, it would say nothing to whoever reads it."""
 
 
 class EraseIn(GraphInput):
     """Why a person is erased, for the record; name nobody in it."""
 
-    reason: str = "erasure request"
+    reason: Reason = "erasure request"
 
 
 class NewLogIn(GraphInput):
     """What became of Kafka, for the record."""
 
-    reason: str
+    reason: Reason
 
 
 def router_of(answers: Answers, evidence: Evidence, sealer: Sealer, guard: Guard) -> APIRouter:

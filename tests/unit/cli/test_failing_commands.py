@@ -13,7 +13,7 @@ import pytest
 from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError
 
 from deploy.cli.common import read_settings
-from deploy.cli.deadletter_commands import _on_kafka
+from deploy.cli.deadletter_commands import _on_kafka, discard
 from deploy.cli.endpoints import CommandFailed, NothingAnswers, NothingRunning
 from deploy.cli.hr_commands import _publish
 from deploy.cli.reconcile_command import reach
@@ -85,6 +85,11 @@ def test_a_kafka_that_goes_away_is_told() -> None:
 
     with pytest.raises(CommandFailed, match=r"^Kafka does not answer at k:1: KafkaConnectionError"):
         _on_kafka(Settings(kafka="k:1"), gone())
+
+
+def test_nothing_is_given_up_without_a_reason(tmp_path: Path) -> None:
+    with pytest.raises(CommandFailed, match="--reason"):
+        discard(reason=" ", ids=["a/0/1"], data_dir=tmp_path)
 
 
 def test_no_differences_says_among_whom() -> None:

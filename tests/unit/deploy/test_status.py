@@ -47,6 +47,8 @@ def test_work_under_way_and_changes_that_wait_are_no_trouble() -> None:
         (status(oldestPendingS=20.0), "1 facts to publish"),
         (status(overdueTimersS=60.0), "overdue by 60 s"),
         (status(parkedTimers=2), "parked 2 timers"),
+        (status(markedByDeadLetters=2), "takes nothing away from 2"),
+        (status(letters={"directory.x": 1}, markedByDeadLetters=1), "1 dead letters"),
         (status(letters={"directory.x": 1}), "1 dead letters"),
         (status(rejections={"refusedRecently": 3}), "3 HR changes were refused"),
     ],
