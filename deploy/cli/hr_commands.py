@@ -184,7 +184,8 @@ def _publish(settings: Settings, topic: str, records: Iterator[Record]) -> int:
             **settings.kafka_security(),
         )
         sent = []
-        async with producer:
+        try:
+            await producer.start()
             for key, value in records:
                 try:
                     sent.append(await producer.send(settings.topic(topic), value, key=key))
@@ -196,6 +197,8 @@ def _publish(settings: Settings, topic: str, records: Iterator[Record]) -> int:
                 if len(sent) % 10_000 == 0:
                     await asyncio.gather(*sent[-10_000:])
             await asyncio.gather(*sent)
+        finally:
+            await producer.stop()  # also of one that did not start: else it complains when it is thrown away
         return len(sent)
 
     try:

@@ -77,5 +77,8 @@ async def _producer(settings: Settings) -> AsyncIterator[Callable[..., Awaitable
         # To the partition it came from: the key may have been none, and its order is that partition's.
         await producer.send_and_wait(settings.topic(topic), value, key=key, partition=partition, headers=list(headers))
 
-    async with producer:
+    try:
+        await producer.start()
         yield send
+    finally:
+        await producer.stop()  # also of one that did not start: else it complains when it is thrown away

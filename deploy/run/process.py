@@ -188,6 +188,13 @@ def _telling_why() -> Iterator[None]:
         yield
     except (EmbeddedError, NotAReplicaSet, NotLocalError) as problem:
         raise CannotStart(str(problem)) from problem
+    except OSError as problem:
+        if problem.filename is None:
+            raise
+        raise CannotStart(
+            f"{problem.filename}: {problem.strerror}. A run keeps all it has in its folder: name one that can be "
+            "written to with --data-dir."
+        ) from problem
     except MayPass as problem:
         raise CannotStart(f"A server does not answer. {problem}") from problem
 

@@ -12,8 +12,10 @@ What no net holds is a name in the constant text, ours or a library's: a text is
 import logging
 import re
 import sys
+import time
 import traceback
-from collections.abc import Iterable, Iterator, MutableMapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from contextlib import contextmanager
 from datetime import date, timedelta
 from enum import Enum
@@ -41,6 +43,8 @@ UNSAFE_FIELDS = frozenset(
 _MAIL = re.compile(r"[^\s@<>\"'(),;:=\[\]]{1,64}@[\w.-]{1,253}", re.UNICODE)
 _CREDENTIALS = re.compile(r"(?<=://)[^\s/@]+@")
 _LONGEST = 500
+
+_CLIENTS = frozenset({"aiokafka", "kafka", "pymongo"})
 
 Event = MutableMapping[str, Any]
 
@@ -151,6 +155,31 @@ class _NamesFirst:
         return self._render(logger, method, event)
 
 
+class Sparing(logging.Filter):
+    """Lets a client library say the same thing a few times in a while, and no more.
+
+    While a server is away it tries again by the hundred a second and says each time that it failed: that would fill the
+    disk with what the first lines told, and readiness and metrics tell what is wrong all the while."""
+
+    def __init__(self, most: int = 5, within_s: float = 10.0, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._most = most
+        self._within_s = within_s
+        self._clock = clock
+        self._until = 0.0
+        self._said: Counter[tuple[str, str]] = Counter()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.partition(".")[0] not in _CLIENTS:
+            return True
+        if (now := self._clock()) >= self._until:
+            self._said.clear()
+            self._until = now + self._within_s
+        what = (record.name, str(record.msg))
+        self._said[what] += 1
+        return self._said[what] <= self._most
+
+
 def configure(
     log_format: Literal["auto", "json", "console"] = "auto", level: str = "info", stream: TextIO | None = None
 ) -> None:
@@ -189,6 +218,7 @@ def configure(
     )
     handler = logging.StreamHandler(stream)
     handler.setFormatter(formatter)
+    handler.addFilter(Sparing())
     root = logging.getLogger()
     for old in [h for h in root.handlers if isinstance(h.formatter, structlog.stdlib.ProcessorFormatter)]:
         root.removeHandler(old)

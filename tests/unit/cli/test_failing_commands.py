@@ -56,10 +56,10 @@ class Producing:
     def __init__(self, **_: Any) -> None:
         pass
 
-    async def __aenter__(self) -> Producing:
-        return self
+    async def start(self) -> None:
+        pass
 
-    async def __aexit__(self, *_: object) -> None:
+    async def stop(self) -> None:
         pass
 
     async def send(self, _topic: str, value: bytes, *, key: bytes | None) -> Any:
@@ -77,6 +77,22 @@ def test_a_change_that_is_too_large_is_named_and_what_was_sent_before_it(monkeyp
     lines = [(None, b"x"), (None, b"y"), (None, b"z" * 1100), (None, b"x")]
     with pytest.raises(CommandFailed, match=r"^Change 3, of 1,100 bytes, .* The 2 before it were sent"):
         _publish(Settings(), "hr.attribute-changes", iter(lines))
+
+
+def test_a_producer_that_does_not_start_is_put_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped = []
+
+    class Refused(Producing):
+        async def start(self) -> None:
+            raise KafkaConnectionError
+
+        async def stop(self) -> None:
+            stopped.append(self)
+
+    monkeypatch.setattr(aiokafka, "AIOKafkaProducer", Refused)
+    with pytest.raises(CommandFailed, match="KafkaConnectionError"):
+        _publish(Settings(), "hr.attribute-changes", iter([]))
+    assert len(stopped) == 1
 
 
 def test_a_kafka_that_goes_away_is_told() -> None:

@@ -152,3 +152,18 @@ def test_the_console_passes_the_same_net() -> None:
 @given(st.text(), st.from_regex(r"[a-zA-Z0-9.]{1,20}@[a-z]{1,10}\.[a-z]{2,3}", fullmatch=True), st.text())
 def test_no_mail_address_survives(before: str, address: str, after: str) -> None:
     assert address not in logs.cleaned(f"{before} {address} {after}")
+
+
+def test_a_client_that_cannot_connect_says_so_a_few_times_and_not_by_the_thousand() -> None:
+    now = 100.0
+    sparing = logs.Sparing(most=2, within_s=10.0, clock=lambda: now)
+
+    def said(name: str, text: str, *args: object) -> bool:
+        return sparing.filter(logging.LogRecord(name, logging.ERROR, "", 0, text, args, None))
+
+    assert [said("aiokafka", "no way to %s", n) for n in range(5)] == [True, True, False, False, False]
+    assert said("aiokafka", "another thing")
+    assert said("aiokafka.consumer", "no way to %s", 1)
+    assert all(said("services.audit", "ours") for _ in range(5))
+    now = 110.0
+    assert said("aiokafka", "no way to %s", 9)
