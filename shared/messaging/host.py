@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -33,6 +33,8 @@ HEALTH_EVERY_S = 15.0
 PING_EVERY_S = 2.0
 PING_S = 3.0
 LONGEST_PAUSE_S = 5.0
+FAREWELL_S = 5.0
+"""For leaving the groups, beside what the batch in hand may take."""
 ASK_ANEW_S = 5.0
 """Dates that another replica has written are its own to keep, unless it dies: they are asked for that often."""
 
@@ -269,8 +271,10 @@ class Host:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.gather(*(bus.stop() for bus in self.buses.values()))
-        self._client.close()
+        try:
+            await farewell([bus.stop() for bus in self.buses.values()], self.settings.stop_wait_s + FAREWELL_S)
+        finally:
+            self._client.close()
 
 
 class _Everyone:
@@ -287,6 +291,21 @@ class _Everyone:
     def well(self, where: str) -> None:
         for health in self._healths:
             health.well(where)
+
+
+async def farewell(steps: Sequence[Coroutine[Any, Any, None]], within_s: float) -> None:
+    """Do all of them, and give up those that take longer: whoever is told to stop stops, though no server answers.
+
+    Kafka misses a member by itself. Raises what the first of them raises."""
+    tasks = [asyncio.ensure_future(step) for step in steps]
+    done, late = await asyncio.wait(tasks, timeout=within_s)
+    if late:
+        log.warning("Kafka does not answer, so its clients are left as they are", count=len(late))
+        for task in late:
+            task.cancel()
+        await asyncio.wait(late, timeout=1.0)
+    for task in done:
+        task.result()
 
 
 async def _all(steps: Iterable[Awaitable[None]]) -> None:
