@@ -19,7 +19,7 @@ _WRITING_S = 120.0
 
 
 async def make(progress: Callable[[str], None]) -> None:
-    """Make both unless they are there, and the archive not older than the jars. Raises StartFailed if the broker does not start."""
+    """Make both unless they are there, and the archive not older than the jars. Raises StartFailed."""
     archive = kafka.class_archive()
     newest_jar = max(jar.stat().st_mtime for jar in jars.class_path())
     current = archive.exists() and archive.stat().st_mtime >= newest_jar

@@ -177,6 +177,14 @@ class ReviewBegan(Transition):
     starts_at: datetime
 
 
+class OccurrencesMissed(Transition):
+    """The whole time of these passed while nothing ran, so they did not begin: nobody could have decided."""
+
+    type: Literal["OccurrencesMissed"] = "OccurrencesMissed"
+    first: int
+    last: int
+
+
 class ReviewOver(Transition):
     """The last occurrence has begun."""
 
@@ -184,7 +192,8 @@ class ReviewOver(Transition):
 
 
 DefinitionTransition = Annotated[
-    ReviewDefined | ReviewChanged | ReviewDeleted | ReviewBegan | ReviewOver, Field(discriminator="type")
+    ReviewDefined | ReviewChanged | ReviewDeleted | ReviewBegan | OccurrencesMissed | ReviewOver,
+    Field(discriminator="type"),
 ]
 
 

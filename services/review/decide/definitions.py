@@ -16,6 +16,7 @@ from shared.contracts.review import (
     CloseInstance,
     DefinitionState,
     InstanceFact,
+    OccurrencesMissed,
     ReviewBegan,
     ReviewChanged,
     ReviewCommand,
@@ -165,8 +166,8 @@ def date_has_come(definition: Definition | None, _due: Due, at: At) -> Decision[
     if definition.beginning is None:
         if definition.next_at is None or definition.next_at > at.now:
             return Decision(definition)
-        if (later := _without_missed(definition, at.context.now or at.now)) is not definition:
-            return Decision(later, () if later.next_at is not None else (ReviewOver(),))
+        if missed := _missed(definition, at.context.now or at.now):
+            return missed
         definition = _begin(definition, said)
     beginning = definition.beginning
     assert beginning is not None
@@ -206,30 +207,37 @@ def date_has_come(definition: Definition | None, _due: Due, at: At) -> Decision[
     return Decision(begun, tuple(said), orders)
 
 
-def _without_missed(definition: Definition, now: datetime) -> Definition:
-    """With its next occurrence that is not over yet. One whose whole time passed while nothing ran begins no more:
-    nobody could decide, and its default decision would fall on everybody."""
+def _missed(definition: Definition, now: datetime) -> Decision[Definition] | None:
+    """What there is to say if the whole time of its next occurrence passed while nothing ran. It begins no more: nobody
+    could decide, and its default decision would fall on everybody. None if there is time left."""
+    if _next_ends_at(definition) > now:
+        return None
     series, days = definition.state.settings.recurrence, duration_days(definition.state)
-    place = definition.next_number - definition.before
-    span = recurrence.span(series, place, days) if series is not None else None
-    if series is None or span is None or span[1] > now:
-        return definition
-    following = recurrence.first_to_run(series, now, days, place)
-    if following is None:
-        over = definition.state.model_copy(update={"status": ReviewStatus.COMPLETED})
-        return definition.having(next_at=None, next_number=0, state=over)
-    upcoming = recurrence.span(series, following, days)
-    return definition.having(next_at=upcoming[0] if upcoming else None, next_number=definition.before + following)
+    first, before = definition.next_number, definition.before
+    following = recurrence.first_to_run(series, now, days, first - before) if series is not None else None
+    upcoming = recurrence.span(series, following, days) if series is not None and following is not None else None
+    if following is not None and upcoming is not None:
+        later = definition.having(next_at=upcoming[0], next_number=before + following)
+        return Decision(later, (OccurrencesMissed(first=first, last=before + following - 1),))
+    last = before + sum(1 for _ in recurrence.days(series)) if series is not None else first
+    over = definition.state.model_copy(update={"status": ReviewStatus.COMPLETED})
+    return Decision(
+        definition.having(next_at=None, next_number=0, state=over),
+        (OccurrencesMissed(first=first, last=last), ReviewOver()),
+    )
+
+
+def _next_ends_at(definition: Definition) -> datetime:
+    assert definition.next_at is not None
+    days, series = duration_days(definition.state), definition.state.settings.recurrence
+    span = recurrence.span(series, definition.next_number - definition.before, days) if series is not None else None
+    return span[1] if span is not None else definition.next_at + timedelta(days=days)
 
 
 def _begin(definition: Definition, said: list[Transition]) -> Definition:
     assert definition.next_at is not None
-    days, series = duration_days(definition.state), definition.state.settings.recurrence
     starts_at = definition.next_at
-    place = definition.next_number - definition.before
-    span = recurrence.span(series, place, days) if series is not None else None
-    ends_at = span[1] if span is not None else starts_at + timedelta(days=days)
-    beginning = Beginning(number=definition.next_number, starts_at=starts_at, ends_at=ends_at)
+    beginning = Beginning(number=definition.next_number, starts_at=starts_at, ends_at=_next_ends_at(definition))
     said.append(ReviewBegan(number=beginning.number, starts_at=starts_at))
     state = definition.state.model_copy(update={"status": ReviewStatus.INITIALIZING})
     return definition.having(beginning=beginning, next_at=None, state=state)
