@@ -23,7 +23,7 @@ from deploy.run.identity import check_callers, issuer_joined, own_issuer, unaske
 from deploy.run.interpreter import hand_over_soon, spare_the_collector, use_one_heap
 from deploy.run.lock import hold
 from shared.messaging.admin import create_topics
-from shared.messaging.errors import MayPass
+from shared.messaging.errors import MayPass, StateLost
 from shared.messaging.host import Host, groups_of
 from shared.settings import NotLocalError, Settings
 from shared.storage.database import NotAReplicaSet
@@ -186,7 +186,7 @@ async def until_told(over: asyncio.Event | None = None) -> None:
 def _telling_why() -> Iterator[None]:
     try:
         yield
-    except (EmbeddedError, NotAReplicaSet, NotLocalError) as problem:
+    except (EmbeddedError, NotAReplicaSet, NotLocalError, StateLost) as problem:
         raise CannotStart(str(problem)) from problem
     except OSError as problem:
         if problem.filename is None:

@@ -63,6 +63,25 @@ async def _made(admin: AIOKafkaAdminClient, wanted: Sequence[NewTopic]) -> list[
         await asyncio.sleep(0.1)
 
 
+async def have_read(settings: Settings, groups: Iterable[str]) -> list[str]:
+    """Those of the consumer groups that have committed anything. Raises MayPass while Kafka is away."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka.split(","), **settings.kafka_security())
+    try:
+        await admin.start()
+        known = {name for name, *_ in await admin.list_consumer_groups()}
+        found = []
+        for group in groups:
+            if (name := settings.topic(group)) in known:
+                offsets = await admin.list_consumer_group_offsets(name)
+                if any(one.offset > 0 for one in offsets.values()):
+                    found.append(group)
+        return found
+    except KafkaError as problem:
+        raise MayPass(f"Kafka: {type(problem).__name__}: {problem}") from problem
+    finally:
+        await admin.close()
+
+
 async def create_topics(settings: Settings, groups: Sequence[str], table: Sequence[Topic] = TABLE) -> list[str]:
     """Make the topics of `table` and the groups' dead letters that are missing; returns their names.
     Safe from several processes at once.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 
 class MayPass(Exception):
     """A server is away or slow. Retried with backoff; holds the partition and turns readiness red."""
@@ -14,6 +16,17 @@ class WillNotPass(Exception):
         super().__init__(message)
         self.code = code
         self.message = message
+
+
+class StateLost(Exception):
+    """Services have read from Kafka, and what they made of it is gone: they would go on as if nobody were known."""
+
+    def __init__(self, services: Collection[str]) -> None:
+        super().__init__(
+            f"MongoDB holds nothing of {', '.join(sorted(services))}, though by Kafka's account as much has been read "
+            "before: it was emptied, or is another one. Bring its data back. If it is lost for good, begin anew with "
+            "an empty Kafka, too, and have the sources send what they know."
+        )
 
 
 class GivenUp(Exception):

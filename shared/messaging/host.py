@@ -14,8 +14,9 @@ from typing import Any
 import structlog
 
 from shared.clock import Clock, SystemClock
+from shared.messaging.admin import have_read
 from shared.messaging.attempts import PatientAttempts
-from shared.messaging.errors import GivenUp, MayPass
+from shared.messaging.errors import GivenUp, MayPass, StateLost
 from shared.messaging.failpoints import Failpoints
 from shared.messaging.health import Health
 from shared.messaging.kafka import Bus, CommittedOffsets, Subscriber
@@ -124,6 +125,7 @@ class Host:
 
     async def _start(self) -> None:
         await self._started("mongo", self._client.check)
+        await self._started("state", self._require_state)
         stores = [store for service in self.services.values() for store in service.stores]
         await self._started("indexes", lambda: _all(store.ensure_indexes() for store in stores))
         for name, service in self.services.items():
@@ -151,6 +153,15 @@ class Host:
         first = next(iter(buses))  # what one of them finds is so for all
         self._watched("kafka", lambda: first.ping(PING_S))
         self._watched("mongo", self._client.check)
+
+    async def _require_state(self) -> None:
+        """Raises StateLost for services that have worked before and whose database is empty.
+
+        They would say of everybody that there is no such person, and nothing would look wrong."""
+        new = [name for name, platform in self.platforms.items() if await platform.database.is_new()]
+        groups = {one.group: name for name in new for one in self.services[name].subscriptions}
+        if groups and (read := await have_read(self.settings, groups)):
+            raise StateLost({groups[group] for group in read})
 
     async def _started(self, what: str, step: Callable[[], Awaitable[Any]]) -> None:
         """Try until it succeeds, at most START_S, with every service saying what it waits for."""

@@ -103,6 +103,11 @@ class Database:
         self._motor = motor
         self.name = motor.name
 
+    async def is_new(self) -> bool:
+        """Whether no service has ever used it: even one that has stored nothing has its collections."""
+        with telling_errors():
+            return not await self._motor.list_collection_names()
+
     def collection(self, name: str) -> AsyncIOMotorCollection[dict[str, Any]]:
         """For the classes of this package; services use those."""
         return self._motor.get_collection(
