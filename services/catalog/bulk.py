@@ -23,8 +23,8 @@ from services.catalog.origins import NOUNS, Origin, Place
 from services.catalog.store import Shelf
 from shared.contracts.base import Cause
 from shared.contracts.catalog import Life, ResourceRole
+from shared.messaging.decoding import said_briefly
 from shared.messaging.loop import Outcome, Work
-from shared.messaging.service import said_briefly
 from shared.security.authority import Standing
 from shared.web.errors import BadRequest, GraphError
 

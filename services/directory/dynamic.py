@@ -16,11 +16,12 @@ from shared.contracts import topics
 from shared.contracts.base import Cause, Fact
 from shared.contracts.directory import MOVES, GroupFact, PersonStatus, without
 from shared.messaging.decision import Handler, by
+from shared.messaging.decoding import caused_by, of_its_topic, unreadable
 from shared.messaging.envelope import Incoming
 from shared.messaging.errors import WillNotPass
 from shared.messaging.loop import Loop, Work
 from shared.messaging.pace import Pace
-from shared.messaging.service import Isolating, Platform, Unhandled, caused_by, contract_of, unreadable
+from shared.messaging.service import Isolating, Platform, Unhandled
 from shared.messaging.subscription import Subscription
 from shared.rules import RuleError, RuleSet, parse
 from shared.telemetry.logs import get_logger
@@ -136,7 +137,7 @@ def _as_it_is(record: Incoming) -> Incoming:
 
 def _whose(record: Incoming) -> tuple[str, Cause]:
     """Whom the fact is about, and the cause of what follows."""
-    fact: Any = contract_of(topics.BY_NAME[record.position.topic])(record)
+    fact: Any = of_its_topic(record)
     assert isinstance(fact, Fact)
     return fact.subject, caused_by(fact, record)
 

@@ -13,8 +13,7 @@ from shared.contracts.assignment import HoldingFact
 from shared.contracts.base import Cause, Transition
 from shared.contracts.directory import MOVES
 from shared.messaging.decision import Handler, by
-from shared.messaging.envelope import Incoming
-from shared.messaging.errors import WillNotPass
+from shared.messaging.decoding import saying
 from shared.messaging.loop import Loop, Work
 from shared.messaging.pace import Pace
 from shared.messaging.service import Isolating, Platform, Timer, Unhandled
@@ -57,14 +56,6 @@ def replicas(platform: Platform, around: Surroundings) -> list[Subscription]:
 def holdings(platform: Platform, loop: Loop[Request], store: MongoAggregates, around: Surroundings) -> Subscription:
     """Who holds what; and the requests that wait for it get on."""
     handler = Handler[Request, progress.HoldingTold, Any](progress.holding_told, by(lambda told: told.request_id))
-
-    def decode(record: Incoming) -> HoldingFact | None:
-        if record.value is None:
-            raise WillNotPass("empty", "The record has no body.")
-        if not any(word in record.value for word in _MEANS_SOMETHING):
-            return None
-        return HoldingFact.model_validate_json(record.value)
-
     ending = Handler[Request, progress.EndedByTime, Any](progress.ended_by_time, by(lambda ended: ended.id))
     isolating = Isolating()
 
@@ -90,7 +81,7 @@ def holdings(platform: Platform, loop: Loop[Request], store: MongoAggregates, ar
         tuple(topics.lanes_of(topics.HOLDING_FACTS)),
         handle,
         name=topics.HOLDING_FACTS.name,
-        decode=decode,
+        decode=saying(*_MEANS_SOMETHING),
         pace=Pace.CALM,
     )
 

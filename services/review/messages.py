@@ -31,8 +31,7 @@ from shared.contracts.review import (
 )
 from shared.contracts.roster import RosterFact, RosterKind, RosterPage
 from shared.messaging.decision import Due, Handler, by
-from shared.messaging.envelope import Incoming
-from shared.messaging.errors import WillNotPass
+from shared.messaging.decoding import saying
 from shared.messaging.loop import Loop, Work
 from shared.messaging.pace import Pace
 from shared.messaging.service import Platform, Timer
@@ -312,14 +311,6 @@ def answers(desk: Desk) -> list[Subscription]:
 
 def _answering(desk: Desk, topic: topics.Topic, replica: Replica[Any] | None, telling: Sequence[bytes]) -> Subscription:
     words = (applying.PREFIX.encode(), *telling)
-    contract: Any = topic.contract
-
-    def decode(record: Incoming) -> Any:
-        if record.value is None:
-            raise WillNotPass("empty", "The record has no body.")
-        if not any(word in record.value for word in words):
-            return None
-        return contract.model_validate_json(record.value)
 
     async def handle(heard: Sequence[Any]) -> None:
         facts = [fact for fact in heard if fact is not None]
@@ -331,7 +322,7 @@ def _answering(desk: Desk, topic: topics.Topic, replica: Replica[Any] | None, te
     pace = {topics.MEMBERSHIP_FACTS: Pace.PATIENT, topics.HOLDING_FACTS: Pace.CALM}.get(topic, Pace.EVEN)
     # Holdings apart: in a mass import there are very many.
     name = topic.name if topic is topics.HOLDING_FACTS else None
-    return desk.platform.takes(tuple(topics.lanes_of(topic)), handle, name=name, decode=decode, pace=pace)
+    return desk.platform.takes(tuple(topics.lanes_of(topic)), handle, name=name, decode=saying(*words), pace=pace)
 
 
 async def _take_answers(desk: Desk, facts: Sequence[Fact]) -> None:

@@ -23,9 +23,10 @@ from shared.contracts.directory import (
     PersonUnjoined,
 )
 from shared.contracts.resources import OWNER, TENANT, HeldRolesFact, HeldRoleState, RoleSystem, principal_id_of
+from shared.messaging.decoding import of_its_topic, saying
 from shared.messaging.envelope import Incoming
 from shared.messaging.pace import Pace
-from shared.messaging.service import Platform, Store, contract_of
+from shared.messaging.service import Platform, Store
 from shared.messaging.subscription import Subscription
 from shared.security.authority import Held
 from shared.security.caller import Caller
@@ -113,20 +114,14 @@ class Callers:
 
     def subscriptions(self, platform: Platform) -> list[Subscription]:
         """What feeds it: roles at once, for whoever was given one may be waiting; people when there is time."""
-        roles = {topic.name: contract_of(topic) for topic in topics.lanes_of(topics.HELD_ROLE_FACTS)}
         heard = [*topics.lanes_of(topics.HELD_ROLE_FACTS)]
         if self._assigned is not None:
             heard.append(topics.ROLE_ASSIGNMENT_FACTS)
-            roles[topics.ROLE_ASSIGNMENT_FACTS.name] = contract_of(topics.ROLE_ASSIGNMENT_FACTS)
-        people = {topic.name: contract_of(topic) for topic in topics.lanes_of(topics.PERSON_FACTS)}
+        saying_something = saying(*_SAYS_SOMETHING)
 
         def decode(record: Incoming) -> Any:
-            topic = record.position.topic
-            if topic != topics.ROLE_ASSIGNMENT_FACTS.name and not any(
-                word in (record.value or b"") for word in _SAYS_SOMETHING
-            ):
-                return None
-            return roles[topic](record)
+            every = record.position.topic == topics.ROLE_ASSIGNMENT_FACTS.name
+            return of_its_topic(record) if every else saying_something(record)
 
         async def keep(facts: Sequence[Any]) -> None:
             if held := [fact for fact in facts if isinstance(fact, HeldRolesFact)]:
@@ -135,7 +130,7 @@ class Callers:
                 await self._assigned.kept.apply(assigned)
 
         def person(record: Incoming) -> Any:
-            return people[record.position.topic](record) if says_who_is_away(record) else None
+            return of_its_topic(record) if says_who_is_away(record) else None
 
         async def keep_away(facts: Sequence[PersonFact | None]) -> None:
             if away := [fact for fact in facts if fact is not None]:

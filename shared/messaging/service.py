@@ -17,15 +17,15 @@ from typing import Any, Protocol, TypeVar
 
 import structlog
 from fastapi import APIRouter
-from pydantic import ValidationError
 
 from shared.clock import Clock
-from shared.contracts.base import Cause, Contract, Lane, Message, Transition, made
+from shared.contracts.base import Cause, Lane, Transition
 from shared.contracts.topics import BY_NAME, Topic
 from shared.hearing import Hearing
 from shared.messaging.attempts import PatientAttempts
 from shared.messaging.deadletters import DISCARD_OF, REPLAY_FOR, REPLAY_OF, dead_letter, letter_id, unmarked
 from shared.messaging.decision import AggregateKind, Due, Handler
+from shared.messaging.decoding import Decode, caused_by, contract_of, decoded, of_its_topic
 from shared.messaging.envelope import Incoming, Outgoing
 from shared.messaging.errors import GivenUp, MayPass, WillNotPass
 from shared.messaging.failpoints import Failpoints, Point
@@ -54,8 +54,6 @@ ANSWER_S = 10.0
 LOGGED_A_BATCH = 20
 """Dead letters that get a line of their own in the log."""
 
-Decode = Callable[[Incoming], Any]
-"""A message from a record. Raises WillNotPass; a contract's own ValidationError counts as that."""
 OnInvalid = Callable[[Incoming, WillNotPass], Outgoing]
 CauseOf = Callable[[Any, Incoming], Cause]
 Unhandled = Mapping[int, WillNotPass]
@@ -171,7 +169,7 @@ class Platform:
         limit = Limit(self.settings.dead_letter_limit)
 
         async def take(records: Sequence[Incoming]) -> None:
-            good, bad = _decoded(records, lambda record: _work(read(record), record, cause))
+            good, bad = decoded(records, lambda record: _work(read(record), record, cause))
             outcomes = await isolating.run(loop, [work for _, work in good], handler, lambda: self.patience(group))
             aside = [
                 (record, outcome.error, outcome.subject or record.key_text)
@@ -219,7 +217,7 @@ class Platform:
         limit = Limit(self.settings.dead_letter_limit)
 
         async def take(records: Sequence[Incoming]) -> None:
-            good, bad = _decoded(records, decode or _by_topic)
+            good, bad = decoded(records, decode or of_its_topic)
             messages = [message for _, message in good]
             if messages:
                 self.failpoints.reach(Point.BEFORE_WRITE, self.service)
@@ -438,81 +436,11 @@ def _work(message: Any, record: Incoming, cause: CauseOf) -> Work:
     return Work(message, cause(message, record), record.position)
 
 
-def _decoded(
-    records: Sequence[Incoming], decode: Decode
-) -> tuple[list[tuple[Incoming, Any]], list[tuple[Incoming, WillNotPass]]]:
-    """The records that are messages, and those that are none, each with the reason."""
-    good: list[tuple[Incoming, Any]] = []
-    bad: list[tuple[Incoming, WillNotPass]] = []
-    for record in records:
-        try:
-            if record.marked and record.header(DISCARD_OF):
-                bad.append((record, WillNotPass("discarded", "given up by an operator")))
-            else:
-                good.append((record, decode(record)))
-        except Exception as fault:
-            bad.append((record, unreadable(fault)))
-    return good, bad
-
-
-def unreadable(fault: Exception) -> WillNotPass:
-    """Why a record is no message, from what its decoding raised."""
-    match fault:
-        case WillNotPass():
-            return fault
-        case ValidationError():
-            return WillNotPass("invalid", said_briefly(fault))
-        case _:
-            return WillNotPass("undecodable", f"{type(fault).__name__}: {fault}")
-
-
-def _by_topic(record: Incoming) -> Contract:
-    return contract_of(BY_NAME[record.position.topic])(record)
-
-
 @contextmanager
 def _timed(service: str, topic: str) -> Iterator[None]:
     start = time.perf_counter()
     yield
     BATCH_SECONDS.observe(time.perf_counter() - start, service=service, topic=topic)
-
-
-def contract_of(topic: Topic) -> Callable[[Incoming], Contract]:
-    """Decodes the topic's contract from JSON."""
-    contract: type[Contract] = topic.contract
-
-    def decode(record: Incoming) -> Contract:
-        if record.value is None:
-            raise WillNotPass("empty", "The record has no body.")
-        return contract.model_validate_json(record.value)
-
-    return decode
-
-
-def caused_by(message: Message, record: Incoming) -> Cause:
-    """What follows from `message`: caused by it, with its correlation, actor and lane.
-
-    A record on an urgent topic is urgent whatever it says itself."""
-    cause = message.cause
-    topic = BY_NAME.get(record.position.topic)
-    return made(
-        Cause,
-        id=message.id,
-        correlation=cause.correlation,
-        actor=cause.actor,
-        effective_at=cause.effective_at,
-        lane=Lane.URGENT if topic is not None and topic.lane is Lane.URGENT else cause.lane,
-    )
-
-
-def said_briefly(problem: ValidationError) -> str:
-    """Where and what, the first few: 'effectiveAt: is no ISO 8601 date; kind: …'. Values are not repeated."""
-    parts = []
-    for error in problem.errors(include_url=False, include_input=False, include_context=False)[:5]:
-        where = ".".join(str(part) for part in error["loc"]) or "body"
-        parts.append(f"{where}: {error['msg'].removeprefix('Value error, ')}")
-    more = problem.error_count() - len(parts)
-    return "; ".join(parts) + (f"; and {more} more" if more > 0 else "")
 
 
 async def next_date(timer: Timer, platform: Platform) -> datetime | None:
