@@ -125,9 +125,6 @@ class Host:
 
     async def _start(self) -> None:
         await self._started("mongo", self._client.check)
-        await self._started("state", self._require_state)
-        stores = [store for service in self.services.values() for store in service.stores]
-        await self._started("indexes", lambda: _all(store.ensure_indexes() for store in stores))
         for name, service in self.services.items():
             platform = self.platforms[name]
             self._subscribers[name] = [
@@ -143,6 +140,9 @@ class Host:
             ]
         buses = self.buses.values()
         await self._started("kafka", lambda: _all(bus.connect() for bus in buses))
+        await self._started("state", self._require_state)
+        stores = [store for service in self.services.values() for store in service.stores]
+        await self._started("indexes", lambda: _all(store.ensure_indexes() for store in stores))
         for name, service in self.services.items():
             self._background(name, service)
         self._watched("clock", self._ring_what_is_due, self.settings.timer_poll_s)
