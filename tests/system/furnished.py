@@ -13,6 +13,7 @@ from typing import Any
 from tests.system.inhabited import AR, EM, Body, Inhabited, named
 
 RM = "/v1.0/roleManagement/entitlementManagement"
+ROLES = "/v1.0/roleManagement/directory/roleDefinitions"
 DEFINITIONS = f"{AR}/definitions"
 HISTORIES = f"{AR}/historyDefinitions"
 RUN = f"{DEFINITIONS}/{{id}}/instances/{{instance_id}}"
@@ -98,7 +99,12 @@ class Furnished(Inhabited):
             at = at_stage()
             return an_item(at, f"/stages/{at['stage_id']}")
 
+        def a_role_of_ours() -> Path:
+            # What is built in can be neither changed nor deleted, and there is more of that.
+            return {"id": self.made(ROLES, _of_role())}
+
         return {
+            **{f"{method} {ROLES}/{{id}}": a_role_of_ours for method in ("PATCH", "DELETE")},
             **{f"POST {RUN}/{act}": running for act in ("stop", "sendReminder", "resetDecisions")},
             **{f"POST {RUN}/{act}": running for act in ("batchRecordDecisions", "acceptRecommendations")},
             **{f"{verb} {RUN}": running for verb in ("PUT", "PATCH")},
@@ -201,7 +207,7 @@ class Furnished(Inhabited):
 
     def built_in_role(self) -> str:
         """Of the directory: those of one's own may be switched off."""
-        found = self.call("GET", "/v1.0/roleManagement/directory/roleDefinitions?$filter=isBuiltIn eq true")["value"]
+        found = self.call("GET", f"{ROLES}?$filter=isBuiltIn eq true")["value"]
         return str(found[0]["id"])
 
     def reviewed_group(self) -> str:
@@ -256,3 +262,8 @@ class Furnished(Inhabited):
     def signed_in(self) -> Body:
         name = self.call("GET", f"/v1.0/users/{self.person}")["userPrincipalName"]
         return {"userPrincipalName": name, "at": "2026-01-01T09:00:00Z"}
+
+
+def _of_role() -> Body:
+    actions = ["microsoft.directory/groups/allProperties/read"]
+    return {"displayName": named("Role"), "isEnabled": True, "rolePermissions": [{"allowedResourceActions": actions}]}
