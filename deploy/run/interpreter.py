@@ -37,7 +37,7 @@ def use_one_heap() -> None:
         mallopt(_M_TRIM_THRESHOLD, TRIM_ABOVE)
 
 
-GIVE_BACK_EVERY_S = 30.0
+GIVE_BACK_EVERY_S = 10.0
 
 
 async def give_back(every_s: float = GIVE_BACK_EVERY_S) -> None:
