@@ -23,9 +23,9 @@ class StateLost(Exception):
 
     def __init__(self, services: Collection[str]) -> None:
         super().__init__(
-            f"MongoDB holds nothing of {', '.join(sorted(services))}, though by Kafka's account as much has been read "
-            "before: it was emptied, or is another one. Bring its data back. If it is lost for good, begin anew with "
-            "an empty Kafka, too, and have the sources send what they know."
+            f"MongoDB holds nothing of {', '.join(sorted(services))}, though Kafka knows how far they had read. "
+            "So it was emptied, or is another one. Bring its data back. If it is lost for good, begin anew with an "
+            "empty Kafka, too, and have the sources send what they know."
         )
 
 
