@@ -62,7 +62,7 @@ class RequestState(Contract):
     ends_at: datetime | None = Field(None, description="As asked; None: as the policy says.")
     created_at: datetime
     completed_at: datetime | None = None
-    reason: Refusal | None = Field(None, description="Why it was denied or failed.")
+    reason: Refusal | None = Field(None, description="Why it was denied, failed, or was canceled by the service.")
 
 
 class RequestSubmitted(Transition):
@@ -93,7 +93,10 @@ class RequestExpired(Transition):
 
 
 class RequestCanceled(Transition):
+    """Somebody took it back; or the service ended it, for nothing can come of it any more."""
+
     type: Literal["RequestCanceled"] = "RequestCanceled"
+    reason: Refusal | None = Field(None, description="Why the service ended it; None: somebody took it back.")
 
 
 class RequestDelivering(Transition):

@@ -26,7 +26,6 @@ _ASKING = ("approvers", "added", "removed")
 _TURNS = {
     "RequestApproved": "was approved",
     "RequestExpired": "ended, for nobody decided in time",
-    "RequestCanceled": "was canceled",
     "RequestReprocessed": "was to be delivered once more",
 }
 
@@ -48,6 +47,8 @@ def of_request(
         what = f"the request for {named} {_TURNS[kind]}"
     elif kind == "RequestDenied":
         what = f"the request for {named} was denied{_why(whole.get('reason'))}"
+    elif kind == "RequestCanceled":
+        what = f"the request for {named} was canceled{_why(whole.get('reason'))}"
     elif kind == "RequestDelivered":
         what = f"the request for {named} was fulfilled" + (
             " in part" if whole.get("status") == "partiallyDelivered" else ""

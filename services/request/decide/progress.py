@@ -92,6 +92,12 @@ def withdraw(request: Request, at: At, said: Said) -> Decision[Request]:
     return Decision(waiting, said, (command_of(waiting, at),))
 
 
+def end_in_vain(request: Request, reason: Refusal, at: At) -> Decision[Request]:
+    """Nothing can come of it, whatever is decided: it ends before that, and nobody is asked any longer."""
+    over = _over(request, RequestStatus.CANCELED, at, reason)
+    return withdraw(over, at, (RequestCanceled(reason=reason),))
+
+
 # What is commanded. Each command follows from the request alone, so that it can be sent again under its id.
 
 
@@ -245,7 +251,7 @@ def _extended_in_vain(request: Request, fact: HoldingFact, at: At) -> Decision[R
     if not moved and not _has_ended(request.assignment_id, fact):
         return Decision(request)
     reason = Refusal(code="assignmentEnded", message="The assignment ended before anybody decided that it goes on.")
-    return withdraw(_over(request, RequestStatus.CANCELED, at, reason), at, (RequestCanceled(),))
+    return end_in_vain(request, reason, at)
 
 
 def _answers(request: Request, values: dict[str, str | None], at: At) -> Outgoing:

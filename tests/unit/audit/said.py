@@ -56,6 +56,7 @@ from shared.contracts.policy import Answer
 from shared.contracts.request import (
     RequestApprovalAsked,
     RequestApproved,
+    RequestCanceled,
     RequestDelivering,
     RequestFact,
     RequestState,
@@ -293,6 +294,17 @@ def asking() -> list[Outgoing]:
         ),
         request("r2", 1, at[6], go_on, RequestSubmitted(), policy_version=8, ends_at=longer),
     ]
+
+
+def canceled(id: str, happened: RequestCanceled) -> Outgoing:
+    """Ana's request for Sales is canceled."""
+    state = RequestState(
+        id=id, type=RequestType.USER_ADD, status=RequestStatus.CANCELED, person_id=ANA, requestor_id=ANA,
+        package_id=SALES, policy_id=SALES_POLICY, policy_version=7, assignment_id="assignment-1", created_at=START,
+        reason=happened.reason,
+    )  # fmt: skip
+    why = Cause(id="http:1", correlation="http:1", actor=f"person:{ANA}")
+    return said(REQUEST_FACTS, ANA, fact(RequestFact, "request", id, 2, START, why, [happened], state))
 
 
 def received(records: list[Outgoing], partition: int = 0, start: int = 0) -> list[Heard]:

@@ -33,6 +33,7 @@ from shared.contracts.directory import (
     SetMemberships,
     ValueChange,
 )
+from shared.contracts.request import RequestCanceled
 from shared.contracts.topics import APPROVAL_FACTS, MEMBERSHIP_COMMANDS
 from shared.messaging.envelope import outgoing
 from tests.unit.audit.said import (
@@ -43,6 +44,7 @@ from tests.unit.audit.said import (
     START,
     added,
     asking,
+    canceled,
     cause,
     ended,
     fact,
@@ -326,6 +328,14 @@ def test_what_was_asked_is_told_with_its_answers_the_decisions_and_the_extension
     said = [line.what for one in erased for line in told(one, tom)]
     assert "stage 1 was approved by Bo Boss" in said, "that it was decided, and by whom, is in the chain"
     assert not any("I sell" in one or "She does" in one for one in said)
+
+
+def test_why_the_service_canceled_a_request_is_told_and_of_what_somebody_took_back_that_they_did() -> None:
+    gone = Refusal(code="packageNotFound", message="The package is there no longer.")
+    records = stored([canceled("r1", RequestCanceled(reason=gone)), canceled("r2", RequestCanceled())])
+    ended, taken_back = (line.what for record in records for line in told(record, NAMES))
+    assert ended == 'the request for package "Sales" was canceled: The package is there no longer.'
+    assert taken_back == 'the request for package "Sales" was canceled'
 
 
 @pytest.mark.spec("REV-20")

@@ -158,7 +158,7 @@ def test_an_extension_that_nobody_has_decided_ends_with_what_it_would_extend() -
     assert (ended.status, ended.approvers, ended.completed_at) == (RequestStatus.CANCELED, (), at(3).now)
     assert ended.reason is not None
     assert ended.reason.code == "assignmentEnded"
-    assert [type(one) for one in decision.transitions] == [RequestCanceled]
+    assert decision.transitions == (RequestCanceled(reason=ended.reason),)
     assert "holds_place" not in dump(ended)
     [told] = decision.messages
     assert told.topic == topics.APPROVAL_COMMANDS.name
