@@ -13,5 +13,6 @@ Answers: `/v1.0/identityGovernance/entitlementManagement/assignmentRequests`, `â
 
 A request is decided under the policy as it was when it was made: what of the policy is still needed stands in the
 request. Assignment has the last word on what is held (twice, or against separation of duties); what is refused here
-already is refused so that whoever asks hears it at once.
+already is refused so that whoever asks hears it at once. What waits for approval ends as soon as the person has left
+or the package or policy is deleted: nothing could come of it, so nobody is asked about it any longer.
 """

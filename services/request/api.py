@@ -8,13 +8,14 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, NoReturn
 
 from fastapi import APIRouter, Depends, Response
 from fastapi import Request as HttpRequest
 
 from services.request import graph
-from services.request.decide import acts, offers, submit
+from services.request.decide import acts, in_vain, offers, submit
 from services.request.decide.answers import questions
 from services.request.decide.scene import Scene
 from services.request.model import ADDS, BY_ADMINS, Request
@@ -86,14 +87,24 @@ class Desk:
         self.loop = loop
         self.store = store
         self.around = around
-        self.submitting = Handler[Request, submit.Ask, Any](submit.submit, by(lambda ask: ask.id), self.scene)
+        self.submitting = Handler[Request, submit.Ask, Any](
+            submit.submit, by(lambda ask: ask.id), self.scene, self.in_vain_since, in_vain.look
+        )
 
-    async def scene(self, asks: Sequence[submit.Ask], states: Mapping[str, Any]) -> Scene:
+    async def scene(self, asks: Sequence[submit.Ask], states: Mapping[str, Request | None]) -> Scene:
         """Everything that these ask about. Whoever has taken a request back holds nothing by it, though the answer that
         its assignment is gone may be on its way: it ends before anything that is asked for now begins."""
-        scene = await self.around.scene(asks, states)
+        made = [one for one in states.values() if one is not None]
+        scene, gone = await asyncio.gather(self.around.scene(asks, states), self.around.gone(made))
+        scene = replace(scene, gone=gone)
         held = [one.id for several in scene.held.values() for one in several]
         return scene.without(await taken_back(self.store, scene.held.keys(), held)) if held else scene
+
+    async def in_vain_since(self, _scene: Scene, states: Mapping[str, Request | None]) -> list[str]:
+        """Those for which something is gone since it was looked at: who heard of it may not have found them yet."""
+        waiting = [one for one in states.values() if one is not None and one.status is RequestStatus.PENDING_APPROVAL]
+        gone = await self.around.gone(waiting)
+        return [one.id for one in waiting if in_vain.in_vain(one, gone)]
 
     async def waiting(self, find: Callable[[], Awaitable[Any]]) -> Any:
         """What `find` finds, waited for; nothing if facts on their way bring it not."""

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from services.request.decide import progress
+from services.request.decide import in_vain, progress
 from services.request.model import Request
-from services.request.store import Surroundings, listening
+from services.request.store import Surroundings, listening, pending
 from shared.contracts import topics
 from shared.contracts.assignment import HoldingFact
-from shared.contracts.base import Cause, Transition
-from shared.contracts.directory import MOVES
+from shared.contracts.base import Cause, Fact, Transition
+from shared.contracts.catalog import Life, PackageFact, PolicyFact
+from shared.contracts.directory import MOVES, PersonFact, PersonStatus
 from shared.messaging.decision import Handler, by
 from shared.messaging.decoding import saying
+from shared.messaging.errors import WillNotPass
 from shared.messaging.loop import Loop, Work
 from shared.messaging.pace import Pace
 from shared.messaging.service import Isolating, Platform, Timer, Unhandled
@@ -23,9 +25,12 @@ from shared.storage import MongoAggregates, Replica
 _MEANS_SOMETHING = (b'"AssignmentAdded"', b'"AssignmentEnded"', b'"AssignmentMoved"', b'"requestId"')
 """Most holdings only tell that a rule's assignment got on: neither who holds what nor any request changes by it."""
 
+STEP = 500
+"""Requests that one write ends: a package may have thousands that wait."""
+
 
 def replicas(platform: Platform, around: Surroundings) -> list[Subscription]:
-    """What a request is decided by."""
+    """What a request is decided by, beside what it cannot do without (`needed`)."""
 
     def kept(
         topic: topics.Topic,
@@ -40,17 +45,61 @@ def replicas(platform: Platform, around: Surroundings) -> list[Subscription]:
         return platform.takes(tuple(topics.lanes_of(topic)), keep, pace=pace, only=only)
 
     return [
-        kept(topics.PACKAGE_FACTS, around.packages),
         kept(topics.RESOURCE_FACTS, around.resources),
-        kept(topics.POLICY_FACTS, around.policies),
         kept(topics.POPULATION_FACTS, around.populations),
         kept(topics.CATALOG_FACTS, around.catalogs),
         kept(topics.APPLICATION_FACTS, around.applications),
         kept(topics.SITE_FACTS, around.sites),
         kept(topics.SETTINGS_FACTS, around.settings),
-        kept(topics.PERSON_FACTS, around.people, pace=Pace.PATIENT),
         kept(topics.MEMBERSHIP_FACTS, around.memberships.replica, pace=Pace.PATIENT, only=MOVES),
     ]
+
+
+def needed(platform: Platform, loop: Loop[Request], store: MongoAggregates, around: Surroundings) -> list[Subscription]:
+    """People, packages and policies; and once one of them is gone, what waits for approval in vain ends."""
+    handler = Handler[Request, in_vain.Look, Any](in_vain.look, by(lambda one: one.id), around.gone_from)
+
+    def kept(
+        topic: topics.Topic, replica: Replica[Any], field: str, is_gone: Callable[[Any], bool], pace: Pace = Pace.EVEN
+    ) -> Subscription:
+        isolating = Isolating()
+
+        async def handle(facts: Sequence[Any]) -> Unhandled:
+            # Kept before anything is looked for: what is submitted from here on is decided by it.
+            await replica.apply(facts)
+            gone = {fact.subject: place for place, fact in enumerate(facts) if is_gone(fact)}
+            waiting = await pending(store, field, gone) if gone else []
+            unhandled: dict[int, WillNotPass] = {}
+            for start in range(0, len(waiting), STEP):
+                some = waiting[start : start + STEP]
+                places = [gone[subject] for _, subject in some]
+                works = [
+                    Work(in_vain.Look(id), _caused_by(facts[place]))
+                    for (id, _), place in zip(some, places, strict=True)
+                ]
+                outcomes = await isolating.run(loop, works, handler, lambda: platform.patience(f"request.{topic.name}"))
+                unhandled |= {
+                    place: outcome.error
+                    for place, outcome in zip(places, outcomes, strict=True)
+                    if outcome.error is not None
+                }
+            return unhandled
+
+        return platform.takes(tuple(topics.lanes_of(topic)), handle, pace=pace)
+
+    return [
+        kept(topics.PACKAGE_FACTS, around.packages, "package_id", _is_deleted),
+        kept(topics.POLICY_FACTS, around.policies, "policy_id", _is_deleted),
+        kept(topics.PERSON_FACTS, around.people, "person_id", _has_left, Pace.PATIENT),
+    ]
+
+
+def _is_deleted(fact: PackageFact | PolicyFact) -> bool:
+    return fact.state.life is Life.DELETED
+
+
+def _has_left(fact: PersonFact) -> bool:
+    return fact.state.status is PersonStatus.LEFT
 
 
 def holdings(platform: Platform, loop: Loop[Request], store: MongoAggregates, around: Surroundings) -> Subscription:
@@ -86,7 +135,7 @@ def holdings(platform: Platform, loop: Loop[Request], store: MongoAggregates, ar
     )
 
 
-def _caused_by(fact: HoldingFact) -> Cause:
+def _caused_by(fact: Fact) -> Cause:
     return fact.cause.model_copy(update={"id": fact.id})
 
 

@@ -39,6 +39,7 @@ def assemble(platform: Platform) -> Service:
         stores=[store, answers, *around.replicas, *callers.stores],
         subscriptions=[
             *messages.replicas(platform, around),
+            *messages.needed(platform, loop, store, around),
             messages.holdings(platform, loop, store, around),
             messages.approvals(platform, loop),
             *callers.subscriptions(platform),

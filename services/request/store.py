@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from services.request.decide.scene import Held, Package, Person, Policy, Scene
+from services.request.decide.scene import Gone, Held, Package, Person, Policy, Scene
 from services.request.decide.submit import Ask
 from services.request.model import ADDS, Request
 from shared.contracts.assignment import AssignmentStatus, HoldingFact
@@ -30,6 +30,7 @@ from shared.web.odata import DATETIME, GUID, EntitySet, Enumeration, Field
 
 THERE = {"state.deleted": False}
 """Deleted requests stay, for their versions never restart; nobody is shown them."""
+PENDING = {"state.status": RequestStatus.PENDING_APPROVAL.value}
 
 
 def requests(database: Database) -> MongoAggregates:
@@ -45,6 +46,8 @@ def requests(database: Database) -> MongoAggregates:
             Index("state.status", "-state.created_at"),
             Index("-state.created_at", "_id"),
             Index("state.listens", "state.person_id", partial={"state.listens": True}),
+            Index("state.package_id", partial=PENDING),
+            Index("state.policy_id", partial=PENDING),
             Index("state.approvers", partial={"state.approvers.0": {"$exists": True}}),
         ),
     )
@@ -57,6 +60,11 @@ async def listening(store: MongoAggregates, people: Collection[str]) -> dict[str
     for id, person in await store.pairs(query, "state.person_id"):
         found.setdefault(person, []).append(id)
     return found
+
+
+async def pending(store: MongoAggregates, field: str, ids: Collection[str]) -> list[tuple[str, str]]:
+    """Requests that wait for approval and name one of these in their `field`: (id, what it names)."""
+    return await store.pairs({**PENDING, f"state.{field}": {"$in": list(ids)}}, f"state.{field}")
 
 
 async def taken_back(store: MongoAggregates, people: Collection[str], assignments: Collection[str]) -> list[str]:
@@ -229,6 +237,25 @@ class Surroundings:
             self.settings,
         )
 
+    async def gone_from(self, _messages: Sequence[Any], states: Mapping[str, Request | None]) -> Scene:
+        """No more than what is gone of what these requests are about."""
+        return Scene(gone=await self.gone([one for one in states.values() if one is not None]))
+
+    async def gone(self, requests: Sequence[Request]) -> Gone:
+        """What is gone of what they are about."""
+        if not requests:
+            return Gone()
+        people, packages, policies = await asyncio.gather(
+            self.people.find({"_id": _in(one.person_id for one in requests), "status": PersonStatus.LEFT.value}),
+            self.packages.find({"_id": _in(one.package_id for one in requests), "life": Life.DELETED.value}),
+            self.policies.find({"_id": _in(one.policy_id for one in requests), "state.life": Life.DELETED.value}),
+        )
+        return Gone(
+            frozenset(one["_id"] for one in people),
+            {one["_id"]: one["name"] for one in packages},
+            {one["_id"]: one["state"]["display_name"] for one in policies},
+        )
+
     async def scene(self, asks: Sequence[Ask], _states: Mapping[str, Any]) -> Scene:
         """Everything that these ask about."""
         people = {id for ask in asks for id in (ask.person_id, ask.requestor_id) if id}
@@ -360,6 +387,10 @@ class Surroundings:
 
     async def reports_of(self, manager_id: str) -> list[str]:
         return [one["_id"] for one in await self.people.find({"manager_id": manager_id})]
+
+
+def _in(ids: Iterable[str]) -> dict[str, list[str]]:
+    return {"$in": sorted(set(ids))}
 
 
 def _place(catalog_id: str, origin_system: str, origin_id: str) -> str:

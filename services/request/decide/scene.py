@@ -79,6 +79,18 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class Gone:
+    """Of what requests are about: what was there once and is no longer. What was never heard of is not among it."""
+
+    people: frozenset[str] = frozenset()
+    """Who have left."""
+    packages: Mapping[str, str] = field(default_factory=dict)
+    """Their names, by id."""
+    policies: Mapping[str, str] = field(default_factory=dict)
+    """Their names, by id."""
+
+
+@dataclass(frozen=True, slots=True)
 class Scene:
     """All by id. What is missing is not known here."""
 
@@ -96,6 +108,8 @@ class Scene:
     """Catalogs."""
     external: frozenset[str] = frozenset()
     """Those of them that are open to people outside."""
+    gone: Gone = Gone()
+    """Of what is named by requests that are there already."""
 
     def without(self, assignments: Collection[str]) -> Scene:
         """As if nobody held these."""

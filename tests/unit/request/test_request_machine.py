@@ -1,8 +1,10 @@
 """One request through random lives: approval and assignment answer in their order, once or again; it is canceled,
-reprocessed, deleted; timers ring. After each step its state is one of Graph's, reached by a way that Graph allows."""
+reprocessed, deleted; what it is about goes; timers ring. After each step its state is one of
+Graph's, reached by a way that Graph allows."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,7 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from services.request.decide.acts import Cancel, Delete, Reprocess, cancel, delete, reprocess
+from services.request.decide.in_vain import Look, look
 from services.request.decide.progress import HoldingTold, approval_told, holding_told, proceed, send_again
+from services.request.decide.scene import Gone, Scene
 from services.request.model import OPEN, TRIED, Request, Terms, dump, load, public
 from shared.contracts import topics
 from shared.contracts.approval import ApprovalEnded, ApprovalFact, ApprovalState, Outcome
@@ -200,6 +204,16 @@ class OneRequest(RuleBasedStateMachine):
         decision = cancel(self.request, Cancel("r", administrator), self.at)
         assert (decision.refusal is None) is may
         self._take(decision)
+
+    @rule(gone=st.sampled_from([Gone(people=frozenset({"ana"})), Gone(packages={"p": "P"}), Gone(policies={"o": "O"})]))
+    def what_it_is_about_is_gone(self, gone: Gone) -> None:
+        pending = self.request.status is S.PENDING_APPROVAL
+
+        def looked(one: Request | None) -> Decision[Request]:
+            return look(one, Look("r"), replace(self.at, context=Scene(gone=gone)))
+
+        self._take(looked(self.request), repeatable=looked)
+        assert (self.request.status is S.CANCELED) or not pending
 
     @rule()
     def it_is_reprocessed(self) -> None:
