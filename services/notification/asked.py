@@ -23,10 +23,12 @@ from shared.contracts.approval import (
 from shared.contracts.base import Refusal
 from shared.contracts.request import (
     RequestApproved,
+    RequestCanceled,
     RequestDeliveryFailed,
     RequestDenied,
     RequestExpired,
     RequestFact,
+    RequestState,
     RequestType,
 )
 
@@ -73,7 +75,8 @@ def _item(fact: ApprovalFact, change: Change) -> Item:
 
 
 def to_requestor(fact: RequestFact, now: datetime) -> list[Message]:
-    """That it was approved, that it was denied, that nobody decided in time, or that it could not be delivered."""
+    """That it was approved, that it was denied, that nobody decided in time, that it could not be delivered, or that
+    the service ended it. Whoever took it back knows."""
     request = fact.state
     if request.type in _BY_ADMINS:
         return []
@@ -88,6 +91,8 @@ def to_requestor(fact: RequestFact, now: datetime) -> list[Message]:
             case RequestExpired():
                 event, change = Event.REQUEST_EXPIRED, "expired"
             case RequestDeliveryFailed():
+                event, change = Event.REQUEST_FAILED, "failed"
+            case RequestCanceled(reason=Refusal() as why) if _is_news(why, request):
                 event, change = Event.REQUEST_FAILED, "failed"
             case _:
                 continue
@@ -105,3 +110,9 @@ def to_requestor(fact: RequestFact, now: datetime) -> list[Message]:
         )
         found += spread(fact, event, [request.requestor_id or request.person_id], (item,), now)
     return found
+
+
+def _is_news(why: Refusal, request: RequestState) -> bool:
+    """Not to somebody who has left themself; and that access has ended is told by the holding."""
+    left_themself = why.code == "personLeft" and request.requestor_id in {None, request.person_id}
+    return why.code != "assignmentEnded" and not left_themself

@@ -42,6 +42,7 @@ NOW = datetime(2026, 3, 1, tzinfo=UTC)
 UNTIL = NOW + timedelta(days=14)
 CAUSE = Cause(id="c", correlation="c", actor="person:ana")
 NO = Refusal(code="denied", message="Not in your team.")
+GONE = Refusal(code="packageNotFound", message="The package is there no longer.")
 
 
 def approval(*transitions: Any) -> ApprovalFact:
@@ -118,12 +119,24 @@ def test_a_stage_that_follows_a_decision_is_told_beside_it() -> None:
         (RequestDeliveryFailed(reason=NO), Event.REQUEST_FAILED),
         (RequestSubmitted(), None),
         (RequestCanceled(), None),
+        (RequestCanceled(reason=GONE), Event.REQUEST_FAILED),
     ],
 )
 def test_the_requestor_is_told_how_it_ended(transition: Any, event: Event | None) -> None:
     found = to_requestor(request(transition), NOW)
     assert {one.event for one in found} == ({event} if event else set())
     assert {one.recipient for one in found} <= {"ana"}
+
+
+def test_what_the_service_ended_is_told_to_whoever_does_not_know_it_otherwise() -> None:
+    (item,) = to_requestor(request(RequestCanceled(reason=GONE)), NOW)[0].items
+    assert (item.change, item.reason, item.detail) == ("failed", "packageNotFound", GONE.message)
+    left = RequestCanceled(reason=Refusal(code="personLeft", message="They have left."))
+    assert {one.recipient for one in to_requestor(request(left, requestor="ana"), NOW)} == {"ana"}
+    for requestor in ("dan", None):
+        assert to_requestor(request(left, requestor=requestor), NOW) == [], "nobody is there to read it"
+    over = RequestCanceled(reason=Refusal(code="assignmentEnded", message="The assignment ended."))
+    assert to_requestor(request(over), NOW) == [], "that access has ended is told by the holding"
 
 
 @pytest.mark.spec("ML-3")
