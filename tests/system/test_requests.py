@@ -45,26 +45,32 @@ class Company:
 
     async def person(self, name: str, manager: str | None = None) -> str:
         """Somebody whom the HR system says to have joined; `manager`: their employee id, which is the name."""
-        change = HrChange(
-            change_id=f"{name}-joined",
-            employee_id=name,
-            kind=ChangeKind.JOINED,
-            effective_at=datetime(2026, 1, 1, tzinfo=UTC),
-            attributes={
-                "displayName": name,
-                "employeeId": name,
-                "userPrincipalName": f"{name}@company.example",
-                "managerEmployeeId": manager,
-            },
-        )
-        record = Outgoing(topics.HR_CHANGES.name, name.encode(), change.json_bytes())
-        await self.host.platforms["directory"].bus.publish([record])
+        attributes = {
+            "displayName": name,
+            "employeeId": name,
+            "userPrincipalName": f"{name}@company.example",
+            "managerEmployeeId": manager,
+        }
+        await self.hr(name, ChangeKind.JOINED, attributes)
 
         async def there() -> str | None:
             found = await self.call("GET", f"/v1.0/users?$filter=employeeId eq '{name}'&$select=id")
             return found["value"][0]["id"] if found["value"] else None
 
         return str(await until(there, f"{name} has joined"))
+
+    async def hr(self, name: str, kind: ChangeKind, attributes: dict[str, Any] | None = None) -> None:
+        """What the HR system says of somebody."""
+        month = 1 if kind is ChangeKind.JOINED else 2
+        change = HrChange(
+            change_id=f"{name}-{kind.value}",
+            employee_id=name,
+            kind=kind,
+            effective_at=datetime(2026, month, 1, tzinfo=UTC),
+            attributes=attributes or {},
+        )
+        record = Outgoing(topics.HR_CHANGES.name, name.encode(), change.json_bytes())
+        await self.host.platforms["directory"].bus.publish([record])
 
     async def package(self, **policy: Any) -> tuple[str, str, str]:
         """Ids of a package that brings a group, of a policy to request it by, and of the group."""
@@ -80,15 +86,25 @@ class Company:
         package = await self.call("POST", f"{EM}/accessPackages", displayName=name, catalog={"id": catalog["id"]})
         role = {"originId": f"Member_{group['id']}", "originSystem": "AadGroup", "displayName": "Member"}
         await self.call("POST", f"{EM}/accessPackages/{package['id']}/resourceRoleScopes", role=role, scope=resource)
+        return package["id"], await self.policy(package["id"], **policy), group["id"]
+
+    async def policy(self, package: str, **policy: Any) -> str:
+        """Id of a policy to request the package by."""
         body = {
-            "displayName": name,
+            "displayName": f"By request {uuid.uuid4().hex[:6]}",
             "allowedTargetScope": "allMemberUsers",
             "expiration": {"type": "afterDuration", "duration": "P90D"},
             "requestorSettings": {"enableTargetsToSelfAddAccess": True, "enableTargetsToSelfRemoveAccess": True},
-            "accessPackage": {"id": package["id"]},
+            "accessPackage": {"id": package},
         }
         made = await self.call("POST", f"{EM}/assignmentPolicies", **(body | policy))
-        return package["id"], made["id"], group["id"]
+        return str(made["id"])
+
+    async def close(self, policy: str) -> None:
+        """To new requests; those that there are go on."""
+        said = await self.call("GET", f"{EM}/assignmentPolicies/{policy}?$expand=accessPackage")
+        settings = said["requestorSettings"] | {"acceptRequests": False}
+        await self.call("PUT", f"{EM}/assignmentPolicies/{policy}", **(said | {"requestorSettings": settings}))
 
     async def asked(self, by: str, package: str, policy: str, **more: Any) -> str:
         body = {"requestType": "userAdd", "assignment": {"accessPackageId": package, "assignmentPolicyId": policy}}
@@ -281,6 +297,46 @@ async def test_a_request_that_is_canceled_is_withdrawn_from_its_approvers(compan
 
     await until(gone, "nobody is asked any more")
     await company.call("PATCH", stage, boss, 409, reviewResult="Approve")
+
+
+async def test_what_waits_for_approval_ends_once_the_person_the_package_or_the_policy_is_gone(company: Company) -> None:
+    boss = await company.person("roy")
+    ida, jon, kim, lea, mia = [
+        await company.person(name, "roy") for name in ("ida-r", "jon-r", "kim-r", "lea-r", "mia-r")
+    ]
+    package, policy, _ = await company.package(**approved_by_manager())
+    other_package, under_other, _ = await company.package(**approved_by_manager())
+    by_another = await company.policy(package, **approved_by_manager())
+    closing = await company.policy(package, **approved_by_manager())
+    leaving = await company.asked(ida, package, policy)
+    of_package = await company.asked(jon, other_package, under_other)
+    of_policy = await company.asked(kim, package, by_another)
+    staying = await company.asked(lea, package, closing)
+    suspended = await company.asked(mia, package, policy)
+    for one in (leaving, of_package, of_policy, staying, suspended):
+        await company.stage(one, boss)
+
+    await company.hr("ida-r", ChangeKind.LEFT)
+    await company.hr("mia-r", ChangeKind.SUSPENDED)
+    await company.call("DELETE", f"{EM}/accessPackages/{other_package}", status=204)
+    await company.call("DELETE", f"{EM}/assignmentPolicies/{by_another}", status=204)
+    await company.close(closing)
+    for request, code in ((leaving, "personLeft"), (of_package, "packageNotFound"), (of_policy, "policyNotFound")):
+        said = await company.becomes(request, "canceled")
+        assert said["@tenure.reason"]["code"] == code
+
+    async def two_are_left() -> bool:
+        return set(await company.waiting_for(boss)) == {staying, suspended}
+
+    await until(two_are_left, "nobody is asked about the others any more")
+    for person in (jon, kim):
+        await until(lambda who=person: company.told(who, "requestFailed"), "whoever asked is told")  # type: ignore[misc]
+    assert not await company.told(ida, "requestFailed")
+    again = {"requestType": "userAdd", "assignment": {"accessPackageId": package, "assignmentPolicyId": by_another}}
+    await company.call("POST", f"{EM}/assignmentRequests", kim, 404, **again)
+    await company.asked(kim, package, policy)
+    for one in (staying, suspended):
+        assert (await company.state(one))["state"] == "pendingApproval"
 
 
 @pytest.mark.spec("REQ-4")
