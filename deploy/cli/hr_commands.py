@@ -172,20 +172,13 @@ def _lines(file: Path) -> Iterator[bytes]:
 
 
 def _publish(settings: Settings, topic: str, records: Iterator[Record]) -> int:
-    from aiokafka import AIOKafkaProducer  # noqa: PLC0415
     from aiokafka.errors import KafkaError, MessageSizeTooLargeError  # noqa: PLC0415
 
+    from deploy.run.producing import producing  # noqa: PLC0415
+
     async def publish() -> int:
-        producer = AIOKafkaProducer(
-            bootstrap_servers=settings.kafka.split(","),
-            enable_idempotence=True,
-            acks="all",
-            linger_ms=5,
-            **settings.kafka_security(),
-        )
         sent = []
-        try:
-            await producer.start()
+        async with producing(settings, linger_ms=5) as producer:
             for key, value in records:
                 try:
                     sent.append(await producer.send(settings.topic(topic), value, key=key))
@@ -197,8 +190,6 @@ def _publish(settings: Settings, topic: str, records: Iterator[Record]) -> int:
                 if len(sent) % 10_000 == 0:
                     await asyncio.gather(*sent[-10_000:])
             await asyncio.gather(*sent)
-        finally:
-            await producer.stop()  # also of one that did not start: else it complains when it is thrown away
         return len(sent)
 
     try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -18,11 +18,10 @@ import orjson
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
-from aiokafka.structs import OffsetAndMetadata
 
 from deploy.run.letters import Letters
 from shared.contracts import topics
-from shared.messaging.admin import learn
+from shared.messaging.admin import committed_offsets, learn, partitions_of
 from shared.messaging.deadletters import topic_of
 from shared.messaging.envelope import Incoming, Position
 from shared.messaging.errors import MayPass
@@ -35,7 +34,6 @@ WAITING = frozenset({"managerUnknown", "notJoined"})
 """Rejections that say 'not yet': the rest of the change took effect, or it counts once the joining arrives."""
 RECENT = timedelta(hours=24)
 _ASK_S = 20.0
-_ASK_AGAIN_S = 0.2
 
 
 @dataclass
@@ -113,7 +111,7 @@ class Watch:
             consumer.unsubscribe()
 
     async def _lags(self, admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer, found: Backlog) -> None:
-        partitions = await self._partitions(admin, {topic for of in self._groups.values() for topic in of})
+        partitions = await partitions_of(admin, self._settings, {topic for of in self._groups.values() for topic in of})
         everything = [one for of in partitions.values() for one in of]
         # Committed first: what is published meanwhile shows as lag, never as less than none.
         committed = dict(zip(self._groups, await asyncio.gather(*(
@@ -143,18 +141,11 @@ class Watch:
             # Where two groups lag on one partition, the older record is taken for both: said too early, never late.
             found.oldest_s[group] = max(ages.get(partition, 0.0) for partition, _ in lagging)
 
-    async def _partitions(self, admin: AIOKafkaAdminClient, names: Iterable[str]) -> dict[str, list[TopicPartition]]:
-        full = {self._settings.topic(name): name for name in names}
-        return {
-            full[one["topic"]]: [TopicPartition(one["topic"], number["partition"]) for number in one["partitions"]]
-            for one in await admin.describe_topics(list(full))
-        }
-
     async def _new(
         self, admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer, names: Sequence[str]
     ) -> AsyncIterator[ConsumerRecord]:
         """Every record of these topics that was not read before."""
-        found = await self._partitions(admin, names)
+        found = await partitions_of(admin, self._settings, names)
         partitions = [one for of in found.values() for one in of]
         if not partitions:
             return
@@ -216,22 +207,6 @@ class WatchApart:
         if self._watch is None:
             self._watch = Watch(*self._watch_over)  # here, for its lock belongs to this loop
         return await what(self._watch)
-
-
-async def committed_offsets(
-    admin: AIOKafkaAdminClient, group: str, partitions: Sequence[TopicPartition]
-) -> Mapping[TopicPartition, OffsetAndMetadata]:
-    """Where the group is in each of these partitions; an offset below 0 where it has never been.
-
-    The broker that keeps the group may not be ready for it. The client passes that over and answers as if nothing had
-    ever been committed; but then partitions that were asked for by name are missing, so it is asked again."""
-    while True:
-        found: Mapping[TopicPartition, OffsetAndMetadata] = await admin.list_consumer_group_offsets(
-            group, partitions=list(partitions)
-        )
-        if found.keys() >= set(partitions):
-            return found
-        await asyncio.sleep(_ASK_AGAIN_S)
 
 
 @asynccontextmanager
@@ -306,9 +281,7 @@ def as_incoming(record: ConsumerRecord, name: Any = str) -> Incoming:
 async def read_topic(settings: Settings, name: str) -> list[ConsumerRecord]:
     """All that a topic holds now, by the time it was published. For topics that stay small."""
     async with clients(settings) as (admin, consumer):
-        full = settings.topic(name)
-        (found,) = await admin.describe_topics([full])
-        partitions = [TopicPartition(full, one["partition"]) for one in found["partitions"]]
+        (partitions,) = (await partitions_of(admin, settings, [name])).values()
         if not partitions:
             return []
         begins, ends = await bounds(consumer, partitions)

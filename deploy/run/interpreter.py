@@ -7,6 +7,8 @@ import asyncio
 import ctypes
 import gc
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 LOOK_AFTER = 200_000
 """New objects, less those gone: more than a batch has in hand, some 40 MB at most in cycles nobody needs."""
@@ -18,6 +20,7 @@ TRIM_ABOVE = 128 * 1024
 """Bytes free at the end of the heap that go back to the system; the value stays, where glibc would raise it."""
 
 TURN_S = 0.001
+GIVE_BACK_EVERY_S = 10.0
 
 
 def hand_over_soon() -> None:
@@ -37,7 +40,16 @@ def use_one_heap() -> None:
         mallopt(_M_TRIM_THRESHOLD, TRIM_ABOVE)
 
 
-GIVE_BACK_EVERY_S = 10.0
+@asynccontextmanager
+async def at_work() -> AsyncIterator[None]:
+    """Entered once everything is up, until left: the collector is spared, and free memory given back."""
+    spare_the_collector()
+    giving = asyncio.create_task(give_back())
+    try:
+        yield
+    finally:
+        giving.cancel()
+        await asyncio.gather(giving, return_exceptions=True)
 
 
 async def give_back(every_s: float = GIVE_BACK_EVERY_S) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import MessageSizeTooLargeError
 
 from deploy.run import letters
 from deploy.run.backlog import as_incoming, bounds, clients, read
 from deploy.run.letters import Headers, Letter, Letters
+from deploy.run.producing import producing
 from shared.messaging.deadletters import topic_of
 from shared.messaging.kafka import LARGEST_REQUEST
 from shared.settings import Settings
@@ -65,20 +66,13 @@ async def discard(settings: Settings, which: Sequence[tuple[str, Letter]], reaso
 
 @asynccontextmanager
 async def _producer(settings: Settings) -> AsyncIterator[Callable[..., Awaitable[None]]]:
-    producer = AIOKafkaProducer(
-        bootstrap_servers=settings.kafka.split(","),
-        enable_idempotence=True,
-        acks="all",
-        max_request_size=LARGEST_REQUEST,
-        **settings.kafka_security(),
-    )
+    async with producing(settings, max_request_size=LARGEST_REQUEST) as producer:
 
-    async def send(topic: str, partition: int | None, key: bytes | None, value: bytes | None, headers: Headers) -> None:
-        # To the partition it came from: the key may have been none, and its order is that partition's.
-        await producer.send_and_wait(settings.topic(topic), value, key=key, partition=partition, headers=list(headers))
+        async def send(
+            topic: str, partition: int | None, key: bytes | None, value: bytes | None, headers: Headers
+        ) -> None:
+            # To the partition it came from: the key may have been none, and its order is that partition's.
+            name = settings.topic(topic)
+            await producer.send_and_wait(name, value, key=key, partition=partition, headers=list(headers))
 
-    try:
-        await producer.start()
         yield send
-    finally:
-        await producer.stop()  # also of one that did not start: else it complains when it is thrown away

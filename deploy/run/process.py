@@ -6,12 +6,11 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 from deploy.cli.endpoints import FILE, LOCK, CannotStart, Endpoints, endpoints, write
 from deploy.embedded import EmbeddedError, Server, servers
@@ -21,7 +20,7 @@ from deploy.run import peers, registry
 from deploy.run.clock import RunClock
 from deploy.run.front import application
 from deploy.run.identity import check_callers, issuer_joined, own_issuer, unasked
-from deploy.run.interpreter import give_back, hand_over_soon, spare_the_collector, use_one_heap
+from deploy.run.interpreter import at_work, hand_over_soon, use_one_heap
 from deploy.run.lock import hold
 from shared.messaging.admin import create_topics
 from shared.messaging.errors import MayPass, StateLost
@@ -99,8 +98,7 @@ async def all_in_one(settings: Settings, without: Collection[str] = (), say: Say
             await http.start()
             stack.push_async_callback(http.stop)
             await _until_ready(host)
-            spare_the_collector()
-            await stack.enter_async_context(_beside(give_back()))
+            await stack.enter_async_context(at_work())
             found = Endpoints(
                 api=http.url,
                 kafka=settings.kafka,
@@ -146,22 +144,10 @@ async def alone(settings: Settings, name: str, data_dir: Path | None, say: Say =
             await http.start()
             stack.push_async_callback(http.stop)
             await _until_ready(host)
-            spare_the_collector()
-            await stack.enter_async_context(_beside(give_back()))
+            await stack.enter_async_context(at_work())
             if data_dir is not None:
                 peers.register(data_dir, name, http.url)
             yield http.url
-
-
-@asynccontextmanager
-async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """`work` goes on until this is left."""
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 def _clock(settings: Settings, data_dir: Path) -> RunClock:

@@ -11,7 +11,7 @@ import orjson
 from services.audit.decide.asked import deciding
 from services.audit.decide.explain import about_package, explained, in_order, of_denied_guest
 from services.audit.decide.spans import asked_for
-from services.audit.decide.summary import of_package
+from services.audit.decide.summary import of_all, of_package
 from services.audit.decide.verify import NO_CHECKPOINT, Verification
 from services.audit.model import Document, Line, Names, Span, Verdict
 from services.audit.sealing import Sealer
@@ -126,8 +126,9 @@ class Answers:
         spans = ever if package else held
         lines, names = await self._lines(person, package, spans)
         who = person.get("name") or person["_id"]
-        answer, summary = ("has" if held else "had" if ever else "never"), _holds(who, held, names)
-        if package is not None:
+        if package is None:
+            answer, summary = of_all(who, ever, held, names)
+        else:
             answer, summary = of_package(who, package.get("name") or package["_id"], ever, now, lines)
         return {
             "person": _person_body(person),
@@ -267,11 +268,6 @@ def _person_body(person: Document) -> Document:
         "employeeId": person.get("employee"),
         "displayName": person.get("name"),
     }
-
-
-def _holds(who: str, held: Sequence[Span], names: Names) -> str:
-    listed = ", ".join(f'"{names.packages.get(span.package or "", span.package)}"' for span in held)
-    return f"{who} holds {listed}." if held else f"{who} holds nothing."
 
 
 def _of_guest(person: Document, lines: Sequence[Line]) -> str:

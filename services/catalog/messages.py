@@ -11,7 +11,7 @@ from services.catalog.decide import At, Change, Delete, Withdraw, later
 from services.catalog.model import K
 from services.catalog.store import LIVING, Shelf
 from shared.contracts.assignment import UseAnswer
-from shared.contracts.base import Cause, Fact
+from shared.contracts.base import Fact
 from shared.contracts.catalog import (
     CatalogFact,
     Created,
@@ -61,7 +61,7 @@ def subscriptions(platform: Platform, acts: Acts) -> list[Subscription]:
             ("policy", acts.shelves.policies),
         )
         for kind, shelf in asked:
-            works = [Work(one, _caused_by(one)) for one in messages if one.kind == kind]
+            works = [Work(one, one.follow_up) for one in messages if one.kind == kind]
             await acts.run(shelf, works, ANSWERED)
 
     lying_in = _insides(acts)
@@ -69,7 +69,7 @@ def subscriptions(platform: Platform, acts: Acts) -> list[Subscription]:
     async def insides(facts: Sequence[Fact]) -> None:
         for fact in facts:
             if isinstance(fact, CatalogFact) and any(isinstance(one, Created) for one in fact.transitions):
-                await acts.make_first_owner(fact.state, _caused_by(fact))
+                await acts.make_first_owner(fact.state, fact.follow_up)
         gone = {fact.subject: fact for fact in facts if fact.state.life is Life.DELETED}
         if gone:
             for inside in lying_in[type(facts[0])]:
@@ -150,7 +150,7 @@ def _insides(acts: Acts) -> dict[type[Fact], tuple[_Inside, ...]]:
 async def _empty(gone: Mapping[str, Fact], inside: _Inside, acts: Acts) -> None:
     """What lay in these goes, too; done again it finds nothing left."""
     found = await inside.shelf.store.pairs({inside.parent: {"$in": list(gone)}, **LIVING}, inside.parent)
-    works = [Work(Delete(id) if inside.asks else Withdraw(id), _caused_by(gone[parent])) for id, parent in found]
+    works = [Work(Delete(id) if inside.asks else Withdraw(id), gone[parent].follow_up) for id, parent in found]
     await acts.run(inside.shelf, works, acts.deleting if inside.asks else WITHDRAWN)
 
 
@@ -162,10 +162,5 @@ async def _forget(gone: Fact, acts: Acts) -> None:
         works = []
         for one in found:
             rest = tuple(setting for setting in one.item.extensions if setting.extension_id != gone.subject)
-            works.append(Work(Change(one.item.id, {"extensions": rest}, one.version), _caused_by(gone)))
+            works.append(Work(Change(one.item.id, {"extensions": rest}, one.version), gone.follow_up))
         await acts.run(policies, works, acts.changing)
-
-
-def _caused_by(message: Any) -> Cause:
-    cause: Cause = message.cause
-    return cause.model_copy(update={"id": message.id})

@@ -110,7 +110,7 @@ def rules_followed(
         if not changed:
             return {}
         last = changed[-1]
-        cause = facts[last].cause.model_copy(update={"id": facts[last].id})
+        cause = facts[last].follow_up
         failed: dict[str, WillNotPass] = {}
         after: str | None = None
         while ids := await people.ids({"state.joined": True}, after=after, limit=STEP):

@@ -10,13 +10,13 @@ from services.request.model import Request
 from services.request.store import Surroundings, listening, pending
 from shared.contracts import topics
 from shared.contracts.assignment import HoldingFact
-from shared.contracts.base import Cause, Fact, Transition
+from shared.contracts.base import Transition
 from shared.contracts.catalog import Life, PackageFact, PolicyFact
 from shared.contracts.directory import MOVES, PersonFact, PersonStatus
 from shared.messaging.decision import Handler, by
 from shared.messaging.decoding import saying
 from shared.messaging.errors import WillNotPass
-from shared.messaging.loop import Loop, Work
+from shared.messaging.loop import Loop, Outcome, Work
 from shared.messaging.pace import Pace
 from shared.messaging.service import Isolating, Platform, Timer, Unhandled
 from shared.messaging.subscription import Subscription
@@ -74,15 +74,10 @@ def needed(platform: Platform, loop: Loop[Request], store: MongoAggregates, arou
                 some = waiting[start : start + STEP]
                 places = [gone[subject] for _, subject in some]
                 works = [
-                    Work(in_vain.Look(id), _caused_by(facts[place]))
-                    for (id, _), place in zip(some, places, strict=True)
+                    Work(in_vain.Look(id), facts[place].follow_up) for (id, _), place in zip(some, places, strict=True)
                 ]
                 outcomes = await isolating.run(loop, works, handler, lambda: platform.patience(f"request.{topic.name}"))
-                unhandled |= {
-                    place: outcome.error
-                    for place, outcome in zip(places, outcomes, strict=True)
-                    if outcome.error is not None
-                }
+                unhandled |= _errors(places, outcomes)
             return unhandled
 
         return platform.takes(tuple(topics.lanes_of(topic)), handle, pace=pace)
@@ -115,15 +110,13 @@ def holdings(platform: Platform, loop: Loop[Request], store: MongoAggregates, ar
         await around.holdings.apply(list(facts.values()))
         waiting = await listening(store, {fact.subject for fact in facts.values()})
         told = [(place, id) for place, fact in facts.items() for id in waiting.get(fact.subject, ())]
-        works = [Work(progress.HoldingTold(id, facts[place]), _caused_by(facts[place])) for place, id in told]
+        works = [Work(progress.HoldingTold(id, facts[place]), facts[place].follow_up) for place, id in told]
         outcomes = await isolating.run(loop, works, handler, lambda: platform.patience("request.holdings"))
         ends = [(place, one) for place, fact in facts.items() for one in progress.ends_by_time(fact)]
-        works = [Work(one, _caused_by(one.fact)) for _, one in ends]
+        works = [Work(one, one.fact.follow_up) for _, one in ends]
         outcomes += await isolating.run(loop, works, ending, lambda: platform.patience("request.holdings"))
         places = [place for place, _ in (*told, *ends)]
-        return {
-            place: outcome.error for place, outcome in zip(places, outcomes, strict=True) if outcome.error is not None
-        }
+        return _errors(places, outcomes)
 
     # Apart from what it keeps up with otherwise: in a mass import there are very many.
     return platform.takes(
@@ -135,8 +128,9 @@ def holdings(platform: Platform, loop: Loop[Request], store: MongoAggregates, ar
     )
 
 
-def _caused_by(fact: Fact) -> Cause:
-    return fact.cause.model_copy(update={"id": fact.id})
+def _errors(places: Sequence[int], outcomes: Sequence[Outcome[Request]]) -> dict[int, WillNotPass]:
+    """Of the facts in these places, those that could not be followed, and why."""
+    return {place: outcome.error for place, outcome in zip(places, outcomes, strict=True) if outcome.error is not None}
 
 
 def approvals(platform: Platform, loop: Loop[Request]) -> Subscription:

@@ -280,7 +280,7 @@ def rosters(desk: Desk) -> list[Subscription]:
             pages = [one for one in fact.transitions if isinstance(one, RosterPage)]
             entries = await desk.around.wanted(instance, [entry for page in pages for entry in page.entries])
             entered += [items.Enter(items.item_id(instance.id, entry), instance.id, entry) for entry in entries]
-            told.append(Work(instances.RosterTold(fact, len(entries)), _follows(fact)))
+            told.append(Work(instances.RosterTold(fact, len(entries)), fact.follow_up))
         await desk.through(entered, items.enter, Cause(id="roster", correlation="roster", actor="system:review"))
         await _run(desk, desk.instances, told, telling, "review.rosters")
 
@@ -292,10 +292,6 @@ async def _run(desk: Desk, loop: Loop[Any], works: Sequence[Work], handler: Any,
     for outcome in await loop.run(works, handler, desk.platform.patience(where)) if works else ():
         if outcome.error is not None:
             log.error("a review could not follow", subject=outcome.subject, where=where, exc_info=outcome.error)
-
-
-def _follows(fact: Fact) -> Cause:
-    return fact.cause.model_copy(update={"id": fact.id})
 
 
 def answers(desk: Desk) -> list[Subscription]:
@@ -328,7 +324,7 @@ def _answering(desk: Desk, topic: topics.Topic, replica: Replica[Any] | None, te
 async def _take_answers(desk: Desk, facts: Sequence[Fact]) -> None:
     """Items learn what became of what was commanded, and their instances look whether that was the last of it."""
     works = [
-        Work(items.Answered(one.command_id.removeprefix(applying.PREFIX), one), _follows(fact))
+        Work(items.Answered(one.command_id.removeprefix(applying.PREFIX), one), fact.follow_up)
         for fact in facts
         for one in applying.answers_in(fact)
     ]
@@ -357,16 +353,16 @@ async def _left(desk: Desk, fact: PersonFact) -> None:
     over = [status.value for status in OVER]
     among = [{"state.reviewers": fact.subject}, {"state.stands_by": fact.subject}]
     reviewing = await desk.runs.instances.ids({"$or": among, "state.status": {"$nin": over}})
-    works = [Work(instances.ReviewerLeft(id, fact.subject), _follows(fact)) for id in reviewing]
+    works = [Work(instances.ReviewerLeft(id, fact.subject), fact.follow_up) for id in reviewing]
     await _run(desk, desk.instances, works, Handler(instances.reviewer_left, by(lambda one: one.id)), "review.people")
     touched = set(reviewing) | set(
         await desk.runs.items.distinct({"state.reviewers": fact.subject}, "state.instance_id")
     )
     after: str | None = None
     while ids := await desk.runs.items.ids({"state.reviewers": fact.subject}, after=after, limit=STEP):
-        await desk.through([items.HandOver(id, fact.subject) for id in ids], items.hand_over, _follows(fact))
+        await desk.through([items.HandOver(id, fact.subject) for id in ids], items.hand_over, fact.follow_up)
         after = ids[-1]
-    telling = [Work(instances.TellNew(id), _follows(fact)) for id in sorted(touched)]
+    telling = [Work(instances.TellNew(id), fact.follow_up) for id in sorted(touched)]
     await _run(desk, desk.instances, telling, Handler(instances.tell_new, by(lambda one: one.id)), "review.people")
 
 

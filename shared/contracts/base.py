@@ -74,6 +74,11 @@ class Message(Contract):
     id: str
     cause: Cause
 
+    @property
+    def follow_up(self) -> Cause:
+        """The cause of what follows from it."""
+        return self.cause.model_copy(update={"id": self.id})
+
 
 class Fact(Message):
     """What has happened to one aggregate in one step, with its new state.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.structs import OffsetAndMetadata
 
 from shared.contracts.topics import QUARTER, TABLE, Topic
 from shared.messaging.deadletters import topic_of
@@ -17,6 +18,9 @@ from shared.settings import Settings
 
 MAKING_S = 30.0
 """How long topics may take to appear."""
+OFFSETS_S = 15.0
+"""How long a broker that has just started may take to know its groups."""
+_ASK_AGAIN_S = 0.2
 LARGEST_LETTER = 2 * 1024 * 1024
 """Bytes. The largest record that any topic takes (1 MiB), its headers as base64, and what we add."""
 
@@ -63,20 +67,52 @@ async def _made(admin: AIOKafkaAdminClient, wanted: Sequence[NewTopic]) -> list[
         await asyncio.sleep(0.1)
 
 
-async def have_read(settings: Settings, groups: Iterable[str]) -> list[str]:
-    """Those of the consumer groups that have committed anything. Raises MayPass while Kafka is away."""
+async def partitions_of(
+    admin: AIOKafkaAdminClient, settings: Settings, names: Iterable[str]
+) -> dict[str, list[TopicPartition]]:
+    """The partitions of each of these topics, by its name."""
+    full = {settings.topic(name): name for name in names}
+    return {
+        full[one["topic"]]: [TopicPartition(one["topic"], number["partition"]) for number in one["partitions"]]
+        for one in await admin.describe_topics(list(full))
+    }
+
+
+async def committed_offsets(
+    admin: AIOKafkaAdminClient, group: str, partitions: Sequence[TopicPartition]
+) -> Mapping[TopicPartition, OffsetAndMetadata]:
+    """Where the group is in each of these partitions; an offset below 0 where it has never been.
+
+    The broker that keeps the group may not be ready for it. The client passes that over and answers as if nothing had
+    ever been committed; but then partitions that were asked for by name are missing, so it is asked again."""
+    while True:
+        found: Mapping[TopicPartition, OffsetAndMetadata] = await admin.list_consumer_group_offsets(
+            group, partitions=list(partitions)
+        )
+        if found.keys() >= set(partitions):
+            return found
+        await asyncio.sleep(_ASK_AGAIN_S)
+
+
+async def have_read(settings: Settings, groups: Mapping[str, Collection[str]]) -> list[str]:
+    """Those of the consumer groups, each given with its topics, that have committed anything.
+
+    Raises MayPass while Kafka is away, or not ready to say."""
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka.split(","), **settings.kafka_security())
     try:
         await admin.start()
         known = {name for name, *_ in await admin.list_consumer_groups()}
+        asked = [group for group in groups if settings.topic(group) in known]
+        partitions = await partitions_of(admin, settings, {name for group in asked for name in groups[group]})
         found = []
-        for group in groups:
-            if (name := settings.topic(group)) in known:
-                offsets = await admin.list_consumer_group_offsets(name)
+        async with asyncio.timeout(OFFSETS_S):
+            for group in asked:
+                of_group = [one for name in groups[group] for one in partitions[name]]
+                offsets = await committed_offsets(admin, settings.topic(group), of_group)
                 if any(one.offset > 0 for one in offsets.values()):
                     found.append(group)
         return found
-    except KafkaError as problem:
+    except (KafkaError, TimeoutError) as problem:
         raise MayPass(f"Kafka: {type(problem).__name__}: {problem}") from problem
     finally:
         await admin.close()

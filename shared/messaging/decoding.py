@@ -45,18 +45,18 @@ _LATELY = Lately(1000)
 def contract_of(topic: Topic) -> Callable[[Incoming], Contract]:
     """Decodes the topic's contract from JSON."""
     contract: type[Contract] = topic.contract
-
-    def decode(record: Incoming) -> Contract:
-        if record.value is None:
-            raise WillNotPass("empty", "The record has no body.")
-        return _LATELY.decoded(contract, record, record.value)
-
-    return decode
+    return lambda record: _read(contract, record)
 
 
 def of_its_topic(record: Incoming) -> Contract:
     """The contract of the topic that it came by."""
-    return contract_of(BY_NAME[record.position.topic])(record)
+    return _read(BY_NAME[record.position.topic].contract, record)
+
+
+def _read(contract: type[Contract], record: Incoming) -> Contract:
+    if record.value is None:
+        raise WillNotPass("empty", "The record has no body.")
+    return _LATELY.decoded(contract, record, record.value)
 
 
 def saying(*words: bytes) -> Callable[[Incoming], Contract | None]:

@@ -159,9 +159,10 @@ class Host:
 
         They would say of everybody that there is no such person, and nothing would look wrong."""
         new = [name for name, platform in self.platforms.items() if await platform.database.is_new()]
-        groups = {one.group: name for name in new for one in self.services[name].subscriptions}
-        if groups and (read := await have_read(self.settings, groups)):
-            raise StateLost({groups[group] for group in read})
+        groups = {one.group: (name, one.topics) for name in new for one in self.services[name].subscriptions}
+        topics = {group: [topic.name for topic in heard] for group, (_, heard) in groups.items()}
+        if groups and (read := await have_read(self.settings, topics)):
+            raise StateLost({groups[group][0] for group in read})
 
     async def _started(self, what: str, step: Callable[[], Awaitable[Any]]) -> None:
         """Try until it succeeds, at most START_S, with every service saying what it waits for."""

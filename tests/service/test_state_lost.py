@@ -34,7 +34,7 @@ async def test_services_that_have_read_and_hold_nothing_do_not_start(servers: Se
     async with first, AIOKafkaProducer(bootstrap_servers=settings.kafka) as producer:
         await producer.send_and_wait(settings.topic(topics.HR_CHANGES.name), b"no change at all")
         async with asyncio.timeout(30):
-            while READ not in await have_read(settings, [READ]):
+            while READ not in await have_read(settings, {READ: [topics.HR_CHANGES.name]}):
                 await asyncio.sleep(0.1)
     async with Host(settings, ASSEMBLIES) as again:
         assert again.ready, "what has its data starts as ever"

@@ -6,10 +6,18 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
-from services.audit.model import Line, Span
+from services.audit.model import Line, Names, Span
 from shared.web.graph_model import graph_time
 
 Answer = Literal["has", "willHave", "had", "never"]
+
+
+def of_all(who: str, ever: Sequence[Span], held: Sequence[Span], names: Names) -> tuple[Answer, str]:
+    """Whether they hold anything, and what; `ever`: every span of theirs, `held`: those that last."""
+    listed = ", ".join(f'"{names.packages.get(span.package or "", span.package)}"' for span in held)
+    if held:
+        return "has", f"{who} holds {listed}."
+    return ("had" if ever else "never"), f"{who} holds nothing."
 
 
 def of_package(

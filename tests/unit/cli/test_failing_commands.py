@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import aiokafka
 import httpx
 import pytest
 from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError
@@ -19,6 +18,7 @@ from deploy.cli.hr_commands import _publish
 from deploy.cli.reconcile_command import reach
 from deploy.cli.review_commands import download
 from deploy.cli.run_commands import service
+from deploy.run import producing
 from shared.settings import Settings
 
 
@@ -73,7 +73,7 @@ class Producing:
 
 
 def test_a_change_that_is_too_large_is_named_and_what_was_sent_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aiokafka, "AIOKafkaProducer", Producing)
+    monkeypatch.setattr(producing, "AIOKafkaProducer", Producing)
     lines = [(None, b"x"), (None, b"y"), (None, b"z" * 1100), (None, b"x")]
     with pytest.raises(CommandFailed, match=r"^Change 3, of 1,100 bytes, .* The 2 before it were sent"):
         _publish(Settings(), "hr.attribute-changes", iter(lines))
@@ -89,7 +89,7 @@ def test_a_producer_that_does_not_start_is_put_away(monkeypatch: pytest.MonkeyPa
         async def stop(self) -> None:
             stopped.append(self)
 
-    monkeypatch.setattr(aiokafka, "AIOKafkaProducer", Refused)
+    monkeypatch.setattr(producing, "AIOKafkaProducer", Refused)
     with pytest.raises(CommandFailed, match="KafkaConnectionError"):
         _publish(Settings(), "hr.attribute-changes", iter([]))
     assert len(stopped) == 1

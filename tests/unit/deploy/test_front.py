@@ -1,5 +1,7 @@
 """The front: its own routes and the way to services in other processes, for single requests and batches alike."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,23 +28,28 @@ def service(name: str) -> Service:
     return Service(name, (), routers=[routes])
 
 
-async def test_a_batch_reaches_services_of_other_processes(tmp_path: Path) -> None:
-    users, groups = service("users"), service("groups")
-    elsewhere = HttpServer(make_app("Users", users.routers))
+@asynccontextmanager
+async def in_front(folder: Path, running: Service, *missing: Service) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a front whose services run elsewhere: one of them really, the others not at all."""
+    elsewhere = HttpServer(make_app(running.name.title(), running.routers))
     settings = Settings(auth="off")
-    front = application(settings, Host(settings, {}), {"users": users, "groups": groups}, tmp_path)
-    parts = [{"id": name, "method": "GET", "url": f"/{name}('ana')"} for name in ("users", "groups")]
+    front = application(settings, Host(settings, {}), {one.name: one for one in (running, *missing)}, folder)
     await elsewhere.start()
     try:
-        with peers.seat(tmp_path, "users"):
-            peers.register(tmp_path, "users", elsewhere.url)
+        with peers.seat(folder, running.name):
+            peers.register(folder, running.name, elsewhere.url)
             transport = httpx.ASGITransport(front, client=("127.0.0.1", 5))
-            async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
-                asked = await client.post(
-                    "/v1.0/$batch", json={"requests": parts}, headers={"Tenure-Actor": "person:ben"}
-                )
+            async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8000") as client:
+                yield client
     finally:
         await elsewhere.stop()
+
+
+async def test_a_batch_reaches_services_of_other_processes(tmp_path: Path) -> None:
+    users, groups = service("users"), service("groups")
+    parts = [{"id": name, "method": "GET", "url": f"/{name}('ana')"} for name in ("users", "groups")]
+    async with in_front(tmp_path, users, groups) as client:
+        asked = await client.post("/v1.0/$batch", json={"requests": parts}, headers={"Tenure-Actor": "person:ben"})
     found, missing = asked.json()["responses"]
     assert (found["status"], found["body"]) == (200, {"id": "ana", "of": "users", "for": "person:ben"})
     assert (missing["status"], missing["body"]["error"]["target"]) == (503, "groups")
@@ -56,17 +63,7 @@ async def test_links_of_a_service_elsewhere_lead_through_the_front(tmp_path: Pat
     async def things(request: Request) -> dict[str, Any]:
         return {"@odata.nextLink": f"{request.base_url}v1.0/things?$skiptoken=x"}
 
-    elsewhere = HttpServer(make_app("Things", [routes]))
-    settings = Settings(auth="off")
-    front = application(settings, Host(settings, {}), {"things": Service("things", (), routers=[routes])}, tmp_path)
-    await elsewhere.start()
-    try:
-        with peers.seat(tmp_path, "things"):
-            peers.register(tmp_path, "things", elsewhere.url)
-            transport = httpx.ASGITransport(front, client=("127.0.0.1", 5))
-            async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8000") as client:
-                asked = await client.get("/v1.0/things", headers={"Origin": "http://localhost:8000"})
-    finally:
-        await elsewhere.stop()
+    async with in_front(tmp_path, Service("things", (), routers=[routes])) as client:
+        asked = await client.get("/v1.0/things", headers={"Origin": "http://localhost:8000"})
     assert asked.status_code == 200, asked.text
     assert asked.json()["@odata.nextLink"] == "http://localhost:8000/v1.0/things?$skiptoken=x"

@@ -9,9 +9,9 @@ from aiokafka import TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
 from deploy.cli.status_command import troubles
-from deploy.run import backlog
 from deploy.run.registry import NAMES, built
 from deploy.run.status import not_measured
+from shared.messaging import admin
 from shared.messaging.errors import MayPass
 
 WELL: dict[str, Any] = {
@@ -73,7 +73,7 @@ def test_a_status_that_cannot_be_measured_says_why_and_each_thing_once() -> None
 
 
 async def test_a_group_whose_broker_is_not_ready_for_it_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backlog, "_ASK_AGAIN_S", 0.0)
+    monkeypatch.setattr(admin, "_ASK_AGAIN_S", 0.0)
     one, other = TopicPartition("a.topic", 0), TopicPartition("a.topic", 1)
     never, there = OffsetAndMetadata(-1, ""), OffsetAndMetadata(7, "")
 
@@ -84,5 +84,5 @@ async def test_a_group_whose_broker_is_not_ready_for_it_is_asked_for_again(monke
             assert (group, partitions) == ("a.group", [one, other])
             return self.answers.pop(0)
 
-    found = await backlog.committed_offsets(cast(Any, Admin()), "a.group", [one, other])
+    found = await admin.committed_offsets(cast(Any, Admin()), "a.group", [one, other])
     assert found == {one: there, other: never}
