@@ -96,7 +96,8 @@ class Telling:
         undecided = {
             "state.instance_id": one.id,
             "state.stage": one.current,
-            "state.decision": Verdict.NOT_REVIEWED.value,
+            # What came from a stage before is to be decided again, whatever was decided there (REV-15).
+            "state.here.decision": Verdict.NOT_REVIEWED.value,
         }
         items = self._runs.items
         own = await items.gathered(undecided, "state.reviewers", people, "state.person_id", NAMED)

@@ -305,6 +305,15 @@ class Item:
         return replace(self, **changes)
 
     @property
+    def decided_here(self) -> bool:
+        """Whether somebody has decided in the stage that it is in, and not only in one before."""
+        return (
+            self.decision is not Verdict.NOT_REVIEWED
+            and bool(self.decisions)
+            and self.decisions[-1].stage == self.stage
+        )
+
+    @property
     def settled(self) -> bool:
         """Applying has come to something, or has nothing to wait for."""
         return self.applied_at is not None
@@ -392,6 +401,10 @@ def dump_item(one: Item) -> dict[str, Any]:
         "decided_at": one.decided_at,
         "result": one.result.value,
     }
+    # As reviewers see it who are not shown earlier stages: lists are filtered by what they show.
+    document["here"] = {"decision": Verdict.NOT_REVIEWED.value}
+    if one.decided_here:
+        document["here"] = {"decision": one.decision.value, "by": one.decided_by, "at": one.decided_at}
     if one.reviewers is not None:
         document["reviewers"] = list(one.reviewers)
     if one.since is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from services.review.advising import GUEST, HERE, Advisor, people_kept
@@ -418,7 +419,7 @@ ITEMS = EntitySet(
         "principal/id": Field("state.person_id", GUID),
         "reviewedBy/id": Field("state.decided_by", GUID),
         "reviewedDateTime": Field("state.decided_at", DATETIME, sortable=True),
-        "appliedDateTime": Field("state.applied_at", DATETIME, sortable=True),
+        "appliedDateTime": Field("state.applying.at", DATETIME, sortable=True),
     },
     selectable=frozenset(
         {
@@ -429,6 +430,17 @@ ITEMS = EntitySet(
     ),
     expandable=frozenset({"insights"}),
 )  # fmt: skip
+
+ITEMS_OF_THIS_STAGE = replace(
+    ITEMS,
+    fields={
+        **ITEMS.fields,
+        "decision": Field("state.here.decision", Enumeration(tuple(Verdict)), sortable=True),
+        "reviewedBy/id": Field("state.here.by", GUID),
+        "reviewedDateTime": Field("state.here.at", DATETIME, sortable=True),
+    },
+)
+"""For reviewers who are not shown what earlier stages decided: a filter tells no more than the list does (REV-16)."""
 
 STAGES = EntitySet(
     "accessReviewStage",

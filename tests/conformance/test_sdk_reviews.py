@@ -93,10 +93,14 @@ class Review:
         one = reviews.definitions.by_access_review_schedule_definition_id(self.definition)
         return one.instances.by_access_review_instance_id(self.instance)
 
-    async def items(self, person: str | None = None) -> dict[str, AccessReviewInstanceDecisionItem]:
+    async def items(
+        self, person: str | None = None, filter_: str | None = None
+    ) -> dict[str, AccessReviewInstanceDecisionItem]:
         """By whose access it is; `person`: those that they decide."""
         decisions = self.as_(person).decisions
-        page = await (decisions.filter_by_current_user_with_on("reviewer") if person else decisions).get()
+        asked: Any = decisions.filter_by_current_user_with_on("reviewer") if person else decisions
+        named = next(name for name in dir(type(asked)) if name.endswith("GetQueryParameters"))
+        page = await asked.get(RequestConfiguration(query_parameters=getattr(type(asked), named)(filter=filter_)))
         return {one.principal.id: one for one in listed(page)}
 
     async def decide(self, by: str, about: str, decision: str, why: str = "After a look.") -> None:
@@ -225,6 +229,8 @@ async def test_the_manager_looks_first_and_the_owner_at_what_the_manager_would_k
     theirs = await review.items(owner)
     assert set(theirs) == {keeps, loses}, "what is denied goes no further"
     assert {one.decision for one in theirs.values()} == {"NotReviewed"}, "what was decided before is not shown"
+    assert set(await review.items(owner, "decision eq 'NotReviewed'")) == {keeps, loses}, "to be decided again"
+    assert not await review.items(owner, "decision eq 'Approve'"), "and is not found out by a filter"
     one = await review.as_(owner).decisions.by_access_review_instance_decision_item_id(theirs[keeps].id).get()
     assert (one.decision, one.justification) == ("NotReviewed", "")
     assert await members(tenure, group) == {keeps, loses, drops}, "nothing happens before the last stage is over"

@@ -10,7 +10,8 @@ import pytest
 
 from services.review import graph
 from services.review.decide import instances, items
-from services.review.model import Definition, Instance, Item
+from services.review.model import Definition, Instance, Item, dump_item
+from services.review.store import ITEMS, ITEMS_OF_THIS_STAGE
 from shared.contracts.base import Cause
 from shared.contracts.review import (
     DefinitionState,
@@ -24,6 +25,7 @@ from shared.contracts.review import (
 from shared.contracts.roster import RosterEntry, RosterKind
 from shared.messaging.decision import Circumstances
 from shared.web.errors import BadRequest
+from shared.web.odata import read_query
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 CAUSE = Cause(id="c", correlation="c", actor="person:admin")
@@ -109,6 +111,40 @@ def test_they_do_not_see_what_was_said_in_the_stage_before_unless_it_is_shown(in
     assert (hidden["decision"], hidden["justification"], hidden["reviewedBy"]) == ("NotReviewed", "", graph.NOBODY)
     assert hidden["reviewedDateTime"] is None
     assert (shown["decision"], shown["justification"], shown["reviewedBy"]["id"]) == ("Deny", "She has moved.", BEN)
+
+
+@pytest.mark.spec("REV-16")
+def test_nor_do_they_find_it_out_by_a_filter(denied: Item) -> None:
+    ask = [("$filter", "decision eq 'Deny'"), ("$orderby", "reviewedDateTime")]
+    asked = read_query(ITEMS_OF_THIS_STAGE, ask)
+    of_another = read_query(ITEMS_OF_THIS_STAGE, [("$filter", f"reviewedBy/id eq '{BEN}'")])
+    path, _direction = asked.sort[0]
+
+    def at(item: Item, path: str) -> Any:
+        found: Any = {"state": dump_item(item)}
+        for name in path.split("."):
+            found = found.get(name) if isinstance(found, dict) else None
+        return found
+
+    later = replace(denied, stage=1)
+    assert asked.where == {"state.here.decision": {"$eq": "Deny"}}
+    assert of_another.where == {"state.here.by": {"$eq": BEN}}
+    assert (at(denied, "state.here.decision"), at(denied, "state.here.by")) == ("Deny", BEN)
+    assert at(denied, path) == denied.decided_at
+    assert (at(later, "state.here.decision"), at(later, "state.here.by"), at(later, path)) == (
+        "NotReviewed",
+        None,
+        None,
+    )
+    reset = replace(denied, decision=Verdict.NOT_REVIEWED, decided_by=None, decided_at=None)
+    assert at(reset, "state.here.decision") == "NotReviewed"
+
+
+def test_lists_are_asked_for_what_is_kept(denied: Item) -> None:
+    applied = dump_item(replace(denied, apply_began=True, applied_at=NOW))
+    path, _direction = read_query(ITEMS, [("$orderby", "appliedDateTime")]).sort[0]
+    assert path == "state.applying.at"
+    assert applied["applying"]["at"] == NOW
 
 
 def test_insights_are_what_a_recommendation_rests_on_and_none_are_told_while_those_are_off(
