@@ -11,7 +11,7 @@ import structlog
 from services.review.advising import Holder, Measured
 from services.review.asking import Telling
 from services.review.decide import applying, definitions, following, instances, items
-from services.review.decide.reviewers import named
+from services.review.decide.reviewers import Resolved, named
 from services.review.model import OVER, Definition, Instance, Item
 from services.review.recommend import Asked
 from services.review.scope import NotUnderstood, read_scope
@@ -128,9 +128,23 @@ class Desk:
                 if isinstance(one, instances.ChangeReviewers):
                     scopes += [*(one.reviewers or ()), *(one.fallback_reviewers or ())]
                 wanted[one.id] = (state.resource, scopes)
-        resolved = {id: await self.around.resolved(named(s), resource) for id, (resource, s) in wanted.items()}
+        resolved = await self._resolved(wanted, {_about(one) for one in messages if _names_reviewers(one)})
         names = await self.around.names([resource for resource, _ in wanted.values()])
         return instances.Look(resolved, names)
+
+    async def _resolved(
+        self, wanted: Mapping[str, tuple[ReviewedResource, Sequence[ReviewerScope]]], naming: Collection[str]
+    ) -> Mapping[str, Resolved]:
+        """Whom the scopes of these instances lead to. For those that are `naming` reviewers now, a group that leads to
+        nobody may only just have been filled, and is waited for: nobody could decide until the end."""
+
+        async def find() -> dict[str, Resolved]:
+            return {id: await self.around.resolved(named(s), resource) for id, (resource, s) in wanted.items()}
+
+        def enough(found: Mapping[str, Resolved]) -> bool:
+            return all(people or not one.told_by_others for id in naming for one, people in found.get(id, {}).items())
+
+        return await self.platform.hearing.once(find, enough=enough)
 
     async def steps(self, dues: Sequence[Due], states: Mapping[str, Instance | None]) -> instances.Look:
         """Do the next step of each instance that is due, then let it be moved on."""
@@ -250,6 +264,17 @@ class Desk:
             among = await self.around.groups_with_guests(direct=scope.direct)
         groups = await self.around.groups_after(one.beginning.after if one.beginning else None, GROUPS, among)
         return definitions.Targets(tuple(groups), len(groups) < GROUPS)
+
+
+def _about(message: Any) -> str:
+    return message.instance_id if isinstance(message, ReviewCommand) else str(message.id)
+
+
+def _names_reviewers(message: Any) -> bool:
+    """Whether it may begin a stage, or gives one other reviewers."""
+    if isinstance(message, ReviewCommand):
+        return isinstance(message.order, StartInstance)
+    return isinstance(message, Due | instances.ChangeReviewers) or getattr(message, "what", None) == "stopStage"
 
 
 def caused_by(one: Instance) -> Cause:

@@ -243,6 +243,8 @@ class Who(StrEnum):
 
     USER = "user"
     MEMBERS = "members"
+    """Of a group, not of groups within it."""
+    TRANSITIVE_MEMBERS = "transitiveMembers"
     OWNERS = "owners"
     """Of a group, an application; of the resource under review without an id."""
     APPLICATION_OWNERS = "applicationOwners"
@@ -260,6 +262,11 @@ class Reviewers:
     id: str | None = None
 
     @property
+    def told_by_others(self) -> bool:
+        """Whether whom it leads to is known from others, who may just be telling."""
+        return self.who in {Who.MEMBERS, Who.TRANSITIVE_MEMBERS, Who.OWNERS, Who.APPLICATION_OWNERS}
+
+    @property
     def by_item(self) -> bool:
         """Whether it leads to other people for each whose access is reviewed."""
         return self.who in {Who.MANAGER, Who.SPONSORS}
@@ -267,7 +274,8 @@ class Reviewers:
 
 _REVIEWERS: tuple[tuple[Who, re.Pattern[str]], ...] = (
     (Who.USER, re.compile(rf"/users/{_ID}/?", re.IGNORECASE)),
-    (Who.MEMBERS, re.compile(rf"/groups/{_ID}/(?:transitiveMembers|members){_USERS}", re.IGNORECASE)),
+    (Who.MEMBERS, re.compile(rf"/groups/{_ID}/members{_USERS}", re.IGNORECASE)),
+    (Who.TRANSITIVE_MEMBERS, re.compile(rf"/groups/{_ID}/transitiveMembers{_USERS}", re.IGNORECASE)),
     (Who.OWNERS, re.compile(rf"(?:/groups/{_ID}/|\./)owners{_USERS}", re.IGNORECASE)),
     (Who.APPLICATION_OWNERS, re.compile(rf"/servicePrincipals/{_ID}/owners/?", re.IGNORECASE)),
     (Who.MANAGER, re.compile(r"\./manager/?", re.IGNORECASE)),

@@ -161,7 +161,7 @@ class Surroundings:
                     and fact.state.deleted_at is None
                 ),
             },
-            (Index("reviewed_together", "_id", partial={"reviewed_together": True}),),
+            (Index("reviewed_together", "_id", partial={"reviewed_together": True}), Index("member_of")),
         )
         self.applications: Replica[ApplicationFact] = Replica(
             database, "applications", lambda fact: {"name": fact.state.display_name, "app_id": fact.state.app_id}
@@ -248,6 +248,9 @@ class Surroundings:
                 return [one.id] if one.id else []
             case Who.MEMBERS:
                 return [row["_id"] for row in await self.memberships.find({"groups": one.id})]
+            case Who.TRANSITIVE_MEMBERS if one.id:
+                within = await self._groups_within(one.id)
+                return [row["_id"] for row in await self.memberships.find({"groups": {"$in": within}})]
             case Who.OWNERS | Who.APPLICATION_OWNERS:
                 of_application = one.who is Who.APPLICATION_OWNERS or (
                     one.id is None and resource.kind is RosterKind.APPLICATION
@@ -256,6 +259,15 @@ class Surroundings:
                 key = f"{system.value}/{one.id or resource.id}/{OWNER}"
                 return [row["_id"] for row in await self.owners.find({"owns": key})]
         return []
+
+    async def _groups_within(self, id: str) -> list[str]:
+        """A group and all that are in it at any depth: one query for each level of nesting."""
+        found, level = {id}, {id}
+        while level:
+            rows = await self.groups.find({"member_of": {"$in": sorted(level)}, "deleted": False})
+            level = {row["_id"] for row in rows} - found
+            found |= level
+        return sorted(found)
 
     async def sponsors(self, people: Collection[str]) -> dict[str, tuple[str, ...]]:
         """Who answers for each of these: people, and members of groups; two queries."""

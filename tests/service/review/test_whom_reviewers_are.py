@@ -1,0 +1,32 @@
+"""Whom reviewer scopes lead to, on a real MongoDB, from what the directory says."""
+
+import pytest
+
+from services.review.decide.reviewers import Resolved, named
+from shared.contracts.review import ReviewedResource, ReviewerScope
+from shared.contracts.roster import RosterKind
+from tests.service.review.test_groups_with_guests import START, World, world
+
+__all__ = ["world"]
+
+OUTER, MIDDLE, INNER, FORMER = (f"{letter}0000000-0000-4000-8000-000000000000" for letter in "abcd")
+
+
+async def led_to(world: World, query: str) -> set[str]:
+    resource = ReviewedResource(kind=RosterKind.GROUP, id=OUTER)
+    found: Resolved = await world.around.resolved(named([ReviewerScope(query=query)]), resource)
+    [people] = found.values()
+    return set(people)
+
+
+@pytest.mark.spec("REV-5")
+async def test_members_of_groups_within_a_group_review_if_its_transitive_members_do(world: World) -> None:
+    await world.group(OUTER)
+    await world.group(MIDDLE, OUTER, INNER)
+    await world.group(INNER, MIDDLE)
+    await world.group(FORMER, OUTER, deleted_at=START)
+    for name, group in (("ana", OUTER), ("ben", MIDDLE), ("eva", INNER), ("max", FORMER)):
+        await world.person(name, group, type="Member")
+
+    assert await led_to(world, f"/groups/{OUTER}/transitiveMembers") == {"ana", "ben", "eva"}
+    assert await led_to(world, f"/groups/{OUTER}/members/microsoft.graph.user") == {"ana"}
