@@ -37,6 +37,11 @@ _PACKAGE = re.compile(
 _RELATIVE = re.compile(rf"\./(?P<members>transitiveMembers|members){_USERS}", re.IGNORECASE)
 _ALL_GROUPS = re.compile(r"/groups/?", re.IGNORECASE)
 _ALL_USERS = re.compile(r"/users/?", re.IGNORECASE)
+_TYPE = r"\(*\s*groupTypes/any\(\s*(?P<it>\w+)\s*:\s*(?P=it)\s+eq\s+'Unified'\s*\)"
+_TEAMS = r"(?:\s+and\s+resourceProvisioningOptions/any\(\s*(?P<one>\w+)\s*:\s*(?P=one)\s+eq\s+'Team'\s*\))?"
+_UNIFIED = re.compile(rf"{_TYPE}{_TEAMS}[\s)']*", re.IGNORECASE)
+"""Nothing tells a team from another Microsoft 365 group here. The documents' example of teams has a quotation mark too
+many at its end, and is accepted."""
 _GUESTS = re.compile(r"\(*\s*userType\s+eq\s+'Guest'\s*\)*", re.IGNORECASE)
 _SCOPE = re.compile(r"appScopeId\s+eq\s+'(?P<scope>[^']+)'", re.IGNORECASE)
 _EQUALS = re.compile(r"(?P<name>[A-Za-z/]+)\s+eq\s+'?(?P<value>[0-9a-fA-F-]{36})'?", re.IGNORECASE)
@@ -114,13 +119,20 @@ def _relative(
     if (one := _GROUP.fullmatch(groups.path)) is not None:
         resource = ReviewedResource(kind=RosterKind.GROUP, id=one["id"].lower(), direct=direct)
         return Scope((resource,), guests_only=_guests(query), inactive_for=inactive_for, direct=direct)
-    if not _ALL_GROUPS.fullmatch(groups.path) or "unified" not in groups.filter.lower():
-        raise NotUnderstood(f"'{groups.text}' does not say which groups: all those of the type 'Unified', or one.")
+    if not _ALL_GROUPS.fullmatch(groups.path) or not _UNIFIED.fullmatch(groups.filter.strip()):
+        # Whatever else it asks for would be passed over, and people of other groups lose what they have.
+        raise NotUnderstood(
+            f"'{groups.text}' does not say which groups: all those of the type 'Unified' and nothing else, or one."
+        )
     return Scope(every_group=True, guests_only=_guests(query), inactive_for=inactive_for, direct=direct)
 
 
 def _resource(query: Query) -> ReviewedResource:
     """The one thing whose holders this query yields."""
+    if query.filter and (_APPLICATION.fullmatch(query.path) or _ROLE.fullmatch(query.path)):
+        raise NotUnderstood(
+            f"'{query.text[:200]}' filters, and all who have a role are reviewed: leave the filter out."
+        )
     if found := _APPLICATION.fullmatch(query.path):
         return ReviewedResource(kind=RosterKind.APPLICATION, id=found["id"].lower())
     if found := _ROLE.fullmatch(query.path):
@@ -159,30 +171,42 @@ def _governance_role(query: Query, id: str | None, named: Mapping[str, str]) -> 
 
 def _memberships(scope: Mapping[str, Any]) -> Scope:
     """Principals of some kind in resources of some kind: an instance for each resource."""
-    guests: list[bool] = []
-    inactive_for: timedelta | None = None
+    kinds: set[tuple[bool, timedelta | None]] = set()
     for principals in _scopes(scope, "principalScopes"):
         query = _query(principals)
         if _ALL_GROUPS.fullmatch(query.path):
             continue  # groups hold nothing here themselves: their members do
         if not _ALL_USERS.fullmatch(query.path):
             raise NotUnderstood(f"principalScopes: '{query.text}' is not '/users' or '/groups'.")
-        guests.append(_guests(query))
-        if _type(principals) == "accessReviewInactiveUsersQueryScope":
-            inactive_for = _inactive(principals)
-    if not guests:
+        inactive = _type(principals) == "accessReviewInactiveUsersQueryScope"
+        kinds.add((_guests(query), _inactive(principals) if inactive else None))
+    if not kinds:
         raise NotUnderstood("principalScopes names no people: say '/users'.")
+    # Everybody is all of them; of others no two kinds are reviewed together, for one would be left out.
+    if len(kinds) > 1 and _EVERYBODY not in kinds:
+        raise NotUnderstood("principalScopes: guests and inactive people are not reviewed together: say one of them.")
+    guests_only, inactive_for = _EVERYBODY if _EVERYBODY in kinds else kinds.pop()
     resources: list[ReviewedResource] = []
     every_group = False
     for things in _scopes(scope, "resourceScopes"):
         query = _query(things)
         if _ALL_GROUPS.fullmatch(query.path):
+            if query.filter and not _UNIFIED.fullmatch(query.filter.strip()):
+                raise NotUnderstood(
+                    f"resourceScopes: '{query.text}' is not '/groups', nor those of the type 'Unified'."
+                )
             every_group = True
         elif (found := _GROUP.fullmatch(query.path)) is not None:
-            resources.append(ReviewedResource(kind=RosterKind.GROUP, id=found["id"].lower()))
+            if query.filter:
+                raise NotUnderstood(f"resourceScopes: '{query.text}' filters people: say whom in principalScopes.")
+            direct = (found["members"] or "").lower() == "members"
+            resources.append(ReviewedResource(kind=RosterKind.GROUP, id=found["id"].lower(), direct=direct))
         else:
             resources.append(_resource(query))
-    return Scope(tuple(resources), every_group, guests_only=all(guests), inactive_for=inactive_for)
+    return Scope(tuple(resources), every_group, guests_only=guests_only, inactive_for=inactive_for)
+
+
+_EVERYBODY: tuple[bool, timedelta | None] = (False, None)
 
 
 def _scopes(scope: Mapping[str, Any], name: str) -> Iterable[Mapping[str, Any]]:

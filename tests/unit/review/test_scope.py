@@ -36,6 +36,11 @@ def memberships(principals: str, *resources: str) -> dict[str, Any]:
     }
 
 
+def inactive(text: str) -> dict[str, Any]:
+    kind = "#microsoft.graph.accessReviewInactiveUsersQueryScope"
+    return {"@odata.type": kind, "query": text, "inactiveDuration": "P30D"}
+
+
 @pytest.mark.spec("REV-2", "REV-3", "PKR-1")
 @pytest.mark.parametrize(
     ("scope", "enumeration", "expected"),
@@ -90,6 +95,14 @@ def memberships(principals: str, *resources: str) -> dict[str, Any]:
             Scope((ReviewedResource(kind=RosterKind.APPLICATION, id=P), GROUP)),
         ),
         (
+            {
+                **memberships("/users", f"/groups/{G}/members", "/groups"),
+                "principalScopes": [query(f"/users{GUESTS}"), inactive("/users"), query("/users")],
+            },
+            None,
+            Scope((DIRECT,), every_group=True),
+        ),
+        (
             memberships(f"/users{GUESTS}", f"/beta/roleManagement/directory/roleDefinitions/{P}"),
             None,
             Scope((ReviewedResource(kind=RosterKind.DIRECTORY_ROLE, id=P),), guests_only=True),
@@ -118,6 +131,16 @@ def test_scopes(scope: dict[str, Any], enumeration: dict[str, Any] | None, expec
         (query(f"/groups/{G}/members?$filter=(department eq 'x')"), "only guests"),
         (query(""), "needs a query"),
         (memberships("/devices", f"/groups/{G}"), "principalScopes"),
+        (memberships("/users", f"/groups/{G}/transitiveMembers/{GUESTS}"), "say whom in principal"),
+        (query(f"/servicePrincipals/{P}/appRoleAssignedTo?$filter=appRoleId eq '{Q}'"), "leave the filter out"),
+        (memberships("/users", "/groups?$filter=startswith(displayName,'Sales')"), "type 'Unified'"),
+        (
+            {
+                **memberships(f"/users{GUESTS}", f"/groups/{G}"),
+                "principalScopes": [query(f"/users{GUESTS}"), inactive("/users")],
+            },
+            "not reviewed together",
+        ),
         (
             {
                 "@odata.type": "#microsoft.graph.accessReviewInactiveUsersQueryScope",
@@ -131,6 +154,32 @@ def test_scopes(scope: dict[str, Any], enumeration: dict[str, Any] | None, expec
 def test_what_is_not_understood_is_refused_saying_what_would_be(scope: dict[str, Any], said: str) -> None:
     with pytest.raises(NotUnderstood, match=said):
         read_scope(scope)
+
+
+UNIFIED_TYPE = "groupTypes/any(c:c eq 'Unified')"
+TEAMS = "resourceProvisioningOptions/Any(x:x eq 'Team')"
+
+
+@pytest.mark.parametrize(
+    "groups",
+    [UNIFIED_TYPE, f"({UNIFIED_TYPE})", f"({UNIFIED_TYPE} and {TEAMS})", f"({UNIFIED_TYPE} and {TEAMS}')"],
+)
+def test_every_group_is_asked_for_by_its_type(groups: str) -> None:
+    assert read_scope(query("./members"), query(f"/groups?$filter={groups}")) == Scope(every_group=True, direct=True)
+
+
+@pytest.mark.parametrize(
+    "groups",
+    [
+        f"{UNIFIED_TYPE} and startswith(displayName,'Sales')",
+        f"not({UNIFIED_TYPE})",
+        f"{UNIFIED_TYPE} and visibility eq 'Public'",
+        f"{UNIFIED_TYPE} or mailEnabled eq true",
+    ],
+)
+def test_a_review_of_some_groups_is_none_of_every_group(groups: str) -> None:
+    with pytest.raises(NotUnderstood, match="which groups"):
+        read_scope(query("./members"), query(f"/groups?$filter={groups}"))
 
 
 @pytest.mark.spec("REV-5")
