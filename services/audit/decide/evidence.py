@@ -29,11 +29,18 @@ ERASED = "erased"
 """Stands where a person was erased from the trail: the record is there, and what was personal in it is gone."""
 LINES = ("items", "undecided")
 """Sections of a bundle that are read from the records line by line."""
+SECTIONS = frozenset(
+    {
+        "kind", "version", "instance", "settings", "course", "asked", "people", *LINES, "records", "positions",
+        "checkpoints", "proof",
+    }
+)  # fmt: skip
+"""All that a bundle has: anything else is signed by nobody."""
 
 
 def head_of(documents: Sequence[Document]) -> Document:
     """What the run was about, how it went and who was asked when. `documents`: facts of definition and instance."""
-    facts = [(one, body_of(one)) for one in documents]
+    facts = [(one, body_of(one)) for one in told_once(documents)]
     of_instance = [(one, body) for one, body in facts if one["topic"] == REVIEW_INSTANCE_FACTS.name]
     of_definition = [body for one, body in facts if one["topic"] == REVIEW_DEFINITION_FACTS.name]
     state = of_instance[-1][1].get("state") or {} if of_instance else {}
@@ -65,9 +72,15 @@ def head_of(documents: Sequence[Document]) -> Document:
     }  # fmt: skip
 
 
+def told_once(documents: Iterable[Document]) -> list[Document]:
+    """Without repeats: a fact may be published twice under its id, and both records are in the trail."""
+    return list({one.get("id") or one["_id"]: one for one in reversed(list(documents))}.values())[::-1]
+
+
 def item_of(documents: Sequence[Document]) -> Document:
     """Who decided what about one person and thing and why, and what was done with it. In the order of versions."""
-    bodies = [body_of(one) for one in documents]
+    facts = told_once(documents)
+    bodies = [body_of(one) for one in facts]
     state = bodies[-1].get("state") or {}
     return {
         "id": documents[-1].get("subject"),
@@ -76,7 +89,7 @@ def item_of(documents: Sequence[Document]) -> Document:
         **{name: state.get(name) for name in ("assignmentId", "decidedBy", "decidedAt", "result", "detail")},
         "history": [
             {"at": one.get("at"), **{k: said[k] for k in _TOLD if said.get(k) is not None}}
-            for one, body in zip(documents, bodies, strict=True)
+            for one, body in zip(facts, bodies, strict=True)
             for said in body.get("transitions") or ()
         ],
         "places": [one["_id"] for one in documents],
@@ -192,6 +205,8 @@ def problems_of(bundle: Mapping[str, Any], authentic: Authentic) -> list[Documen
     if bundle["kind"] != KIND or bundle["version"] != VERSION:
         raise ValueError("no bundle of this version")
     statement = bundle["proof"]["statement"]
+    for name in sorted(bundle.keys() - SECTIONS):
+        say(str(name), "It was put in: no bundle has such a section.")
     _signature(bundle["proof"], authentic, say)
     for name, now in digests_of(bundle).items():
         if statement.get(name) != now:

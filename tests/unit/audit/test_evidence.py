@@ -21,7 +21,7 @@ from services.audit.signing import SigningKey
 from shared.clock import TurnableClock
 from shared.contracts.base import Cause
 from shared.contracts.review import (
-    InstanceCompleted,
+    InstanceApplied,
     InstanceFact,
     InstanceStarted,
     InstanceState,
@@ -102,8 +102,9 @@ def trail() -> tuple[list[Document], dict[str, Head]]:
             "He left Sales.",
             **done,
         ),
-        told(2, [InstanceCompleted()], ReviewStatus.COMPLETED),
+        told(2, [InstanceApplied()], ReviewStatus.APPLIED),
     ]
+    records += [records[1], records[3]]  # published twice under their ids
     batch = received(records)
     return extended({}, batch, [hashlib.sha256(bytes([n])).hexdigest()[:32] for n in range(len(batch))])
 
@@ -160,14 +161,16 @@ def bundle() -> dict[str, Any]:
 
 def test_it_says_who_was_asked_who_decided_why_and_what_was_done() -> None:
     made = bundle()
-    assert bundle_proven(made, KEY.public.hex()) == {"sound": True, "records": 6, "items": 2, "problems": []}
+    assert bundle_proven(made, KEY.public.hex()) == {"sound": True, "records": 8, "items": 2, "problems": []}
     assert made["asked"][0]["reviewers"] == ["boss"]
     assert made["people"]["boss"] == "Boss"
     lines = {one["personId"]: one for one in made["items"]}
     assert (lines["ben"]["decision"], lines["ben"]["justification"]) == ("Deny", "He left Sales.")
     assert [one["type"] for one in lines["ben"]["history"]] == ["ItemDecided", "ItemApplied"]
     assert [one["person"] for one in made["undecided"]] == ["Eve"]
-    assert made["instance"]["status"] == "Completed"
+    assert made["instance"]["status"] == "Applied"
+    assert [one["what"] for one in made["course"]] == ["InstanceStarted", "InstanceApplied"]
+    assert len(made["asked"]) == 1
 
 
 def _rewrite(made: dict[str, Any]) -> None:
@@ -211,9 +214,14 @@ def _checkpoint(made: dict[str, Any]) -> None:
     made["checkpoints"][0]["head"] = "0" * 64
 
 
+def _section(made: dict[str, Any]) -> None:
+    made["note"] = "Agreed with the head of Sales."
+
+
 @pytest.mark.parametrize(
     ("touch", "where", "message"),
     [
+        (_section, "note", "It was put in"),
         (_decision, "items/item-ben/decision", "'Approve'; the trail's record says 'Deny'"),
         (_personal, "records/review.decisions", "Its personal part was changed"),
         (_rewrite, "records/review.decisions", "It was rewritten"),
@@ -256,6 +264,6 @@ def test_the_page_shows_the_same_and_no_markup_of_names() -> None:
 
     page = asyncio.run(made())
     assert "Sales &lt;quarterly&gt;" in page
-    for said_there in ("He left Sales.", "Taken away.", "Eve", "Boss", KEY.id):
+    for said_there in ("He left Sales.", "Taken away.", "not needed", "Eve", "Boss", KEY.id):
         assert said_there in page
     assert not any(word in page for word in ("http", "src=", "@import", "<script")), "it loads nothing"
