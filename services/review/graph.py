@@ -37,11 +37,16 @@ from shared.web.graph_model import ODATA_TYPE, GraphBody, GraphModel, graph_time
 Rendered = dict[str, Any]
 NOBODY = {"id": "00000000-0000-0000-0000-000000000000", "displayName": "", "userPrincipalName": ""}
 MOST_STAGES = 3
+MOST_OCCURRENCES = 2**31 - 1
 _ENDLESS = date(9999, 12, 31)
 
 
 def _lowered(said: Any) -> Any:
     return said[:1].lower() + said[1:] if isinstance(said, str) else said
+
+
+def _capitalised(said: Any) -> Any:
+    return said[:1].upper() + said[1:] if isinstance(said, str) else said
 
 
 class ReviewerIn(GraphBody):
@@ -75,7 +80,7 @@ class RangeIn(GraphModel):
     type: Annotated[Literal["noEnd", "endDate", "numbered"], BeforeValidator(_lowered)] = "noEnd"
     start_date: Annotated[date, BeforeValidator(_day)]
     end_date: Annotated[date | None, BeforeValidator(_day)] = None
-    number_of_occurrences: int = Field(0, ge=0)
+    number_of_occurrences: int = Field(0, ge=0, le=MOST_OCCURRENCES)
     recurrence_time_zone: str | None = None
 
 
@@ -141,7 +146,7 @@ class DefinitionIn(GraphBody):
 class DecisionIn(GraphBody):
     """What a reviewer says of one item."""
 
-    decision: Annotated[Verdict, BeforeValidator(lambda said: said[:1].upper() + said[1:] if said else said)]
+    decision: Annotated[Verdict, BeforeValidator(_capitalised)]
     justification: str | None = Field(None, max_length=4000)
 
     read_only: ClassVar[frozenset[str]] = frozenset(
@@ -155,7 +160,7 @@ class DecisionIn(GraphBody):
 class BatchIn(GraphBody):
     """What a reviewer says of all their items, or of one principal's or resource's."""
 
-    decision: Annotated[Verdict, BeforeValidator(lambda said: said[:1].upper() + said[1:] if said else said)]
+    decision: Annotated[Verdict, BeforeValidator(_capitalised)]
     justification: str | None = Field(None, max_length=4000)
     principal_id: str | None = None
     resource_id: str | None = None
@@ -229,6 +234,9 @@ def _check_disabling(scope: Scope) -> None:
 
 def _scope_kept(scope: Mapping[str, Any]) -> Rendered:
     """As it will be answered: with its type, and the root that Graph answers."""
+    for name in ("query", "queryType", "queryRoot"):
+        if not isinstance(scope.get(name), str | None):
+            raise BadRequest(f"'{name}' of a scope is a text.", target=name)
     kept: Rendered = {ODATA_TYPE: "#microsoft.graph.accessReviewQueryScope", **scope}
     if "query" in kept:
         kept = {**kept, "queryType": kept.get("queryType") or "MicrosoftGraph", "queryRoot": kept.get("queryRoot")}

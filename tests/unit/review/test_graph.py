@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from services.review import graph
 from services.review.decide import instances, items
@@ -230,3 +231,27 @@ def test_the_figures_are_shown_where_recommendations_are(instance: Instance, den
     shown = instance.with_stage(0, instance.stage.having(settings=settings))
     said = graph.item_said(item, shown, graph.Names())["@tenure.figures"]
     assert said == {**figures, "lastSignIn": "2026-01-01T00:00:00Z"}
+
+
+@pytest.mark.parametrize("said", [5, ["Deny"], {"is": "Deny"}, None, ""])
+def test_a_decision_that_is_no_word_is_refused_as_such(said: Any) -> None:
+    for body in (graph.DecisionIn, graph.BatchIn):
+        with pytest.raises(ValidationError, match="decision"):
+            body.model_validate({"decision": said})
+    assert graph.DecisionIn.model_validate({"decision": "deny"}).decision is Verdict.DENY
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"scope": {"query": f"/groups/{GROUP}/members", "queryRoot": 10**30}},
+        {"instanceEnumerationScope": {"query": 10**30}},
+    ],
+)
+def test_a_scope_that_holds_no_text_is_refused(more: dict[str, Any]) -> None:
+    said = {"displayName": "One", "scope": {"query": f"/groups/{GROUP}/members"}, **more}
+    body = graph.DefinitionIn.model_validate({**said, "settings": {"instanceDurationInDays": 5}})
+    with pytest.raises(BadRequest, match="is a text"):
+        graph.definition_of(body, "d", None, NOW)
+    with pytest.raises(ValidationError, match="numberOfOccurrences"):
+        graph.RangeIn.model_validate({"startDate": "2026-01-01", "numberOfOccurrences": 10**30})
