@@ -45,6 +45,9 @@ STEP = 1000
 _ADVICE = {"approve": Advice.APPROVE, "deny": Advice.DENY, "noInfoAvailable": Advice.NO_INFO}
 AT_ONCE = 8
 """Instances that are worked on side by side in one process."""
+MEASURED_AT_MOST = 100
+"""Measurements that are kept between steps; forgetting one costs another. Those whose last step another replica does
+would else stay for ever."""
 GROUPS = 100
 """Instances that one step of a definition begins."""
 
@@ -69,8 +72,9 @@ class Desk:
         self.runs = runs
         self.around = around
         self.telling = telling
-        self._measured: dict[str, tuple[Asked, Measured]] = {}
-        """By instance, of those that are being advised."""
+        self._measured: dict[tuple[str, int], tuple[Asked, Measured]] = {}
+        """By instance and stage, of those that are being advised. Another replica may have done a stage's last steps:
+        what is kept of it says nothing of a later stage, which may ask for other signs."""
 
     # Items
 
@@ -196,9 +200,12 @@ class Desk:
 
     async def _advised(self, one: Instance) -> instances.Step:
         """What is recommended about the next items. What they are compared with is measured once a process."""
-        if (known := self._measured.get(one.id)) is None:
+        place = (one.id, one.current)
+        if (known := self._measured.get(place)) is None:
             asked = await self.around.asked(one)
-            known = self._measured[one.id] = asked, await self.around.advisor.measure(asked, self._holders(one))
+            known = self._measured[place] = asked, await self.around.advisor.measure(asked, self._holders(one))
+            while len(self._measured) > MEASURED_AT_MOST:
+                self._measured.pop(next(iter(self._measured)))
         asked, measured = known
         query = {"state.instance_id": one.id, **({"_id": {"$gt": one.after}} if one.after else {})}
         found = await self.runs.items.states(query, limit=STEP)
@@ -210,7 +217,7 @@ class Desk:
         await self.through(advised, items.advise, caused_by(one))
         over = len(found) < STEP
         if over:
-            self._measured.pop(one.id, None)
+            self._measured.pop(place, None)
         return instances.Step(found[-1]["_id"] if found else one.after, over)
 
     async def _holders(self, one: Instance) -> AsyncIterator[list[str]]:
