@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -216,15 +216,28 @@ async def _with_servers(stack: AsyncExitStack, settings: Settings, say: Say) -> 
     return with_values(settings, kafka=both.endpoints.kafka, mongo=both.endpoints.mongo)
 
 
-async def _keep_up(both: list[Server]) -> None:
-    """Start a server again that ended by itself, or was killed: its data is there, and the services wait for it."""
+async def _keep_up(both: Sequence[Server], first_pause_s: float = 1.0, longest_pause_s: float = 30.0) -> None:
+    """Start a server again that ended by itself, or was killed: its data is there, and the services wait for it.
+
+    What keeps it from starting may pass, such as a full disk: it is tried again and again."""
 
     async def one(server: Server) -> None:
         while True:
             code = await server.wait()
             log.error("a server has ended and is started again", server=server.name, code=code)
-            await asyncio.sleep(1)
-            await server.start()
+            pause = first_pause_s
+            while True:
+                await asyncio.sleep(pause)
+                try:
+                    await server.start()
+                except (EmbeddedError, OSError) as problem:
+                    pause = min(pause * 2, longest_pause_s)
+                    # Without the end of its log that may follow: a database logs what it was asked.
+                    what = str(problem).partition("\n")[0]
+                    log.error("a server does not start", server=server.name, problem=what, next_try_s=pause)
+                else:
+                    log.info("a server is there again", server=server.name)
+                    break
 
     await asyncio.gather(*(one(server) for server in both))
 
