@@ -201,5 +201,6 @@ def _target(body: TurnIn, now: datetime) -> datetime:
 
 
 def _told(clock: Clock, own: RunClock | None) -> dict[str, Any]:
-    ahead = own.ahead.total_seconds() if own else 0.0
-    return {"now": graph_time(clock.now()), "aheadSeconds": ahead, "canBeTurned": own is not None}
+    now = clock.now()  # looked at first: another process of the run may have turned it
+    ahead = clock.ahead.total_seconds() if isinstance(clock, RunClock) else 0.0
+    return {"now": graph_time(now), "aheadSeconds": ahead, "canBeTurned": own is not None}

@@ -123,3 +123,13 @@ async def test_who_may_put_it_forward_and_how_far(
         shown = (await client.get(PATH)).json()
     assert shown["canBeTurned"] is embedded
     assert (clock.ahead > timedelta()) is (status == 200)
+
+
+async def test_a_service_that_joined_a_run_says_how_far_its_clock_is_ahead_too(tmp_path: Path) -> None:
+    joined = RunClock(tmp_path)
+    one = RunClock(tmp_path)
+    one.put_forward(one.now() + timedelta(days=10))
+    async with app(joined, None) as client:
+        said = (await client.get(PATH)).json()
+    assert timedelta(seconds=said["aheadSeconds"]) == one.ahead
+    assert not said["canBeTurned"]
