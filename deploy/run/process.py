@@ -23,12 +23,12 @@ from deploy.run.identity import check_callers, issuer_joined, own_issuer, unaske
 from deploy.run.interpreter import at_work, hand_over_soon, use_one_heap
 from deploy.run.lock import hold
 from shared.messaging.admin import create_topics
-from shared.messaging.errors import MayPass, StateLost
+from shared.messaging.errors import GivenUp, MayPass, StateLost
 from shared.messaging.host import Host, groups_of
 from shared.settings import NotLocalError, Settings
-from shared.storage.database import NotAReplicaSet
+from shared.storage.database import NotAReplicaSet, WrongAddress
 from shared.telemetry.logs import get_logger
-from shared.web.server import HttpServer
+from shared.web.server import CannotListen, HttpServer
 
 log = get_logger(__name__)
 
@@ -186,8 +186,10 @@ async def until_told(over: asyncio.Event | None = None) -> None:
 def _telling_why() -> Iterator[None]:
     try:
         yield
-    except (EmbeddedError, NotAReplicaSet, NotLocalError, StateLost) as problem:
+    except (EmbeddedError, NotAReplicaSet, NotLocalError, StateLost, WrongAddress) as problem:
         raise CannotStart(str(problem)) from problem
+    except CannotListen as problem:
+        raise CannotStart(f"{problem} TENURE_HTTP_HOST and TENURE_HTTP_PORT say where.") from problem
     except OSError as problem:
         if problem.filename is None:
             raise
@@ -195,8 +197,10 @@ def _telling_why() -> Iterator[None]:
             f"{problem.filename}: {problem.strerror}. A run keeps all it has in its folder: name one that can be "
             "written to with --data-dir."
         ) from problem
-    except MayPass as problem:
-        raise CannotStart(f"A server does not answer. {problem}") from problem
+    except (MayPass, GivenUp) as problem:
+        # Who gave up says where in our code it was; what was the matter is its cause.
+        why = problem.__cause__ if isinstance(problem, GivenUp) and problem.__cause__ else problem
+        raise CannotStart(f"A server does not answer as it should. {why}") from problem
 
 
 async def _with_servers(stack: AsyncExitStack, settings: Settings, say: Say) -> Settings:

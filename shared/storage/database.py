@@ -30,6 +30,10 @@ class NotAReplicaSet(Exception):
     """The MongoDB server named in the settings cannot journal by majority."""
 
 
+class WrongAddress(Exception):
+    """TENURE_MONGO is nothing that the driver can connect by. Quotes nothing of it, for a password may be in it."""
+
+
 @dataclass(frozen=True)
 class Index:
     """An index, by field names; a leading '-' sorts downwards."""
@@ -63,15 +67,22 @@ class Client:
     """A connection to the deployment; one a process, shared by its services."""
 
     def __init__(self, settings: Settings) -> None:
-        self._motor: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(
-            settings.mongo.get_secret_value(),
-            tz_aware=True,
-            retryWrites=True,
-            serverSelectionTimeoutMS=5_000,
-            connectTimeoutMS=5_000,
-            socketTimeoutMS=60_000,
-            appname="tenure",
-        )
+        try:
+            self._motor: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(
+                settings.mongo.get_secret_value(),
+                tz_aware=True,
+                retryWrites=True,
+                serverSelectionTimeoutMS=5_000,
+                connectTimeoutMS=5_000,
+                socketTimeoutMS=60_000,
+                appname="tenure",
+            )
+        except (PyMongoError, ValueError) as problem:
+            raise WrongAddress(
+                f"TENURE_MONGO is no connection string that MongoDB's driver takes ({type(problem).__name__}). "
+                "One is mongodb://host:27017/?replicaSet=name; in a user's name or password everything but letters, "
+                "digits and -._~ is percent-encoded."
+            ) from problem
         self._settings = settings
 
     async def check(self) -> None:
@@ -92,7 +103,7 @@ class Client:
 
 
 def connect(settings: Settings) -> Client:
-    """Does not wait for the server; see `Client.check`."""
+    """Does not wait for the server; see `Client.check`. Raises WrongAddress."""
     return Client(settings)
 
 

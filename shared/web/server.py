@@ -9,6 +9,10 @@ import uvicorn
 from starlette.types import ASGIApp
 
 
+class CannotListen(OSError):
+    """The address is taken, not this machine's, or not ours to take. Says which and why."""
+
+
 class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -34,7 +38,7 @@ class HttpServer:
     async def start(self) -> None:
         """Listen, run the application's start-up, and return when requests are answered.
 
-        Raises OSError if the address is taken, RuntimeError if the application does not start (its error is logged).
+        Raises CannotListen, or RuntimeError if the application does not start (its error is logged).
         """
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         # asyncio sends at once (TCP_NODELAY) only where a socket says that it is TCP. Else an answer's body would wait
@@ -45,7 +49,7 @@ class HttpServer:
             listening.bind((self._host, self._port))
         except OSError as error:
             listening.close()
-            raise OSError(error.errno, f"Cannot listen on {self._host}:{self._port}: {error.strerror}.") from None
+            raise CannotListen(f"Cannot listen on {self._host}:{self._port}: {error.strerror}.") from None
         self._port = listening.getsockname()[1]
         config = uvicorn.Config(
             self._app,
