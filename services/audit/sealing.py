@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
 
+from services.audit.model import Head
 from services.audit.signing import SigningKey, signing_key
 from services.audit.store import Checkpoints, Trail
 from shared.clock import Clock
@@ -19,10 +22,14 @@ from shared.settings import Settings
 
 log = structlog.get_logger(__name__)
 LAST_SEAL_S = 5.0
+LOOK_EVERY_S = 60.0
+"""How often all chains are looked at for what others wrote: a replica that was killed signs its last records no
+more."""
 
 
 class Sealer:
-    """One a process. Several replicas may sign the same head: each signature is true."""
+    """One a process. Several replicas may sign the same head: each signature is true. What one wrote and did not
+    live to sign is signed by the others, some time later."""
 
     def __init__(
         self,
@@ -41,6 +48,7 @@ class Sealer:
         self._failpoints = failpoints
         self._key: SigningKey | None = None
         self._signed: dict[str, int] | None = None
+        self._looked_at = 0.0
 
     @property
     def key(self) -> SigningKey:
@@ -56,11 +64,17 @@ class Sealer:
             await self._checkpoints.keep_key(self.key.id, self.key.public)
             await self._trail.know_all_heads()
             self._signed = await self._checkpoints.last(list(self._trail.heads))  # chains begin meanwhile
+            self._looked_at = time.monotonic()
         signed = self._signed
+        of_others: dict[str, Head] = {}
+        if time.monotonic() - self._looked_at >= LOOK_EVERY_S:
+            of_others = await self._trail.stored_heads()
+            signed.update(await self._checkpoints.last(list(of_others)))
+            self._looked_at = time.monotonic()
         at = self._clock.now()
         grown = [
             self.key.checkpoint(chain, head, at)
-            for chain, head in sorted(self._trail.heads.items())
+            for chain, head in sorted(_farthest(self._trail.heads, of_others).items())
             if head.sequence > signed.get(chain, 0)
         ]
         if grown:
@@ -107,3 +121,11 @@ class Sealer:
             "publicKey": self.key.public.hex(),
             "pem": self.key.public_pem,
         }
+
+
+def _farthest(known: Mapping[str, Head], others: Mapping[str, Head]) -> dict[str, Head]:
+    """Of each chain the head that lies farther."""
+    return {
+        chain: max(known.get(chain, Head()), others.get(chain, Head()), key=lambda head: head.sequence)
+        for chain in known.keys() | others.keys()
+    }

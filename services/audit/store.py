@@ -276,6 +276,10 @@ class Trail:
         """Look up the heads of all chains, so that they are signed although nothing comes any more."""
         await self._know(set(await self.chains()))
 
+    async def stored_heads(self) -> dict[str, Head]:
+        """The heads of all chains as they are, whoever wrote them; what this process goes on from stays as it is."""
+        return {chain: await self._stored_head(chain) for chain in await self.chains()}
+
     async def first_time(self) -> str | None:
         """When the first holding or membership was heard of, None if none was."""
         times: list[str] = []
@@ -291,11 +295,13 @@ class Trail:
 
     async def _know(self, chains: set[str]) -> None:
         for chain in chains - self.heads.keys():
-            found = await self.documents.find(
-                {"_id": {"$gte": f"{chain}/", "$lt": f"{chain}0"}}, sort=(("_id", -1),), limit=1
-            )
-            last = found[0] if found else None
-            self.heads[chain] = Head(last["sequence"], last["hash"], last["offset"]) if last else Head()
+            self.heads[chain] = await self._stored_head(chain)
+
+    async def _stored_head(self, chain: str) -> Head:
+        found = await self.documents.find(
+            {"_id": {"$gte": f"{chain}/", "$lt": f"{chain}0"}}, sort=(("_id", -1),), limit=1
+        )
+        return Head(found[0]["sequence"], found[0]["hash"], found[0]["offset"]) if found else Head()
 
     def _forget(self, chains: set[str]) -> None:
         for chain in chains:

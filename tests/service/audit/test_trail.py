@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -22,13 +22,17 @@ from motor.motor_asyncio import AsyncIOMotorClient
 
 from deploy.cli.audit_commands import proven
 from deploy.embedded import Servers
+from services.audit import sealing
+from services.audit.sealing import Sealer
 from services.audit.service import assemble
-from services.audit.store import AnotherLog, Trail
+from services.audit.store import AnotherLog, Checkpoints, Trail
+from shared.clock import SystemClock
 from shared.contracts.audit import Checkpoint
 from shared.contracts.base import Lane
 from shared.contracts.topics import TRAIL_HEADS
 from shared.messaging.admin import create_topics
 from shared.messaging.envelope import Outgoing
+from shared.messaging.failpoints import Failpoints
 from shared.messaging.host import Host, groups_of
 from shared.settings import Settings
 from shared.storage import connect
@@ -384,6 +388,35 @@ async def test_two_writers_racing_for_one_chain_make_one_chain(settings: Setting
 
         await asyncio.gather(*map(write, trails))
         assert [one["offset"] async for one in trails[0].walk()] == list(range(200))
+    finally:
+        client.close()
+
+
+class Heard:
+    """A publisher that takes everything."""
+
+    async def publish(self, records: Sequence[Outgoing]) -> None:
+        pass
+
+
+async def test_what_a_killed_replica_left_unsigned_is_signed_by_another(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = connect(settings)
+    try:
+        database = client.database("audit")
+        checkpoints = Checkpoints(database, settings.data_dir)
+        killed, other = Trail(database), Trail(database)
+        await killed.ensure_indexes()
+        sealer = Sealer(other, checkpoints, Heard(), SystemClock(), settings, Failpoints(None))
+        batch = received([person(n, START, cause(f"c{n}"), f"D{n}", "D") for n in range(1, 9)])
+        await killed.append(batch[:3])
+        assert [one.sequence for one in await sealer.seal()] == [3]
+        await killed.append(batch[3:])
+        assert await sealer.seal() == [], "the one that wrote it will sign it, as a rule"
+        monkeypatch.setattr(sealing, "LOOK_EVERY_S", 0.0)
+        assert [one.sequence for one in await sealer.seal()] == [8]
+        assert await sealer.seal() == []
     finally:
         client.close()
 
