@@ -169,7 +169,12 @@ def response_of(error: GraphError, ids: RequestIds) -> Response:
 def of_validation(problems: Iterable[Mapping[str, Any]]) -> BadRequest:
     """pydantic's problems as a 400 that names each field by its place in what was sent, and never quotes a value."""
     details = tuple(
-        {"code": str(one["type"]), "message": str(one["msg"]), "target": _place(one["loc"])} for one in problems
+        {
+            "code": str(one["type"]),
+            "message": str(one["msg"]).removeprefix("Value error, "),
+            "target": _place(one["loc"]),
+        }
+        for one in problems
     )
     if not details:
         return BadRequest("The request is not valid.")

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
-from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -47,9 +48,21 @@ class GraphModel(BaseModel):
 
 
 class GraphInput(GraphModel):
-    """A body that a caller sends: an unknown property is a 400 that names it, for a misspelt one would do nothing."""
+    """A body that a caller sends: an unknown property is a 400 that names it, for a misspelt one would do nothing.
+
+    So is a value of another JSON type: pydantic would read `"no"` and `0` as booleans, `true` as 1, `5` as a date."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_their_json_types(cls, body: Any) -> Any:
+        if not isinstance(body, dict) or not (scalars := _scalars(cls)):
+            return body
+        return {
+            key: value if key not in scalars or _is_of(value, scalars[key]) else _OF_ANOTHER_TYPE
+            for key, value in body.items()
+        }
 
     @model_validator(mode="before")
     @classmethod
@@ -61,6 +74,40 @@ class GraphInput(GraphModel):
             key: _as_declared(value, known[key]) if key in known and value is not None else value
             for key, value in body.items()
         }
+
+
+class _OfAnotherType:
+    """What pydantic reads as nothing that we ask for, so that it says at the very place what should stand there."""
+
+
+_OF_ANOTHER_TYPE = _OfAnotherType()
+_READ_FROM: Mapping[Any, Any] = {bool: bool | None, int: int | float | None, datetime: str | datetime | None}
+"""What a property of that type is read from."""
+
+
+def _is_of(value: Any, scalar: Any) -> bool:
+    # A boolean is an int to Python.
+    return isinstance(value, _READ_FROM[scalar]) and not (scalar is int and isinstance(value, bool))
+
+
+@lru_cache(maxsize=512)
+def _scalars(model: type[BaseModel]) -> Mapping[str, Any]:
+    """Properties of these types, by each name that they are read by."""
+    found = {name: (field, _scalar(field.annotation)) for name, field in model.model_fields.items()}
+    return {
+        said: scalar
+        for name, (field, scalar) in found.items()
+        if scalar in _READ_FROM
+        for said in (name, field.alias or name)
+    }
+
+
+def _scalar(annotation: Any) -> Any:
+    """The one type that a property has besides null; None where it is of several."""
+    types = [one for one in get_args(annotation) or (annotation,) if one is not type(None)]
+    if len(types) != 1 or get_origin(annotation) not in {None, Union, UnionType}:
+        return None
+    return get_args(types[0])[0] if get_origin(types[0]) is Annotated else types[0]
 
 
 Spellings = Mapping[str, str]

@@ -122,22 +122,25 @@ def _limited(receive: Receive, most: int) -> Receive:
         taken.extend(message.get("body", b""))
         if len(taken) > most:
             raise HTTPException(413, f"The body is larger than {most} bytes.")
-        if not message.get("more_body", False) and _SURROGATE.search(taken) and _has_half_a_character(bytes(taken)):
-            raise HTTPException(400, "The body holds half of a surrogate pair, which is no character.")
+        if not message.get("more_body", False) and _SUSPICIOUS.search(taken) and (why := _unfit(bytes(taken))):
+            raise HTTPException(400, why)
         return message
 
     return limited
 
 
-_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_SUSPICIOUS = re.compile(rb"\\u(?:[dD][89a-fA-F]|0000)")
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
-def _has_half_a_character(body: bytes) -> bool:
-    """JSON can write what no text can hold, and no database or message would take it."""
+def _unfit(body: bytes) -> str | None:
+    """JSON can write what no text can hold, and no database or message would take it; and NUL, which mails, YAML and
+    whoever reads a list cannot be given."""
     try:
-        json.dumps(json.loads(body), ensure_ascii=False).encode()
+        text = json.dumps(json.loads(body), ensure_ascii=False)
+        text.encode()
     except UnicodeEncodeError:
-        return True
+        return "The body holds half of a surrogate pair, which is no character."
     except (ValueError, RecursionError):
-        return False  # no JSON: whoever reads it says so
-    return False
+        return None  # no JSON: whoever reads it says so
+    return "The body holds a NUL character." if _NUL.search(text) else None

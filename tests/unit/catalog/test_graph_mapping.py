@@ -106,5 +106,5 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
 
 def test_a_patch_of_null_takes_a_description_away_and_nothing_else() -> None:
     assert graph.changes_of(graph.PackagePatch.model_validate({"description": None})) == {"description": ""}
-    with pytest.raises(BadRequest):
+    with pytest.raises(BadRequest, match="displayName"):
         graph.changes_of(graph.PackagePatch.model_validate({"displayName": None}))

@@ -135,6 +135,17 @@ async def test_half_a_character_is_none(app: FastAPI, name: str, status: int) ->
     assert status == 201 or "surrogate" in answer.json()["error"]["message"]
 
 
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [(r"\u0000", 400), (r"a\\\u0000", 400), (r"a\\u0000", 201), (r"u0000", 201), (r"\\\\u0000", 201)],
+)
+async def test_a_nul_is_no_text(app: FastAPI, name: str, status: int) -> None:
+    body = f'{{"displayName": "{name}"}}'.encode()
+    answer = await call(app, "POST", "/v1.0/accessPackages", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == status
+    assert status == 201 or "NUL" in answer.json()["error"]["message"]
+
+
 async def test_a_body_that_is_too_large_is_refused_also_in_pieces(app: FastAPI) -> None:
     async def pieces() -> Any:
         for _ in range(30):

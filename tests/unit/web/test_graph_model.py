@@ -42,6 +42,27 @@ def test_names_are_camel_case_and_times_in_utc() -> None:
     assert later.graph()["createdDateTime"] == "2026-07-01T07:30:00.005Z"
 
 
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        ("isHidden", (True, False, None), ("no", "true", 1, 0, 0.0, [])),
+        ("sequence", (1, None), (True, "1", 1.5, {})),
+        ("endDateTime", ("2026-07-01T00:00:00Z", None), (5, -1.5, True, [])),
+    ],
+)
+def test_a_value_of_another_json_type_is_none(name: str, good: tuple[object, ...], bad: tuple[object, ...]) -> None:
+    class Create(GraphInput):
+        is_hidden: bool | None = None
+        sequence: int | None = None
+        end_date_time: datetime | None = None
+
+    for value in good:
+        assert name in Create.model_validate({name: value}).model_dump()
+    for value in bad:
+        with pytest.raises(ValidationError, match=name):
+            Create.model_validate({name: value})
+
+
 def test_what_a_caller_sends_may_hold_nothing_unknown() -> None:
     class Create(GraphInput):
         display_name: str
