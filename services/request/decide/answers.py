@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import regex  # type: ignore[import-untyped]
 
@@ -30,22 +30,43 @@ def questions(package_id: str, person: Person, policy: PolicyState, scene: Scene
 def not_answered(questions: Iterable[Question], answers: Sequence[Answer]) -> Refusal | None:
     """The first reason against the answers: one is missing, fits no question, or is none that may be given."""
     asked = {one.id: one for one in questions}
-    given: dict[str, str] = {}
+    if refusal := _not_as_asked(asked, answers):
+        return refusal
+    given = {answer.question_id for answer in answers if answer.value.strip()}
+    missing = next((one for one in asked.values() if one.is_required and one.id not in given), None)
+    return _missing(missing) if missing else None
+
+
+def not_editing(questions: Iterable[Question], answers: Sequence[Answer]) -> Refusal | None:
+    """The first reason against answers that replace those of before: only these are looked at, and what has to be
+    answered is not taken back."""
+    editable = {one.id: one for one in questions if one.is_answer_editable}
     for answer in answers:
-        if answer.question_id not in asked:
+        question = editable.get(answer.question_id)
+        if question is None:
+            return _refusal("answerNotEditable", f"The answer to question {answer.question_id} cannot be changed.")
+        if question.is_required and not answer.value.strip():
+            return _missing(question)
+    return _not_as_asked(editable, answers)
+
+
+def _not_as_asked(asked: Mapping[str, Question], answers: Sequence[Answer]) -> Refusal | None:
+    given: set[str] = set()
+    for answer in answers:
+        question = asked.get(answer.question_id)
+        if question is None:
             return _refusal("unknownQuestion", f"No question {answer.question_id} is asked.")
-        if answer.question_id in given:
-            return _refusal("answeredTwice", f"The question {answer.question_id} is answered twice.")
-        given[answer.question_id] = answer.value
-    for question in asked.values():
-        said = given.get(question.id, "").strip()
-        if not said:
-            if question.is_required:
-                return _refusal("answerMissing", f'The question "{question.text or question.id}" has to be answered.')
-            continue
-        if why := _not_fitting(question, said):
+        if question.id in given:
+            return _refusal("answeredTwice", f"The question {question.id} is answered twice.")
+        given.add(question.id)
+        said = answer.value.strip()
+        if said and (why := _not_fitting(question, said)):
             return _refusal("answerNotValid", f'The answer to "{question.text or question.id}" {why}.')
     return None
+
+
+def _missing(question: Question) -> Refusal:
+    return _refusal("answerMissing", f'The question "{question.text or question.id}" has to be answered.')
 
 
 def _not_fitting(question: Question, said: str) -> str | None:

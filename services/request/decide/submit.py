@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.request.decide.answers import not_answered, questions
+from services.request.decide.answers import not_answered, not_editing, questions
 from services.request.decide.period import AS_THE_POLICY_SAYS, Period, Schedule, new_end, period
 from services.request.decide.progress import proceed
 from services.request.decide.scene import Held, Package, Person, Policy, Scene
@@ -74,7 +74,8 @@ def _drafted(ask: Ask, at: At) -> Request | Refusal:
         return _adding(ask, person, requestor, at)
     held = next((one for one in scene.held.get(person.id, ()) if one.id == ask.assignment_id), None)
     if held is None:
-        return _no("assignmentNotFound", f"{person.name} has no assignment {ask.assignment_id}.")
+        which = ask.assignment_id or f"of the access package {ask.package_id}"
+        return _no("assignmentNotFound", f"{person.name} has no assignment {which}.")
     if held.automatic and not (ask.type in REMOVES and _left_in_place(held, scene)):
         return _no(
             "assignedByRule", f"Assignment {held.id} was given by a rule: it goes when the rule matches no longer."
@@ -136,10 +137,9 @@ def _updating(ask: Ask, held: Held, person: Person, requestor: Person | None, at
     if refusal:
         return refusal
     if ask.answers:
-        every = questions(held.package_id, person, policy.state, scene)
-        editable = {one.id for one in every if one.is_answer_editable}
-        if fixed := [one.question_id for one in ask.answers if one.question_id not in editable]:
-            return _no("answerNotEditable", f"The answer to question {fixed[0]} cannot be changed.")
+        asked = questions(held.package_id, person, policy.state, scene)
+        if refusal := not_editing(asked, ask.answers):
+            return refusal
     only_answers = bool(ask.answers) and not ask.schedule.is_own
     end = held.ends_at if only_answers else new_end(ask.schedule, policy.state, held.ends_at, at.now)
     if isinstance(end, Refusal):

@@ -400,6 +400,38 @@ def test_only_policies_of_the_best_class_are_offered_and_without_a_name_the_olde
     assert taken(replace(ASK, policy_id="c-newest"), around).policy_id == "c-newest", "of several the person picks"
 
 
+@pytest.mark.parametrize(
+    ("answers", "code"),
+    [
+        ([("code", "abc")], None),
+        ([("where", "")], None),
+        ([("code", "ABC")], "answerNotValid"),
+        ([("where", "berlin")], "answerNotValid"),
+        ([("code", " ")], "answerMissing"),
+        ([("code", "abc"), ("code", "xyz")], "answeredTwice"),
+        ([("fixed", "x")], "answerNotEditable"),
+        ([("nothing", "x")], "answerNotEditable"),
+    ],
+)
+def test_answers_are_changed_into_such_as_could_have_been_given(
+    answers: list[tuple[str, str]], code: str | None
+) -> None:
+    wanted = (
+        Question(id="code", text="Code?", is_required=True, regex_pattern="[a-z]{3}"),
+        Question(id="where", text="Where?", choices=CHOICES),
+        Question(id="fixed", text="Fixed?", is_required=True, is_answer_editable=False),
+    )
+    said = tuple(Answer(question_id=id, value=value) for id, value in answers)
+    refusal = asked(replace(UPDATE, answers=said), scene((HELD,), questions=wanted)).refusal
+    assert (refusal.code if refusal else None) == code
+
+
+def test_who_has_no_assignment_is_told_of_which_package() -> None:
+    refusal = asked(replace(UPDATE, assignment_id=None)).refusal
+    assert refusal is not None
+    assert refusal.message.endswith("has no assignment of the access package sales.")
+
+
 def test_an_administrator_assigns_under_a_direct_policy_whom_they_like() -> None:
     by_admin = replace(ASK, type=RequestType.ADMIN_ADD, requestor_id=None)
     _, order = commanded(by_admin, scene(target_scope=TargetScope.NOT_SPECIFIED))
