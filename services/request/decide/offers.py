@@ -18,8 +18,12 @@ def applicable(package_id: str, person: Person, scene: Scene, now: datetime) -> 
     package = scene.packages.get(package_id)
     if package is None:
         return []
-    of_package = [one for one in scene.policies.values() if one.state.package_id == package_id]
-    return [one for one in offered(of_package, person, scene, now) if _takes_requests(one, package, scene)]
+    open_ones = [
+        one
+        for one in scene.policies.values()
+        if one.state.package_id == package_id and _takes_requests(one, package, scene)
+    ]
+    return offered(open_ones, person, scene, now)
 
 
 def requestable(person: Person, scene: Scene, now: datetime) -> set[str]:

@@ -46,7 +46,9 @@ def in_scope(policy: PolicyState, person: Person, scene: Scene, now: datetime) -
 
 
 def offered(policies: Iterable[Policy], person: Person, scene: Scene, now: datetime) -> list[Policy]:
-    """Policies that `person` may have the package under: those of the best class, the oldest first."""
+    """Policies that `person` may have the package under: those of the best class, the oldest first.
+
+    `policies` are those that take the request: one that is closed stands in the way of none of a lesser class."""
     fitting = [
         one
         for one in policies

@@ -168,15 +168,18 @@ def _policy(ask: Ask, package: Package, person: Person, scene: Scene, now: datet
     if not ask.by_user:
         return _no("policyRequired", "Say under which policy: assignment/assignmentPolicyId.")
     itself = ask.requestor_id == ask.person_id
-    asking = [
+    switched_on = [
         one
-        for one in offered(of_package, person, scene, now)
+        for one in of_package
         if (
             one.state.requestor_settings.enable_targets_to_self_add_access
             if itself
             else one.state.requestor_settings.enable_on_behalf_requestors_to_add_access
         )
     ]
+    takes_requests = [one for one in switched_on if one.state.requestor_settings.accept_requests]
+    # Where all are closed, the one that would be theirs says so.
+    asking = offered(takes_requests, person, scene, now) or offered(switched_on, person, scene, now)
     if not asking:
         return _no("notInScope", f'No policy lets {person.name} ask for the access package "{package.name}".')
     return asking[0]

@@ -400,6 +400,27 @@ def test_only_policies_of_the_best_class_are_offered_and_without_a_name_the_olde
     assert taken(replace(ASK, policy_id="c-newest"), around).policy_id == "c-newest", "of several the person picks"
 
 
+@pytest.mark.spec("POL-4")
+@pytest.mark.parametrize("switch", ["enable_targets_to_self_add_access", "accept_requests"])
+def test_a_closed_policy_of_the_best_class_hides_no_open_one(switch: str) -> None:
+    some = (SubjectSet(kind=SubjectKind.SINGLE_USER, id="ana"),)
+    closed = STATE.requestor_settings.model_copy(update={switch: False})
+    best = STATE.model_copy(
+        update={
+            "id": "closed",
+            "target_scope": TargetScope.SPECIFIC_USERS,
+            "targets": some,
+            "requestor_settings": closed,
+        }
+    )
+    around = replace(SCENE, policies={one.id: Policy(1, one) for one in (STATE, best)})
+    assert [one.state.id for one in applicable("sales", ANA, around, NOW)] == ["policy"]
+    assert taken(replace(ASK, policy_id=None), around).policy_id == "policy"
+    alone = asked(replace(ASK, policy_id=None), replace(SCENE, policies={"closed": Policy(1, best)})).refusal
+    assert alone is not None
+    assert alone.code == ("requestsNotAccepted" if switch == "accept_requests" else "notInScope")
+
+
 @pytest.mark.parametrize(
     ("answers", "code"),
     [
