@@ -144,14 +144,15 @@ def schedule_of(said: ScheduleIn | None) -> Schedule:
         return Schedule(starts_at=starts_at)
     if end.type == "noExpiration":
         return Schedule(starts_at=starts_at, never_ends=True)
-    if end.type == "afterDateTime" and end.end_date_time is not None:
+    if end.type == "afterDateTime" and end.end_date_time is not None and end.duration is None:
         return Schedule(starts_at=starts_at, ends_at=_moment(end.end_date_time))
-    if end.type == "afterDuration" and end.duration:
+    if end.type == "afterDuration" and end.duration and end.end_date_time is None:
         try:
             return Schedule(starts_at=starts_at, lasts=durations.duration(end.duration))
         except ValueError as problem:
             raise BadRequest(f"{problem}.", target="schedule/expiration/duration") from problem
-    raise BadRequest("afterDuration has a duration and afterDateTime an endDateTime.", target="schedule/expiration")
+    text = "afterDuration has a duration and afterDateTime an endDateTime, never both."
+    raise BadRequest(text, target="schedule/expiration")
 
 
 def _moment(said: datetime | None) -> datetime | None:
