@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 from pydantic.alias_generators import to_camel
@@ -93,7 +93,7 @@ class StageIn(Body):
     fallback_primary_approvers: list[dict[str, Any]] | None = None
     escalation_approvers: list[dict[str, Any]] | None = None
     fallback_escalation_approvers: list[dict[str, Any]] | None = None
-    approver_information_visibility: str | None = None
+    approver_information_visibility: Literal["default", "notVisible", "visible"] | None = None
 
 
 class ApprovalSettingsIn(Body):
@@ -101,6 +101,10 @@ class ApprovalSettingsIn(Body):
     is_approval_required_for_update: bool | None = None
     is_requestor_justification_required: bool | None = None
     stages: list[StageIn] | None = None
+
+
+class NotificationSettingsIn(Body):
+    is_assignment_notification_disabled: bool | None = None
 
 
 class LocalizedTextIn(Body):
@@ -118,7 +122,8 @@ class QuestionIn(Body):
     id: str | None = None
     text: str | None = Field(None, max_length=2000)
     localizations: list[LocalizedTextIn] | None = None
-    sequence: int | None = None
+    sequence: int | None = Field(None, ge=-(2**31), lt=2**31)
+    """Graph's Int32; the database would not take any larger than an Int64."""
     is_required: bool | None = None
     is_answer_editable: bool | None = None
     is_single_line_question: bool | None = None
@@ -284,7 +289,7 @@ def _subject_set(body: dict[str, Any], allowed: set[SubjectKind], where: str) ->
     if kind in _MANAGERS:
         level = body.get("managerLevel")
         level = 1 if level is None else level
-        if level not in {1, 2}:
+        if type(level) is not int or level not in {1, 2}:
             raise BadRequest("'managerLevel' is 1 or 2.", target=f"{where}/managerLevel")
     if kind is SubjectKind.ATTRIBUTE_RULE:
         rule = checked_rule(str(body.get("membershipRule") or ""), f"{where}/membershipRule")
@@ -296,6 +301,13 @@ def _subject_set(body: dict[str, Any], allowed: set[SubjectKind], where: str) ->
         rule=rule,
         description=description if isinstance(description, str) else None,
     )
+
+
+def notification_settings_of(body: NotificationSettingsIn | None) -> dict[str, Any] | None:
+    """As it is kept and said back; None if nothing was said."""
+    if body is None:
+        return None
+    return {"isAssignmentNotificationDisabled": bool(body.is_assignment_notification_disabled)}
 
 
 def kept_as_said(body: dict[str, Any] | None, where: str) -> dict[str, Any] | None:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
+from pydantic.alias_generators import to_camel
 
 from services.catalog import asking, extensions, reviewing
 from services.catalog.attributes import attribute_said
@@ -243,7 +244,7 @@ class PolicyIn(Named):
     requestor_settings: asking.RequestorSettingsIn | None = None
     request_approval_settings: asking.ApprovalSettingsIn | None = None
     review_settings: dict[str, Any] | None = None
-    notification_settings: dict[str, Any] | None = None
+    notification_settings: asking.NotificationSettingsIn | None = None
     questions: list[dict[str, Any]] = Field(default_factory=list)
     custom_extension_stage_settings: list[extensions.StageSettingIn] = Field(default_factory=list)
     catalog: Any = None
@@ -321,7 +322,7 @@ def policy_of(body: PolicyIn, id: str, now: datetime) -> Policy:
         questions=asking.questions_of(body.questions, id),
         review_settings=asking.kept_as_said(body.review_settings, "reviewSettings"),
         review=reviewing.review_of(body.review_settings),
-        notification_settings=asking.kept_as_said(body.notification_settings, "notificationSettings"),
+        notification_settings=asking.notification_settings_of(body.notification_settings),
         extensions=extensions.stage_settings_of(body.custom_extension_stage_settings),
         created_at=now,
         modified_at=now,
@@ -349,7 +350,7 @@ def changes_of(body: Body, renamed: Mapping[str, str] | None = None) -> dict[str
         values["membership_rule"] = checked_rule(values["membership_rule"] or "", "membershipRule")
     for name, value in values.items():
         if value is None:
-            raise BadRequest(f"'{name}' cannot be null.", target=name)
+            raise BadRequest(f"'{to_camel(name)}' cannot be null.", target=to_camel(name))
     return {names.get(name, name): value for name, value in values.items()}
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from services.catalog import graph
 from services.catalog.model import Policy
@@ -161,6 +162,12 @@ def test_targets_are_of_the_kinds_that_the_scope_allows() -> None:
             {"requestApprovalSettings": {"stages": [STAGE | {"primaryApprovers": [MANAGER | {"managerLevel": 3}]}]}},
             "requestApprovalSettings/stages/0/primaryApprovers/0/managerLevel",
         ),
+        *(
+            ({"requestApprovalSettings": {"stages": [STAGE | {"primaryApprovers": [MANAGER | {"managerLevel": no}]}]}},
+             "requestApprovalSettings/stages/0/primaryApprovers/0/managerLevel")
+            for no in ([], {}, True, "1")
+        ),
+        ({"questions": [WHY | {"sequence": 10**30}]}, "questions/0/sequence"),
         ({"questions": [WHY | {"regexPattern": "("}]}, "questions/0/regexPattern"),
         ({"questions": [WHERE | {"choices": []}]}, "questions/0/choices"),
         ({"questions": [WHY | {"colour": "red"}]}, "questions/0/colour"),
@@ -172,6 +179,14 @@ def test_what_could_never_work_is_refused_where_it_stands(change: dict[str, Any]
     with pytest.raises(BadRequest) as refused:
         policy(**change)
     assert refused.value.target == target
+
+
+@pytest.mark.parametrize("said", [10**30, "maybe", [], {"$ne": 1}])
+def test_whether_mails_are_sent_is_yes_or_no(said: Any) -> None:
+    assert policy(notificationSettings={"isAssignmentNotificationDisabled": True}).is_assignment_notification_disabled
+    assert not policy(notificationSettings={}).is_assignment_notification_disabled
+    with pytest.raises(ValidationError, match="isAssignmentNotificationDisabled"):
+        policy(notificationSettings={"isAssignmentNotificationDisabled": said})
 
 
 @pytest.mark.spec("EXP-1")
