@@ -43,7 +43,7 @@ from shared.web.errors import BadRequest, Conflict, Forbidden, GraphError, NotFo
 from shared.web.graph_model import GraphInput, graph_time
 from shared.web.guard import Admission, Admitted, Guard
 from shared.web.odata import EntitySet, ListQuery, Shape, only_value, read_query
-from shared.web.paging import answer_list, context_url, list_options, shape_query
+from shared.web.paging import answer_list, context_url, list_options, shape_query, slice_of
 
 EM = "/v1.0/identityGovernance/entitlementManagement"
 TENURE = "/v1.0/tenure"
@@ -465,10 +465,10 @@ def _targets(router: APIRouter, desk: Desk, organizations: OrganizationStore) ->
         async def sponsors(request: Request, id: str, admitted: Admitted) -> Rendered:
             query = read_query(SPONSORS, request.query_params.multi_items())
             said = sponsors_said(await organization_of(id, admitted), side)
-            page = said[query.skip : query.skip + query.top]
+            page, about = slice_of(request, query, said)
             return {
                 "@odata.context": context_url(request, "directoryObjects", query.select),
-                **({"@odata.count": len(said)} if query.count else {}),
+                **about,
                 "value": [query.selected(one) for one in page],
             }
 

@@ -12,7 +12,7 @@ from services.directory.store import Document, page_of
 from shared.storage import MongoAggregates
 from shared.web.errors import UnsupportedQuery
 from shared.web.odata import EntitySet, ListQuery, Shape, read_query
-from shared.web.paging import answer_list, context_url
+from shared.web.paging import answer_list, context_url, slice_of
 
 Render = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
@@ -108,10 +108,10 @@ async def answer_objects(request: Request, kinds: Sequence[Kind], context: str =
 def answer_few(request: Request, entities: EntitySet, found: Sequence[Document]) -> dict[str, Any]:
     """A page of a few objects, in the order given: `$select`, `$top`, `$skip` and `$count` alone mean something."""
     query = read_query(entities, request.query_params.multi_items())
-    page = found[query.skip : query.skip + query.top]
+    page, about = slice_of(request, query, found)
     return {
         "@odata.context": context_url(request, "directoryObjects", query.select),
-        **({"@odata.count": len(found)} if query.count else {}),
+        **about,
         "value": [query.selected(one) for one in page],
     }
 

@@ -19,19 +19,20 @@ from shared.security.caller import Caller
 from shared.web.caller import Asking
 from shared.web.errors import Forbidden, NotFound
 from shared.web.guard import Guard
-from shared.web.odata import EntitySet, Expand, ListQuery, read_query
-from shared.web.paging import answer_list, context_url, list_options, list_query
+from shared.web.odata import EntitySet, Expand, Field, ListQuery, read_query
+from shared.web.paging import answer_list, context_url, list_query
 from shared.web.role_scopes import role_scope_said
 
 AT = "/v1.0/identityGovernance/entitlementManagement/availableAccessPackages"
 ROLE_SCOPES = EntitySet(
     "accessPackageResourceRoleScope",
-    {},
-    selectable=frozenset({"id", "createdDateTime", "role", "scope"}),
+    {"id": Field("_id")},
+    selectable=frozenset({"createdDateTime", "role", "scope"}),
     expandable=frozenset({"role", "scope"}),
 )
 
 Query = Annotated[ListQuery, Depends(list_query(AVAILABLE))]
+RoleScopeQuery = Annotated[ListQuery, Depends(list_query(ROLE_SCOPES))]
 Rendered = dict[str, Any]
 
 
@@ -112,18 +113,24 @@ def router(platform: Platform, around: Surroundings, guard: Guard) -> APIRouter:
         context = context_url(request, "availableAccessPackages/$entity", query.select)
         return {"@odata.context": context, **query.selected(body)}
 
-    @routes.get(f"{AT}/{{id}}/resourceRoleScopes", dependencies=[Depends(list_options(ROLE_SCOPES))])
-    async def role_scopes(request: Request, id: str, caller: Asking) -> Rendered:
+    @routes.get(f"{AT}/{{id}}/resourceRoleScopes")
+    async def role_scopes(request: Request, id: str, query: RoleScopeQuery, caller: Asking) -> Rendered:
         """What it brings, for those to whom the tenant shows it."""
-        query = read_query(ROLE_SCOPES, request.query_params.multi_items())
         person = await looking(caller)
         (scopes,) = await role_scopes_of([await there(id, person)], person, query.expand)
-        page = scopes[query.skip : query.skip + query.top]
-        return {
-            "@odata.context": context_url(request, "resourceRoleScopes", query.select),
-            **({"@odata.count": len(scopes)} if query.count else {}),
-            "value": [query.selected(one) for one in page],
-        }
+        by_id = {one["id"]: one for one in scopes}
+        made = [{"_id": id} for id in by_id]
+        among = platform.database.among
+
+        async def find(query: ListQuery) -> list[dict[str, Any]]:
+            return await among(made, query.mongo_filter(), sort=query.sort, skip=query.skip, limit=query.limit)
+
+        async def total(query: ListQuery) -> int:
+            return len(await among(made, query.total_filter()))
+
+        return await answer_list(
+            request, query, find=find, render=lambda one: by_id[one["_id"]], context="resourceRoleScopes", total=total
+        )
 
     return routes
 

@@ -23,7 +23,7 @@ from shared.web.errors import BadRequest, Forbidden
 from shared.web.graph_model import ODATA_TYPE, graph_time
 from shared.web.guard import Guard
 from shared.web.odata import EntitySet, read_query
-from shared.web.paging import context_url, list_options
+from shared.web.paging import context_url, list_options, slice_of
 
 AT = "/v1.0/identityGovernance/entitlementManagement/accessPackageSuggestions"
 SUGGESTIONS = EntitySet(
@@ -98,11 +98,11 @@ def router(platform: Platform, store: MongoAggregates, around: Surroundings, gua
         if caller.person_id is None:
             raise Forbidden("Only a person who is signed in can ask this.")
         found = await found_for(caller.person_id, on.lower())
-        page = found[query.skip : query.skip + query.top]
+        page, about = slice_of(request, query, found)
         expand = {one.name for one in query.expand}
         return {
             "@odata.context": context_url(request, "accessPackageSuggestions", query.select),
-            **({"@odata.count": len(found)} if query.count else {}),
+            **about,
             "value": [query.selected(await said(one, caller.person_id, expand)) for one in page],
         }
 

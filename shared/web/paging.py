@@ -160,9 +160,19 @@ async def answer_list(
     if (query.count or query.searched) and query.first_page and total is not None:
         body["@odata.count"] = await total(query)
     if more:
-        body["@odata.nextLink"] = _next_link(request, query, query.token_after(page[-1]), base_url)
+        body["@odata.nextLink"] = _next_link(request, "$skiptoken", query.token_after(page[-1]), base_url)
     body["value"] = [query.selected(render(document)) for document in page]
     return body
+
+
+def slice_of(request: Request, query: ListQuery, whole: Sequence[R]) -> tuple[Sequence[R], dict[str, Any]]:
+    """The page of a list that is there as a whole, and what the answer says of it: `@odata.count` if asked for,
+    `@odata.nextLink` if there are more. For lists that are made for one caller and short."""
+    end = query.skip + query.top
+    about: dict[str, Any] = {"@odata.count": len(whole)} if query.count else {}
+    if end < len(whole):
+        about["@odata.nextLink"] = _next_link(request, "$skip", str(end), None)
+    return whole[query.skip : end], about
 
 
 def context_url(
@@ -179,12 +189,12 @@ def _base(request: Request, base_url: str | None) -> str:
     return (base_url or str(request.base_url)).rstrip("/")
 
 
-def _next_link(request: Request, query: ListQuery, token: str, base_url: str | None) -> str:
+def _next_link(request: Request, option: str, value: str, base_url: str | None) -> str:
     kept = [
         (key, value)
         for key, value in request.query_params.multi_items()
         if key.removeprefix("$").lower() not in {"skip", "skiptoken"}
     ]
     # `$` and quotes stay readable, as in Graph's own links.
-    options = urlencode([*kept, ("$skiptoken", token)], safe="$'(),:/", quote_via=quote)
+    options = urlencode([*kept, (option, value)], safe="$'(),:/", quote_via=quote)
     return f"{_base(request, base_url)}{quote(request.scope['path'], safe=IN_PATH)}?{options}"

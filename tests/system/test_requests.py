@@ -459,6 +459,8 @@ async def test_somebody_sees_what_they_may_ask_for_and_what_is_asked_of_them(com
     roles = f"{available}/{package}/resourceRoleScopes?$expand=role"
     (brings,) = (await company.call("GET", roles, ida))["value"]
     assert (brings["role"]["displayName"], brings["role"]["originId"]) == ("Member", f"Member_{group}")
+    assert (await company.call("GET", f"{roles}&$filter=id eq '{brings['id']}'", ida))["value"] == [brings]
+    assert (await company.call("GET", f"{roles}&$filter=id eq 'another'", ida))["value"] == []
     expand = "$expand=resourceRoleScopes($expand=role)"
     whole = await company.call("GET", f"{available}/{package}?{expand}", ida)
     (one,) = (await company.call("GET", f"{available}?$filter=id eq '{package}'&{expand}", ida))["value"]
