@@ -26,7 +26,7 @@ from shared.contracts.catalog import Life, ResourceRole
 from shared.ids import derived_id
 from shared.security.operations import ADMINISTER
 from shared.web.caller import cause_of
-from shared.web.conditional import etag
+from shared.web.conditional import IfMatch, etag, version_named
 from shared.web.errors import BadRequest, Conflict, GraphError, NoRight, NotFound, PreconditionFailed
 from shared.web.guard import Admission, Admitted, Guard
 from shared.web.odata import GUID, EntitySet, Expand, ListQuery, read_query
@@ -37,7 +37,6 @@ from shared.web.role_scopes import role_scope_id, role_scope_said
 EM = "/v1.0/identityGovernance/entitlementManagement"
 TENURE = "/v1.0/tenure"
 
-IfMatch = Annotated[str | None, Header(alias="If-Match")]
 IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", max_length=256)]
 
 PackageQuery = Annotated[ListQuery, Depends(list_query(graph.PACKAGES))]
@@ -71,16 +70,6 @@ def new_id(request: Request, key: str | None) -> str:
     return derived_id("http", request.scope["path"], key) if key else str(uuid.uuid4())
 
 
-def version_of(if_match: str | None) -> int | None:
-    """The version that If-Match names. Raises PreconditionFailed for what was never an ETag of ours."""
-    if if_match is None or if_match.strip() == "*":
-        return None
-    text = if_match.strip().removeprefix("W/").strip('"')
-    if not text.isdecimal():
-        raise PreconditionFailed("The object has changed since it was read; read it again.", target="If-Match")
-    return int(text)
-
-
 class Edge:
     """The acts, from a request to an answer."""
 
@@ -109,7 +98,7 @@ class Edge:
 
     async def delete(self, request: Request, shelf: Shelf[K], id: str, if_match: str | None) -> Response:
         """204 once it is gone, 409 if it is needed, 202 if nobody could say so yet: it goes on by itself."""
-        decision = await self.acts.delete(shelf, Delete(id, version_of(if_match)), cause_of(request))
+        decision = await self.acts.delete(shelf, Delete(id, version_named(if_match)), cause_of(request))
         if decision.refusal:
             refuse(decision.refusal)
         state = decision.state
@@ -426,7 +415,7 @@ def _catalog_routes(routes: APIRouter, edge: Edge) -> None:
         request: Request, id: str, body: graph.CatalogPatch, admitted: Admitted, if_match: IfMatch = None
     ) -> None:
         await edge.catalog(id, admitted)
-        await edge.change(request, shelf, Change(id, graph.changes_of(body), version_of(if_match)))
+        await edge.change(request, shelf, Change(id, graph.changes_of(body), version_named(if_match)))
 
     @routes.delete(f"{EM}/catalogs/{{id}}", status_code=204)
     async def delete(request: Request, id: str, admitted: Admitted, if_match: IfMatch = None) -> Response:
@@ -466,7 +455,7 @@ def _package_routes(routes: APIRouter, edge: Edge) -> None:
         request: Request, id: str, body: graph.PackagePatch, admitted: Admitted, if_match: IfMatch = None
     ) -> None:
         await edge.package(id, admitted)
-        await edge.change(request, shelf, Change(id, graph.changes_of(body), version_of(if_match)))
+        await edge.change(request, shelf, Change(id, graph.changes_of(body), version_named(if_match)))
 
     @routes.delete(f"{EM}/accessPackages/{{id}}", status_code=204)
     async def delete(request: Request, id: str, admitted: Admitted, if_match: IfMatch = None) -> Response:
@@ -609,7 +598,7 @@ def _policy_routes(routes: APIRouter, edge: Edge) -> None:
             raise BadRequest("A policy stays with its package.", target="accessPackage/id")
         await edge.may_name_extensions(new)
         values = {name: value for name, value in new.content().items() if name not in {"managed_by", "package_id"}}
-        await edge.change(request, shelf, Change(id, values, version_of(if_match)))
+        await edge.change(request, shelf, Change(id, values, version_named(if_match)))
         return await edge.one(request, await edge.there(shelf, id), edge.policies_said, graph.POLICIES)
 
     @routes.delete(f"{EM}/assignmentPolicies/{{id}}", status_code=204)
@@ -752,7 +741,7 @@ def _population_routes(routes: APIRouter, edge: Edge) -> None:
     @routes.patch(f"{base}/{{id}}", status_code=204)
     async def patch(request: Request, id: str, body: graph.PopulationPatch, if_match: IfMatch = None) -> None:
         values = graph.changes_of(body, {"membership_rule": "rule"})
-        await edge.change(request, shelf, Change(id, values, version_of(if_match)))
+        await edge.change(request, shelf, Change(id, values, version_named(if_match)))
 
     @routes.delete(f"{base}/{{id}}", status_code=204)
     async def delete(request: Request, id: str, if_match: IfMatch = None) -> Response:

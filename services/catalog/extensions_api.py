@@ -12,15 +12,14 @@ from services.catalog.api import (
     EM,
     Edge,
     IdempotencyKey,
-    IfMatch,
     Rendered,
     created,
     new_id,
-    version_of,
 )
 from services.catalog.decide import Change
 from services.catalog.model import Extension
 from services.catalog.store import Versioned
+from shared.web.conditional import IfMatch, version_named
 from shared.web.errors import NotFound
 from shared.web.guard import Admission, Admitted
 from shared.web.odata import Expand, ListQuery
@@ -80,7 +79,7 @@ def extension_routes(routes: APIRouter, edge: Edge) -> None:
         """What the body leaves out stays."""
         before = (await found_in(id, extension, admitted)).item
         values = extensions.changes_of(body, before, _who(admitted))
-        await edge.change(request, shelf, Change(extension, values, version_of(if_match)))
+        await edge.change(request, shelf, Change(extension, values, version_named(if_match)))
         return await edge.one(request, await edge.there(shelf, extension), render, graph.EXTENSIONS)
 
     @routes.delete(f"{at}/{{extension}}", status_code=204)

@@ -187,6 +187,11 @@ async def test_a_stale_change_is_refused_and_a_fresh_one_taken(world: Any) -> No
     assert fresh.status_code == 204
     stale = await world.client.patch(package, json={"description": "Second"}, headers={"If-Match": tag})
     assert stale.status_code == 412
+    for none in ('W/"' + "9" * 900 + '"', '"\u0663"'):
+        never = await world.client.patch(package, json={"description": "Third"}, headers={"If-Match": none.encode()})
+        assert never.status_code == 412
+    long = await world.client.patch(package, json={"description": "Third"}, headers={"If-Match": "9" * 5000})
+    assert long.status_code == 400
     assert (await world.client.get(package)).json()["description"] == "First"
 
 
