@@ -192,9 +192,15 @@ def _place(loc: Iterable[str | int]) -> str:
     return "/".join(parts[1:] if parts and parts[0] in {"body", "query", "path", "header", "cookie"} else parts)
 
 
+_UNREADABLE = "There was an error parsing the body"
+"""FastAPI's words for whatever else than a JSON error keeps it from reading a body."""
+
+
 def _of_http(error: HTTPException, request: Request) -> GraphError:
     headers = dict(error.headers or {})
     text = str(error.detail)
+    if error.status_code == 400 and text == _UNREADABLE:
+        return BadRequest("The body cannot be read as JSON: it is not UTF-8, or nested too deeply.")
     if error.status_code == 405:
         return method_not_allowed(**headers)
     if error.status_code == 404:

@@ -4,7 +4,7 @@ import json
 import re
 import time
 import uuid
-from urllib.parse import urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -67,6 +67,7 @@ class Outermost:
         with bound(service=self._service, correlation=ids.request_id):
             try:
                 self._admit(headers)
+                _readable(scope.get("query_string", b""))
                 if self._authenticator is not None:
                     await self._authenticator.identify(scope)
                 await self._app(scope, _limited(receive, self._max_body), answer)
@@ -94,6 +95,15 @@ class Outermost:
         length = headers.get(b"content-length", b"0")
         if length.isdigit() and int(length) > self._max_body:
             raise TooLarge(f"The body is larger than {self._max_body} bytes.")
+
+
+def _readable(query: bytes) -> None:
+    """Raises BadRequest for options that are no UTF-8: with what stands in for such bytes they would ask for something
+    else than was meant."""
+    try:
+        unquote_to_bytes(query).decode()
+    except UnicodeDecodeError:
+        raise BadRequest("The query options are not UTF-8.") from None
 
 
 def _headers(scope: Scope) -> dict[bytes, bytes]:

@@ -124,6 +124,20 @@ async def test_a_body_that_is_no_json_is_a_400(app: FastAPI) -> None:
     assert "not JSON" in answer.json()["error"]["message"]
 
 
+async def test_a_body_that_cannot_be_read_is_a_400_that_says_why(app: FastAPI) -> None:
+    body = b'{"displayName": "\xff"}'
+    answer = await call(app, "POST", "/v1.0/accessPackages", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 400
+    assert "UTF-8" in answer.json()["error"]["message"]
+
+
+async def test_options_that_are_no_utf8_are_a_400(app: FastAPI) -> None:
+    answer = await call(app, "GET", "/v1.0/accessPackages/a?$filter=displayName eq '%FF'")
+    assert answer.status_code == 400
+    assert "UTF-8" in answer.json()["error"]["message"]
+    assert (await call(app, "GET", "/v1.0/accessPackages/a?$filter=displayName eq '%C3%A9'")).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("name", "status"),
     [(r"\ud800", 400), (r"\uDFFFx\ud83d", 400), (r"\ud83d\ude00", 201), (r"\\ud800", 201), ("😀", 201)],
