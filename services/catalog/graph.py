@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from services.catalog import asking, extensions, reviewing
@@ -142,7 +142,8 @@ class Named(Body):
 
 
 class Reference(Body):
-    id: str
+    id: Annotated[str, AfterValidator(str.lower)]
+    """Of ours, which are kept in lower case."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -385,7 +386,7 @@ def _bound(link: str) -> str:
     match = _ID_AT_END.search(link)
     if not match:
         raise BadRequest("'catalog@odata.bind' ends in catalogs/{id}.", target="catalog@odata.bind")
-    return match[1]
+    return match[1].lower()
 
 
 def _refuse_what_is_not_honoured(body: PolicyIn) -> None:

@@ -2,6 +2,7 @@
 
 - case does not matter: `/V1.0/Users/…/MemberOf`
 - keys come in parentheses too: `/accessPackages('{id}')` is `/accessPackages/{id}`
+- of guids neither does case: they are kept in lower case
 - functions come qualified, with empty parentheses, with their arguments in any order, with or without quotes:
   `microsoft.graph.filterByCurrentUser(on='target')`, `delta()`
 
@@ -19,6 +20,7 @@ _ARGUMENT = re.compile(r"\s*(?P<key>\w+)\s*=\s*(?P<value>'(?:[^']|'')*'|[^',()\s
 _QUOTED = re.compile(r"'(?:[^']|'')*'")
 _BARE_KEY = re.compile(r"[\w.@~-]+")
 _NAMESPACE = "microsoft.graph."
+_GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 IN_PATH = "/$()'=,:@~!*+;&"
 """What stands in a path as it is; the rest is percent-encoded."""
 _MOST_SEGMENTS = 32
@@ -36,7 +38,7 @@ class _Node:
 
 @dataclass(frozen=True)
 class Known:
-    """A path as it is declared, ids untouched, and the methods it is declared with."""
+    """A path as it is declared, ids untouched but for the case of guids, and the methods it is declared with."""
 
     path: str
     methods: frozenset[str]
@@ -107,7 +109,7 @@ class PathTable:
                     named = node.literals.get(key[0].lower())
                     # An id, even if it is spelt like a literal beside it: users('delta').
                     if named and named[1].any:
-                        yield [], [named[0], key[1]], named[1].any
+                        yield [], [named[0], _id(key[1])], named[1].any
                 continue
             name, arguments = call
             if declared := node.calls.get((name.lower(), frozenset(argument.lower() for argument in arguments))):
@@ -115,7 +117,11 @@ class PathTable:
                 said = ",".join(_argument(key, form, values[key.lower()]) for key, form in declared[1].items())
                 yield [], [f"{declared[0]}({said})"], declared[2]
         if node.any and not segment.startswith("$"):
-            yield [], [segment], node.any
+            yield [], [_id(segment)], node.any
+
+
+def _id(said: str) -> str:
+    return said.lower() if _GUID.fullmatch(said) else said
 
 
 def _argument(key: str, form: str, value: str) -> str:

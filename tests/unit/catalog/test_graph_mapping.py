@@ -104,6 +104,12 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
         duration(text)
 
 
+def test_ids_in_bodies_are_read_in_any_case() -> None:
+    nested = graph.PackageIn.model_validate({"displayName": "Sales", "catalog": {"id": "AB-CD"}})
+    bound = graph.PackageIn.model_validate({"displayName": "Sales", "catalog@odata.bind": "https://x/catalogs/AB-CD"})
+    assert [graph.package_of(one, "id", NOW).catalog_id for one in (nested, bound)] == ["ab-cd", "ab-cd"]
+
+
 def test_a_patch_of_null_takes_a_description_away_and_nothing_else() -> None:
     assert graph.changes_of(graph.PackagePatch.model_validate({"description": None})) == {"description": ""}
     with pytest.raises(BadRequest, match="displayName"):

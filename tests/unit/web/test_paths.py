@@ -38,6 +38,8 @@ def canonical(path: str) -> str:
     ("asked", "means"),
     [
         ("/v1.0/users/Ana", "/v1.0/users/Ana"),
+        (f"/v1.0/users/{'AB' * 4}-0000-4000-8000-{'CD' * 6}", f"/v1.0/users/{'ab' * 4}-0000-4000-8000-{'cd' * 6}"),
+        (f"/v1.0/users('{'AB' * 4}-0000-4000-8000-{'CD' * 6}')", f"/v1.0/users/{'ab' * 4}-0000-4000-8000-{'cd' * 6}"),
         ("/V1.0/USERS/Ana/MEMBEROF", "/v1.0/users/Ana/memberOf"),
         ("/v1.0/users/", "/v1.0/users"),
         ("/v1.0/users('Ana')", "/v1.0/users/Ana"),
