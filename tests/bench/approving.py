@@ -33,7 +33,7 @@ async def approvals(ground: Ground) -> dict[str, Any]:
     async with ground.tenure("approve", registry.built()) as tenure, calls(tenure) as client:
         ground.say("approvals: people and a package with two stages")
         first, second = [await client.person(name) for name in ("first", "second")]
-        catalog = await client.made(f"{EM}/catalogs", {"displayName": "Catalog"})
+        catalog = await client.made(f"{EM}/catalogs", {"displayName": "Approved"})
         package = await client.package("Package", catalog, _policy(first, second))
         await client.role_added(package, catalog, await client.group("group"))
         people = [await client.person(f"asker{number}") for number in range(sizes.requests + CLIENTS)]

@@ -50,10 +50,13 @@ class Change:
 
 
 class Company:
-    """`people` of them under `rules` rules. Every change moves at least one package of its person."""
+    """`people` of them under `rules` rules. Every change moves at least one package of its person.
 
-    def __init__(self, people: int, rules: int) -> None:
+    Of two with different `name`s on one Tenure neither has to do with the other."""
+
+    def __init__(self, people: int, rules: int, name: str = "") -> None:
         self.people = people
+        self._name = name
         self.departments = max(5, round(rules * BY_DEPARTMENT))
         self.titles = max(2, round(rules * BY_TITLE))
         self.cities = 20
@@ -64,23 +67,24 @@ class Company:
 
     def _rules(self) -> Iterator[Rule]:
         for n in range(self.departments):
-            yield Rule(department(n), f'user.department -eq "{department(n)}"')
+            yield Rule(self.department(n), f'user.department -eq "{self.department(n)}"')
         for n in range(self.titles):
-            yield Rule(title(n), f'user.jobTitle -eq "{title(n)}"')
+            yield Rule(self.title(n), f'user.jobTitle -eq "{self.title(n)}"')
         for n in count():
             first, second = n % self.departments, (n + 1) % self.departments
             kind = n % 16
             if kind < 9:
-                told = title(n // self.departments % self.titles)
-                text = f'(user.department -eq "{department(first)}") -and (user.jobTitle -eq "{told}")'
+                told = self.title(n // self.departments % self.titles)
+                text = f'(user.department -eq "{self.department(first)}") -and (user.jobTitle -eq "{told}")'
             elif kind < 14:
                 text = (
-                    f'(user.department -in ["{department(first)}", "{department(second)}"]) '
+                    f'(user.department -in ["{self.department(first)}", "{self.department(second)}"]) '
                     f'-and (user.city -eq "{city(n % self.cities)}")'
                 )
             else:
-                text = f'(user.department -eq "{department(first)}") -and (user.jobTitle -startsWith "Title 1")'
-            yield Rule(f"Combined {n}", text)
+                told = self.title(1)  # and all that begin so
+                text = f'(user.department -eq "{self.department(first)}") -and (user.jobTitle -startsWith "{told}")'
+            yield Rule(f"{self._name}Combined {n}", text)
 
     def joined(self) -> Iterator[Change]:
         """Everyone, once."""
@@ -89,15 +93,15 @@ class Company:
                 "displayName": f"Person {n}",
                 "givenName": "Person",
                 "surname": f"Number{n}",
-                "userPrincipalName": f"person{n}@bench.example",
-                "mail": f"person{n}@bench.example",
-                "department": department(self._departments[n]),
-                "jobTitle": title(self._titles[n]),
+                "userPrincipalName": f"{self._name}person{n}@bench.example",
+                "mail": f"{self._name}person{n}@bench.example",
+                "department": self.department(self._departments[n]),
+                "jobTitle": self.title(self._titles[n]),
                 "city": city(n % self.cities),
                 "country": "Norway",
                 "employeeHireDate": "2024-06-01",
             }
-            yield self._change(n, "joined", attributes, department(self._departments[n]))
+            yield self._change(n, "joined", attributes, self.department(self._departments[n]))
 
     def changed(self, count: int, among: range | None = None) -> Iterator[Change]:
         """`count` moves of the people in `among` in turn: three to another department, then two to another title."""
@@ -106,34 +110,35 @@ class Company:
             n = among[number % len(among)]
             if (number + number // len(among)) % 5 < 3:
                 to = self._departments[n] = (self._departments[n] + 1 + number % 3) % self.departments
-                yield self._change(n, "changed", {"department": department(to)}, department(to))
+                yield self._change(n, "changed", {"department": self.department(to)}, self.department(to))
             else:
                 to = self._titles[n] = (self._titles[n] + 1) % self.titles
-                yield self._change(n, "changed", {"jobTitle": title(to)}, title(to))
+                yield self._change(n, "changed", {"jobTitle": self.title(to)}, self.title(to))
 
     def left(self, among: range) -> Iterator[Change]:
         for n in among:
-            yield self._change(n, "left", {}, department(self._departments[n]))
+            yield self._change(n, "left", {}, self.department(self._departments[n]))
 
     def _change(self, n: int, kind: str, attributes: dict[str, Any], group: str) -> Change:
         self._count += 1
-        id = f"bench-{self._count}"
+        id = f"{self._name}bench-{self._count}"
         body = {
             "changeId": id,
-            "employeeId": f"E{n}",
+            "employeeId": self.employee(n),
             "kind": kind,
             "effectiveAt": (START + timedelta(seconds=self._count)).isoformat(),
             "attributes": attributes,
         }
-        return Change(f"E{n}", group, orjson.dumps(body))
+        return Change(self.employee(n), group, orjson.dumps(body))
 
+    def employee(self, n: int) -> str:
+        return f"{self._name}E{n}"
 
-def department(n: int) -> str:
-    return f"Department {n}"
+    def department(self, n: int) -> str:
+        return f"{self._name}Department {n}"
 
-
-def title(n: int) -> str:
-    return f"Title {n}"
+    def title(self, n: int) -> str:
+        return f"{self._name}Title {n}"
 
 
 def city(n: int) -> str:

@@ -49,15 +49,16 @@ async def measure(ground: Ground, names: Collection[str] = NAMES) -> Figures:
     """The parts named, in the order of NAMES."""
     begun = time.monotonic()
     found: Figures = {}
-    if "rules" in names:
-        found["rules"] = await rules(ground)
-    if "pipeline" in names:
-        found["pipeline"] = await pipeline(ground)
-    for name, part in {"http_move": http_move, "approvals": approvals, "list": listing, "review": review}.items():
-        if name in names:
-            found[name] = await part(ground)
-    if WITH_ALL.intersection(names):
-        await _with_all(ground, names, found)
+    async with ground.sharing():
+        if "rules" in names:
+            found["rules"] = await rules(ground)
+        if "pipeline" in names:
+            found["pipeline"] = await pipeline(ground)
+        for name, part in {"http_move": http_move, "approvals": approvals, "list": listing, "review": review}.items():
+            if name in names:
+                found[name] = await part(ground)
+        if WITH_ALL.intersection(names):
+            await _with_all(ground, names, found)
     if "start" in names:
         found |= await start(ground)
     return found | {"seconds": round(time.monotonic() - begun)}

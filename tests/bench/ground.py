@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -84,6 +84,8 @@ class Sizes:
     beside_review_rate: int = 20
     beside_review_s: float = 20.0
     """Before the review begins; then on until it is applied."""
+    one_run: bool = False
+    """The parts that measure all services share one process: for whoever does not ask how fast they are."""
 
     def times(self, factor: float) -> Sizes:
         """As much of people and changes as `factor` says; rules, rate and the number of samples stay."""
@@ -96,7 +98,7 @@ SMALLEST = Sizes(
     partitions=2, people=60, together=60, rules=24, bare=3000, changes=120, beside=60, rule_counts=(10, 40),
     decisions=40, quiet=3, rate=10, rate_s=0.5, backlog=300, leavers=3, move_rules=(10,), movers=16, moves=8,
     requests=4, listed=400, lists=3, writes=2, reviewed=120, beside_review=60, beside_review_rate=10,
-    beside_review_s=0.5,
+    beside_review_s=0.5, one_run=True,
 )  # fmt: skip
 
 
@@ -110,6 +112,8 @@ class Ground:
     say: Callable[[str], None]
     profile: bool = False
     _number: int = field(default=0)
+    _shared: AsyncExitStack = field(default_factory=AsyncExitStack)
+    _whole: Tenure | None = None
 
     @property
     def kafka(self) -> str:
@@ -125,8 +129,25 @@ class Ground:
         return f"b{os.getpid() % 10_000}-{name}{self._number}"
 
     @asynccontextmanager
+    async def sharing(self) -> AsyncIterator[None]:
+        """While inside, with `one_run`, whoever asks for all services is given the same ones."""
+        async with AsyncExitStack() as self._shared:
+            yield
+
+    @asynccontextmanager
     async def tenure(self, name: str, services: Sequence[str], *, separate: bool = False) -> AsyncIterator[Tenure]:
         """These services, up and idle: together in one process, or each in its own."""
+        if not (self.sizes.one_run and list(services) == list(registry.built())):
+            async with self._up(name, services, separate=separate) as tenure:
+                yield tenure
+            return
+        if self._whole is None:
+            self._whole = await self._shared.enter_async_context(self._up("whole", services))
+        await self._whole.drained()
+        yield self._whole
+
+    @asynccontextmanager
+    async def _up(self, name: str, services: Sequence[str], *, separate: bool = False) -> AsyncIterator[Tenure]:
         namespace = self.namespace(name)
         settings = Settings(
             kafka=self.kafka,
@@ -334,16 +355,16 @@ class Tenure:
             records = [outgoing(topic, fact.subject, fact, source="catalog", at=now) for fact in facts]
             await self.publish(topic.name, [(record.key or b"", record.value or b"") for record in records])
             await self.followed(self.group_of("assignment", topic.name))
-        await self._jobs_done(len(company.rules))
+        await self._jobs_done({rule.policy_id for rule in company.rules})
 
-    async def _jobs_done(self, expected: int) -> None:
+    async def _jobs_done(self, policies: set[str]) -> None:
         done: set[str] = set()
         async for fact in self.told(topics.RULE_JOB_FACTS.name):
             if fact["state"]["done"]:
                 done.add(fact["subject"])
             else:
                 done.discard(fact["subject"])
-            if len(done) >= expected:
+            if done >= policies:
                 return
 
     async def told(self, *names: str) -> AsyncIterator[dict[str, Any]]:

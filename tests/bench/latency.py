@@ -156,7 +156,7 @@ async def urgent(ground: Ground, tenure: Tenure, company: Company) -> dict[str, 
     ground.say(f"latency: {sizes.leavers} urgent leavers while {sizes.backlog} changes wait")
     await tenure.drained()
     leavers = range(company.people - sizes.leavers, company.people)
-    memberships = await _memberships(tenure, {person_id_of("hr", f"E{n}") for n in leavers})
+    memberships = await _memberships(tenure, {person_id_of("hr", company.employee(n)) for n in leavers})
     topic = tenure.settings.topic(topics.HR_URGENT.name)
     import_ = [change.record for change in company.changed(sizes.backlog, range(leavers.start))]
     took: list[float] = []

@@ -11,7 +11,7 @@ from deploy.run import registry
 from shared.contracts import topics
 from tests.bench import rewriting
 from tests.bench.calls import Calls, by_clients, calls
-from tests.bench.company import Company, city, department, title
+from tests.bench.company import Company, city
 from tests.bench.ground import Failed, Ground, Tenure
 from tests.bench.latency import Watch, groups_made, percentile, watching
 
@@ -32,7 +32,7 @@ async def http_move(ground: Ground) -> dict[str, Any]:
 
 async def _at(ground: Ground, tenure: Tenure, rules: int) -> dict[str, Any]:
     ground.say(f"http_move: {rules} rules")
-    company = Company(0, rules)
+    company = Company(0, rules, "moving-")
     groups = await groups_made(tenure, [rule.name for rule in company.rules])
     await tenure.rules_loaded(company, groups)
     found: dict[str, Any] = {}
@@ -80,7 +80,7 @@ class Move:
 
     def __init__(self, client: Calls, company: Company, groups: dict[str, str], added: Watch, removed: Watch) -> None:
         self.client = client
-        self.departments = company.departments
+        self.company = company
         self.groups = groups
         self.added, self.removed = added, removed
         self.took_ms: list[float] = []
@@ -90,12 +90,12 @@ class Move:
         if mover.busy:
             raise Failed("more clients than people to move")
         mover.busy = True
-        old, mover.at = mover.at, (mover.at + 1) % self.departments
-        out, into = ((mover.id, self.groups[department(one)]) for one in (old, mover.at))
+        old, mover.at = mover.at, (mover.at + 1) % self.company.departments
+        out, into = ((mover.id, self.groups[self.company.department(one)]) for one in (old, mover.at))
         self.removed.seen.pop(out, None)
         self.added.seen.pop(into, None)
         begun = time.perf_counter()
-        await self.client.call("PATCH", f"/v1.0/users/{mover.id}", {"department": department(mover.at)})
+        await self.client.call("PATCH", f"/v1.0/users/{mover.id}", {"department": self.company.department(mover.at)})
         await self.added.until([into])
         await self.removed.until([out])
         answer = await self.client.call("GET", f"/v1.0/users/{mover.id}/memberOf")
@@ -108,5 +108,9 @@ class Move:
 async def _mover(client: Calls, company: Company, number: int) -> Mover:
     """Whom only the API speaks of, so that it may say where they work."""
     at = number % company.departments
-    told = {"department": department(at), "jobTitle": title(number % company.titles), "city": city(number % 20)}
+    told = {
+        "department": company.department(at),
+        "jobTitle": company.title(number % company.titles),
+        "city": city(number % 20),
+    }
     return Mover(await client.person(f"mover{number}", **told), at)

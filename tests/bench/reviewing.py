@@ -38,7 +38,7 @@ OVER_S = 1800.0
 async def review(ground: Ground) -> dict[str, Any]:
     """The people reviewed have a package by rule, which brings them into a group; others change departments beside."""
     sizes = ground.sizes
-    beside = Company(sizes.beside_review, RULES_BESIDE)
+    beside = Company(sizes.beside_review, RULES_BESIDE, "beside-")
     async with ground.tenure("review", registry.built()) as tenure, calls(tenure) as client:
         ground.say(f"review: {sizes.reviewed} people with a package")
         package = await _package(client)
