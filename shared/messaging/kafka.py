@@ -88,7 +88,7 @@ async def _never_failing(msg: Any, original: Callable[[Any], Awaitable[Any]]) ->
     """The library's parser decodes every record's headers, looks at the first one's only, and raises for a bad one.
 
     We read the raw records ourselves (`_incoming`): it gets one record, and the batch is put back."""
-    first = msg if isinstance(msg, ConsumerRecord) else msg[:1]
+    first = msg if isinstance(msg, ConsumerRecord) else tuple(msg[:1])
     try:
         parsed = await original(first)
     except Exception:
@@ -365,13 +365,13 @@ class Subscriber:
         self._taken: dict[tuple[str, int], int] = {}
         self._taken_since = 0
         subscriber(self.consume)
-        subscriber.get_msg = self._next_batch  # type: ignore[method-assign]
+        subscriber.get_msg = self._next_batch  # type: ignore[method-assign, assignment]
 
     @property
     def consumer(self) -> AIOKafkaConsumer | None:
         return self._subscriber.consumer
 
-    async def _next_batch(self, consumer: AIOKafkaConsumer) -> tuple[Any, ...]:
+    async def _next_batch(self, consumer: AIOKafkaConsumer) -> list[Any]:
         first = await consumer.getone()
         rebalances = self._drain.rebalances
         rest: dict[TopicPartition, list[Any]] = {}
@@ -382,7 +382,7 @@ class Subscriber:
             except KafkaError as problem:
                 # The first record has been taken already: without it the next commit would step over it.
                 log.info("a batch is shorter than it might be", group=self.group, problem=type(problem).__name__)
-        batch = (first, *(record for records in rest.values() for record in records))
+        batch = [first, *(record for records in rest.values() for record in records)]
         if self._drain.rebalances != rebalances:
             # `first` belongs to an assignment that is gone; whoever has its partition now reads it again.
             batch = batch[1:]
@@ -395,8 +395,7 @@ class Subscriber:
         """Called by FastStream with a batch."""
         self._drain.idle.clear()
         try:
-            raw = message.raw_message
-            records = [self._incoming(record) for record in (raw if isinstance(raw, (tuple, list)) else (raw,))]
+            records = [self._incoming(record) for record in _records_of(message)]
             if self._taken_since != self._drain.rebalances:
                 self._taken, self._taken_since = {}, self._drain.rebalances
             for record in records:
@@ -424,12 +423,12 @@ class Subscriber:
             self._rewind(message)
         finally:
             self._drain.idle.set()
+            _let_go(message)
 
     def _rewind(self, message: KafkaMessage) -> None:
         """Back to the batch's first offset in each partition that still is ours; another member reads the rest."""
-        raw = message.raw_message
         first: dict[TopicPartition, int] = {}
-        for record in raw if isinstance(raw, (tuple, list)) else (raw,):
+        for record in _records_of(message):
             place = TopicPartition(record.topic, record.partition)
             first[place] = min(first.get(place, record.offset), record.offset)
         for place, offset in first.items():
@@ -484,6 +483,19 @@ class Subscriber:
                 position = max(committed[partition] or 0, begins.get(partition, 0))
                 behind[topic] = behind.get(topic, 0) + max(0, end - position)
         return behind
+
+
+def _records_of(message: KafkaMessage) -> Sequence[Any]:
+    raw: Any = message.raw_message
+    return raw if isinstance(raw, (tuple, list)) else (raw,)
+
+
+def _let_go(message: KafkaMessage) -> None:
+    """Of the records of a batch that is done with. The library keeps it until the next one comes, and in a cycle of
+    its own until the collector does, which is seldom: tens of megabytes where all services run."""
+    message.clear_cache()
+    if isinstance(message.raw_message, list):
+        message.raw_message.clear()
 
 
 async def _started(subscriber: Any, few: asyncio.Semaphore) -> None:
