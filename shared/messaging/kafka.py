@@ -156,7 +156,7 @@ class Bus:
             client_id=client_id(name),
             enable_idempotence=True,
             linger_ms=0,
-            max_batch_size=256 * 1024,
+            max_batch_size=PREFETCH,
             max_request_size=LARGEST_REQUEST,
             ack_policy=AckPolicy.MANUAL,
             allow_auto_create_topics=False,
