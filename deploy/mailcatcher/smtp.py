@@ -10,8 +10,15 @@ from deploy.mailcatcher.mailbox import Mailbox
 
 MAX_MAIL = 10 * 1024 * 1024
 _ATOMS = r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*"
-_PLAIN = re.compile(rf"\s*<({_ATOMS})@([\w-]+(?:\.[\w-]+)*)>\s*(.*)", re.ASCII | re.DOTALL)
+_PLAIN = re.compile(rf"\s*<({_ATOMS}@[\w-]+(?:\.[\w-]+)*)>\s*(.*)", re.ASCII | re.DOTALL)
 """An address as nearly all are, and what follows it (RFC 5321, 4.1.2)."""
+
+
+def plain_address(said: str) -> tuple[str, str] | None:
+    """The address and what follows it, of what a client says after `MAIL FROM:` or `RCPT TO:`; None if it is not plain
+    (quoted, routed, not ASCII, empty): the library reads that."""
+    plain = _PLAIN.fullmatch(said)
+    return (plain[1], plain[2]) if plain else None
 
 
 class _Keep:
@@ -56,10 +63,7 @@ class SmtpServer:
             def _getaddr(self, arg: str) -> tuple[str | None, str | None]:
                 # The library makes a class for each address that it reads, 5 KB that lie about until the collector
                 # comes by.
-                plain = _PLAIN.fullmatch(arg)
-                if plain is None or (self.local_part_limit and len(plain[1]) > self.local_part_limit):
-                    return super()._getaddr(arg)  # type: ignore[no-any-return, unused-ignore]
-                return f"{plain[1]}@{plain[2]}", plain[3]
+                return plain_address(arg) or super()._getaddr(arg)
 
         def connection() -> SMTP:
             return Connection(
