@@ -403,7 +403,7 @@ class Subscriber:
                     self._taken[_place(record.position)] = record.position.offset
                     self._committed.begins(record.position)
             await self._take(records)
-            await message.ack()
+            await _commit(message)
             self._committed.note([record.position for record in records])
             for record in records:
                 self._taken[_place(record.position)] = record.position.offset + 1
@@ -488,6 +488,13 @@ class Subscriber:
 def _records_of(message: KafkaMessage) -> Sequence[Any]:
     raw: Any = message.raw_message
     return raw if isinstance(raw, (tuple, list)) else (raw,)
+
+
+async def _commit(message: KafkaMessage) -> None:
+    """As far as the batch goes. The library's `ack` would commit every partition that the member has, dozens of them
+    with each batch of a few. Raises KafkaError."""
+    consumer: Any = message.consumer
+    await consumer.commit({TopicPartition(one.topic, one.partition): one.offset + 1 for one in _records_of(message)})
 
 
 def _let_go(message: KafkaMessage) -> None:
