@@ -34,6 +34,8 @@ class Rule:
     own: tuple[str, ...] | None = None
     """Everybody may do it to what is theirs, which the service knows, with one of these permissions or of the above.
     None: nobody."""
+    by_link: bool = False
+    """Whoever asks is let in, signed in or not: the link brings a secret, which the service knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ class Standing:
 
 def standing(rule: Rule, caller: Caller, held: Held) -> Standing | None:
     """How far the operation is open; None: not at all."""
-    if caller.is_operator:
+    if caller.is_operator or rule.by_link:
         return Standing(caller, held, everywhere=True)
     if not caller.is_person and caller.app_id is None:
         return None

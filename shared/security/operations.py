@@ -96,6 +96,7 @@ RUN_READ = Rule(_EM_READ, _READERS)
 RUN_WRITE = Rule(_EM_WRITE, _IGA)
 GLOBAL_ONLY = Rule()
 ANYBODY = Rule(roles=None)
+BY_LINK = Rule(by_link=True)
 
 
 def _stands_for(path: str, table: Iterable[tuple[Rule, str]]) -> Iterable[tuple[str, Rule]]:
@@ -506,7 +507,8 @@ _OWN = (
     ),
     (RUN_WRITE, "POST /reconciliation/repair\nPOST /audit/seal"),
     (GLOBAL_ONLY, "POST /audit/people/{person_id}/erase\nPOST /audit/newLog\nPOST /clock"),
-    (ANYBODY, "GET /clock\nGET /reviewHistory/{id}/{instance_id}"),
+    (ANYBODY, "GET /clock"),
+    (BY_LINK, "GET /reviewHistory/{id}/{instance_id}"),
 )
 
 RULES: dict[str, Rule] = {

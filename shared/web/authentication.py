@@ -14,9 +14,10 @@ from shared.web.caller import known_to_be
 from shared.web.errors import Unauthenticated, Unavailable
 
 REALM = 'Bearer realm="tenure"'
-_OPEN = ("/health/", "/.well-known/", "/docs/")
+_OPEN = ("/health/", "/.well-known/", "/docs/", "/v1.0/tenure/reviewHistory/")
 _OPEN_PATHS = frozenset({"/metrics", "/openapi.json", "/docs"})
-"""What may be read without a token: whether it runs, how it is asked, by which keys tokens are checked."""
+"""What may be read without a token: whether it runs, how it is asked, by which keys tokens are checked; and files of
+review histories, whose links bring a secret of their own (Graph's `downloadUri` is opened in a browser)."""
 
 
 @dataclass(frozen=True)

@@ -119,6 +119,10 @@ def test_who_may_ask_and_sees_nothing_by_it() -> None:
     assert standing(operations.READ, ordinary_person("ana"), NOTHING) is None
 
 
+BY_LINK = {f"GET {TENURE}/reviewHistory/{{id}}/{{instance_id}}"}
+"""Whoever has the link is let in; nothing else is open to strangers."""
+
+
 @pytest.mark.parametrize("operation", RULES)
 def test_administrators_are_let_in_and_strangers_are_not(operation: str) -> None:
     rule = RULES[operation]
@@ -126,7 +130,7 @@ def test_administrators_are_let_in_and_strangers_are_not(operation: str) -> None
     assert admin is not None
     assert admin.everywhere or rule in {operations.MINE, operations.REVIEWS_MINE, operations.REVIEWS_DECIDE}
     assert standing(rule, operator("system:api"), NOTHING) is not None
-    assert standing(rule, NOBODY, NOTHING) is None
+    assert (standing(rule, NOBODY, NOTHING) is not None) is (operation in BY_LINK)
     # Held in the directory, a role counts as much as in a token.
     held = standing(rule, ordinary_person("ana"), Held(directory=frozenset({GLOBAL_ADMINISTRATOR})))
     assert held is not None
@@ -137,7 +141,7 @@ def test_administrators_are_let_in_and_strangers_are_not(operation: str) -> None
 def test_an_operation_needs_what_the_person_lets_the_application_do(operation: str) -> None:
     roles = frozenset({GLOBAL_ADMINISTRATOR})
     mute = Caller("person:ana", person_id="ana", app_id="app", scopes=frozenset(), directory_roles=roles)
-    asks_for_none = RULES[operation] in {operations.ANYBODY, operations.GLOBAL_ONLY}
+    asks_for_none = RULES[operation] in {operations.ANYBODY, operations.GLOBAL_ONLY, operations.BY_LINK}
     assert (standing(RULES[operation], mute, NOTHING) is not None) is asks_for_none
 
 

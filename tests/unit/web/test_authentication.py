@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 
 from shared.security.development import DevelopmentIssuer
 from shared.security.keys import KeySet
@@ -14,6 +14,7 @@ from shared.web.app import make_app
 from shared.web.authentication import Authenticator, Trusted
 from shared.web.batch import batch_router
 from shared.web.caller import Asking, actor_of
+from shared.web.guard import Guard
 
 
 class Door:
@@ -53,6 +54,10 @@ def _routes() -> APIRouter:
     async def user(id: str) -> dict[str, str]:
         return {"id": id}
 
+    @routes.get("/tenure/reviewHistory/{id}/{instance_id}", dependencies=[Depends(Guard())])
+    async def file(caller: Asking) -> str:
+        return caller.actor
+
     @routes.get("/named")
     async def named(request: Request) -> str:
         return actor_of(request)
@@ -91,6 +96,14 @@ async def test_without_a_token_nothing_is_told(door: Door, path: str) -> None:
 @pytest.mark.parametrize("path", ["/health/live", "/metrics", "/openapi.json"])
 async def test_how_it_is_and_how_it_is_asked_anybody_may_read(door: Door, path: str) -> None:
     assert (await door.get(path)).status_code == 200
+
+
+async def test_a_file_is_opened_by_its_link_alone_and_nothing_beside_it(door: Door) -> None:
+    file = "/v1.0/tenure/reviewHistory/a/b?link=secret"
+    assert (await door.get(file)).json() == "system:nobody"
+    assert (await door.get(file, f"Bearer {door.ana}")).json() == "person:8a1f"
+    for beside in ("/v1.0/tenure/reviewHistory", "/v1.0/tenure/reviewEvidence/a", "/V1.0/tenure/reviewHistory/a/b"):
+        assert (await door.get(beside)).status_code == 401
 
 
 @pytest.mark.parametrize("required", [True, False])
