@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from typing import Annotated, Any, NoReturn
 
-from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from starlette.responses import JSONResponse
 
 from services.catalog import extensions, graph
@@ -23,12 +22,12 @@ from services.catalog.resource_lists import add_resource_lists, request_id
 from services.catalog.store import LIVING, Shelf, Versioned
 from shared.contracts.base import Refusal
 from shared.contracts.catalog import Life, ResourceRole
-from shared.ids import derived_id
 from shared.security.operations import ADMINISTER
 from shared.web.caller import cause_of
 from shared.web.conditional import IfMatch, etag, version_named
 from shared.web.errors import BadRequest, Conflict, GraphError, NoRight, NotFound, PreconditionFailed
 from shared.web.guard import Admission, Admitted, Guard
+from shared.web.idempotency import IdempotencyKey, made_id
 from shared.web.odata import GUID, EntitySet, Expand, ListQuery, read_query
 from shared.web.odata import Field as Asked
 from shared.web.paging import answer_list, context_url, list_query
@@ -36,8 +35,6 @@ from shared.web.role_scopes import role_scope_id, role_scope_said
 
 EM = "/v1.0/identityGovernance/entitlementManagement"
 TENURE = "/v1.0/tenure"
-
-IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", max_length=256)]
 
 PackageQuery = Annotated[ListQuery, Depends(list_query(graph.PACKAGES))]
 Rendered = dict[str, Any]
@@ -63,11 +60,6 @@ def refuse(refusal: Refusal, kept: type[Kept] | None = None) -> NoReturn:
     if refusal.code == "duplicate":
         code = _TAKEN.get(kept or Kept, code)
     raise error(refusal.message, code=code)
-
-
-def new_id(request: Request, key: str | None) -> str:
-    """Derived from the caller's Idempotency-Key, so that a repeat makes nothing new; else new."""
-    return derived_id("http", request.scope["path"], key) if key else str(uuid.uuid4())
 
 
 class Edge:
@@ -398,7 +390,7 @@ def _catalog_routes(routes: APIRouter, edge: Edge) -> None:
         request: Request, body: graph.CatalogIn, admitted: Admitted, key: IdempotencyKey = None
     ) -> Response:
         """Who makes it without being an administrator is its first owner."""
-        item = graph.catalog_of(body, new_id(request, key), now())
+        item = graph.catalog_of(body, made_id(request, "catalog"), now())
         person = admitted.standing.caller.person_id
         if person is not None and not admitted.standing.meets(ADMINISTER):
             item = item.model_copy(update={"first_owner": person})
@@ -441,7 +433,7 @@ def _package_routes(routes: APIRouter, edge: Edge) -> None:
     async def create(
         request: Request, body: graph.PackageIn, admitted: Admitted, key: IdempotencyKey = None
     ) -> Response:
-        item = graph.package_of(body, new_id(request, key), now())
+        item = graph.package_of(body, made_id(request, "package"), now())
         await admitted.at(item.catalog_id)
         found = await edge.create(request, shelf, item)
         return created(request, graph.package_said(found), found.version, "accessPackages")
@@ -576,7 +568,7 @@ def _policy_routes(routes: APIRouter, edge: Edge) -> None:
     async def create(
         request: Request, body: graph.PolicyIn, admitted: Admitted, key: IdempotencyKey = None
     ) -> Response:
-        item = graph.policy_of(body, new_id(request, key), now())
+        item = graph.policy_of(body, made_id(request, "policy"), now())
         await edge.in_package(item.package_id, admitted)
         await may_write(admitted, item)
         await edge.may_name_extensions(item)
@@ -731,7 +723,7 @@ def _population_routes(routes: APIRouter, edge: Edge) -> None:
 
     @routes.post(base, status_code=201)
     async def create(request: Request, body: graph.PopulationIn, key: IdempotencyKey = None) -> Response:
-        found = await edge.create(request, shelf, graph.population_of(body, new_id(request, key), now()))
+        found = await edge.create(request, shelf, graph.population_of(body, made_id(request, "population"), now()))
         return created(request, graph.population_said(found), found.version, "populations")
 
     @routes.get(f"{base}/{{id}}")

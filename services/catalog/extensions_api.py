@@ -11,10 +11,8 @@ from services.catalog import extensions, graph
 from services.catalog.api import (
     EM,
     Edge,
-    IdempotencyKey,
     Rendered,
     created,
-    new_id,
 )
 from services.catalog.decide import Change
 from services.catalog.model import Extension
@@ -22,6 +20,7 @@ from services.catalog.store import Versioned
 from shared.web.conditional import IfMatch, version_named
 from shared.web.errors import NotFound
 from shared.web.guard import Admission, Admitted
+from shared.web.idempotency import IdempotencyKey, made_id
 from shared.web.odata import Expand, ListQuery
 from shared.web.paging import list_query
 
@@ -59,7 +58,7 @@ def extension_routes(routes: APIRouter, edge: Edge) -> None:
     ) -> Response:
         """Kept for policies to name; nothing calls it yet."""
         await edge.catalog(id, admitted)
-        item = extensions.extension_of(body, new_id(request, key), id, _who(admitted), now())
+        item = extensions.extension_of(body, made_id(request, "extension"), id, _who(admitted), now())
         found = await edge.create(request, shelf, item)
         return created(request, graph.extension_said(found), found.version, "customWorkflowExtensions")
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.responses import JSONResponse
 
-from services.catalog.api import Edge, IdempotencyKey, Rendered, new_id
+from services.catalog.api import Edge, Rendered
 from services.catalog.bodies import Body
 from services.catalog.delegation import Delegates
 from services.catalog.model import RoleAssignment, role_assignment
@@ -23,6 +23,7 @@ from shared.web.conditional import etag
 from shared.web.errors import BadRequest, NoRight, NotFound
 from shared.web.graph_model import ODATA_TYPE
 from shared.web.guard import Admission, Admitted
+from shared.web.idempotency import IdempotencyKey, made_id
 from shared.web.odata import BOOLEAN, GUID, EntitySet, Expand, Field, ListQuery, Shape, read_query
 from shared.web.paging import answer_list, context_url, list_query, shape_query
 
@@ -148,7 +149,7 @@ def role_routes(routes: APIRouter, edge: Edge, delegates: Delegates) -> None:
             await edge.there(edge.shelves.catalogs, catalog)
         principal = body.principal_id.lower()
         kind = await _kind(edge, delegates, principal)
-        item = role_assignment(new_id(request, key), role, principal, kind, catalog, now())
+        item = role_assignment(made_id(request, "governance-role"), role, principal, kind, catalog, now())
         found = await edge.create(request, shelf, item)
         context = context_url(request, f"{CONTEXT}/roleAssignments/$entity")
         return JSONResponse({"@odata.context": context, **assignment_said(found)}, 201, {"ETag": etag(found.version)})
