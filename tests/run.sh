@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# All tests: those with real servers, four files at a time, each with servers of its own; and the pure ones beside
+# All tests: those with real servers, three files at a time, each with servers of its own; and the pure ones beside
 # them, at the lowest priority: they take what processor time the others leave while they wait. What the pure ones say
 # comes first. Arguments go to pytest; files or folders among them are run instead of everything.
 # The last lines say what was left out because ../shared is not beside this folder.
@@ -32,7 +32,7 @@ else
     pure_pid=$!
     # The longest files begin first (tests/conftest.py), not those with the most tests.
     "${pytest[@]}" --left-out-file "$left_out" -o cache_dir=.pytest_cache/servers \
-        tests --ignore=tests/unit -n 4 --dist loadfile --no-loadscope-reorder "$@"
+        tests --ignore=tests/unit -n 3 --dist loadfile --no-loadscope-reorder "$@"
     code=$?
     [[ $code -eq 2 ]] && exit 2 # interrupted
     judge $code
