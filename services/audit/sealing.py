@@ -47,8 +47,8 @@ class Sealer:
         self._settings = settings
         self._failpoints = failpoints
         self._key: SigningKey | None = None
-        self._signed: dict[str, int] | None = None
-        self._looked_at = 0.0
+        self._signed: dict[str, int] = {}
+        self._looked_at: float | None = None
 
     @property
     def key(self) -> SigningKey:
@@ -60,22 +60,18 @@ class Sealer:
     async def seal(self) -> list[Checkpoint]:
         """Sign what has grown since the last time. Published and filed before it is stored as done, so that a crash
         between repeats it and loses none. Raises MayPass, NoSigningKey."""
-        if self._signed is None:
+        if self._looked_at is None:
             await self._checkpoints.keep_key(self.key.id, self.key.public)
-            await self._trail.know_all_heads()
-            self._signed = await self._checkpoints.last(list(self._trail.heads))  # chains begin meanwhile
-            self._looked_at = time.monotonic()
-        signed = self._signed
         of_others: dict[str, Head] = {}
-        if time.monotonic() - self._looked_at >= LOOK_EVERY_S:
-            of_others = await self._trail.stored_heads()
-            signed.update(await self._checkpoints.last(list(of_others)))
-            self._looked_at = time.monotonic()
+        now, looked_at = time.monotonic(), self._looked_at
+        if looked_at is None or now - looked_at >= LOOK_EVERY_S:
+            of_others, looked_at = await self._trail.stored_heads(), now
+            self._signed.update(await self._checkpoints.last(list(of_others)))
         at = self._clock.now()
         grown = [
             self.key.checkpoint(chain, head, at)
             for chain, head in sorted(_farthest(self._trail.heads, of_others).items())
-            if head.sequence > signed.get(chain, 0)
+            if head.sequence > self._signed.get(chain, 0)
         ]
         if grown:
             await self._publisher.publish(
@@ -96,7 +92,8 @@ class Sealer:
             self._failpoints.reach(Point.AFTER_PUBLISH, "audit")
             await self._checkpoints.append_to_file(grown)
             await self._checkpoints.keep(grown)
-            signed.update((one.chain, one.sequence) for one in grown)
+            self._signed.update((one.chain, one.sequence) for one in grown)
+        self._looked_at = looked_at  # what was found is signed by now: else it is looked for again
         return grown
 
     async def run(self) -> None:

@@ -272,12 +272,9 @@ class Trail:
             after = f"{chain}/~"
         return found
 
-    async def know_all_heads(self) -> None:
-        """Look up the heads of all chains, so that they are signed although nothing comes any more."""
-        await self._know(set(await self.chains()))
-
     async def stored_heads(self) -> dict[str, Head]:
-        """The heads of all chains as they are, whoever wrote them; what this process goes on from stays as it is."""
+        """The heads of all chains as they are, whoever wrote them, so that they are signed although nothing comes any
+        more; what this process goes on from stays as it is."""
         return {chain: await self._stored_head(chain) for chain in await self.chains()}
 
     async def first_time(self) -> str | None:
