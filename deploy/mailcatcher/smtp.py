@@ -9,8 +9,8 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 from deploy.mailcatcher.mailbox import Mailbox
 
 MAX_MAIL = 10 * 1024 * 1024
-_ATOMS = r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*"
-_PLAIN = re.compile(rf"\s*<({_ATOMS}@[\w-]+(?:\.[\w-]+)*)>\s*(.*)", re.ASCII | re.DOTALL)
+_ATOM = r"[\w!#$%&'*+/=?^`{|}~-]+"
+_PLAIN = re.compile(rf"\s*<({_ATOM}(?:\.{_ATOM})*@[\w-]+(?:\.[\w-]+)*)>\s*(.*)", re.ASCII | re.DOTALL)
 """An address as nearly all are, and what follows it (RFC 5321, 4.1.2)."""
 
 

@@ -9,15 +9,17 @@ from starlette.types import Scope
 
 from shared.security.caller import NOBODY, Caller
 from shared.security.keys import KeysAway, KeySet, UnknownKey
+from shared.security.operations import RULES
 from shared.security.tokens import Rules, TokenRefused, believed, caller_named, read
 from shared.web.caller import known_to_be
 from shared.web.errors import Unauthenticated, Unavailable
 
 REALM = 'Bearer realm="tenure"'
-_OPEN = ("/health/", "/.well-known/", "/docs/", "/v1.0/tenure/reviewHistory/")
+_BY_LINK = tuple(operation.partition(" ")[2].partition("{")[0] for operation, rule in RULES.items() if rule.by_link)
+_OPEN = ("/health/", "/.well-known/", "/docs/", *_BY_LINK)
 _OPEN_PATHS = frozenset({"/metrics", "/openapi.json", "/docs"})
-"""What may be read without a token: whether it runs, how it is asked, by which keys tokens are checked; and files of
-review histories, whose links bring a secret of their own (Graph's `downloadUri` is opened in a browser)."""
+"""What may be read without a token: whether it runs, how it is asked, by which keys tokens are checked; and what a
+link opens that brings a secret of its own (Graph's `downloadUri` is opened in a browser)."""
 
 
 @dataclass(frozen=True)

@@ -131,13 +131,16 @@ class Ground:
     @asynccontextmanager
     async def sharing(self) -> AsyncIterator[None]:
         """While inside, with `one_run`, whoever asks for all services is given the same ones."""
-        async with AsyncExitStack() as self._shared:
-            yield
+        try:
+            async with AsyncExitStack() as self._shared:
+                yield
+        finally:
+            self._whole = None
 
     @asynccontextmanager
     async def tenure(self, name: str, services: Sequence[str], *, separate: bool = False) -> AsyncIterator[Tenure]:
         """These services, up and idle: together in one process, or each in its own."""
-        if not (self.sizes.one_run and list(services) == list(registry.built())):
+        if not (self.sizes.one_run and tuple(services) == registry.built()):
             async with self._up(name, services, separate=separate) as tenure:
                 yield tenure
             return
