@@ -57,14 +57,14 @@ class Sealer:
             self._key = signing_key(self._settings.audit_key_file, self._settings.data_dir)
         return self._key
 
-    async def seal(self) -> list[Checkpoint]:
-        """Sign what has grown since the last time. Published and filed before it is stored as done, so that a crash
-        between repeats it and loses none. Raises MayPass, NoSigningKey."""
+    async def seal(self, *, look: bool = False) -> list[Checkpoint]:
+        """Sign what has grown since the last time; `look`: whoever wrote it, and now. Published and filed before it is
+        stored as done, so that a crash between repeats it and loses none. Raises MayPass, NoSigningKey."""
         if self._looked_at is None:
             await self._checkpoints.keep_key(self.key.id, self.key.public)
         of_others: dict[str, Head] = {}
         now, looked_at = time.monotonic(), self._looked_at
-        if looked_at is None or now - looked_at >= LOOK_EVERY_S:
+        if look or looked_at is None or now - looked_at >= LOOK_EVERY_S:
             of_others, looked_at = await self._trail.stored_heads(), now
             self._signed.update(await self._checkpoints.last(list(of_others)))
         at = self._clock.now()
@@ -104,7 +104,8 @@ class Sealer:
                 await asyncio.sleep(self._settings.audit_checkpoint_s)
         except asyncio.CancelledError:
             try:
-                await asyncio.wait_for(self.seal(), LAST_SEAL_S)
+                # Of a batch in hand it may be that its records are written and its heads not yet known here.
+                await asyncio.wait_for(self.seal(look=True), LAST_SEAL_S)
             except Exception as problem:
                 # The next start signs what is left; only until then would a cut tail go unnoticed.
                 log.warning("the trail was not sealed at the end", problem=type(problem).__name__)
