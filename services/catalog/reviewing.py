@@ -7,10 +7,10 @@ definition. Source: reference/graph-api-operations.md 2.2, entra-features.md PKR
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, ValidationError
 
 from services.catalog.asking import subject_sets
 from services.catalog.bodies import Body, duration_of
@@ -19,6 +19,7 @@ from shared.contracts.policy_review import PolicyReview, Unanswered
 from shared.contracts.review import Recurrence, RecurrencePattern, RecurrenceRange
 from shared.web.errors import BadRequest, of_validation
 from shared.web.graph_model import GraphModel
+from shared.web.recurrence import RangeIn, RecurrenceIn, lowered, recurrence_of, zone_named
 
 WHERE = "reviewSettings"
 _SHORTEST = {
@@ -34,40 +35,8 @@ _MANAGERS = frozenset({SubjectKind.REQUESTOR_MANAGER, SubjectKind.TARGET_MANAGER
 _FALLBACKS = {SubjectKind.SINGLE_USER, SubjectKind.GROUP_MEMBERS}
 
 
-def _lowered(said: Any) -> Any:
-    return said[:1].lower() + said[1:] if isinstance(said, str) else said
-
-
-def _day(said: Any) -> Any:
-    """Graph's clients write days that say nothing as the first there is."""
-    return None if isinstance(said, str) and said.startswith("0001-") else said
-
-
-Day = Annotated[date | None, BeforeValidator(_day)]
-
-
-class PatternIn(GraphModel):
-    type: Annotated[str, BeforeValidator(_lowered)]
-    interval: int = 1
-    day_of_month: int | None = Field(None, ge=0, le=31)
-    month: int | None = Field(None, ge=0, le=12)
-
-
-class RangeIn(GraphModel):
-    type: Annotated[Literal["noEnd", "endDate", "numbered"], BeforeValidator(_lowered)] = "noEnd"
-    start_date: Day = None
-    end_date: Day = None
-    number_of_occurrences: int | None = Field(None, ge=0)
-    recurrence_time_zone: str | None = None
-
-
-class RecurrenceIn(GraphModel):
-    pattern: PatternIn
-    range: RangeIn | None = None
-
-
 class ExpirationIn(GraphModel):
-    type: Annotated[str, BeforeValidator(_lowered)] = "afterDuration"
+    type: Annotated[str, BeforeValidator(lowered)] = "afterDuration"
     duration: str | None = None
 
 
@@ -81,7 +50,7 @@ class ReviewIn(Body):
     """Graph's accessPackageAssignmentReviewSettings."""
 
     is_enabled: bool | None = None
-    expiration_behavior: Annotated[Unanswered | None, BeforeValidator(_lowered)] = None
+    expiration_behavior: Annotated[Unanswered | None, BeforeValidator(lowered)] = None
     is_recommendation_enabled: bool | None = None
     is_reviewer_justification_required: bool | None = None
     is_self_review: bool | None = None
@@ -132,45 +101,15 @@ def _recurrence(schedule: ScheduleIn) -> Recurrence:
             "absoluteYearly or weekly with the interval 1"
         )
         raise BadRequest(f"{where}/recurrence/pattern: {text}.", target=f"{where}/recurrence/pattern")
-    if range_.type == "numbered" and not range_.number_of_occurrences and range_.end_date is None:
-        place = f"{where}/recurrence/range/numberOfOccurrences"
-        raise BadRequest(f"{place}: say how many reviews there are.", target=place)
-    if range_.type == "endDate" and (range_.end_date is None or range_.end_date < starts_on):
-        place = f"{where}/recurrence/range/endDate"
-        raise BadRequest(f"{place}: say a day that is not before the first review.", target=place)
-    return Recurrence(
-        pattern=RecurrencePattern.model_validate(
-            {
-                "type": pattern.type,
-                "interval": pattern.interval,
-                "day_of_month": pattern.day_of_month or 0,
-                "month": pattern.month or 0,
-            }
-        ),
-        range=RecurrenceRange(
-            type=range_.type,
-            start_date=starts_on,
-            end_date=range_.end_date,
-            number_of_occurrences=range_.number_of_occurrences or 0,
-            recurrence_time_zone=_zone(range_.recurrence_time_zone),
-        ),
-    )
+    return recurrence_of(schedule.recurrence, f"{where}/recurrence", starts_on)
 
 
 def _starts_on(at: datetime | None, range_: RangeIn) -> date | None:
     if at is None:
         return range_.start_date
-    zone = ZoneInfo(_zone(range_.recurrence_time_zone) or "UTC")
+    where = f"{WHERE}/schedule/recurrence/range/recurrenceTimeZone"
+    zone = zone_named(range_.recurrence_time_zone, where) or ZoneInfo("UTC")
     return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(zone).date()
-
-
-def _zone(said: str | None) -> str | None:
-    try:
-        return ZoneInfo(said).key if said else None
-    except (KeyError, ValueError, OSError):
-        where = f"{WHERE}/schedule/recurrence/range/recurrenceTimeZone"
-        text = f"'{str(said)[:64]}' is no time zone by its IANA name, such as Europe/Zurich"
-        raise BadRequest(f"{where}: {text}.", target=where) from None
 
 
 def _days(schedule: ScheduleIn, recurrence: Recurrence) -> int:

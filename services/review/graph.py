@@ -8,10 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field
 
 from services.review import recurrence
 from services.review.decide.recipients import read_recipients
@@ -22,8 +22,6 @@ from shared.contracts.review import (
     DefaultDecision,
     DefinitionState,
     Recurrence,
-    RecurrencePattern,
-    RecurrenceRange,
     ReviewerScope,
     ReviewSettings,
     StageSettings,
@@ -32,17 +30,12 @@ from shared.contracts.review import (
 from shared.contracts.roster import RosterKind
 from shared.ids import derived_id
 from shared.web.errors import BadRequest
-from shared.web.graph_model import ODATA_TYPE, GraphBody, GraphModel, graph_time
+from shared.web.graph_model import ODATA_TYPE, GraphBody, graph_time
+from shared.web.recurrence import RecurrenceIn, recurrence_of, recurrence_said
 
 Rendered = dict[str, Any]
 NOBODY = {"id": "00000000-0000-0000-0000-000000000000", "displayName": "", "userPrincipalName": ""}
 MOST_STAGES = 3
-MOST_OCCURRENCES = 2**31 - 1
-_ENDLESS = date(9999, 12, 31)
-
-
-def _lowered(said: Any) -> Any:
-    return said[:1].lower() + said[1:] if isinstance(said, str) else said
 
 
 def _capitalised(said: Any) -> Any:
@@ -60,33 +53,6 @@ class ReviewerIn(GraphBody):
         return ReviewerScope(
             query=self.query, query_type=self.query_type or "MicrosoftGraph", query_root=self.query_root
         )
-
-
-class PatternIn(GraphModel):
-    """Of a recurrence only weeks, months and years are honoured; the rest is let pass, as Graph does."""
-
-    type: Annotated[str, BeforeValidator(_lowered)]
-    interval: int = Field(1, ge=1, le=120)
-    day_of_month: int = Field(0, ge=0, le=31)
-    month: int = Field(0, ge=0, le=12)
-
-
-def _day(said: Any) -> Any:
-    """A date, or the date of a timestamp."""
-    return said[:10] if isinstance(said, str) else said
-
-
-class RangeIn(GraphModel):
-    type: Annotated[Literal["noEnd", "endDate", "numbered"], BeforeValidator(_lowered)] = "noEnd"
-    start_date: Annotated[date, BeforeValidator(_day)]
-    end_date: Annotated[date | None, BeforeValidator(_day)] = None
-    number_of_occurrences: int = Field(0, ge=0, le=MOST_OCCURRENCES)
-    recurrence_time_zone: str | None = None
-
-
-class RecurrenceIn(GraphModel):
-    pattern: PatternIn
-    range: RangeIn
 
 
 class SettingsIn(GraphBody):
@@ -320,22 +286,7 @@ def _disables(actions: list[dict[str, Any]]) -> bool:
 
 def _recurrence(said: RecurrenceIn) -> Recurrence:
     where = "settings/recurrence"
-    try:
-        read = Recurrence(
-            pattern=RecurrencePattern.model_validate(said.pattern.model_dump()),
-            range=RecurrenceRange.model_validate(said.range.model_dump()),
-        )
-    except ValidationError:
-        text = f"A review recurs weekly, absoluteMonthly or absoluteYearly, not '{said.pattern.type[:32]}'."
-        raise BadRequest(f"{where}/pattern/type: {text}", target=f"{where}/pattern/type") from None
-    try:
-        recurrence.zone_of(read.range)
-    except (KeyError, ValueError, OSError):
-        text = "is no time zone by its IANA name, such as Europe/Zurich"
-        raise BadRequest(
-            f"{where}/range/recurrenceTimeZone: '{str(read.range.recurrence_time_zone)[:64]}' {text}.",
-            target=f"{where}/range/recurrenceTimeZone",
-        ) from None
+    read = recurrence_of(said, where)
     if next(recurrence.days(read), None) is None:
         raise BadRequest(f"{where}/range: the recurrence ends before it begins.", target=f"{where}/range")
     return read
@@ -465,23 +416,6 @@ def settings_said(state: DefinitionState) -> Rendered:
         "recurrence": recurrence_said(one.recurrence) if one.recurrence else None,
         "applyActions": [{ODATA_TYPE: f"#microsoft.graph.{action}"}],
     }
-
-
-def recurrence_said(one: Recurrence) -> Rendered:
-    """With the properties filled in that Graph fills in."""
-    return {
-        "pattern": {
-            "type": one.pattern.type, "interval": one.pattern.interval, "month": one.pattern.month,
-            "dayOfMonth": one.pattern.day_of_month, "daysOfWeek": [], "firstDayOfWeek": "sunday", "index": "first",
-        },
-        "range": {
-            "type": one.range.type,
-            "numberOfOccurrences": one.range.number_of_occurrences,
-            "recurrenceTimeZone": one.range.recurrence_time_zone,
-            "startDate": one.range.start_date.isoformat(),
-            "endDate": (one.range.end_date or _ENDLESS).isoformat(),
-        },
-    }  # fmt: skip
 
 
 def _stage_settings_said(state: DefinitionState, number: int) -> Rendered:

@@ -5,23 +5,20 @@ Source: reference/graph-api-operations.md 4.5; graph-model.md (accessReviewHisto
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
-from typing import Annotated, Any, ClassVar, Literal
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import Field, ValidationError
 
-from services.review import recurrence
 from services.review.graph import Names, Rendered
 from services.review.history.model import CHOSEN, History, HistoryStatus, Run, Schedule, before
 from services.review.history.report import sought
-from shared.contracts.review import Recurrence, RecurrencePattern, RecurrenceRange
 from shared.web.errors import BadRequest
 from shared.web.graph_model import ODATA_TYPE, GraphBody, GraphModel, graph_time
 from shared.web.odata import GUID, EntitySet, Enumeration
 from shared.web.odata import Field as Column
+from shared.web.recurrence import RecurrenceIn, recurrence_of
 
-_FIRST = {"weekly": "weekly", "monthly": "absoluteMonthly", "yearly": "absoluteYearly"}
-"""Recurrences as the example of history definitions writes them."""
 SCOPE = "#microsoft.graph.accessReviewQueryScope"
 
 HISTORIES = EntitySet(
@@ -39,34 +36,6 @@ HISTORIES = EntitySet(
     ),
     expandable=frozenset({"instances"}),
 )  # fmt: skip
-
-
-def _kind(said: Any) -> Any:
-    return _FIRST.get(said, said[:1].lower() + said[1:]) if isinstance(said, str) else said
-
-
-def _day(said: Any) -> Any:
-    return said[:10] if isinstance(said, str) else said
-
-
-class PatternIn(GraphModel):
-    type: Annotated[Literal["weekly", "absoluteMonthly", "absoluteYearly"], BeforeValidator(_kind)]
-    interval: int = Field(1, ge=1, le=120)
-    day_of_month: int = Field(0, ge=0, le=31)
-    month: int = Field(0, ge=0, le=12)
-
-
-class RangeIn(GraphModel):
-    type: Annotated[Literal["noEnd", "endDate", "numbered"], BeforeValidator(_kind)] = "noEnd"
-    start_date: Annotated[date, BeforeValidator(_day)]
-    end_date: Annotated[date | None, BeforeValidator(_day)] = None
-    number_of_occurrences: int = Field(0, ge=0)
-    recurrence_time_zone: str | None = None
-
-
-class RecurrenceIn(GraphModel):
-    pattern: PatternIn
-    range: RangeIn
 
 
 class ScheduleIn(GraphModel):
@@ -130,19 +99,11 @@ def _schedule(written: dict[str, Any], now: datetime) -> Schedule:
     where = "scheduleSettings"
     try:
         said = ScheduleIn.model_validate(written)
-        read = Recurrence(
-            pattern=RecurrencePattern.model_validate(said.recurrence.pattern.model_dump()),
-            range=RecurrenceRange.model_validate(said.recurrence.range.model_dump()),
-        )
     except ValidationError as problem:
         first = problem.errors()[0]
         place = "/".join([where, *map(str, first["loc"])])
         raise BadRequest(f"{place}: {first['msg']}.", target=place) from None
-    try:
-        recurrence.zone_of(read.range)
-    except (KeyError, ValueError, OSError):
-        place = f"{where}/recurrence/range/recurrenceTimeZone"
-        raise BadRequest(f"{place}: is no time zone by its IANA name, such as Europe/Zurich.", target=place) from None
+    read = recurrence_of(said.recurrence, f"{where}/recurrence")
     try:
         before(now, said.report_range)
     except ValueError as problem:

@@ -1,0 +1,90 @@
+"""Graph's patternedRecurrence, however clients write it."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from shared.contracts.review import Recurrence
+from shared.web.errors import BadRequest
+from shared.web.recurrence import RangeIn, RecurrenceIn, recurrence_of, recurrence_said
+
+
+def read(pattern: dict[str, Any], range_: dict[str, Any] | None, starts_on: date | None = None) -> Recurrence:
+    return recurrence_of(RecurrenceIn.model_validate({"pattern": pattern, "range": range_}), "here", starts_on)
+
+
+@pytest.mark.parametrize(
+    ("written", "kind"),
+    [
+        ("weekly", "weekly"),
+        ("Weekly", "weekly"),
+        ("monthly", "absoluteMonthly"),
+        ("absoluteMonthly", "absoluteMonthly"),
+        ("AbsoluteYearly", "absoluteYearly"),
+    ],
+)
+def test_the_ways_in_which_clients_write_a_pattern(written: str, kind: str) -> None:
+    assert read({"type": written}, {"startDate": "2026-01-31"}).pattern.type == kind
+
+
+def test_what_is_not_said_or_says_nothing_is_none() -> None:
+    range_ = {
+        "type": "NoEnd",
+        "startDate": "2026-03-01T00:00:00Z",
+        "endDate": "0001-01-01",
+        "numberOfOccurrences": None,
+    }
+    one = read({"type": "weekly", "dayOfMonth": None, "daysOfWeek": ["monday"]}, range_ | {"numberOfOccurrences": None})
+
+    assert (one.range.type, one.range.start_date, one.range.end_date) == ("noEnd", date(2026, 3, 1), None)
+    assert (one.range.number_of_occurrences, one.pattern.day_of_month, one.pattern.month) == (0, 0, 0)
+
+
+def test_what_begins_elsewhere_needs_no_range() -> None:
+    assert read({"type": "weekly"}, None, date(2026, 5, 4)).range.start_date == date(2026, 5, 4)
+
+
+def test_what_was_read_is_said_and_read_again_the_same() -> None:
+    range_ = {"type": "endDate", "startDate": "2026-01-31", "endDate": "2027-01-31", "recurrenceTimeZone": "Asia/Tokyo"}
+    one = read({"type": "absoluteMonthly", "interval": 3, "dayOfMonth": 31}, range_)
+
+    said = recurrence_said(one)
+
+    assert read(said["pattern"], said["range"]) == one
+
+
+@pytest.mark.parametrize(
+    ("pattern", "range_", "place"),
+    [
+        ({"type": "daily"}, {"startDate": "2026-01-01"}, "here/pattern/type"),
+        ({"type": "weekly"}, None, "here/range/startDate"),
+        ({"type": "weekly"}, {"startDate": "0001-01-01"}, "here/range/startDate"),
+        ({"type": "weekly"}, {"startDate": "2026-01-01", "type": "numbered"}, "here/range/numberOfOccurrences"),
+        ({"type": "weekly"}, {"startDate": "2026-01-01", "type": "endDate"}, "here/range/endDate"),
+        (
+            {"type": "weekly"},
+            {"startDate": "2026-01-02", "type": "endDate", "endDate": "2026-01-01"},
+            "here/range/endDate",
+        ),
+        (
+            {"type": "weekly"},
+            {"startDate": "2026-01-01", "recurrenceTimeZone": "Mars"},
+            "here/range/recurrenceTimeZone",
+        ),
+    ],
+)
+def test_what_is_no_recurrence_is_refused_at_its_place(
+    pattern: dict[str, Any], range_: dict[str, Any] | None, place: str
+) -> None:
+    with pytest.raises(BadRequest, match=place) as refused:
+        read(pattern, range_)
+    assert refused.value.target == place
+
+
+def test_there_are_so_many_occurrences_at_most() -> None:
+    with pytest.raises(ValidationError, match="numberOfOccurrences"):
+        RangeIn.model_validate({"startDate": "2026-01-01", "numberOfOccurrences": 10**30})
