@@ -19,9 +19,8 @@ pytest.register_assert_rewrite("tests")  # what a helper asserts says what it fo
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 LONGEST = (
-    *("system/fire/test_under_fire.py", "system/test_openapi_document.py", "system/test_demo_killed.py"),
-    *("system/test_demo.py", "system/fire/test_without_each.py"),
-    *("system/test_bench_smoke.py", "system/messaging/test_faults.py"),
+    *("system/fire/test_under_fire.py", "system/test_openapi_document.py", "system/test_demo.py"),
+    *("system/fire/test_without_each.py", "system/test_bench_smoke.py", "system/messaging/test_faults.py"),
     *("system/test_requests.py", "system/test_cli.py", "conformance/test_sdk_reviews.py"),
 )
 """Files that begin first: whoever got one of them last would let the other workers wait."""

@@ -1,20 +1,41 @@
-"""The demo as its users start it: a slice of it, twice."""
+"""The demo as its users start it: a slice of it, killed on its way, played to its end, and once more."""
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
+from deploy.cli.common import credentials
+from deploy.cli.endpoints import CommandFailed
 from deploy.demo import reviewed
+from deploy.demo.reading import EM
 from deploy.demo.reviewed import CLOSE, FAR, NEVER_USED, NO_PEER, NOT_SIGNED_IN, SIGNED_IN, SPONSOR_LEFT, USED, Say
 from deploy.demo.script import Outcome, Package
-from tests.system.commands import endpoints, tenure
-from tests.system.playing import ASKING, PLAYED, demo
+from tests.system.commands import TENURE, endpoints, started, tenure, wait_for
+
+ASKING = 16
+PLAYED = ("--people", "150", "--asking", str(ASKING), "--rough", "3")
 
 
 @pytest.mark.timeout(1100)
-def test_a_rough_history_becomes_just_the_access_it_calls_for_and_a_second_run_changes_nothing(tmp_path: Path) -> None:
+def test_a_rough_history_killed_twice_becomes_just_the_access_it_calls_for_and_a_second_run_changes_nothing(
+    tmp_path: Path,
+) -> None:
+    """Killed while the changes come in, and while people ask."""
+    for reached in (some_changes_taken, some_requests_made):
+        log = tmp_path / f"until-{reached.__name__}"
+        with started((*TENURE, "demo", "--once", *PLAYED, "--data-dir", str(tmp_path / "run")), log) as process:
+            wait_for(partial(reached, tmp_path / "run"), process, log, within=200)
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
+
     first = demo(tmp_path / "run", tmp_path / "first.json", *PLAYED)
 
     assert first["mismatches"] == []
@@ -60,9 +81,40 @@ def test_a_rough_history_becomes_just_the_access_it_calls_for_and_a_second_run_c
     assert endpoints(tmp_path / "run") is None, "a run that has ended answers nowhere"
 
 
+def demo(data_dir: Path, report: Path, *more: str) -> dict[str, Any]:
+    """Play it to its end; the report."""
+    done = tenure("demo", "--once", "--data-dir", str(data_dir), "--report", str(report), *more, timeout=500)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
+    found: dict[str, Any] = json.loads(report.read_text())
+    return found
+
+
 def kept_mails(run: Path) -> dict[str, bytes]:
     """What the mail catcher has on disk."""
     return {file.name: file.read_bytes() for file in (run / "mails").iterdir()}
+
+
+def some_changes_taken(run: Path) -> bool:
+    if (found := endpoints(run)) is None:
+        return False
+    try:
+        answer = httpx.get(f"{found['api']}/v1.0/tenure/status", headers=credentials(run), timeout=30, trust_env=False)
+        said = answer.json()
+    except (httpx.HTTPError, CommandFailed):
+        return False
+    return bool(said["hrChanges"]["taken"] > 0)
+
+
+def some_requests_made(run: Path) -> bool:
+    """Some, while the others ask: the file with how far they are is there from the first on."""
+    if not (run / "asked.json").exists() or (found := endpoints(run)) is None:
+        return False
+    try:
+        path = f"{EM}/assignmentRequests/$count"
+        said = httpx.get(f"{found['api']}{path}", headers=credentials(run), timeout=30, trust_env=False)
+    except (httpx.HTTPError, CommandFailed):
+        return False
+    return said.is_success and int(said.text) > ASKING // 4
 
 
 @pytest.mark.needs_shared
