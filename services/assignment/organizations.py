@@ -53,10 +53,7 @@ class OrganizationStore:
 
 
 def organization_facts(platform: Platform, store: OrganizationStore) -> Subscription:
-    async def take(facts: Any) -> None:
-        await store.replica.apply(facts)
-
-    return platform.takes([topics.ORGANIZATION_FACTS], take)
+    return platform.keeps([topics.ORGANIZATION_FACTS], store.replica)
 
 
 def organization_said(found: Mapping[str, Any]) -> Document:

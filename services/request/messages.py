@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from services.request.decide import in_vain, progress
@@ -10,7 +10,6 @@ from services.request.model import Request
 from services.request.store import Surroundings, listening, pending
 from shared.contracts import topics
 from shared.contracts.assignment import HoldingFact
-from shared.contracts.base import Transition
 from shared.contracts.catalog import Life, PackageFact, PolicyFact
 from shared.contracts.directory import MOVES, PersonFact, PersonStatus
 from shared.messaging.decision import Handler, by
@@ -32,26 +31,19 @@ STEP = 500
 def replicas(platform: Platform, around: Surroundings) -> list[Subscription]:
     """What a request is decided by, beside what it cannot do without (`needed`)."""
 
-    def kept(
-        topic: topics.Topic,
-        replica: Replica[Any],
-        *,
-        pace: Pace = Pace.EVEN,
-        only: Collection[type[Transition]] = (),
-    ) -> Subscription:
-        async def keep(facts: Sequence[Any]) -> None:
-            await replica.apply(facts)
-
-        return platform.takes(tuple(topics.lanes_of(topic)), keep, pace=pace, only=only)
-
+    kept: Mapping[topics.Topic, Replica[Any]] = {
+        topics.RESOURCE_FACTS: around.resources,
+        topics.POPULATION_FACTS: around.populations,
+        topics.CATALOG_FACTS: around.catalogs,
+        topics.APPLICATION_FACTS: around.applications,
+        topics.SITE_FACTS: around.sites,
+        topics.SETTINGS_FACTS: around.settings,
+    }
     return [
-        kept(topics.RESOURCE_FACTS, around.resources),
-        kept(topics.POPULATION_FACTS, around.populations),
-        kept(topics.CATALOG_FACTS, around.catalogs),
-        kept(topics.APPLICATION_FACTS, around.applications),
-        kept(topics.SITE_FACTS, around.sites),
-        kept(topics.SETTINGS_FACTS, around.settings),
-        kept(topics.MEMBERSHIP_FACTS, around.memberships.replica, pace=Pace.PATIENT, only=MOVES),
+        *(platform.keeps(tuple(topics.lanes_of(topic)), replica) for topic, replica in kept.items()),
+        platform.keeps(
+            tuple(topics.lanes_of(topics.MEMBERSHIP_FACTS)), around.memberships.replica, pace=Pace.PATIENT, only=MOVES
+        ),
     ]
 
 

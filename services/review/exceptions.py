@@ -43,10 +43,7 @@ def ruled(database: Database) -> Replica[PolicyFact]:
 
 
 def subscription(platform: Platform, rules: Replica[PolicyFact]) -> Subscription:
-    async def keep(facts: Any) -> None:
-        await rules.apply(facts)
-
-    return platform.takes((topics.POLICY_FACTS,), keep, pace=Pace.PATIENT)
+    return platform.keeps((topics.POLICY_FACTS,), rules, pace=Pace.PATIENT)
 
 
 async def sought(rules: Replica[PolicyFact], runs: Runs, only: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from services.review.recommend import Asked
 from services.review.scope import NotUnderstood, read_scope
 from services.review.store import Runs, Surroundings
 from shared.contracts import topics
-from shared.contracts.base import Cause, Fact, Transition
+from shared.contracts.base import Cause, Fact
 from shared.contracts.catalog import PolicyFact
 from shared.contracts.directory import PersonFact, PersonLeft
 from shared.contracts.review import (
@@ -401,19 +401,14 @@ async def _left(desk: Desk, fact: PersonFact) -> None:
 def replicas(desk: Desk) -> list[Subscription]:
     """Names of what is reviewed."""
 
-    def kept(topic: topics.Topic, replica: Replica[Any], only: Collection[type[Transition]] = ()) -> Subscription:
-        async def keep(facts: Sequence[Any]) -> None:
-            await replica.apply(facts)
-
-        return desk.platform.takes((topic,), keep, pace=Pace.PATIENT, only=only)
-
-    return [
-        kept(topics.GROUP_FACTS, desk.around.groups),
-        kept(topics.APPLICATION_FACTS, desk.around.applications),
-        kept(topics.PACKAGE_FACTS, desk.around.packages),
-        kept(topics.RESOURCE_FACTS, desk.around.resources),
-        kept(topics.SIGN_IN_FACTS, desk.around.advisor.sign_ins),
-    ]
+    kept: Mapping[topics.Topic, Replica[Any]] = {
+        topics.GROUP_FACTS: desk.around.groups,
+        topics.APPLICATION_FACTS: desk.around.applications,
+        topics.PACKAGE_FACTS: desk.around.packages,
+        topics.RESOURCE_FACTS: desk.around.resources,
+        topics.SIGN_IN_FACTS: desk.around.advisor.sign_ins,
+    }
+    return [desk.platform.keeps((topic,), replica, pace=Pace.PATIENT) for topic, replica in kept.items()]
 
 
 def policies(desk: Desk) -> Subscription:

@@ -60,11 +60,7 @@ class CatalogRoles:
 
     def subscription(self, platform: Platform) -> Subscription:
         """What feeds it by itself."""
-
-        async def keep(facts: Sequence[RoleAssignmentFact]) -> None:
-            await self.kept.apply(facts)
-
-        return platform.takes((topics.ROLE_ASSIGNMENT_FACTS,), keep)
+        return platform.keeps((topics.ROLE_ASSIGNMENT_FACTS,), self.kept)
 
     async def assigned_to(self, principals: Collection[str]) -> list[Assigned]:
         found = await self.kept.find({"principal_id": {"$in": list(principals)}, "active": True})

@@ -40,6 +40,7 @@ from shared.messaging.subscription import Subscription, together
 from shared.settings import Settings
 from shared.storage.aggregates import MongoAggregates
 from shared.storage.database import Database
+from shared.storage.replica import Replica
 from shared.telemetry.metrics import BATCH_MESSAGES, BATCH_SECONDS, BATCHES, DEAD_LETTERS, MESSAGES
 from shared.web.guard import Guard
 
@@ -230,6 +231,21 @@ class Platform:
 
         subscription = self._subscription(tuple(topics), group, take, decides=False, only=only, everything=everything)
         return replace(subscription, pace=pace)
+
+    def keeps(
+        self,
+        topics: Sequence[Topic],
+        replica: Replica[Any],
+        *,
+        pace: Pace = Pace.EVEN,
+        only: Collection[type[Transition]] = (),
+    ) -> Subscription:
+        """`replica` takes over what these topics say. Otherwise as in `takes`."""
+
+        async def handle(facts: Sequence[Any]) -> None:
+            await replica.apply(facts)
+
+        return self.takes(topics, handle, pace=pace, only=only)
 
     async def run_one(self, loop: Loop[S], handler: Handler[S, Any, Any], message: Any, cause: Cause) -> Outcome[S]:
         """An HTTP command: the same steps. Raises WillNotPass, or GivenUp if the servers stayed away (a 503: whether
