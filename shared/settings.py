@@ -64,6 +64,9 @@ class Settings(BaseSettings):
         description="Address the HTTP API answers on. Not this machine's own: only with TENURE_AUTH_ISSUER.",
     )
     http_port: Port = Field(0, description="Port of the HTTP API; 0 takes a free one.")
+    address_file: Path | None = Field(
+        None, description="File in which `tenure service` writes its address once it is ready; for health checks."
+    )
 
     # Who may call the HTTP API
     auth: Literal["off", "on"] = Field(

@@ -50,10 +50,12 @@ def run(data_dir: DataDir = DEFAULT_DIR, without: Without = None) -> None:
 def service(
     name: Annotated[str, typer.Argument(help="The service to run.", autocompletion=_services)],
     data_dir: Annotated[Path | None, typer.Option("--data-dir", help="Join the run of this folder.")] = None,
+    another: Annotated[bool, typer.Option("--another", help="Even if others run it for that folder already.")] = False,
 ) -> None:
     """One service in this process: in the run of --data-dir, or on the servers that TENURE_KAFKA and TENURE_MONGO name.
 
-    Without either it joins the run in .tenure/, or in the folder that TENURE_DATA_DIR names."""
+    Without either it joins the run in .tenure/, or in the folder that TENURE_DATA_DIR names. Processes of one service
+    share its work, and any of them may end."""
     from deploy.run.process import alone, servers_named, until_told  # noqa: PLC0415
 
     settings = read_settings(data_dir)
@@ -61,7 +63,7 @@ def service(
     folder = data_dir if data_dir is not None or servers_named(settings) else settings.data_dir
 
     async def serve() -> None:
-        async with alone(settings, name, folder, complain) as url:
+        async with alone(settings, name, folder, complain, another=another) as url:
             complain(f"{name} is ready at {url}")
             await until_told()
             complain("Stopping")

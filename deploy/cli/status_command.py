@@ -84,7 +84,8 @@ def _show(said: dict[str, Any]) -> None:
             f"{one['overdueTimersS']:.1f}",
             str(one["parkedTimers"]),
             str(letters),
-            "[green]ready[/green]" if one["ready"] else "[red]not ready[/red]",
+            ("[green]ready[/green]" if one["ready"] else "[red]not ready[/red]")
+            + (f" ({one['processes']} processes)" if one.get("processes", 1) > 1 else ""),
         )
     out = console()
     out.print(table)

@@ -101,16 +101,7 @@ def _way_to(name: str, routers: Iterable[APIRouter], data_dir: Path | None, clie
     way = APIRouter(include_in_schema=False)
 
     async def pass_on(request: Request) -> Response:
-        if (peer := peers.find(data_dir, name) if data_dir else None) is None:
-            raise not_running(name, data_dir)
-        # With the name that the front was asked by: links in the answer lead back here, not into the peer's process.
-        headers = [(k, v) for k, v in request.headers.items() if k.lower() not in _HOP_BY_HOP]
-        url = httpx.URL(peer.url + request.url.path, query=request.url.query.encode())
-        asked = client.build_request(request.method, url, headers=headers, content=await request.body())
-        try:
-            answer = await client.send(asked, stream=True)
-        except httpx.TransportError as problem:
-            raise Unavailable(f"The service '{name}' does not answer: {type(problem).__name__}.") from problem
+        answer = await _answered(name, request, data_dir, client)
         passed = StreamingResponse(answer.aiter_raw(), answer.status_code, background=_closing(answer))
         # As they came, repeated ones too; the body goes on as it is, compressed or not.
         passed.raw_headers = [
@@ -124,8 +115,31 @@ def _way_to(name: str, routers: Iterable[APIRouter], data_dir: Path | None, clie
     return way
 
 
+async def _answered(name: str, request: Request, data_dir: Path | None, client: httpx.AsyncClient) -> httpx.Response:
+    """By the first process of the service that takes it. Raises Unavailable."""
+    # With the name that the front was asked by: links in the answer lead back here, not into the peer's process.
+    headers = [(k, v) for k, v in request.headers.items() if k.lower() not in _HOP_BY_HOP]
+    content = await request.body()
+    unheard: httpx.ConnectError | None = None
+    for peer in peers.living(data_dir, name) if data_dir else ():
+        url = httpx.URL(peer.url + request.url.path, query=request.url.query.encode())
+        asked = client.build_request(request.method, url, headers=headers, content=content)
+        try:
+            return await client.send(asked, stream=True)
+        except httpx.ConnectError as problem:
+            unheard = problem  # it is stopping, and took nothing: another may be there
+        except httpx.TransportError as problem:
+            raise silent(name, problem) from problem
+    raise silent(name, unheard) if unheard else not_running(name, data_dir)
+
+
 def _closing(answer: httpx.Response) -> BackgroundTask:
     return BackgroundTask(answer.aclose)
+
+
+def silent(name: str, problem: httpx.TransportError) -> Unavailable:
+    """503: it runs, and says nothing."""
+    return Unavailable(f"The service '{name}' does not answer: {type(problem).__name__}.", target=name)
 
 
 def not_running(name: str, data_dir: Path | None) -> Unavailable:

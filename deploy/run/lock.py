@@ -10,16 +10,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 # Whoever looks whether it is held (`is_held`) holds it for an instant; and the dying hold it until they are gone.
-_PATIENCE_S = 1.5
+PATIENCE_S = 1.5
 
 
 @contextmanager
-def hold(path: Path) -> Iterator[bool]:
-    """Hold the lock file while inside, True; or False at once if another process keeps it."""
+def hold(path: Path, patience_s: float = PATIENCE_S) -> Iterator[bool]:
+    """Hold the lock file while inside, True; or False if another process keeps it for longer than `patience_s`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
-        deadline = time.monotonic() + _PATIENCE_S
+        deadline = time.monotonic() + patience_s
         held = False
         while not held:
             try:

@@ -117,10 +117,13 @@ async def all_in_one(settings: Settings, without: Collection[str] = (), say: Say
 
 
 @asynccontextmanager
-async def alone(settings: Settings, name: str, data_dir: Path | None, say: Say = silent) -> AsyncIterator[str]:
+async def alone(
+    settings: Settings, name: str, data_dir: Path | None, say: Say = silent, *, another: bool = False
+) -> AsyncIterator[str]:
     """One service in this process, with its routes on an address of its own, which is yielded.
 
-    With `data_dir` it joins that run and can be found by it. Raises CannotStart, NothingRunning, NotLocalError."""
+    With `data_dir` it joins that run and can be found by it: as the one process of its name, or as `another` beside
+    them. Raises CannotStart, NothingRunning, NotLocalError."""
     use_one_heap()
     hand_over_soon()
     assemble = registry.assembly(name)
@@ -134,19 +137,21 @@ async def alone(settings: Settings, name: str, data_dir: Path | None, say: Say =
         say(warning)
     with _telling_why():
         async with AsyncExitStack() as stack:
-            if data_dir is not None:
-                stack.enter_context(peers.seat(data_dir, name))
+            seat = stack.enter_context(peers.seat(data_dir, name, another=another)) if data_dir is not None else 0
             say(f"Starting {name}")
             # A clock that was never turned is the machine's, so any run's will do.
             clock = _clock(settings, data_dir) if data_dir is not None else None
             host = await stack.enter_async_context(Host(settings, {name: assemble}, clock))
-            http = HttpServer(application(settings, host, {}, data_dir, issuer), settings.http_host, settings.http_port)
+            http = HttpServer(application(settings, host, {}, None, issuer), settings.http_host, settings.http_port)
             await http.start()
             stack.push_async_callback(http.stop)
             await _until_ready(host)
             await stack.enter_async_context(at_work())
             if data_dir is not None:
-                peers.register(data_dir, name, http.url)
+                peers.register(data_dir, name, http.url, seat)
+            if (file := settings.address_file) is not None:
+                file.write_text(http.url + "\n")
+                stack.callback(file.unlink, missing_ok=True)
             yield http.url
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,16 +48,17 @@ def looking(watch: WatchApart, host: Host, elsewhere: tuple[str, ...], data_dir:
         with host.right_of_way.expecting():
             try:
                 async with asyncio.timeout(_LOOK_S):
-                    own, kafka, *others = await asyncio.gather(
+                    own, kafka, *of_peers = await asyncio.gather(
                         host.wellbeing(with_lag=False),
                         watch.measure(),
-                        *(_of_peer(name, data_dir, token) for name in elsewhere),
+                        *(_of_peers(name, data_dir, token) for name in (*groups, *elsewhere)),
                     )
             except (MayPass, TimeoutError) as problem:
                 raise Unavailable(not_measured(problem, host.troubles())) from problem
+        answers = dict(zip((*groups, *elsewhere), of_peers, strict=True))
         services: dict[str, Any] = {}
         for name, found in own.items():
-            services[name] = {
+            here = {
                 "running": True,
                 "ready": found["ready"],
                 "troubles": found["troubles"],
@@ -73,10 +74,12 @@ def looking(watch: WatchApart, host: Host, elsewhere: tuple[str, ...], data_dir:
                 "parkedTimers": int(found["parked"]),
                 "markedByDeadLetters": int(found["dead_letters"]),
             }
+            services[name] = together([here, *_of_service(name, answers[name])])
         dead_letters = dict(kafka.dead_letters)
-        for name, answer in zip(elsewhere, others, strict=True):
-            services[name] = answer.get("services", {}).get(name, {"running": False, "ready": False})
-            dead_letters |= answer.get("deadLetters", {})
+        for name in elsewhere:
+            services[name] = together(_of_service(name, answers[name]))
+            for answer in answers[name]:
+                dead_letters |= answer.get("deadLetters", {})
         return {
             "kafka": host.settings.kafka,
             "namespace": host.settings.namespace,
@@ -100,10 +103,36 @@ def not_measured(problem: Exception, troubles: Mapping[str, Mapping[str, str]]) 
     return f"How far everything is cannot be measured: {str(problem) or 'no answer in time'}.{said}"
 
 
-async def _of_peer(name: str, data_dir: Path | None, token: str | None) -> dict[str, Any]:
-    peer = peers.find(data_dir, name) if data_dir else None
-    if peer is None:
-        return {}
+async def _of_peers(name: str, data_dir: Path | None, token: str | None) -> list[dict[str, Any]]:
+    """The status documents of the processes that run this service for this folder; an empty one of who is silent."""
+    there = peers.living(data_dir, name) if data_dir else ()
+    return await asyncio.gather(*(_of_peer(peer, token) for peer in there))
+
+
+def _of_service(name: str, answers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    silent = {"running": False, "ready": False}
+    return [answer.get("services", {}).get(name, silent) for answer in answers]
+
+
+def together(processes: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """How a service is of which these processes tell. What each of them tells of all (lag, pending, dates) is told
+    once."""
+    telling = [one for one in processes if one["running"]]
+    if not telling:
+        return {"running": False, "ready": False, "processes": 0}
+    troubles = {where: what for one in telling for where, what in one["troubles"].items()}
+    if silent := len(processes) - len(telling):
+        troubles["processes"] = f"{silent} of {len(processes)} do not answer"
+    return {
+        **telling[0],
+        "ready": all(one["ready"] for one in processes),
+        "troubles": troubles,
+        "degraded": {where: what for one in telling for where, what in one.get("degraded", {}).items()},
+        "processes": len(processes),
+    }
+
+
+async def _of_peer(peer: peers.Peer, token: str | None) -> dict[str, Any]:
     try:
         async with httpx.AsyncClient(timeout=_PEER_S, trust_env=False) as client:
             answer = await client.get(peer.url + PATH, headers={"Authorization": token} if token else {})

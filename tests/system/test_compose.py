@@ -20,6 +20,7 @@ import yaml
 from deploy.demo import catalog, company, hr_feed
 from deploy.embedded import Servers
 from deploy.embedded.folder import free_port
+from deploy.run import probe
 from deploy.run.registry import NAMES
 from tests.system.commands import ROOT, TENURE, answers, clean_environment, tenure, wait_for
 
@@ -27,6 +28,8 @@ COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text
 DEFAULT = re.compile(r"\$\{\w+:-(.*?)\}")
 """`${NAME:-value}`"""
 OURS = ("mail", "topics", "front", *NAMES)
+SCALED = ("assignment", "audit")
+"""Of these there are two, as `docker compose up --scale` has it."""
 
 STRINGS = {"type": "array", "items": {"type": "string"}, "uniqueItems": True}
 COMMAND = {"oneOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
@@ -123,7 +126,7 @@ def test_every_service_has_a_container_from_the_one_image_and_the_front_leads_to
     services = COMPOSE["services"]
     assert {services[name]["image"] for name in OURS} == {"tenure"}
     for name in NAMES:
-        assert services[name]["command"][:3] == ["tenure", "service", name]
+        assert services[name]["command"] == ["tenure", "service", name, "--data-dir", "/data", "--another"]
         assert f"--without={name}" in services["front"]["command"]
     assert set(services) == {*OURS, "kafka", "mongo"}
 
@@ -138,8 +141,8 @@ def test_containers_are_read_only_without_rights_and_nobody_outside_reaches_the_
         assert said["TENURE_AUTH"] == "${TENURE_AUTH:-off}", "there is no issuer unless the user names one"
         assert "ports" not in service or name == "mail"
     assert {COMPOSE["services"][name]["network_mode"] for name in NAMES} == {"service:front"}
-    ports = [COMPOSE["services"][name]["environment"]["TENURE_HTTP_PORT"] for name in ("front", *NAMES)]
-    assert len(set(ports)) == len(ports), "they share one network namespace"
+    for name in NAMES:
+        assert "TENURE_HTTP_PORT" not in COMPOSE["services"][name]["environment"], "they share one network namespace"
     dockerfile = (ROOT / "deploy" / "Dockerfile").read_text()
     assert "\nUSER 10001\n" in dockerfile
 
@@ -194,9 +197,14 @@ class Places:
         head = TENURE if first == "tenure" else (sys.executable,)
         return (*head, *(self.of(word) for word in rest))
 
-    def environment(self, service: str) -> dict[str, str]:
+    def environment(self, service: str, address: Path | None = None) -> dict[str, str]:
+        """`address`: stands for the file of that name in the container's own /tmp."""
         said: dict[str, str] = COMPOSE["services"][service].get("environment", {})
-        return clean_environment(**{name: self.of(value) for name, value in said.items()}, TENURE_NAMESPACE="compose")
+        here = {name: self.of(value) for name, value in said.items()} | {"TENURE_NAMESPACE": "compose"}
+        if address is not None:
+            assert said["TENURE_ADDRESS_FILE"] == COMPOSE["services"][service]["healthcheck"]["test"][-1]
+            here["TENURE_ADDRESS_FILE"] = str(address)
+        return clean_environment(**here)
 
 
 @pytest.fixture
@@ -224,8 +232,10 @@ def running(servers: Servers, tmp_path: Path) -> Iterator[Places]:
         )
         assert topics.returncode == 0, topics.stderr
         start("front", COMPOSE["services"]["front"]["environment"]["TENURE_HTTP_PORT"])
-        for name in NAMES:
-            start(name, COMPOSE["services"][name]["environment"]["TENURE_HTTP_PORT"])
+        for name in (*NAMES, *SCALED):
+            address, log = tmp_path / f"{name}-{len(list(tmp_path.iterdir()))}", tmp_path / f"{name}.log"
+            process = stack.enter_context(started(places.command(name), log, places.environment(name, address)))
+            wait_for(lambda at=address: at.exists() and probe.main(str(at)) == 0, process, log)
         yield places
 
 
@@ -251,7 +261,8 @@ async def test_a_slice_of_the_demo_runs_through_separate_processes(
     await outcome_is_right(running, history, until)
     status = await asyncio.to_thread(tenure, "status", "--json", *at)
     assert status.returncode == 0, status.stdout + status.stderr
-    assert set(json.loads(status.stdout)["services"]) == set(NAMES)
+    processes = {name: one["processes"] for name, one in json.loads(status.stdout)["services"].items()}
+    assert processes == {name: 1 + SCALED.count(name) for name in NAMES}
 
 
 async def outcome_is_right(running: Places, history: Path, until: date) -> None:

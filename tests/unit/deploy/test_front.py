@@ -31,16 +31,23 @@ def service(name: str) -> Service:
 @asynccontextmanager
 async def in_front(folder: Path, running: Service, *missing: Service) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a front whose services run elsewhere: one of them really, the others not at all."""
-    elsewhere = HttpServer(make_app(running.name.title(), running.routers))
     settings = Settings(auth="off")
     front = application(settings, Host(settings, {}), {one.name: one for one in (running, *missing)}, folder)
-    await elsewhere.start()
-    try:
+    async with answering(running) as url:
         with peers.seat(folder, running.name):
-            peers.register(folder, running.name, elsewhere.url)
+            peers.register(folder, running.name, url)
             transport = httpx.ASGITransport(front, client=("127.0.0.1", 5))
             async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8000") as client:
                 yield client
+
+
+@asynccontextmanager
+async def answering(running: Service) -> AsyncIterator[str]:
+    """The address of a process of this service."""
+    elsewhere = HttpServer(make_app(running.name.title(), running.routers))
+    await elsewhere.start()
+    try:
+        yield elsewhere.url
     finally:
         await elsewhere.stop()
 
@@ -53,6 +60,22 @@ async def test_a_batch_reaches_services_of_other_processes(tmp_path: Path) -> No
     found, missing = asked.json()["responses"]
     assert (found["status"], found["body"]) == (200, {"id": "ana", "of": "users", "for": "person:ben"})
     assert (missing["status"], missing["body"]["error"]["target"]) == (503, "groups")
+
+
+async def test_of_several_processes_one_that_listens_no_more_is_passed_by(tmp_path: Path) -> None:
+    users = service("users")
+    with peers.seat(tmp_path, "users"):
+        peers.register(tmp_path, "users", "http://127.0.0.1:9")
+        front = application(Settings(auth="off"), Host(Settings(), {}), {"users": users}, tmp_path)
+        transport = httpx.ASGITransport(front, client=("127.0.0.1", 5))
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8000") as client:
+            alone = await client.get("/v1.0/users/ana")
+            assert (alone.status_code, alone.json()["error"]["target"]) == (503, "users")
+            assert "does not answer" in alone.json()["error"]["message"]
+            async with answering(users) as url:
+                with peers.seat(tmp_path, "users", another=True) as number:
+                    peers.register(tmp_path, "users", url, number)
+                    assert (await client.get("/v1.0/users/ana")).json()["id"] == "ana"
 
 
 async def test_links_of_a_service_elsewhere_lead_through_the_front(tmp_path: Path) -> None:

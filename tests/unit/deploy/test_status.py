@@ -10,7 +10,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from deploy.cli.status_command import troubles
 from deploy.run.registry import NAMES, built
-from deploy.run.status import not_measured
+from deploy.run.status import not_measured, together
 from shared.messaging import admin
 from shared.messaging.errors import MayPass
 
@@ -86,3 +86,19 @@ async def test_a_group_whose_broker_is_not_ready_for_it_is_asked_for_again(monke
 
     found = await admin.committed_offsets(cast(Any, Admin()), "a.group", [one, other])
     assert found == {one: there, other: never}
+
+
+def test_of_several_processes_each_trouble_is_told_and_what_is_one_for_all_once() -> None:
+    other = WELL | {"ready": False, "troubles": {"kafka": "away"}}
+    silent = {"running": False, "ready": False}
+
+    said = together([WELL, other, silent])
+
+    assert said == WELL | {
+        "ready": False,
+        "troubles": {"kafka": "away", "processes": "1 of 3 do not answer"},
+        "degraded": {},
+        "processes": 3,
+    }
+    assert together([WELL])["ready"]
+    assert together([silent]) == together([]) == {"running": False, "ready": False, "processes": 0}
