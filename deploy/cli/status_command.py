@@ -67,10 +67,10 @@ def _show(said: dict[str, Any]) -> None:
     from rich.table import Table  # noqa: PLC0415
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("service")
+    table.add_column("service", no_wrap=True)
     for title in ("lag", "oldest s", "to publish", "overdue s", "parked", "dead letters"):
         table.add_column(title, justify="right")
-    table.add_column("state")
+    table.add_column("state", no_wrap=True)
     for name, one in said["services"].items():
         if not one["running"]:
             table.add_row(name, *["-"] * 6, "[red]not running[/red]")
@@ -84,8 +84,7 @@ def _show(said: dict[str, Any]) -> None:
             f"{one['overdueTimersS']:.1f}",
             str(one["parkedTimers"]),
             str(letters),
-            ("[green]ready[/green]" if one["ready"] else "[red]not ready[/red]")
-            + (f" ({one['processes']} processes)" if one.get("processes", 1) > 1 else ""),
+            _state(one),
         )
     out = console()
     out.print(table)
@@ -93,3 +92,9 @@ def _show(said: dict[str, Any]) -> None:
     waiting = rejected["total"] - rejected["refused"]
     out.print(f"Oldest unsettled change: {said['oldestUnsettledS']:.1f} s", style="dim")
     out.print(f"HR changes answered as rejected: {rejected['refused']} refused, {waiting} that wait", style="dim")
+
+
+def _state(one: dict[str, Any]) -> str:
+    said = "[green]ready[/green]" if one["ready"] else "[red]not ready[/red]"
+    processes = one.get("processes", 1)  # a front of an earlier version does not say
+    return f"{said} x{processes}" if processes > 1 else said
