@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequenc
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -25,8 +25,10 @@ from shared.messaging.admin import committed_offsets, learn, partitions_of
 from shared.messaging.deadletters import topic_of
 from shared.messaging.envelope import Incoming, Position
 from shared.messaging.errors import MayPass
-from shared.messaging.subscription import Subscription
 from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from shared.messaging.subscription import Subscription
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from deploy.run.backlog import as_incoming, bounds, clients, read
 from deploy.run.letters import Headers, Letter, Letters
 from deploy.run.producing import producing
 from shared.messaging.deadletters import topic_of
-from shared.messaging.kafka import LARGEST_REQUEST
+from shared.messaging.envelope import LARGEST_REQUEST
 from shared.settings import Settings
 
 SUFFIX = ".dead-letters"

@@ -22,6 +22,7 @@ from deploy.run.front import application
 from deploy.run.identity import check_callers, issuer_joined, own_issuer, unasked
 from deploy.run.interpreter import at_work, hand_over_soon, use_one_heap
 from deploy.run.lock import hold
+from deploy.run.naming import joined, servers_named, with_values
 from shared.messaging.admin import create_topics
 from shared.messaging.errors import GivenUp, MayPass, StateLost
 from shared.messaging.host import Host, groups_of
@@ -49,11 +50,6 @@ class Run:
 
 def silent(_: str) -> None:
     """Says nothing."""
-
-
-def servers_named(settings: Settings) -> bool:
-    """Whether the operator names both servers; then none is started here."""
-    return {"kafka", "mongo"} <= settings.model_fields_set
 
 
 @asynccontextmanager
@@ -157,25 +153,6 @@ async def alone(
 
 def _clock(settings: Settings, data_dir: Path) -> RunClock:
     return RunClock(data_dir, timedelta(seconds=settings.clock_offset_s))
-
-
-def joined(settings: Settings, run: Endpoints) -> Settings:
-    """The settings of a process that joins this run."""
-    found: dict[str, object] = {"kafka": run.kafka, "mongo": run.mongo, "namespace": run.namespace}
-    if run.smtp:
-        host, _, port = run.smtp.rpartition(":")
-        found |= {"smtp_host": host, "smtp_port": int(port)}
-    # All of a run ask alike, whatever the environment of one says.
-    found |= {"auth": run.auth} if run.auth else {}
-    found |= {"auth_audience": run.audience} if run.audience else {}
-    if run.mail:
-        found["mail_url"] = run.mail
-    return with_values(settings, api_url=settings.api_url or run.api, **found)
-
-
-def with_values(settings: Settings, **values: object) -> Settings:
-    """`settings` with these values instead, checked like all others."""
-    return Settings(**{**{name: getattr(settings, name) for name in settings.model_fields_set}, **values})
 
 
 async def until_told(over: asyncio.Event | None = None) -> None:

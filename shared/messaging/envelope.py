@@ -12,6 +12,8 @@ from datetime import datetime
 from shared.contracts.base import Cause, Fact, Lane, Message
 from shared.contracts.topics import Topic, in_lane
 
+LARGEST_REQUEST = 4 * 1024 * 1024
+"""Bytes that a producer sends at once, and so more than the largest record that anybody may keep."""
 CONTENT_TYPE = ("content-type", "application/json")
 TRANSITIONS = "transitions"
 """Header of a fact: what it tells of, so that whoever cares for none of it need not read the body."""

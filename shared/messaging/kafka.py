@@ -33,7 +33,7 @@ from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLS
 
 from shared.contracts.topics import BY_NAME
 from shared.messaging.deadletters import OURS, believed, topic_of
-from shared.messaging.envelope import Incoming, Outgoing, Position
+from shared.messaging.envelope import LARGEST_REQUEST, Incoming, Outgoing, Position
 from shared.messaging.errors import GivenUp, MayPass, WillNotPass
 from shared.messaging.lanes import RightOfWay
 from shared.messaging.pace import QUIET_WAIT_MS, Gathering, Pace, drained_first
@@ -44,7 +44,6 @@ from shared.telemetry.metrics import PUBLISHED
 
 log = structlog.get_logger(__name__)
 
-LARGEST_REQUEST = 4 * 1024 * 1024
 PREFETCH = 128 * 1024
 """Bytes fetched ahead a partition: some hundred messages. More would only wait in memory."""
 DRAIN_S = 9.0

@@ -244,6 +244,8 @@ try:
     app()
 except SystemExit:
     pass
+# What commands that read topics need beside that.
+import deploy.run.mailroom, deploy.run.naming
 heavy = [name for name in sys.modules if name.split(".")[0] in {"services", "faststream", "motor", "fastapi"}]
 assert not heavy, heavy
 """
