@@ -13,7 +13,7 @@ from services.directory import graph
 from services.directory.api import Rooms, refuse
 from services.directory.decide.groups import RESTORED_WITHIN, PurgeGroup, RestoreGroup
 from services.directory.decide.people import Purge
-from services.directory.graph import GROUPS, OBJECTS, USERS
+from services.directory.graph import DELETED_GROUPS, DELETED_USERS, OBJECTS
 from services.directory.lists import answer_page
 from services.directory.store import Document, page_of
 from services.directory.writing import state
@@ -39,19 +39,23 @@ def deleted_items(rooms: Rooms, answers: Answers, guard: Guard) -> APIRouter:
         return {"state.deleted_at": {"$gt": since}, "state.purged": {"$ne": True}, "state.group_types": "Unified"}
 
     @router.get(f"{AT}/microsoft.graph.user")
-    async def users(request: Request, query: Annotated[ListQuery, Depends(list_query(USERS))]) -> dict[str, Any]:
+    async def users(
+        request: Request, query: Annotated[ListQuery, Depends(list_query(DELETED_USERS))]
+    ) -> dict[str, Any]:
         """Users that were deleted. They stay until they are purged."""
         return await answer_page(
             request,
             query,
             rooms.people,
-            render=lambda one: graph.user_for(one, query),
+            render=lambda one: graph.deleted_user(one, query),
             context="users",
             scope=USERS_GONE,
         )
 
     @router.get(f"{AT}/microsoft.graph.group")
-    async def groups(request: Request, query: Annotated[ListQuery, Depends(list_query(GROUPS))]) -> dict[str, Any]:
+    async def groups(
+        request: Request, query: Annotated[ListQuery, Depends(list_query(DELETED_GROUPS))]
+    ) -> dict[str, Any]:
         """Microsoft 365 groups that were deleted in the last 30 days."""
         scope = groups_gone()
         return await answer_page(request, query, rooms.groups, render=graph.group, context="groups", scope=scope)
@@ -66,7 +70,7 @@ def deleted_items(rooms: Rooms, answers: Answers, guard: Guard) -> APIRouter:
         raise NotFound(f"Resource '{id[:100]}' does not exist.", code="Request_ResourceNotFound")
 
     def said(kind: str, document: Document) -> Document:
-        return graph.typed(graph.user(document) if kind == "user" else graph.group(document), kind)
+        return graph.typed(graph.deleted_user(document) if kind == "user" else graph.group(document), kind)
 
     @router.get(f"{AT}/{{id}}")
     async def one(request: Request, id: str, shape: Annotated[Shape, Depends(shape_query(OBJECTS))]) -> dict[str, Any]:

@@ -153,6 +153,10 @@ GROUPS: EntitySet = EntitySet(
     expandable={name: lambda: OBJECTS for name in GROUP_RELATIONS},
     searchable=("displayName", "description", "mailNickname"),
 )
+_SINCE = {"deletedDateTime": Field("state.deleted_at", DATETIME, sortable=True)}
+DELETED_USERS = replace(USERS, fields={**USERS.fields, **_SINCE})
+DELETED_GROUPS = replace(GROUPS, fields={**GROUPS.fields, **_SINCE})
+"""Of those that can be restored it can be asked since when."""
 OBJECTS: EntitySet = EntitySet(
     "directoryObject",
     {},
@@ -180,6 +184,13 @@ def whole_user(document: Mapping[str, Any]) -> Document:
     """The same with every property that can be selected, whether it is set or not."""
     created = document["state"].get("created_at")
     return {**_UNSET, **user(document), "createdDateTime": graph_time(created) if created else None}
+
+
+def deleted_user(document: Mapping[str, Any], asked: Shape | None = None) -> Document:
+    """A user who can be restored."""
+    at = document["state"].get("deleted_at")
+    shown = user_for(document, asked) if asked is not None else user(document)
+    return {**shown, "deletedDateTime": graph_time(at) if at else None}
 
 
 def user_for(document: Mapping[str, Any], asked: Shape | Expand) -> Document:

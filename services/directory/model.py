@@ -25,6 +25,7 @@ from services.directory.properties import MANAGER, NESTED
 from services.directory.sources import ANSWERS, API, Sources
 from shared.contracts.base import made
 from shared.contracts.directory import GroupState, MembershipState, PersonStatus
+from shared.contracts.hr import ChangeKind
 
 KEEP = 64
 FOLD_ABOVE = 96
@@ -467,6 +468,16 @@ class Person:
         return self.status is PersonStatus.LEFT and not self.identities
 
     @property
+    def deleted_at(self) -> int | None:
+        """Since when, in milliseconds."""
+        if not self.deleted:
+            return None
+        said = [one.effective for one in self.timeline.statements if one.kind == ChangeKind.LEFT.value]
+        if said:
+            return said[-1]
+        return self.timeline.base.upto[0] if self.timeline.base is not None else None
+
+    @property
     def user_principal_name(self) -> str | None:
         """Folded: unique over all people. Neither who is held back nor who was deleted takes a name from anyone."""
         name = None if self.waiting or self.deleted else self.attributes.get("userPrincipalName")
@@ -508,6 +519,7 @@ def dump_person(person: Person) -> dict[str, Any]:
         document["joined"] = True
     if person.deleted:
         document["deleted"] = True
+        document["deleted_at"] = from_ms(at) if (at := person.deleted_at) is not None else None
     if person.waiting:
         document["waiting"] = True
     if person.apart:

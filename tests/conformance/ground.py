@@ -13,15 +13,13 @@ import httpx
 from deploy.demo.callers import Callers
 from deploy.embedded import Endpoints
 from deploy.embedded import servers as run_servers
+from deploy.run.front import application
 from deploy.run.registry import assemblies
 from shared.clock import Clock
 from shared.messaging.admin import create_topics
 from shared.messaging.host import Host, groups_of
 from shared.security.development import DevelopmentIssuer
-from shared.security.keys import KeySet
 from shared.settings import Settings
-from shared.web.app import make_app
-from shared.web.authentication import Authenticator, Trusted
 from shared.web.caller import ACTOR_HEADER
 from shared.web.server import HttpServer
 from tests.issuer import AUDIENCE
@@ -56,16 +54,19 @@ async def embedded(folder: Path) -> AsyncIterator[Client]:
 async def running(where: Endpoints, clock: Clock | None = None) -> AsyncIterator[Client]:
     """A client of all services on these servers, in a namespace of their own; they decide by `clock`."""
     settings = Settings(
-        kafka=where.kafka, mongo=where.mongo, namespace=f"conf{uuid.uuid4().hex[:8]}", timer_poll_s=0.1, partitions=2
+        kafka=where.kafka,
+        mongo=where.mongo,
+        namespace=f"conf{uuid.uuid4().hex[:8]}",
+        timer_poll_s=0.1,
+        partitions=2,
+        auth_audience=AUDIENCE,
     )
     host = Host(settings, assemblies(without=("audit",)), clock)
     await create_topics(settings, groups_of(list(host.services.values())))
     with TemporaryDirectory(prefix="tenure-issuer-") as folder:
         issuer = DevelopmentIssuer.made(Path(folder))
-    trusted = Trusted(issuer.rules(AUDIENCE, settings.auth_skew_s), KeySet(issuer.fetch))
     async with host:
-        routers = [router for service in host.services.values() for router in service.routers]
-        server = HttpServer(make_app("tenure", routers, authenticator=Authenticator(trusted, required=True)))
+        server = HttpServer(application(settings, host, {}, None, issuer))
         await server.start()
         try:
             async with Client(server.url, Callers(issuer, AUDIENCE)) as client:

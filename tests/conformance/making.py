@@ -148,6 +148,11 @@ class Makes:
         body |= {"passwordProfile": {"password": uuid.uuid4().hex, "forceChangePasswordNextSignIn": True}}
         return str((await self._post("/v1.0/users", body))["id"])
 
+    async def signed_in(self, person: str) -> None:
+        name = (await self.asks.call("GET", f"/v1.0/users/{person}"))["userPrincipalName"]
+        when = datetime.now(UTC).isoformat()
+        await self.asks.call("POST", "/v1.0/tenure/signIns", {"userPrincipalName": name, "at": when})
+
     async def group(self, like: Like) -> str:
         name = fresh("group").replace(" ", "-")
         body = self._body("group", like, displayName=name, mailEnabled=False, securityEnabled=True)

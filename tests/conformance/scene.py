@@ -12,7 +12,7 @@ from urllib.parse import quote
 from shared.web.graph_model import ODATA_TYPE
 from tests.conformance.addresses import ARGUMENT, Address, Step, is_placeholder, read_address
 from tests.conformance.examples import Example
-from tests.conformance.making import AR, EM, FIXED, Asks, Like, Makes, NotMade
+from tests.conformance.making import AR, EM, FIXED, Asks, Like, Makes, NotMade, fresh
 from tests.conformance.references import (
     IDS,
     IN_FILTER,
@@ -26,11 +26,15 @@ from tests.conformance.references import (
 
 _URL_ID = re.compile(r"(?P<collection>\w+)(?:/|\(')(?P<key>[^/']+)(?:'\))?/?$")
 _MEMBERS = {"members": "members", "transitivemembers": "members", "owners": "owners"}
+_OWNED = {"application": "applications", "servicePrincipal": "servicePrincipals"}
+"""Of what has owners beside groups."""
 _GROUP_ACTIONS = frozenset({"checkmembergroups", "checkmemberobjects", "getmembergroups", "getmemberobjects"})
 _FUTURE = frozenset({"startdatetime", "enddatetime"})
 _DATE_TIME = re.compile(r"(\d{4})(-\d\d-\d\dT.*)")
 _EXPANDED = re.compile(r"[(,](\w+)\(\)")
 """A relation in an answer's context: `#roleAssignments(principal())`."""
+_ENDS = re.compile(r"endswith\((?P<property>\w+),\s*'(?P<text>[^']+)'\)", re.IGNORECASE)
+"""What ends so is an address in all that is documented."""
 _SEARCHED = re.compile(r"(?P<property>\w+):(?P<text>[^\"]+)")
 _MOST = 3
 """Items that are made of a documented list: enough to see that it is one."""
@@ -130,7 +134,7 @@ class Scene:
         steps = self.address.steps
         for at, step in enumerate(steps):
             if step.type and step.key and (at == 0 or steps[at - 1].key is None):
-                yield step.type, step.key, self._shown(step.type) if at == len(steps) - 1 else {}
+                yield step.type, step.key, self._shown(step.type) if at == len(steps) - 1 or self._about_deleted else {}
             if step.call:
                 for one in ARGUMENT.finditer(step.call[1]):
                     if type := IDS.get(one["name"].lower()):
@@ -149,6 +153,8 @@ class Scene:
                 return answer
             case "PATCH", _, dict() as body:
                 return {name: body[name] for name in FIXED.get(type, ()) if name in body}
+            case "POST", dict() as answer, _ if self._about_deleted:
+                return answer
             case "DELETE", _, _ if type == "directoryObject" and not self._about_deleted:
                 return {"@odata.type": "#microsoft.graph.group"}  # which people are not deleted by
         return {}
@@ -284,12 +290,17 @@ class Scene:
                 return str((await self.asks.call("GET", requests))["value"][0]["id"])
             case "accessPackageResourceEnvironment":
                 return await makes.site(like)  # it lies in one
+            case "appRole":
+                principal = await self.asks.call("GET", f"/v1.0/servicePrincipals/{await self.the('servicePrincipal')}")
+                return str(principal["appRoles"][0]["id"])
             case "controlConfiguration":
                 return str((await self.asks.call("GET", f"{EM}/controlConfigurations"))["value"][0]["id"])
         raise NotMade(f"there is no builder for {type}")
 
     async def _person(self, like: Like) -> str:
         id = await self.makes.user(like)
+        if isinstance(like.get("signInActivity"), dict):
+            await self.makes.signed_in(id)
         if isinstance(manager := like.get("manager"), dict):
             await self.makes.set_manager(id, await self._person(manager))
         for report in like.get("directReports") or []:
@@ -470,6 +481,9 @@ class Scene:
     ) -> None:
         cast = next((one.name for one in self.address.steps if one.name.startswith("microsoft.graph.")), None)
         before = steps[-2].type if len(steps) > 1 else None
+        if steps[-1].call and steps[-1].call[0] == "additionalaccess":
+            await self._holds_both(steps[-1].call[1])
+            return
         for item in items:
             like = self._hinted({"@odata.type": f"#{cast}", **item} if cast else item)
             if subject is not None:
@@ -481,12 +495,24 @@ class Scene:
             elif type := (before if steps[-1].call else steps[-1].type):
                 await self.make(type, like)
 
+    async def _holds_both(self, arguments: str) -> None:
+        """Somebody has each of the packages that a function's arguments name."""
+        person = await self._person({})
+        for one in ARGUMENT.finditer(arguments):
+            package = await self.have(IDS[one["name"].lower()], one["value"])
+            await self.makes.assignment(person, package, await self.makes.policy({}, package))
+
     def _hinted(self, like: Like) -> dict[str, Any]:
         """`like`, with what a filter compares."""
         hinted = dict(like)
         for one in IN_FILTER.finditer(self.address.option("filter") or ""):
             if "/" not in one["property"] and not of_property(one["property"]):
                 hinted.setdefault(one["property"], one["value"])
+        for one in _ENDS.finditer(self.address.option("filter") or ""):
+            known = str(hinted.get(one["property"]) or "")
+            if not known.lower().endswith(one["text"].lower()):
+                who, at = fresh("some").replace(" ", "."), "" if "@" in one["text"] else "@"
+                hinted[one["property"]] = f"{who}{at}{one['text']}"
         for one in _SEARCHED.finditer(self.address.option("search") or ""):
             known = str(hinted.get(one["property"], ""))
             if one["text"].lower() not in known.lower():  # examples show others than they look for
@@ -508,13 +534,16 @@ class Scene:
         match relation:
             case "members" | "owners" | "transitivemembers":
                 other = await self.make("directoryObject", like if self.example.method == "GET" else {})
-                at = f"/v1.0/groups/{subject}/{_MEMBERS[relation]}"
+                at = f"/v1.0/{_OWNED.get(type, 'groups')}/{subject}/{_MEMBERS[relation]}"
                 await makes.refer(at, f"/v1.0/directoryObjects/{other}")
                 if relation == "owners" and self.example.method == "DELETE":  # the last one cannot be removed
                     await makes.refer(at, f"/v1.0/directoryObjects/{await self._person({})}")
             case "memberof" | "transitivememberof":
                 other = await makes.group(like)
                 await makes.refer(f"/v1.0/groups/{other}/members", f"/v1.0/directoryObjects/{subject}")
+            case "ownedobjects":
+                other = await makes.group(like)
+                await makes.refer(f"/v1.0/groups/{other}/owners", f"/v1.0/directoryObjects/{subject}")
             case "directreports" | "transitivereports":
                 other = await self._person(like)
                 await makes.set_manager(other, subject)
@@ -649,8 +678,7 @@ class Scene:
             if inside == "role" and system == "sharepointonline":
                 return text  # the number of a role, alike on every site
             if inside == "role" and system == "aadapplication":
-                principal = await self.asks.call("GET", f"/v1.0/servicePrincipals/{await self.the('servicePrincipal')}")
-                return str(principal["appRoles"][0]["id"])
+                return await self._made("appRole", {})
             return await self.have(ORIGINS[system], text)
         if name == "id" and inside == "resource":
             return await self.makes.resource(*await self._resource_of(around, system))

@@ -316,6 +316,15 @@ async def test_a_user_who_was_made_here_is_deleted_and_restored(world: World) ->
     other = (await world.ask("POST", "/users", body, status=201))["id"]
     await world.ask("POST", f"/directory/deletedItems/{eva}/restore", status=400)
     await world.ask("DELETE", f"/users/{other}", status=204)
+    asked = "?$orderby=deletedDateTime desc&$select=id,deletedDateTime"
+    gone = (await world.ask("GET", f"/directory/deletedItems/microsoft.graph.user{asked}"))["value"]
+    since = "2026-03-01T09:00:00Z"
+    assert sorted(gone, key=lambda one: one["id"]) == [
+        {"id": id, "deletedDateTime": since} for id in sorted((eva, other))
+    ]
+    for operator, found in (("ge", {eva, other}), ("gt", set())):
+        at = "/directory/deletedItems/microsoft.graph.user"
+        assert set(await world.ids(at, filter=f"deletedDateTime {operator} {since}")) == found
     restored = await world.ask("POST", f"/directory/deletedItems/{eva}/restore")
     assert restored["id"] == eva
     assert (await world.ask("GET", f"/users/{eva}?$select=city"))["city"] == "Rome"
