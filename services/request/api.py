@@ -121,7 +121,8 @@ class Desk:
             person_id, held = found
             package_id, policy_id = held.package_id, held.policy_id
         else:
-            person_id, package_id, policy_id = wanted.person_id or requestor, wanted.package_id, wanted.policy_id
+            named = await self._of_mail(wanted.mail) if wanted.mail else wanted.person_id
+            person_id, package_id, policy_id = named or requestor, wanted.package_id, wanted.policy_id
         if person_id is None:
             raise BadRequest("Say whose access it is: assignment/targetId.", target="assignment/targetId")
         if package_id is None:
@@ -144,6 +145,19 @@ class Desk:
             answers=graph.answers_of(body.answers or ()),
             schedule=graph.schedule_of(body.schedule),
         )
+
+    async def _of_mail(self, mail: str) -> str:
+        """Who in the directory has this address. Raises BadRequest unless it is exactly one."""
+        place = "assignment/target/email"
+        found = await self.waiting(lambda: self.around.of_mail(mail))
+        if not found:
+            raise BadRequest(
+                f"Nobody in the directory has the address '{mail}': invite them first, by POST /v1.0/invitations.",
+                target=place,
+            )
+        if len(found) > 1:
+            raise BadRequest(f"{len(found)} people have the address '{mail}': name one by targetId.", target=place)
+        return str(found[0])
 
     async def _held(self, person_id: str, package_id: str) -> str | None:
         async def find() -> str | None:

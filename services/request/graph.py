@@ -40,7 +40,7 @@ def _request_type(said: Any) -> Any:
 class TargetIn(GraphBody):
     id: str | None = None
     object_id: str | None = None
-    email: str | None = None
+    email: str | None = Field(None, max_length=320)
 
     model_config = ConfigDict(extra="ignore")
 
@@ -111,21 +111,22 @@ class Wanted:
     person_id: str | None
     package_id: str | None
     policy_id: str | None
+    mail: str | None = None
+    """Of the person, where nothing else says who it is."""
 
 
 def wanted(body: RequestIn) -> Wanted:
-    """Raises BadRequest for a body that names nothing, or somebody outside."""
+    """Raises BadRequest for a body that names nothing."""
     said = body.assignment or body.access_package_assignment
     if said is None:
         raise BadRequest("'assignment' says what is asked for.", target="assignment")
     if said.id is not None and body.request_type in ADDS:
         raise BadRequest("A request to add makes its assignment: leave its id out.", target="assignment/id")
     target = said.target_id or (said.target and (said.target.object_id or said.target.id))
-    if not target and said.target and said.target.email:
-        raise BadRequest(
-            "People who are not in the directory yet cannot be assigned.", target="assignment/target/email"
-        )
-    return Wanted(_id(said.id), _id(target or None), _id(said.access_package_id), _id(said.assignment_policy_id))
+    mail = said.target.email if said.target and not target else None
+    return Wanted(
+        _id(said.id), _id(target or None), _id(said.access_package_id), _id(said.assignment_policy_id), mail or None
+    )
 
 
 def _id(said: str | None) -> str | None:

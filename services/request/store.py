@@ -172,8 +172,9 @@ class Surroundings:
                 "manager_id": fact.state.manager_id,
                 "attributes": fact.state.attributes,
                 "answered": list(fact.state.answered),
+                "mail": str(fact.state.attributes.get("mail") or "").casefold() or None,
             },
-            (Index("manager_id"),),
+            (Index("manager_id"), Index("mail", partial={"mail": {"$type": "string"}})),
         )
         self.holdings: Replica[HoldingFact] = Replica(
             database,
@@ -384,6 +385,11 @@ class Surroundings:
         for one in await self.holdings.find({"assignment_ids": assignment_id}, limit=1):
             return one["_id"], next(held for held in map(_held, one["assignments"]) if held.id == assignment_id)
         return None
+
+    async def of_mail(self, mail: str) -> list[str]:
+        """Ids of those who are here and have this address, in any case; two are enough to know that it says nothing."""
+        here = {"mail": mail.strip().casefold(), "status": {"$ne": PersonStatus.LEFT.value}}
+        return [one["_id"] for one in await self.people.find(here, limit=2)]
 
     async def reports_of(self, manager_id: str) -> list[str]:
         return [one["_id"] for one in await self.people.find({"manager_id": manager_id})]

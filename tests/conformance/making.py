@@ -32,7 +32,8 @@ WRITABLE: dict[str, frozenset[str]] = {
     "user": frozenset({
         "displayName", "givenName", "surname", "jobTitle", "department", "companyName", "mail", "mobilePhone",
         "officeLocation", "city", "country", "preferredLanguage", "businessPhones", "otherMails", "state",
-        "streetAddress", "postalCode", "employeeType", "userType", "usageLocation", "mailNickname",
+        "streetAddress", "postalCode", "onPremisesExtensionAttributes", "employeeOrgData", "employeeType", "userType",
+        "usageLocation", "mailNickname",
     }),
     "group": frozenset({
         "displayName", "description", "groupTypes", "mailEnabled", "securityEnabled", "visibility",
@@ -248,6 +249,8 @@ class Makes:
             requestorSettings={
                 "enableTargetsToSelfAddAccess": True, "enableTargetsToSelfUpdateAccess": True,
                 "enableTargetsToSelfRemoveAccess": True, "allowCustomAssignmentSchedule": True,
+                "enableOnBehalfRequestorsToAddAccess": True,
+                "onBehalfRequestors": [{"@odata.type": "#microsoft.graph.targetManager", "managerLevel": 1}],
             },
         )  # fmt: skip
         body["accessPackage"] = {"id": package}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -35,6 +35,8 @@ _EXPANDED = re.compile(r"[(,](\w+)\(\)")
 """A relation in an answer's context: `#roleAssignments(principal())`."""
 _ENDS = re.compile(r"endswith\((?P<property>\w+),\s*'(?P<text>[^']+)'\)", re.IGNORECASE)
 """What ends so is an address in all that is documented."""
+_NESTED = frozenset({"onPremisesExtensionAttributes", "employeeOrgData"})
+"""Properties of people that have properties."""
 _SEARCHED = re.compile(r"(?P<property>\w+):(?P<text>[^\"]+)")
 _MOST = 3
 """Items that are made of a documented list: enough to see that it is one."""
@@ -182,7 +184,9 @@ class Scene:
         system = str(body.get("originSystem", "")).lower()
         for key, value in body.items():
             lower = key.lower()
-            if lower == "id" and isinstance(value, str) and (type := OBJECTS.get(name)):
+            if lower == "email" and name == "target" and isinstance(value, str):
+                yield "user", value, {"mail": f"{fresh('known').replace(' ', '.')}@partner.example"}
+            elif lower == "id" and isinstance(value, str) and (type := OBJECTS.get(name)):
                 if type not in {"accessPackageResource", "accessPackageQuestion"}:
                     yield type, value, body
             elif lower == "originid" and system in ORIGINS and isinstance(value, str):
@@ -241,9 +245,9 @@ class Scene:
             case "user" | "directoryObject":
                 if type == "directoryObject" and self._about_deleted:
                     return await self._deleted(like)
-                return await (makes.group(like) if _is_group(like) else self._person(like))
+                return await (self._group(like) if _is_group(like) else self._person(like))
             case "group":
-                return await makes.group(like)
+                return await self._group(like)
             case "application":
                 return await makes.application(like)
             case "servicePrincipal":
@@ -305,6 +309,13 @@ class Scene:
             await self.makes.set_manager(id, await self._person(manager))
         for report in like.get("directReports") or []:
             await self.makes.set_manager(await self._person(report), id)
+        return id
+
+    async def _group(self, like: Like) -> str:
+        id = await self.makes.group(like)
+        for relation in ("members", "owners"):
+            for one in (like.get(relation) or [])[:_MOST]:
+                await self.makes.refer(f"/v1.0/groups/{id}/{relation}", f"/v1.0/users/{await self._person(one)}")
         return id
 
     async def _deleted(self, like: Like) -> str:
@@ -506,8 +517,11 @@ class Scene:
         """`like`, with what a filter compares."""
         hinted = dict(like)
         for one in IN_FILTER.finditer(self.address.option("filter") or ""):
-            if "/" not in one["property"] and not of_property(one["property"]):
-                hinted.setdefault(one["property"], one["value"])
+            parent, _, name = one["property"].rpartition("/")
+            if parent in _NESTED:
+                hinted[parent] = {**(hinted.get(parent) or {}), name: one["value"]}
+            elif not parent and not of_property(name):
+                hinted.setdefault(name, one["value"])
         for one in _ENDS.finditer(self.address.option("filter") or ""):
             known = str(hinted.get(one["property"]) or "")
             if not known.lower().endswith(one["text"].lower()):
@@ -652,16 +666,25 @@ class Scene:
         if isinstance(body, list):
             return [await self._rewritten(one, name, around) for one in body]
         if isinstance(body, dict):
-            shift = _years_to_now(body)
+            ahead = self._ahead
+            shift = _years_to_now(body, ahead)
             return {
-                key: await self._rewritten(_later(key, value, shift), key.lower(), {"__name__": name, **body})
+                key: await self._rewritten(_later(key, value, shift, ahead), key.lower(), {"__name__": name, **body})
                 for key, value in body.items()
             }
         return await self._id(body, name, around) if isinstance(body, str) else body
 
+    @property
+    def _ahead(self) -> frozenset[str]:
+        """Times that lie ahead when the example is written. What is changed or extended has begun."""
+        kind = str(self.example.body.get("requestType", "")) if isinstance(self.example.body, dict) else ""
+        return _FUTURE - {"startdatetime"} if kind.lower().endswith(("update", "extend")) else _FUTURE
+
     async def _id(self, text: str, name: str, around: Like) -> str:
         system = str(around.get("originSystem", "")).lower()
         inside = str(around.get("__name__", ""))
+        if name == "email" and inside == "target":
+            return str((await self.asks.call("GET", f"/v1.0/users/{await self.have('user', text)}"))["mail"])
         if name == "@odata.id" or name.endswith("@odata.bind"):
             return await self._url(text)
         if self._definition_of and name in {"principalid", "resourceid"}:  # of what is reviewed
@@ -712,6 +735,8 @@ class Scene:
             return
         kind = str(body.get("requestType", "")).lower()
         assignment = body.get("assignment") or body.get("accessPackageAssignment") or {}
+        if kind.startswith("onbehalf"):
+            await self.makes.set_manager(str(assignment.get("targetId")), self.admin)
         if kind.startswith("user"):
             self._by = assignment.get("targetId") or self._person_of.get(str(assignment.get("id")))
         resource = body.get("resource") or body.get("accessPackageResource")
@@ -754,17 +779,17 @@ def _question(answer: Mapping[str, Any]) -> dict[str, Any]:
     return question
 
 
-def _years_to_now(body: Mapping[str, Any]) -> int:
-    """By how many years the times of this object lie too far back, so that the earliest lies ahead."""
+def _years_to_now(body: Mapping[str, Any], ahead: Collection[str]) -> int:
+    """By how many years those times of this object lie too far back, so that the earliest lies ahead."""
     years = [
         int(found[1])
         for key, value in body.items()
-        if key.lower() in _FUTURE and isinstance(value, str) and (found := _DATE_TIME.fullmatch(value))
+        if key.lower() in ahead and isinstance(value, str) and (found := _DATE_TIME.fullmatch(value))
     ]
     return max(0, datetime.now(UTC).year + 1 - min(years)) if years else 0
 
 
-def _later(key: str, value: Any, years: int) -> Any:
-    if years and key.lower() in _FUTURE and isinstance(value, str) and (found := _DATE_TIME.fullmatch(value)):
+def _later(key: str, value: Any, years: int, ahead: Collection[str]) -> Any:
+    if years and key.lower() in ahead and isinstance(value, str) and (found := _DATE_TIME.fullmatch(value)):
         return f"{int(found[1]) + years:04}{found[2].replace('-02-29', '-02-28')}"
     return value

@@ -368,6 +368,32 @@ async def test_whoever_cancels_before_the_start_may_ask_again_at_once(company: C
 
 
 @pytest.mark.timeout(400)
+async def test_an_administrator_names_somebody_by_their_address(company: Company) -> None:
+    package, policy, group = await company.package()
+    made = await company.call(
+        "POST",
+        "/v1.0/users",
+        status=201,
+        displayName="Zoe",
+        userPrincipalName="zoe@company.example",
+        mailNickname="zoe",
+        mail="Zoe@post.example",
+        accountEnabled=True,
+        passwordProfile={"password": uuid.uuid4().hex},
+    )
+    asked = {"accessPackageId": package, "assignmentPolicyId": policy}
+
+    def by(address: str) -> dict[str, Any]:
+        return {"requestType": "adminAdd", "assignment": {**asked, "target": {"email": address}}}
+
+    refused = await company.call("POST", f"{EM}/assignmentRequests", None, 400, **by("nobody@post.example"))
+    assert refused["error"]["target"] == "assignment/target/email"
+    assert "invite them first" in refused["error"]["message"]
+    request = await company.call("POST", f"{EM}/assignmentRequests", None, 201, **by("zoe@POST.example"))
+    await company.becomes(request["id"], "delivered")
+    assert await company.members(group) == {made["id"]}
+
+
 async def test_whoever_makes_a_policy_and_asks_at_once_is_heard_500_times(company: Company) -> None:
     """A service that has not heard of the policy yet waits for it, whatever else is going on."""
     people = await asyncio.gather(*(company.person(f"dan{number}") for number in range(20)))
