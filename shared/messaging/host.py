@@ -280,11 +280,15 @@ class Host:
     async def _stop(self) -> None:
         for platform in self.platforms.values():
             platform.health.trouble("stop", "stopping")
+        begun = time.monotonic()
+        # What is done in the background has its last word on all that was heard: audit signs it.
+        await asyncio.gather(*(bus.hear_no_more() for bus in self.buses.values()))
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        left = begun + self.settings.stop_wait_s + FAREWELL_S - time.monotonic()
         try:
-            await farewell([bus.stop() for bus in self.buses.values()], self.settings.stop_wait_s + FAREWELL_S)
+            await farewell([bus.stop() for bus in self.buses.values()], max(left, FAREWELL_S))
         finally:
             self._client.close()
 

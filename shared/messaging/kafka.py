@@ -27,7 +27,7 @@ from aiokafka.structs import TopicPartition
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 from faststream.kafka.publisher.state import RealProducer
-from faststream.kafka.subscriber.usecase import BatchSubscriber
+from faststream.kafka.subscriber.usecase import BatchSubscriber, LogicSubscriber
 from faststream.message import encode_message
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
@@ -191,6 +191,11 @@ class Bus:
             self.broker.running = True
         except KafkaError as problem:
             raise MayPass(f"Kafka: {type(problem).__name__}: {problem}") from problem
+
+    async def hear_no_more(self) -> None:
+        """Take no further batch, and wait for those in hand, at most `stop_wait_s`. Publishing goes on until `stop`."""
+        # All of the library's stop but the last step, which takes leave of Kafka.
+        await asyncio.gather(*(super(LogicSubscriber, one).stop() for one in self.broker.subscribers))  # type: ignore[misc]
 
     async def stop(self) -> None:
         """Waits for the batches in hand, at most `stop_wait_s`."""

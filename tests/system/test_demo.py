@@ -99,7 +99,7 @@ def some_changes_taken(run: Path) -> bool:
         return False
     try:
         answer = httpx.get(f"{found['api']}/v1.0/tenure/status", headers=credentials(run), timeout=30, trust_env=False)
-        said = answer.json()
+        said = answer.raise_for_status().json()  # it is none yet while the services start
     except (httpx.HTTPError, CommandFailed):
         return False
     return bool(said["hrChanges"]["taken"] > 0)

@@ -325,6 +325,25 @@ async def test_heads_are_signed_published_and_filed_when_it_stops_and_prove_an_e
     assert {one.kind for one in proven(broken).problems} == {"changed"}
 
 
+async def test_a_batch_in_hand_when_it_stops_is_written_and_signed_before_the_end(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = asyncio.Event()
+    append = Trail.append
+
+    async def slowly(trail: Trail, *batch: Any) -> int:
+        begun.set()
+        await asyncio.sleep(1.0)
+        return await append(trail, *batch)
+
+    monkeypatch.setattr(Trail, "append", slowly)
+    async with running(settings) as audit:
+        await audit.publish(story()[:1])
+        await begun.wait()
+    filed = [Checkpoint.model_validate_json(line) for line in (tmp_path / "audit-checkpoints.ndjson").open()]
+    assert [one.sequence for one in filed] == [1]
+
+
 async def test_a_batch_whose_writer_died_halfway_leaves_no_gap_and_nothing_twice(settings: Settings) -> None:
     client = connect(settings)
     try:
