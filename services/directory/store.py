@@ -57,6 +57,20 @@ def new_person_id(heard: Heard, sources: Sources) -> str:
     return person_id_of(sources.primary if name == "employeeId" else name, value)
 
 
+def put_together(messages: Sequence[Heard], sources: Sources) -> None:
+    """Give each message of an identity that nobody has yet the keys that any of them states; of a rule the first word.
+
+    They come in one batch, before any of it is written: a change that states no key would else begin somebody of its
+    own, and the joining beside it be in doubt about whose identity it is."""
+    stated: dict[str, dict[str, str]] = {}
+    for heard in messages:
+        for key in heard.keys:
+            stated.setdefault(heard.identity, {}).setdefault(key.partition(":")[0], key)
+    for heard in messages:
+        by_rule = stated.get(heard.identity, {})
+        heard.keys = tuple(by_rule[rule] for rule in ("employeeId", *sources.correlate) if rule in by_rule)
+
+
 def settle(heard: Heard, known: str | None, linked: Mapping[str, str], sources: Sources) -> None:
     """Say in `heard` whose the change is: `known` has its identity already, `linked` says who has which key.
 
@@ -121,6 +135,7 @@ class People(MongoAggregates):
             known |= await self._moved({heard.identity for heard in spoken} - known.keys())
         for heard in spoken:
             heard.keys = correlation_keys(heard, self._sources, by_itself=heard.identity not in known)
+        put_together([heard for heard in spoken if heard.identity not in known], self._sources)
         linked = await self._by("state.keys", {key for heard in spoken for key in heard.keys})
         for heard in spoken:
             settle(heard, known.get(heard.identity), linked, self._sources)

@@ -13,7 +13,7 @@ from services.directory.decide.links import KeepApart, Link
 from services.directory.decide.people import NAME_INDEX, Heard
 from services.directory.model import fold
 from services.directory.sources import sources_of
-from services.directory.store import correlation_keys, person_id_of, settle
+from services.directory.store import correlation_keys, person_id_of, put_together, settle
 from shared.contracts.hr import HrChange, hr_correlation
 from shared.contracts.topics import HR_CHANGES, HR_REJECTED, HR_URGENT
 from shared.messaging.decision import Due
@@ -55,6 +55,21 @@ def test_a_key_of_somebody_else_that_comes_later_is_noticed() -> None:
     assert settled("dan", mail="a@x.example").others == (("bob", "mail"),)
     assert settled("bob", mail="a@x.example").others == ()
     assert settled("dan", source="hr").keys == (), "what has been linked asks nobody unless it states a key"
+
+
+def test_what_comes_with_the_joining_is_about_whoever_the_joining_is_about() -> None:
+    said: list[dict[str, Any]] = [{}, {"mail": "a@x.example"}, {"mail": "new@x.example", "employeeId": "8"}, {}]
+    messages = [heard(source="agency", attributes=attributes)[0] for attributes in said]
+    other = heard(source="agency", employeeId="E2")[0]
+    for message in (*messages, other):
+        message.keys = correlation_keys(message, SOURCES)
+    put_together([*messages, other], SOURCES)
+    for message in (*messages, other):
+        settle(message, None, {"mail:a@x.example": "bob"}, SOURCES)
+    assert {(one.person_id, one.others, one.keys) for one in messages} == {
+        ("bob", (), ("employeeId:8", "mail:a@x.example"))
+    }
+    assert (other.person_id, other.keys) == (person_id_of("agency", "E2"), ())
 
 
 class Doubtful(Ana):
