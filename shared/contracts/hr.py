@@ -63,7 +63,10 @@ class HrChange(Contract):
     kind: ChangeKind
     effective_at: Moment = Field(description="True from then on; without time: midnight UTC.")
     sequence: int | None = Field(
-        None, description="Of two statements about one moment the higher wins, else the later offset."
+        None,
+        ge=-(2**63),
+        lt=2**63,
+        description="Of two statements about one moment the higher wins, else the later offset.",
     )
     attributes: dict[str, Any] = Field(
         default_factory=dict, description="Graph user properties and 'managerEmployeeId'; null clears."

@@ -55,6 +55,7 @@ INVALID = {
     "invalidDate": orjson.dumps(CHANGE | {"effectiveAt": "01/02/2026"}),
     "unknownSource": orjson.dumps(CHANGE | {"source": "sap"}),
     "rescindsMissing": orjson.dumps(CHANGE | {"kind": "rescinded"}),
+    "invalid": b'{"sequence": 18446744073709551616, ' + orjson.dumps(CHANGE)[1:],
     "dataMissing": orjson.dumps({"specversion": "1.0"}),
 }
 
