@@ -94,7 +94,7 @@ def extension(name: str) -> Type | None:
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 _PLAN_FIELDS = frozenset({"servicePlanId", "service", "capabilityStatus"})
-_OF_SOME_TEXTS = frozenset({"userType", LIFECYCLE})
+_OF_SOME_TEXTS = frozenset({"userType", LIFECYCLE, MANAGER})
 _USER_TYPES = {"member": "Member", "guest": "Guest"}
 
 
@@ -145,6 +145,9 @@ def _text(name: str, value: Any) -> str:
         return known
     if name == LIFECYCLE and value not in LIFECYCLES:
         raise Unfit(f"{LIFECYCLE} must be {', '.join(LIFECYCLES)}, or null to clear it. The rest was taken.")
+    if name == MANAGER and not value:
+        # Nobody ever joins under that name, so the reference would wait for ever.
+        raise Unfit(f"{MANAGER} must name somebody, or be null to clear it. The rest of the change was taken.")
     return value
 
 

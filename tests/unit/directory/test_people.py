@@ -111,6 +111,14 @@ def test_a_wrong_property_is_refused_alone(ana: Ana) -> None:
     assert ana.attributes == {"department": "Sales"}
 
 
+def test_a_manager_without_a_name_is_refused_and_the_one_before_stays(ana: Ana) -> None:
+    ana.managers = {"hr:E2": "bob"}
+    joined(ana, managerEmployeeId="E2")
+    assert codes(ana.hears(changeId="m", attributes={"managerEmployeeId": ""})) == ["invalidProperty"]
+    assert ana.state is not None
+    assert (ana.state.manager_id, ana.state.waits_for) == ("bob", None)
+
+
 def test_nested_properties_are_merged_by_key(ana: Ana) -> None:
     joined(ana, employeeOrgData={"costCenter": "1", "division": "North"})
     ana.hears(changeId="m", attributes={"employeeOrgData": {"costCenter": None}})
