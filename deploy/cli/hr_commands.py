@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -58,23 +58,36 @@ def record_of(line: bytes) -> Record:
 
 
 @rejected.command("list")
-def list_rejected(data_dir: DataDir = DEFAULT_DIR, api: Api = None, as_json: AsJson = False) -> None:
-    """All rejections that Kafka still keeps (90 days), the oldest first."""
+def list_rejected(
+    data_dir: DataDir = DEFAULT_DIR,
+    api: Api = None,
+    as_json: AsJson = False,
+    every: Annotated[bool, typer.Option("--all", help="Also what has settled itself since.")] = False,
+) -> None:
+    """Rejections that Kafka still keeps (90 days), the oldest first: what was refused, and what still waits for a
+    manager, a joining or a human's word. Nobody has to send again what waits."""
     found = list(_rejections(settings_of(data_dir, api)).values())
+    _say_how_they_stand(found, data_dir, api)
+    shown = [one for one in found if every or one["state"] != "settled"]
     if as_json:
-        print_json(found)
+        print_json(shown)
         return
     if not found:
         complain("Nothing was rejected.")
         return
+    if settled := len(found) - len(shown):
+        complain(f"{settled} that waited have settled since; --all shows them, too.")
+    if not shown:
+        return
     from rich.table import Table  # noqa: PLC0415
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("id", "change", "employee", "code", "reason"):
+    for title in ("id", "change", "employee", "state", "code", "reason"):
         table.add_column(title, overflow="fold")
-    for one in found:
+    for one in shown:
         reason = one.get("reason") or {}
-        cells = (one.get("id"), one.get("changeId"), one.get("employeeId"), reason.get("code"), reason.get("message"))
+        named = (one.get(name) for name in ("id", "changeId", "employeeId", "state"))
+        cells = (*named, reason.get("code"), reason.get("message"))
         table.add_row(*(str(cell) if cell is not None else "" for cell in cells))
     console().print(table)
 
@@ -83,8 +96,27 @@ def list_rejected(data_dir: DataDir = DEFAULT_DIR, api: Api = None, as_json: AsJ
 def show_rejected(
     id: Annotated[str, typer.Argument(metavar="ID")], data_dir: DataDir = DEFAULT_DIR, api: Api = None
 ) -> None:
-    """One rejection whole, with what was received."""
-    print_json(_one(settings_of(data_dir, api), id))
+    """One rejection whole, with what was received and how it stands."""
+    found = _one(settings_of(data_dir, api), id)
+    _say_how_they_stand([found], data_dir, api)
+    print_json(found)
+
+
+def _say_how_they_stand(found: Sequence[dict[str, Any]], data_dir: Path, api: str | None) -> None:
+    """Gives each a `state`; null where a change may wait and the directory does not answer."""
+    from deploy.cli.rejections import people_who_wait, standing  # noqa: PLC0415
+    from deploy.run.backlog import WAITING  # noqa: PLC0415
+
+    people, told = {}, True
+    if any((one.get("reason") or {}).get("code") in WAITING for one in found):
+        try:
+            people = people_who_wait(data_dir, api)
+        except CommandFailed as problem:
+            told = False
+            complain(f"Whether they still wait cannot be told: {problem}")
+    for one in found:
+        state = standing(one, people)
+        one["state"] = state.value if told or state == "refused" else None
 
 
 @rejected.command()

@@ -58,9 +58,31 @@ def troubles(said: dict[str, Any], data_dir: Path = DEFAULT_DIR) -> list[str]:
             )
     for group, count in said["deadLetters"].items():
         found.append(f"{group}: {count} dead letters; see `tenure dead-letters list`.")
+    if doubted := waiting(said).get("ambiguousIdentity"):
+        found.append(
+            f"{doubted} identities wait without access until a human says whose they are; see "
+            "/v1.0/tenure/identities?unlinked=true."
+        )
     if recent := said["rejections"]["refusedRecently"]:
         found.append(f"{recent} HR changes were refused in the last 24 hours; see `tenure hr rejected list`.")
     return found
+
+
+def waiting(said: dict[str, Any]) -> dict[str, int]:
+    """How many people wait now, by what their sources were answered; of a run that says so."""
+    found: dict[str, int] = {}
+    for one in said["services"].values():
+        found |= one.get("waits", {})  # neither a service that is down nor a peer of an earlier version says it
+    return found
+
+
+_WAIT = {"managerUnknown": "for a manager", "notJoined": "for their joining", "ambiguousIdentity": "for a human's word"}
+
+
+def told_of_waiting(said: dict[str, Any]) -> str:
+    """Who waits now, in words."""
+    found = [f"{count} {_WAIT.get(code, code)}" for code, count in waiting(said).items() if count]
+    return f"people who wait now: {', '.join(found)}" if found else "nobody waits any more"
 
 
 def _show(said: dict[str, Any]) -> None:
@@ -89,9 +111,11 @@ def _show(said: dict[str, Any]) -> None:
     out = console()
     out.print(table)
     rejected = said["rejections"]
-    waiting = rejected["total"] - rejected["refused"]
+    not_yet = rejected["total"] - rejected["refused"]
     out.print(f"Oldest unsettled change: {said['oldestUnsettledS']:.1f} s", style="dim")
-    out.print(f"HR changes answered as rejected: {rejected['refused']} refused, {waiting} that wait", style="dim")
+    out.print(f"HR changes answered as rejected: {rejected['refused']} refused, {not_yet} 'not yet'", style="dim")
+    if not_yet:
+        out.print(f"Of the latter {told_of_waiting(said)}", style="dim")
 
 
 def _state(one: dict[str, Any]) -> str:

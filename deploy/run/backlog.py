@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-WAITING = frozenset({"managerUnknown", "notJoined"})
-"""Rejections that say 'not yet': the rest of the change took effect, or it counts once the joining arrives."""
+WAITING = frozenset({"managerUnknown", "notJoined", "ambiguousIdentity"})
+"""Rejections that say 'not yet': the rest of the change took effect, or it counts once the joining arrives, or a human
+has said whose it is. Whether they still wait is told by the directory (`deploy/cli/rejections.py`)."""
 RECENT = timedelta(hours=24)
 _ASK_S = 20.0
 

@@ -71,6 +71,7 @@ def looking(watch: WatchApart, host: Host, elsewhere: tuple[str, ...], data_dir:
                 "overdueTimersS": round(found["overdue_s"], 3),
                 "nextDue": graph_time(found["next_due"]) if found["next_due"] else None,
                 "underWay": found["under_way"],
+                "waits": found["waits"],
                 "parkedTimers": int(found["parked"]),
                 "markedByDeadLetters": int(found["dead_letters"]),
             }

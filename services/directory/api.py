@@ -36,7 +36,7 @@ from services.directory.model import Memberships, Person, load_person
 from services.directory.properties import SPONSORS
 from services.directory.signins.store import SignIns
 from services.directory.sources import API, Sources
-from services.directory.store import JOINED, Document, GroupStore, MembershipStore, People, page_of
+from services.directory.store import JOINED, WAITING, Document, GroupStore, MembershipStore, People, page_of
 from shared.contracts.base import Cause, Lane, Refusal
 from shared.contracts.directory import DYNAMIC, GroupState
 from shared.contracts.hr import ChangeKind, HrChange
@@ -436,9 +436,15 @@ def _uniquely_named(router: APIRouter, rooms: Rooms) -> None:
 
 def _people(router: APIRouter, rooms: Rooms) -> None:
     @router.get("/v1.0/tenure/people")
-    async def people(request: Request, query: Annotated[ListQuery, Depends(list_query(PEOPLE))]) -> dict[str, Any]:
-        """Everyone, those who have not joined too. `$filter=employeeId eq '10001'` finds one."""
-        return await answer_page(request, query, rooms.people, render=graph.person, context="people")
+    async def people(
+        request: Request,
+        query: Annotated[ListQuery, Depends(list_query(PEOPLE, also=frozenset({"waiting"})))],
+        waiting: bool = False,
+    ) -> dict[str, Any]:
+        """Everyone, those who have not joined too. `$filter=employeeId eq '10001'` finds one. `waiting=true`: those of
+        whom sources said what does not count yet, for their manager, their joining or a human's word is missing."""
+        scope: Document | None = {"$or": list(WAITING.values())} if waiting else None
+        return await answer_page(request, query, rooms.people, render=graph.person, context="people", scope=scope)
 
     @router.get("/v1.0/tenure/people/{id}")
     async def person(id: str) -> dict[str, Any]:

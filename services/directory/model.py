@@ -478,6 +478,14 @@ class Person:
         return self.timeline.base.upto[0] if self.timeline.base is not None else None
 
     @property
+    def unjoined(self) -> bool:
+        """Sources speak of them, and none says that they join, not of any day: they wait for such a word."""
+        if self.joined or self.waiting or not self.identities:
+            return False
+        gone = taken_back(self.timeline.statements)
+        return not any(s.kind == "joined" and (s.source, s.id) not in gone for s in self.timeline.statements)
+
+    @property
     def user_principal_name(self) -> str | None:
         """Folded: unique over all people. Neither who is held back nor who was deleted takes a name from anyone."""
         name = None if self.waiting or self.deleted else self.attributes.get("userPrincipalName")
@@ -517,6 +525,8 @@ def dump_person(person: Person) -> dict[str, Any]:
             document[name] = some
     if person.joined:
         document["joined"] = True
+    elif person.unjoined:
+        document["unjoined"] = True
     if person.deleted:
         document["deleted"] = True
         document["deleted_at"] = from_ms(at) if (at := person.deleted_at) is not None else None

@@ -180,4 +180,5 @@ def assemble(platform: Platform) -> Service:
             *organizations.routers,
         ],
         guard=resources.guard,
+        waits=people.waits,
     )

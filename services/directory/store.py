@@ -17,7 +17,7 @@ from services.directory.properties import MANAGER
 from services.directory.sources import API, Sources
 from shared.clock import Clock
 from shared.contracts.answers import AnswersCommand
-from shared.contracts.directory import DYNAMIC, BlockGuest, SetMemberships
+from shared.contracts.directory import DYNAMIC, BlockGuest, PersonStatus, SetMemberships
 from shared.contracts.hr import ChangeKind
 from shared.ids import derived_id
 from shared.messaging.decision import Due
@@ -27,6 +27,14 @@ Document = dict[str, Any]
 
 JOINED: Document = {"state.joined": True, "state.deleted": {"$exists": False}}
 """Whom Graph has as a user."""
+
+THERE: Document = {"$exists": True}
+WAITING: Mapping[str, Document] = {
+    "managerUnknown": {"state.waits_for": THERE, "state.status": {"$ne": PersonStatus.LEFT.value}},
+    "notJoined": {"state.unjoined": THERE},
+    "ambiguousIdentity": {"state.waiting": THERE},
+}
+"""By the code that their sources were answered: who waits for a manager, for their joining, for the word of a human."""
 
 
 @lru_cache(maxsize=1 << 16)
@@ -111,6 +119,8 @@ class People(MongoAggregates):
                 Index("state.candidates", partial={"state.candidates": {"$exists": True}}),
                 Index("state.name", unique=True, partial={"state.name": {"$exists": True}}),
                 Index("state.waits_for", partial={"state.waits_for": {"$exists": True}}),
+                Index("state.unjoined", partial={"state.unjoined": {"$exists": True}}),
+                Index("state.waiting", partial={"state.waiting": {"$exists": True}}),
                 Index("state.manager_id", partial={"state.manager_id": {"$type": "string"}}),
                 Index("state.number", "_id"),
                 Index("state.label", "_id"),
@@ -244,6 +254,10 @@ class People(MongoAggregates):
             if found := await self.ids({field: one}, limit=1):
                 return found[0]
         return None
+
+    async def waits(self) -> dict[str, int]:
+        """How many people wait now, by the code that their sources were answered."""
+        return {code: await self.count(query) for code, query in WAITING.items()}
 
     async def known(self, person_id: str) -> bool:
         return bool(await self.ids({"_id": person_id, "state.joined": True}, limit=1))

@@ -115,6 +115,7 @@ class Host:
                 **await self._stored_health(service),
                 "next_due": await self._next_due(service),
                 "under_way": sum([await count() for count in service.under_way]),
+                "waits": dict(await service.waits()) if service.waits else {},
                 "lag": lag.get(name, {}),
                 "ready": self.platforms[name].health.ready,
                 "troubles": self.platforms[name].health.troubles,

@@ -96,6 +96,9 @@ class Service:
     """Further loops, each running until cancelled and restarted with a pause if it fails."""
     under_way: Sequence[Callable[[], Awaitable[int]]] = ()
     """How much is being done that neither a topic nor a date tells of, such as mails that are to go out now."""
+    waits: Callable[[], Awaitable[Mapping[str, int]]] | None = None
+    """How many of what it was told wait until somebody else says something, by the code that the teller was answered.
+    Such waiting is no work: nothing is behind."""
 
     def __post_init__(self) -> None:
         self.subscriptions = together(self.subscriptions)

@@ -73,6 +73,13 @@ class World:
                 return fact["state"]
         return None
 
+    async def who_wait(self) -> dict[str, str | None]:
+        """By number, with the manager that they wait for; as many as the status says."""
+        said = (await self.http.get("/v1.0/tenure/people", params={"waiting": "true"})).json()["value"]
+        waits = (await self.host.wellbeing(with_lag=False))["directory"]["waits"]
+        assert sum(waits.values()) == len(said)
+        return {one["identities"][0]["id"]: one["waitsForManager"] for one in said}
+
     def rejected(self, code: str) -> list[Any]:
         return [one for name, one in self.said if name == topics.HR_REJECTED.name and one["reason"]["code"] == code]
 
@@ -125,9 +132,13 @@ async def test_from_joining_to_leaving(world: World) -> None:
     assert world.person("E1")["attributes"]["department"] == "IT"
     assert world.rejected("notJoined")[0]["original"]["kind"] == "changed"
     await world.until(lambda: world.rejected("userPrincipalNameTaken"))
+    await world.hr({"employeeId": "E4", "kind": "changed"})
+    await world.until(lambda: len(world.rejected("notJoined")) == 2)
+    assert await world.who_wait() == {"E2": "hr:E3", "E4": None}
     # The manager joins later: the reference is resolved without anybody sending it again.
     await world.hr({"employeeId": "E3"})
     await world.until(lambda: world.person("E2", managerId=person_id_of("hr", "E3")))
+    assert await world.who_wait() == {"E4": None}
     world.clock.turn(timedelta(days=2))
     await world.until(lambda: world.person("E2", status="left"))
     assert [fact["version"] for fact in world.facts("E1")] == [1]

@@ -8,7 +8,7 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
-from deploy.cli.status_command import troubles
+from deploy.cli.status_command import told_of_waiting, troubles
 from deploy.run.registry import NAMES, built
 from deploy.run.status import not_measured, together
 from shared.messaging import admin
@@ -50,12 +50,20 @@ def test_work_under_way_and_changes_that_wait_are_no_trouble() -> None:
         (status(markedByDeadLetters=2), "takes nothing away from 2"),
         (status(letters={"directory.x": 1}, markedByDeadLetters=1), "1 dead letters"),
         (status(letters={"directory.x": 1}), "1 dead letters"),
+        (status(waits={"managerUnknown": 5, "ambiguousIdentity": 2}), "2 identities wait"),
         (status(rejections={"refusedRecently": 3}), "3 HR changes were refused"),
     ],
 )
 def test_what_is_unwell_is_said(said: Any, words: str) -> None:
     (line,) = troubles(said)
     assert words in line
+
+
+def test_who_waits_now_is_told_apart_from_who_was_told_not_yet() -> None:
+    assert told_of_waiting(status()) == "nobody waits any more"
+    assert told_of_waiting(status(waits={"managerUnknown": 5, "notJoined": 0, "ambiguousIdentity": 2})) == (
+        "people who wait now: 5 for a manager, 2 for a human's word"
+    )
 
 
 def test_every_service_of_the_registry_is_in_the_checkout() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from services.directory import decide
 from services.directory.decide.people import KEYS_INDEX, NAME_INDEX
+from services.directory.model import dump_person
 from services.directory.sources import sources_of
 from shared.messaging.decision import Again, Due
 from tests.unit.directory.people import Ana, codes, types
@@ -43,6 +44,21 @@ def test_a_change_before_its_joining_is_answered_kept_and_counts_later(ana: Ana)
     assert (ana.status, types(decision)) == ("expected", [])
     assert types(ana.hears(changeId="j", kind="joined", effectiveAt="2020-01-01")) == ["PersonJoined"]
     assert ana.attributes == {"city": "Oslo"}
+
+
+def test_who_is_spoken_of_waits_for_a_joining_of_any_day(ana: Ana) -> None:
+    def waits() -> bool:
+        assert ana.state is not None
+        return ana.state.unjoined and bool(dump_person(ana.state).get("unjoined"))
+
+    ana.hears(changeId="c", attributes={"department": "Sales"})
+    assert waits()
+    ana.hears(changeId="j", kind="joined", effectiveAt="2027-01-01")
+    assert not waits()
+    ana.hears(changeId="r", kind="rescinded", rescinds="j")
+    assert waits()
+    ana.hears(changeId="j2", kind="joined")
+    assert not waits()
 
 
 def test_hired_and_gone_within_a_day_in_whatever_order_it_comes(ana: Ana) -> None:
