@@ -10,8 +10,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deploy.cli.common import DEFAULT_DIR, Api, AsJson, DataDir, complain, console, print_json, settings_of
-from deploy.cli.endpoints import CommandFailed
+from deploy.cli.common import (
+    DEFAULT_DIR,
+    Api,
+    AsJson,
+    DataDir,
+    asked,
+    client,
+    complain,
+    console,
+    print_json,
+    settings_of,
+)
+from deploy.cli.endpoints import CommandFailed, NothingRunning, endpoints
 
 if TYPE_CHECKING:
     from shared.settings import Settings
@@ -150,40 +161,62 @@ def original_of(rejection: dict[str, Any]) -> Record:
     return record_of(orjson.dumps(original))
 
 
-def sources(data_dir: DataDir = DEFAULT_DIR, as_json: AsJson = False) -> None:
-    """The sources of people: who may say what, and how one person is recognised in several. See TENURE_SOURCES_FILE."""
-    from deploy.cli.common import read_settings  # noqa: PLC0415
-    from services.directory.sources import SourcesFileError, read_sources  # noqa: PLC0415
+def sources(data_dir: DataDir = DEFAULT_DIR, api: Api = None, as_json: AsJson = False) -> None:
+    """The sources of people: who may say what, and how one person is recognised in several.
 
-    settings = read_settings(data_dir)
-    try:
-        known = read_sources(settings.sources_file)
-    except SourcesFileError as problem:
-        raise CommandFailed(str(problem)) from None
+    Of the file that TENURE_SOURCES_FILE names here, to look at before a run reads it; else of the run."""
+    found = _sources(data_dir, api)
     if as_json:
-        print_json(
-            {
-                "file": str(settings.sources_file) if settings.sources_file else None,
-                "sources": [{"name": one.name, "employeeIds": one.employee_ids} for one in known.by_name.values()],
-                "correlate": list(known.correlate),
-                "authority": {attribute: list(names) for attribute, names in known.authority.items()},
-            }
-        )
+        print_json(found)
         return
     from rich.table import Table  # noqa: PLC0415
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("source", "its identities"):
         table.add_column(title)
-    for one in known.by_name.values():
-        table.add_row(one.name, "employee ids" if one.employee_ids else "its own numbers")
+    for one in found["sources"]:
+        table.add_row(one["name"], "employee ids" if one["employeeIds"] else "its own numbers")
     out = console()
     out.print(table)
-    out.print("Linked by: employee id" + "".join(f", then {name}" for name in known.correlate))
-    for attribute, names in known.authority.items():
+    out.print("Linked by: employee id" + "".join(f", then {name}" for name in found["correlate"]))
+    for attribute, names in found["authority"].items():
         out.print(f"{attribute}: set by {', then '.join(names)}")
-    if settings.sources_file is None:
-        out.print("TENURE_SOURCES_FILE names no file: one source, which may say everything.", style="dim")
+    if found["from"] is None:
+        out.print("No run, and TENURE_SOURCES_FILE names no file: so it is without one.", style="dim")
+    else:
+        out.print(f"As {found['from']} says.", style="dim")
+
+
+def _sources(data_dir: Path, api: str | None) -> dict[str, Any]:
+    """As the API shows them, with the file or the address that says so under `from`."""
+    from deploy.cli.common import read_settings  # noqa: PLC0415
+    from services.directory.sources import SourcesFileError, read_sources  # noqa: PLC0415
+
+    settings = read_settings(data_dir)
+    if api or (settings.sources_file is None and _runs(data_dir)):
+        with client(data_dir, api) as http:
+            said = asked(http, "GET", "/v1.0/tenure/sources")
+            return {"from": f"{http.base_url}".rstrip("/"), "sources": said["value"]} | {
+                name: said[name] for name in ("correlate", "authority")
+            }
+    try:
+        known = read_sources(settings.sources_file)
+    except SourcesFileError as problem:
+        raise CommandFailed(str(problem)) from None
+    return {
+        "from": str(settings.sources_file) if settings.sources_file else None,
+        "sources": [{"name": one.name, "employeeIds": one.employee_ids} for one in known.by_name.values()],
+        "correlate": list(known.correlate),
+        "authority": {attribute: list(names) for attribute, names in known.authority.items()},
+    }
+
+
+def _runs(data_dir: Path) -> bool:
+    try:
+        endpoints(data_dir)
+    except NothingRunning:
+        return False
+    return True
 
 
 def _topic(urgent: bool) -> str:

@@ -16,7 +16,7 @@ from deploy.cli.common import joining
 from deploy.cli.endpoints import NothingRunning
 from deploy.cli.token_command import token
 
-NO_API = {"run", "demo", "service", "sources", "token"}
+NO_API = {"run", "demo", "service", "token"}
 """These begin a run or join one, ask nobody, or sign with the key in its folder."""
 
 

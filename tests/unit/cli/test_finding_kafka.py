@@ -1,4 +1,4 @@
-"""Commands that talk to Kafka learn from a run's API where it is."""
+"""Commands learn from a run's API where Kafka is, and which sources of people it has."""
 
 from __future__ import annotations
 
@@ -12,17 +12,22 @@ from typing import Any
 import pytest
 
 from deploy.cli.common import settings_of
-from deploy.cli.endpoints import CommandFailed, NothingRunning
+from deploy.cli.endpoints import LOCK, CommandFailed, Endpoints, NothingRunning, write
+from deploy.cli.hr_commands import sources
+from deploy.run.lock import hold
 
-STATUS = {"kafka": "broker.test:9093", "namespace": "spring", "services": {}}
+ANSWERS = {
+    "/v1.0/tenure/status": {"kafka": "broker.test:9093", "namespace": "spring", "services": {}},
+    "/v1.0/tenure/sources": {"value": [{"name": "agency", "employeeIds": False}], "correlate": [], "authority": {}},
+}
 
 
 class Answering(BaseHTTPRequestHandler):
-    """The status, and nothing else."""
+    """What is asked for here, and nothing else."""
 
     def do_GET(self) -> None:
-        known = self.path == "/v1.0/tenure/status"
-        body = json.dumps(STATUS if known else {"error": {"message": "unknown"}}).encode()
+        known = ANSWERS.get(self.path)
+        body = json.dumps(known or {"error": {"message": "unknown"}}).encode()
         self.send_response(200 if known else 404)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
@@ -62,3 +67,20 @@ def test_without_an_api_the_run_of_the_folder_is_asked_for(tmp_path: Path) -> No
         settings_of(tmp_path)
     with pytest.raises(CommandFailed, match="Nothing answers"):
         settings_of(tmp_path, "http://127.0.0.1:9")
+
+
+def test_the_sources_are_those_of_the_run_unless_a_file_is_named_here(
+    api: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def named(asked: str | None) -> list[str]:
+        sources(tmp_path, asked, as_json=True)
+        return [one["name"] for one in json.loads(capsys.readouterr().out)["sources"]]
+
+    assert named(None) == ["hr"], "nothing runs there"
+    with hold(tmp_path / LOCK):
+        write(tmp_path, Endpoints(api=api, kafka="broker.test:9093", mongo="", auth="off"))
+        assert named(None) == ["agency"]
+        (tmp_path / "sources.yaml").write_text("sources: {sap: {}}")
+        monkeypatch.setenv("TENURE_SOURCES_FILE", str(tmp_path / "sources.yaml"))
+        assert named(None) == ["sap"]
+        assert named(api) == ["agency"]
