@@ -39,6 +39,7 @@ from shared.messaging.lanes import RightOfWay
 from shared.messaging.pace import QUIET_WAIT_MS, Gathering, Pace, drained_first
 from shared.messaging.partitioner import partition_of
 from shared.messaging.places import client_id, give_up_places_of_the_gone
+from shared.messaging.reconnecting import reconnects_patiently
 from shared.settings import Settings
 from shared.telemetry.metrics import PUBLISHED
 
@@ -519,7 +520,9 @@ async def _started(subscriber: Any, few: asyncio.Semaphore) -> None:
                 with suppress(Exception):
                     await subscriber.stop()
                 raise
-            drained_first(subscriber.consumer)
+            consumer: Any = subscriber.consumer
+            drained_first(consumer)
+            reconnects_patiently(consumer._client)
 
 
 async def _retire(producer: AIOKafkaProducer) -> None:
