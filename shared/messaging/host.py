@@ -179,7 +179,7 @@ class Host:
                 try:
                     await ask()
                 except Exception as problem:
-                    every.trouble(what, f"{type(problem).__name__}: {problem}")
+                    every.trouble(what, _in_words(problem))
                 else:
                     every.well(what)
                 await asyncio.sleep(every_s)
@@ -214,7 +214,7 @@ class Host:
                 except Exception as problem:
                     expected = isinstance(problem, (MayPass, GivenUp))
                     log.warning("a loop failed and starts again", loop=what, service=service, exc_info=not expected)
-                    health.trouble(what, f"{type(problem).__name__}: {problem}")
+                    health.trouble(what, _in_words(problem))
                 finally:
                     lasting.cancel()
                 if time.monotonic() - started > LONGEST_PAUSE_S:
@@ -292,6 +292,11 @@ class Host:
             await farewell([bus.stop() for bus in self.buses.values()], max(left, FAREWELL_S))
         finally:
             self._client.close()
+
+
+def _in_words(problem: Exception) -> str:
+    """For operators: what is expected to happen says itself what is the matter."""
+    return str(problem) if isinstance(problem, (MayPass, GivenUp)) else f"{type(problem).__name__}: {problem}"
 
 
 class _Everyone:

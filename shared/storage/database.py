@@ -184,14 +184,18 @@ def telling_errors() -> Iterator[None]:
     except BulkWriteError:
         raise
     except (ConnectionFailure, PyMongoError) as problem:
-        raise MayPass(f"MongoDB: {type(problem).__name__}: {_said(problem)[:200]}") from problem
+        raise MayPass(f"MongoDB: {_said(problem)}") from problem
 
 
 def _said(problem: Exception) -> str:
     """What the driver says, unless that leads astray."""
     said = str(problem)
+    if said == "operation cancelled":
+        # Its watch over the server heard nothing in time, and gave up what was asked on all other connections.
+        return "the server does not answer"
     # Asked for one host of a replica set (as embedded runs are), it takes whoever does not answer for a stranger.
-    return "the server does not answer" if "belongs to a set named 'None'" in said else said
+    said = "the server does not answer" if "belongs to a set named 'None'" in said else said[:200]
+    return f"{type(problem).__name__}: {said}"
 
 
 def duplicates(problem: BulkWriteError, what: str) -> list[dict[str, Any]]:
