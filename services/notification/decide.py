@@ -139,6 +139,10 @@ OF_ASSIGNMENTS = frozenset({Event.GIVEN, Event.TAKEN, Event.CHANGED, Event.ENDS_
 """Events that a policy may keep quiet about."""
 
 
+TO_DO = frozenset({Event.APPROVAL_ASKED, Event.APPROVAL_REMINDED, Event.REVIEW_ASKED, Event.REVIEW_REMINDED})
+"""Events that ask their recipient to do something until a date."""
+
+
 class Not(Enum):
     """Why a message is not sent now."""
 
@@ -151,7 +155,7 @@ class Not(Enum):
 
 def may_send(message: Message, known: Known, now: datetime) -> Not | None:
     """None if it may go out. Whatever is not true any more, or has nowhere to go, is not sent at all."""
-    if message.event is Event.ENDS_SOON and not any(_still_ends(message, item, known, now) for item in message.items):
+    if _stale(message, known, now):
         return Not.STALE
     if not _names_known(message, known) and now < message.created_at + WAIT_FOR_NAMES:
         return Not.YET
@@ -164,6 +168,17 @@ def may_send(message: Message, known: Known, now: datetime) -> Not | None:
         if person is None or not person.mail:
             return Not.NO_ADDRESS
     return None
+
+
+def _stale(message: Message, known: Known, now: datetime) -> bool:
+    """Whether nothing ends any more, or the time has passed for all that the message asks for: dates that came while
+    nothing ran are decided as of themselves, so that a reminder may come after the end of what it reminds of."""
+    if message.event is Event.ENDS_SOON:
+        return not any(_still_ends(message, item, known, now) for item in message.items)
+    if message.event not in TO_DO:
+        return False
+    until = [one.ends_at for one in message.items] + [one.until for one in message.reviews]
+    return bool(until) and all(date is not None and date <= now for date in until)
 
 
 def _still_ends(message: Message, item: Item, known: Known, now: datetime) -> bool:

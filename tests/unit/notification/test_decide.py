@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from services.notification import decide
 from services.notification.decide import Not, PutOff, Refused, Result, Sent, Untried
-from services.notification.model import Channel, Ending, Event, Known, Message, Person, Status, dump, load
+from services.notification.model import Channel, Ending, Event, Known, Message, Person, Reviewed, Status, dump, load
 from shared.contracts.assignment import (
     AssignmentAdded,
     AssignmentBegan,
@@ -187,6 +187,17 @@ class TestMaySend:
         ):
             known = replace(ALL, endings={"a-p1": (Ending("a-p1", version, other),)})
             assert decide.may_send(reminder, known, NOW) is expected
+
+    @pytest.mark.parametrize("event", sorted(decide.TO_DO))
+    def test_nobody_is_asked_for_what_cannot_be_done_any_more(self, event: Event) -> None:
+        """As after a night in which nothing ran."""
+        until = NOW + timedelta(days=7)
+        message = replace(soon(until), event=event)
+        if event in {Event.REVIEW_ASKED, Event.REVIEW_REMINDED}:
+            message = replace(message, items=(), reviews=(Reviewed("d", "i", "Review", "Group", until),))
+        assert decide.may_send(message, ALL, NOW) is None
+        assert decide.may_send(message, ALL, until) is Not.STALE
+        assert decide.may_send(replace(message, event=Event.APPROVAL_EXPIRED), ALL, until) is not Not.STALE
 
     def test_ends_of_limited_assignments_are_kept_for_that(self) -> None:
         limited = assignment("p1", ends_at=NOW)
