@@ -115,6 +115,8 @@ def change(state: Person | None, heard: Heard, at: Circumstances[Around]) -> Dec
         return Decision(state, messages=(*answers, _rejection(heard, at, "tooMany", _TOO_MANY)))
     if statement.kind not in _COMES_FIRST and not _counts_already(before, timeline, said):
         answers.append(_rejection(heard, at, "notJoined", _not_joined(said)))
+    if statement.rescinds is not None and not timeline.knows(statement.source, statement.rescinds):
+        answers.append(_rejection(heard, at, "rescindsUnknown", _RESCINDS_UNKNOWN))
     identities = before.identities
     if said.employee_id and said.source != API and heard.identity not in identities:
         identities = (*identities, heard.identity)
@@ -470,6 +472,10 @@ def _name_taken(owner: str) -> str:
 _MANAGER_WAITS = (
     "Nobody has joined under this managerEmployeeId yet: the reference waits until somebody does. The rest of the "
     "change was taken; there is no need to send it again."
+)
+_RESCINDS_UNKNOWN = (
+    "This source has stated nothing of this person under the changeId in 'rescinds', so nothing was taken back. Should "
+    "it come still, this change counts: there is no need to send it again then."
 )
 _TOO_OLD = (
     "It is about a time whose changes have been merged, so that it can no longer be placed or taken back. State what "

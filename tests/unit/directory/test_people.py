@@ -111,9 +111,11 @@ def test_a_rescinded_joining_makes_expected_again(ana: Ana) -> None:
 
 def test_a_rescission_may_come_before_what_it_takes_back(ana: Ana) -> None:
     joined(ana, department="Sales")
-    ana.hears(changeId="r", kind="rescinded", rescinds="m")
+    assert codes(ana.hears(changeId="r", kind="rescinded", rescinds="m")) == ["rescindsUnknown"]
     assert types(ana.hears(changeId="m", attributes={"department": "IT"})) == []
     assert ana.attributes == {"department": "Sales"}
+    assert codes(ana.hears(changeId="r", kind="rescinded", rescinds="m")) == [], "it is known by now"
+    assert codes(ana.hears(changeId="again", kind="rescinded", rescinds="m")) == []
 
 
 def test_a_wrong_property_is_refused_alone(ana: Ana) -> None:
