@@ -134,7 +134,9 @@ def _say_how_they_stand(found: Sequence[dict[str, Any]], data_dir: Path, api: st
 def resend(
     ids: Annotated[list[str], typer.Argument(metavar="ID...")], data_dir: DataDir = DEFAULT_DIR, api: Api = None
 ) -> None:
-    """Send what was received once more, to the topic it came by; for instance after the source was set up."""
+    """Send what was received once more, to the topic it came by; for instance after the source was set up.
+
+    It counts as said now: of a change that was corrected meanwhile it undoes the correction."""
     settings = settings_of(data_dir, api)
     found = _rejections(settings)
     if missing := [id for id in ids if id not in found]:
