@@ -13,12 +13,14 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from deploy.embedded import Servers
+from services.directory.decide.people import Heard
 from services.directory.service import assemble
 from services.directory.store import members_of, person_id_of
 from shared.clock import TurnableClock
 from shared.contracts import topics
 from shared.contracts.base import Cause, Lane
 from shared.contracts.directory import MembershipWish, SetMemberships
+from shared.contracts.hr import HrChange
 from shared.contracts.topics import Topic
 from shared.messaging.admin import create_topics
 from shared.messaging.host import Host, groups_of
@@ -314,6 +316,20 @@ async def test_two_sources_that_say_joined_at_once_make_one_person(world: World)
             await asyncio.sleep(0.05)
     found = (await world.http.get("/v1.0/users", params={"$filter": "city eq 'Oslo' and department eq 'Sales'"})).json()
     assert len(found["value"]) == 8
+
+    # Another identity, and what its batch says besides: the keys of the joining are those of all of it.
+    said = [("changed", {}), ("joined", {"mail": "0@x.example"}), ("left", {})]
+    batch = [
+        Heard(
+            HrChange.model_validate(
+                {"changeId": kind, "employeeId": "A9", "source": "agency", "kind": kind, "effectiveAt": "2020-01-01"}
+                | {"attributes": attributes}
+            )
+        )
+        for kind, attributes in said
+    ]
+    assert len(set(await people.locate(batch))) == 1  # type: ignore[attr-defined]
+    assert {one.person_id for one in batch} == {one["id"] for one in found["value"] if one["mail"] == "0@x.example"}
 
 
 IN_DOUBT = "sources: {hr: {}, agency: {employeeIds: false}}\ncorrelate: [mail, userPrincipalName]\n"
