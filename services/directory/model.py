@@ -14,7 +14,7 @@ has not joined nothing is folded, and at most `MOST_UNFOLDED` statements are kep
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -51,6 +51,10 @@ def identity(source: str, id: str) -> str:
     return f"{source}:{id}"
 
 
+_NUMBERED = "#"
+"""Between a source and one of its numbers. Names of sources have none."""
+
+
 class Statement(NamedTuple):
     """One statement of one source about one moment. Sorts by (moment, sequence, arrival), which is unique."""
 
@@ -66,6 +70,13 @@ class Statement(NamedTuple):
     rescinds: str | None = None
     seen: tuple[tuple[str, int, int], ...] = ()
     """How far each partition was read for this change: ('topic/partition', offset, timestamp), the last one last."""
+    number: str = ""
+    """Under which number it was stated, of a source that has the person under several; '' for the first of them."""
+
+    @property
+    def by(self) -> str:
+        """Who states it: each number of a source speaks for itself, of its own changes and its own joining."""
+        return f"{self.source}{_NUMBERED}{self.number}" if self.number else self.source
 
     def says_the_same(self, other: Statement) -> bool:
         return (
@@ -87,7 +98,7 @@ class Statement(NamedTuple):
 
 
 class Told:
-    """What one source says of a person, folded up to some moment."""
+    """What one source says of a person under one number, folded up to some moment."""
 
     __slots__ = ("attributes", "employed", "ever", "fresh", "held")
 
@@ -156,6 +167,7 @@ class Base:
 
     upto: tuple[int, int, int]
     told: dict[str, Told]
+    """By `Statement.by`."""
     remembered: dict[str, str]
     """Digest of a folded change's id -> digest of its content, the oldest first."""
 
@@ -168,17 +180,18 @@ class Timeline:
     arrivals: int = 0
     base: Base | None = None
 
-    def find(self, source: str, id: str) -> Statement | None:
+    def find(self, by: str, id: str) -> Statement | None:
+        """The change of that id, as `by` (`Statement.by`) states it."""
         for statement in self.statements:
-            if statement.id == id and statement.source == source:
+            if statement.id == id and statement.by == by:
                 return statement
         return None
 
-    def knows(self, source: str, id: str) -> bool:
+    def knows(self, by: str, id: str) -> bool:
         """Whether this change has been heard, folded away or not."""
-        if self.find(source, id) is not None:
+        if self.find(by, id) is not None:
             return True
-        return self.base is not None and _digest_of_id(source, id) in self.base.remembered
+        return self.base is not None and _digest_of_id(by, id) in self.base.remembered
 
 
 class TooOld(Exception):
@@ -193,7 +206,7 @@ def stated(timeline: Timeline, new: Statement) -> Timeline:
     """The timeline with `new` in it; the very same one if it says nothing new.
 
     `new.arrival` is set here. Raises TooOld, TooMany."""
-    old = timeline.find(new.source, new.id)
+    old = timeline.find(new.by, new.id)
     if old is not None:
         if old.says_the_same(new) or old.has_seen(new):
             return timeline
@@ -201,13 +214,13 @@ def stated(timeline: Timeline, new: Statement) -> Timeline:
         new = new._replace(seen=(*elsewhere, *new.seen)[-MOST_SEEN:])
     base = timeline.base
     if base is not None:
-        if old is None and (known := base.remembered.get(_digest_of_id(new.source, new.id))):
+        if old is None and (known := base.remembered.get(_digest_of_id(new.by, new.id))):
             if known == _digest_of_content(new):
                 return timeline
             raise TooOld
         if (new.effective, new.sequence) < base.upto[:2]:
             raise TooOld
-        if new.rescinds is not None and _digest_of_id(new.source, new.rescinds) in base.remembered:
+        if new.rescinds is not None and _digest_of_id(new.by, new.rescinds) in base.remembered:
             raise TooOld
     arrival = timeline.arrivals + 1
     new = new._replace(arrival=arrival)
@@ -224,11 +237,11 @@ def _place_in_time(statement: Statement) -> tuple[int, int, int]:
 
 
 def taken_back(statements: Iterable[Statement]) -> set[tuple[str, str]]:
-    """(source, change id) of what is rescinded. A rescission may itself be rescinded, whatever their dates."""
+    """(`Statement.by`, change id) of what is rescinded. A rescission may itself be rescinded, whatever their dates."""
     by: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for s in statements:
         if s.rescinds is not None:
-            by.setdefault((s.source, s.rescinds), []).append((s.source, s.id))
+            by.setdefault((s.by, s.rescinds), []).append((s.by, s.id))
     if not by:
         return set()
 
@@ -247,8 +260,11 @@ class View:
     """What is true at one moment."""
 
     told: dict[str, Told]
+    """By source."""
     next_at: int | None
     """When the next statement takes effect, in milliseconds since 1970."""
+    later_numbers: Mapping[str, str] = field(default_factory=dict)
+    """Of sources that have them under a later number alone: the first such."""
 
     @property
     def joined(self) -> bool:
@@ -332,19 +348,49 @@ class View:
 
 def fold(timeline: Timeline, now: int) -> View:
     """What is true at `now` (milliseconds since 1970, inclusive)."""
+    told, next_at = _folded(timeline, now)
+    if not any(_NUMBERED in by for by in told):
+        return View(told, next_at)
+    numbers: dict[str, dict[str, Told]] = {}
+    for by, one in told.items():
+        source, _, number = by.partition(_NUMBERED)
+        numbers.setdefault(source, {})[number] = one
+    under = {source: [number for number, one in of.items() if one.employed] for source, of in numbers.items()}
+    later = {source: known[0] for source, known in under.items() if known and "" not in known}
+    return View({source: _as_one([*of.values()]) for source, of in numbers.items()}, next_at, later)
+
+
+def _folded(timeline: Timeline, now: int) -> tuple[dict[str, Told], int | None]:
+    """What each says, by `Statement.by`; and when the next statement takes effect."""
     base = timeline.base
-    told = {source: one.copy() for source, one in base.told.items()} if base is not None else {}
+    told = {by: one.copy() for by, one in base.told.items()} if base is not None else {}
     gone = taken_back(timeline.statements)
     for s in timeline.statements:
-        if s.rescinds is not None or (gone and (s.source, s.id) in gone):
+        if s.rescinds is not None or (gone and (s.by, s.id) in gone):
             continue
         if s.effective > now:
-            return View(told, s.effective)
-        one = told.get(s.source)
+            return told, s.effective
+        by = s.by
+        one = told.get(by)
         if one is None:
-            one = told[s.source] = Told()
+            one = told[by] = Told()
         one.hears(s)
-    return View(told, None)
+    return told, None
+
+
+def _as_one(several: Sequence[Told]) -> Told:
+    """A source has whom it has under any of its numbers; what it says of them is said under those, the later number
+    before the earlier. Once it has them under none, all that it said."""
+    current = [one for one in several if one.employed] or several
+    attributes: dict[str, Any] = {}
+    for one in current:
+        apply(attributes, one.attributes)
+    return Told(
+        employed=any(one.employed for one in several),
+        ever=any(one.ever for one in several),
+        attributes=attributes,
+        held=any(one.held for one in current),
+    )
 
 
 def has_joined_by(timeline: Timeline, statement: Statement) -> bool:
@@ -352,9 +398,7 @@ def has_joined_by(timeline: Timeline, statement: Statement) -> bool:
     if timeline.base is not None and any(one.ever for one in timeline.base.told.values()):
         return True
     gone = taken_back(timeline.statements)
-    return any(
-        s.kind == "joined" and s[:3] < statement[:3] and (s.source, s.id) not in gone for s in timeline.statements
-    )
+    return any(s.kind == "joined" and s[:3] < statement[:3] and (s.by, s.id) not in gone for s in timeline.statements)
 
 
 def had_joined_by(timeline: Timeline, moment: int) -> bool:
@@ -362,9 +406,7 @@ def had_joined_by(timeline: Timeline, moment: int) -> bool:
     if timeline.base is not None and any(one.ever for one in timeline.base.told.values()):
         return True  # of years ago: so much has been said since that it was folded away
     gone = taken_back(timeline.statements)
-    return any(
-        s.kind == "joined" and s.effective <= moment and (s.source, s.id) not in gone for s in timeline.statements
-    )
+    return any(s.kind == "joined" and s.effective <= moment and (s.by, s.id) not in gone for s in timeline.statements)
 
 
 def compacted(timeline: Timeline, now: int, joined: bool) -> Timeline:
@@ -377,24 +419,24 @@ def compacted(timeline: Timeline, now: int, joined: bool) -> Timeline:
         return timeline
     rest = timeline.statements[len(old) :]
     # A rescission stays as long as what it takes back: either may come first.
-    view = fold(Timeline(_without_rescinded(timeline.statements, old), 0, timeline.base), now)
-    if not view.joined:
+    told, _ = _folded(Timeline(_without_rescinded(timeline.statements, old), 0, timeline.base), now)
+    if not any(one.ever for one in told.values()):
         return timeline
     remembered = dict(timeline.base.remembered) if timeline.base is not None else {}
     for s in old:
-        remembered[_digest_of_id(s.source, s.id)] = _digest_of_content(s)
+        remembered[_digest_of_id(s.by, s.id)] = _digest_of_content(s)
     while len(remembered) > REMEMBERED:
         del remembered[next(iter(remembered))]
-    return Timeline(rest, timeline.arrivals, Base(old[-1][:3], view.told, remembered))
+    return Timeline(rest, timeline.arrivals, Base(old[-1][:3], told, remembered))
 
 
 def _without_rescinded(every: tuple[Statement, ...], some: tuple[Statement, ...]) -> tuple[Statement, ...]:
     gone = taken_back(every)
-    return tuple(s for s in some if (s.source, s.id) not in gone and s.rescinds is None)
+    return tuple(s for s in some if (s.by, s.id) not in gone and s.rescinds is None)
 
 
-def _digest_of_id(source: str, id: str) -> str:
-    return hashlib.blake2b(f"{source}:{id}".encode(), digest_size=9).hexdigest()
+def _digest_of_id(by: str, id: str) -> str:
+    return hashlib.blake2b(f"{by}:{id}".encode(), digest_size=9).hexdigest()
 
 
 def _digest_of_content(s: Statement) -> str:
@@ -483,7 +525,7 @@ class Person:
         if self.joined or self.waiting or not self.identities:
             return False
         gone = taken_back(self.timeline.statements)
-        return not any(s.kind == "joined" and (s.source, s.id) not in gone for s in self.timeline.statements)
+        return not any(s.kind == "joined" and (s.by, s.id) not in gone for s in self.timeline.statements)
 
     @property
     def user_principal_name(self) -> str | None:
@@ -550,7 +592,8 @@ def dump_person(person: Person) -> dict[str, Any]:
 def _dump_timeline(person: Person) -> str:
     timeline = person.timeline
     said: dict[str, Any] = {
-        "statements": [tuple(s) for s in timeline.statements],
+        # Nearly all people have one number in a source, which is left out.
+        "statements": [tuple(s) if s.number else s[:-1] for s in timeline.statements],
         "arrivals": timeline.arrivals,
         "as_of": person.as_of,
     }
@@ -646,4 +689,7 @@ def _countdown(row: list[Any]) -> Countdown:
 
 
 _STATUS = {status.value: status for status in PersonStatus}
-_statement = Statement._make
+
+
+def _statement(row: list[Any]) -> Statement:
+    return Statement(*row)

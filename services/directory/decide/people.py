@@ -105,7 +105,7 @@ def change(state: Person | None, heard: Heard, at: Circumstances[Around]) -> Dec
     before = state or Person(heard.person_id)
     statement = Statement(
         to_ms(said.effective_at), said.sequence or 0, 0, said.source, said.kind.value, said.change_id, clean,
-        said.rescinds if said.kind is ChangeKind.RESCINDED else None, _seen(heard, at.position),
+        said.rescinds if said.kind is ChangeKind.RESCINDED else None, _seen(heard, at.position), _number(before, heard),
     )  # fmt: skip
     try:
         timeline = stated(before.timeline, statement)
@@ -113,9 +113,9 @@ def change(state: Person | None, heard: Heard, at: Circumstances[Around]) -> Dec
         return Decision(state, messages=(*answers, _rejection(heard, at, "tooOld", _TOO_OLD)))
     except TooMany:
         return Decision(state, messages=(*answers, _rejection(heard, at, "tooMany", _TOO_MANY)))
-    if statement.kind not in _COMES_FIRST and not _counts_already(before, timeline, said):
+    if statement.kind not in _COMES_FIRST and not _counts_already(before, timeline, statement):
         answers.append(_rejection(heard, at, "notJoined", _not_joined(said)))
-    if statement.rescinds is not None and not timeline.knows(statement.source, statement.rescinds):
+    if statement.rescinds is not None and not timeline.knows(statement.by, statement.rescinds):
         answers.append(_rejection(heard, at, "rescindsUnknown", _RESCINDS_UNKNOWN))
     identities = before.identities
     if said.employee_id and said.source != API and heard.identity not in identities:
@@ -202,16 +202,15 @@ def _said_before(person: Person, at: Circumstances[Around]) -> Cause | None:
         return None
     gone = taken_back(person.timeline.statements)
     said = [s for s in person.timeline.statements if s.effective == person.next_at and s.rescinds is None]
-    said = [s for s in said if (s.source, s.id) not in gone]
+    said = [s for s in said if (s.by, s.id) not in gone]
     if not said:
         return None
     last = said[-1]
-    known_as = [one.partition(":")[2] for one in person.identities if one.startswith(f"{last.source}:")]
+    number = last.number or next(iter(_numbers(person, last.source)), None)
     cause = at.cause
     return Cause(
         id=cause.id,
-        # A timeline does not say under which of several numbers of one source something was stated.
-        correlation=hr_correlation(last.source, known_as[0], last.id) if len(known_as) == 1 else cause.correlation,
+        correlation=hr_correlation(last.source, number, last.id) if number is not None else cause.correlation,
         actor=f"source:{last.source}",
         effective_at=from_ms(last.effective),
         lane=cause.lane,
@@ -254,7 +253,7 @@ def _looked_at(person: Person, at: Circumstances[Around]) -> Person:
         if (kept := person.attributes.get("userPrincipalName")) and kept.casefold() not in refused:
             attributes["userPrincipalName"] = kept
     attributes.setdefault("userType", "Member")
-    if "employeeId" not in attributes and (number := _employee_id(person, sources)) is not None:
+    if "employeeId" not in attributes and (number := _employee_id(person, view, sources)) is not None:
         attributes["employeeId"] = number
     status = PersonStatus.EXPECTED if person.waiting else view.status
     manager_id, managers = None, person.managers
@@ -286,11 +285,22 @@ def _looked_at(person: Person, at: Circumstances[Around]) -> Person:
     )
 
 
-def _employee_id(person: Person, sources: Sources) -> str | None:
+def _numbers(person: Person, source: str) -> list[str]:
+    """Under which numbers a source has them, in the order in which it said so."""
+    return [number for name, _, number in (one.partition(":") for one in person.identities) if name == source]
+
+
+def _number(person: Person, heard: Heard) -> str:
+    """As it stands in the statement: '' for the first, and for whoever has no number here."""
+    known = _numbers(person, heard.change.source)
+    return heard.change.employee_id if known and heard.change.employee_id not in ("", known[0]) else ""
+
+
+def _employee_id(person: Person, view: View, sources: Sources) -> str | None:
     for one in person.identities:
         source, _, id = one.partition(":")
         if source in sources.by_name and sources.by_name[source].employee_ids:
-            return id
+            return view.later_numbers.get(source, id)
     return None
 
 
@@ -408,12 +418,13 @@ _CALLER_NAME_TAKEN = "Another object with the same value for property userPrinci
 _COMES_FIRST = frozenset({"joined", "rescinded"})
 
 
-def _counts_already(before: Person, timeline: Timeline, said: HrChange) -> bool:
+def _counts_already(before: Person, timeline: Timeline, said: Statement) -> bool:
     """Whether anybody had said 'joined' before the moment of this change."""
     last = timeline.statements[-1] if timeline.statements else None
-    if before.joined and last is not None and last.id == said.change_id and last.effective <= before.as_of:
+    is_last = last is not None and last.id == said.id and last.by == said.by
+    if before.joined and is_last and said.effective <= before.as_of:
         return True  # by far the most
-    found = timeline.find(said.source, said.change_id)
+    found = timeline.find(said.by, said.id)
     # Folded already, so joined before.
     return found is None or has_joined_by(timeline, found)
 

@@ -235,6 +235,50 @@ def test_a_date_that_comes_is_the_word_of_whoever_said_it() -> None:
     assert (cause.id, cause.actor, cause.effective_at) == ("c", "source:hr", due)
     assert cause.correlation == hr_correlation("hr", "E1", "m")
     ana.state = replace(ana.state, identities=("hr:E1", "hr:E2"))
-    unsure = decide.people.due(ana.state, Due("ana", due), ana.at()).cause
-    assert unsure is not None
-    assert unsure.correlation == "c", "under which number it was said is not known"
+    of_two = decide.people.due(ana.state, Due("ana", due), ana.at()).cause
+    assert of_two is not None
+    assert of_two.correlation == hr_correlation("hr", "E1", "m")
+
+
+class TestSeveralNumbersOfOneSource:
+    """Somebody is hired anew under another number, and correlation says that it is them."""
+
+    def ana(self) -> Ana:
+        ana = Ana()
+        ana.hears(
+            changeId="1", kind="joined", effectiveAt="2020-01-01", attributes={"city": "Oslo", "jobTitle": "Clerk"}
+        )
+        ana.hears(changeId="1", employeeId="E2", kind="joined", effectiveAt="2021-01-01", attributes={"city": "Rome"})
+        return ana
+
+    def test_whoever_leaves_under_one_and_not_under_the_other_stays_with_what_is_said_of_that(self) -> None:
+        ana = self.ana()
+        assert (ana.attributes["city"], ana.attributes["jobTitle"]) == ("Rome", "Clerk")
+        ana.hears(changeId="2", kind="left", effectiveAt="2021-01-01")
+        assert ana.status == "active"
+        assert (ana.attributes["city"], "jobTitle" in ana.attributes) == ("Rome", False)
+        assert ana.state is not None
+        assert ana.state.attributes["employeeId"] == "E2"
+        ana.hears(changeId="2", employeeId="E2", kind="left", effectiveAt="2022-01-01")
+        assert ana.status == "left"
+        ana.hears(changeId="3", kind="joined", effectiveAt="2023-01-01", attributes={"city": "Bern"})
+        assert (ana.status, ana.attributes["city"]) == ("active", "Bern")
+
+    def test_ids_of_changes_are_those_of_a_number(self) -> None:
+        ana = self.ana()
+        ana.hears(changeId="1", employeeId="E2", kind="joined", effectiveAt="2030-01-01")
+        assert ana.status == "active", "a later start under the second says nothing of the first"
+        ana.hears(changeId="r", employeeId="E2", kind="rescinded", rescinds="1", effectiveAt="2021-01-01")
+        assert (ana.status, ana.attributes["city"]) == ("active", "Oslo")
+
+    def test_what_was_said_long_ago_is_merged_by_number(self) -> None:
+        ana = self.ana()
+        for number in range(200):
+            under = "E2" if number % 2 else "E1"
+            ana.hears(
+                changeId=f"m{number}", employeeId=under, effectiveAt="2022-01-01", attributes={"city": f"C{number}"}
+            )
+        ana.hears(changeId="2", kind="left", effectiveAt="2023-01-01")
+        assert ana.state is not None
+        assert ana.state.timeline.base is not None
+        assert (ana.status, ana.attributes["city"]) == ("active", "C199")
