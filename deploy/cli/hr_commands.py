@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -233,8 +234,9 @@ def _lines(file: Path) -> Iterator[bytes]:
     except OSError as problem:
         raise CommandFailed(f"{file}: {problem.strerror}.") from problem
     with stream:
-        for line in stream:
-            if line := line.rstrip(b"\r\n"):
+        for number, line in enumerate(stream):
+            # Editors put a mark before what they save as UTF-8; and leave blanks where nothing is said.
+            if line := (line.removeprefix(codecs.BOM_UTF8) if number == 0 else line).strip():
                 yield line
 
 

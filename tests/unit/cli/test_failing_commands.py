@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError
 from deploy.cli.common import read_settings
 from deploy.cli.deadletter_commands import _on_kafka, discard
 from deploy.cli.endpoints import CommandFailed, NothingAnswers, NothingRunning
-from deploy.cli.hr_commands import _publish
+from deploy.cli.hr_commands import _lines, _publish
 from deploy.cli.reconcile_command import reach
 from deploy.cli.review_commands import download
 from deploy.cli.run_commands import service
@@ -114,3 +114,10 @@ def test_no_differences_says_among_whom() -> None:
         "4 people compared, 2 deliveries under way or failed and not judged, "
         "1 memberships that no grant explains left as they are"
     )
+
+
+def test_what_editors_leave_around_changes_is_no_part_of_them(tmp_path: Path) -> None:
+    file = tmp_path / "changes.jsonl"
+    file.write_bytes(b'\xef\xbb\xbf{"changeId": "1"}\r\n  \r\n\n {"changeId": "2"} \n')
+
+    assert list(_lines(file)) == [b'{"changeId": "1"}', b'{"changeId": "2"}']
