@@ -43,7 +43,7 @@ from shared.web.errors import BadRequest, Conflict, Forbidden, GraphError, NotFo
 from shared.web.graph_model import GraphInput, graph_time
 from shared.web.guard import Admission, Admitted, Guard
 from shared.web.odata import EntitySet, ListQuery, Shape, only_value, read_query
-from shared.web.paging import answer_list, context_url, list_options, shape_query, slice_of
+from shared.web.paging import answer_list, context_url, list_options, only_its_options, shape_query, slice_of
 
 EM = "/v1.0/identityGovernance/entitlementManagement"
 TENURE = "/v1.0/tenure"
@@ -524,7 +524,7 @@ def _tenure(router: APIRouter, desk: Desk) -> None:
 
 
 def _insight(router: APIRouter, desk: Desk, jobs: MongoAggregates, askings: Askings) -> None:
-    @router.get(TENURE + "/packages/{id}/holders")
+    @router.get(TENURE + "/packages/{id}/holders", dependencies=[Depends(only_its_options)])
     async def holders(
         request: Request,
         id: str,
@@ -563,7 +563,7 @@ def _insight(router: APIRouter, desk: Desk, jobs: MongoAggregates, askings: Aski
 
     _exclusions(router, desk)
 
-    @router.get(TENURE + "/ruleJobs")
+    @router.get(TENURE + "/ruleJobs", dependencies=[Depends(only_its_options)])
     async def rule_jobs(
         running: Annotated[bool, Query(description="Only those not done.")] = False,
         top: Annotated[int, Query(alias="$top", ge=1, le=999)] = 100,
@@ -583,7 +583,7 @@ def _insight(router: APIRouter, desk: Desk, jobs: MongoAggregates, askings: Aski
 
 
 def _exclusions(router: APIRouter, desk: Desk) -> None:
-    @router.get(TENURE + "/exclusions")
+    @router.get(TENURE + "/exclusions", dependencies=[Depends(only_its_options)])
     async def exclusions(
         package_id: Annotated[str | None, Query(alias="packageId", description="Only of this access package.")] = None,
         skiptoken: Annotated[str | None, Query(alias="$skiptoken", description="A person's id: those beyond.")] = None,

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 
 from services.review.coverage import LONG, Coverage, Reviewable
 from services.review.graph import Rendered
@@ -20,6 +20,7 @@ from services.review.store import Runs, Surroundings
 from shared.contracts.roster import RosterKind
 from shared.storage import Replica
 from shared.web.graph_model import graph_time
+from shared.web.paging import only_its_options
 
 AT = "/v1.0/tenure/reviewCoverage"
 PORTION = 500
@@ -56,7 +57,7 @@ async def _reviewables(runs: Runs, things: dict[str, tuple[str, str]]) -> list[R
 def add_routes(routes: APIRouter, desk: Desk) -> None:
     """To a router that has the guard."""
 
-    @routes.get(AT)
+    @routes.get(AT, dependencies=[Depends(only_its_options)])
     async def coverage(
         days: Annotated[int, Query(ge=1, le=3650, description="A review is long ago after so many.")] = LONG.days,
         top: Annotated[int, Query(alias="$top", ge=1, le=999)] = 100,

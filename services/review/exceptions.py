@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 
 from services.review.graph import Rendered
 from services.review.model import OVER, Instance, Item, load_item
@@ -26,6 +26,7 @@ from shared.messaging.subscription import Subscription
 from shared.storage import Database, Index, Replica
 from shared.web.errors import BadRequest
 from shared.web.graph_model import graph_time
+from shared.web.paging import only_its_options
 
 AT = "/v1.0/tenure/exceptions"
 AGAINST_RECOMMENDATION, OUTSIDE_RULE = "againstRecommendation", "outsideRule"
@@ -100,7 +101,7 @@ def exception_said(item: Item, instance: Instance, why: list[str], people: Mappi
 def add_routes(routes: APIRouter, runs: Runs, around: Surroundings, rules: Replica[PolicyFact]) -> None:
     """To a router that has the guard."""
 
-    @routes.get(AT)
+    @routes.get(AT, dependencies=[Depends(only_its_options)])
     async def exceptions(
         request: Request,
         definition_id: Annotated[str | None, Query(alias="definitionId", description="Only of this review.")] = None,

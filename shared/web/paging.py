@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 
 from fastapi import Query, Request
 
+from shared.web.errors import UnsupportedQuery
 from shared.web.odata.fields import EntitySet, Enumeration, Field, Kind, Many
 from shared.web.odata.options import MAX_SKIP, ListQuery, Shape, read_query, read_shape
 from shared.web.paths import IN_PATH
@@ -25,6 +26,17 @@ def list_query(entities: EntitySet, *, also: frozenset[str] = frozenset()) -> Ca
     `also` names further parameters of the route. The options stand in the OpenAPI document.
     """
     return _reading(entities, lambda request: read_query(entities, request.query_params.multi_items(), also=also))
+
+
+def only_its_options(request: Request) -> None:
+    """A dependency of lists that read a few options by themselves: raises UnsupportedQuery for every other one.
+
+    A filter that is passed over would show more than was asked for."""
+    heeded = {one.alias for one in request.scope["route"].dependant.query_params}
+    for name in request.query_params:
+        if name not in heeded and name.lower() != "consistencylevel":
+            text = f"The query option '{name[:64]}' is not supported here: there are {', '.join(sorted(heeded))}."
+            raise UnsupportedQuery(text, target=name[:64])
 
 
 def list_options(entities: EntitySet) -> Callable[..., None]:
