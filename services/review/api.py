@@ -26,7 +26,7 @@ from services.review.model import (
     packages_of,
     things_of,
 )
-from services.review.store import DEFINITIONS, INSTANCES, ITEMS, ITEMS_OF_THIS_STAGE, REVIEWERS, STAGES, THERE, mine
+from services.review.store import DEFINITIONS, INSTANCES, ITEMS, REVIEWERS, STAGES, THERE, items_as_shown, mine
 from shared.contracts.base import Refusal
 from shared.contracts.catalog import PolicyFact
 from shared.contracts.review import DefinitionState, Verdict
@@ -212,8 +212,7 @@ class Counter:
         self, request: Request, query: ListQuery, instance: Instance, scope: dict[str, Any], *, mine: bool
     ) -> Rendered:
         hidden = mine and not instance.definition.settings.decision_histories_for_reviewers_enabled
-        if hidden:
-            query = read_query(ITEMS_OF_THIS_STAGE, request.query_params.multi_items())
+        query = read_query(items_as_shown(instance, earlier_hidden=hidden), request.query_params.multi_items())
 
         async def find(q: ListQuery) -> list[Rendered]:
             found = await self.runs.items.states(q.mongo_filter(scope), sort=q.sort, skip=q.skip, limit=q.limit)

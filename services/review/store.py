@@ -15,7 +15,7 @@ from services.review.scope import Reviewers, Who
 from shared.contracts.catalog import Life, PackageFact, ResourceFact
 from shared.contracts.directory import GroupFact, MembershipsFact, PersonFact, PersonStatus
 from shared.contracts.resources import OWNER, ApplicationFact, HeldRolesFact, RoleSystem
-from shared.contracts.review import ReviewedResource, ReviewStatus, Verdict
+from shared.contracts.review import Advice, ReviewedResource, ReviewStatus, Verdict
 from shared.contracts.roster import RosterEntry, RosterKind
 from shared.security.permissions import DIRECTORY_ROLES
 from shared.security.roles import DEFINITIONS as CATALOG_ROLES
@@ -412,9 +412,7 @@ ITEMS = EntitySet(
     {
         "id": Field("_id", GUID),
         "decision": Field("state.decision", Enumeration(tuple(Verdict)), sortable=True),
-        "recommendation": Field(
-            "state.recommendation", Enumeration(("Approve", "Deny", "NoInfoAvailable")), sortable=True
-        ),
+        "recommendation": Field("state.recommendation", Enumeration(tuple(Advice)), sortable=True),
         "applyResult": Field(
             "state.result",
             Enumeration(
@@ -453,6 +451,19 @@ ITEMS_OF_THIS_STAGE = replace(
     },
 )
 """For reviewers who are not shown what earlier stages decided: a filter tells no more than the list does (REV-16)."""
+
+
+def items_as_shown(instance: Instance, *, earlier_hidden: bool) -> EntitySet:
+    """What a list of its items is asked by: what it shows. A stage without recommendations shows none, whatever an
+    earlier one recommended."""
+    shown = ITEMS_OF_THIS_STAGE if earlier_hidden else ITEMS
+    if instance.stage.settings.recommendations_enabled:
+        return shown
+    # Every item has its instance's id, and no other value.
+    kept_as = {one.value: instance.id if one is Advice.NO_INFO else "" for one in Advice}
+    nothing = Field("state.instance_id", Enumeration(tuple(Advice), kept_as=kept_as), sortable=True)
+    return replace(shown, fields={**shown.fields, "recommendation": nothing})
+
 
 STAGES = EntitySet(
     "accessReviewStage",

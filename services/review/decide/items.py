@@ -170,9 +170,9 @@ def judge(item: Item | None, said: Judge, at: At) -> Decision[Item]:
         return Decision(item, refusal=Refusal(code="notFound", message="The resource was not found."))
     if said.only_open and item.decision is not Verdict.NOT_REVIEWED:
         return Decision(item)
-    decision = Verdict(item.recommendation.value) if said.advised and item.recommendation in _TAKEN else said.decision
-    if said.advised and item.recommendation not in _TAKEN:
-        return Decision(item)
+    if said.advised and (item.recommendation not in _TAKEN or not instance.stage.settings.recommendations_enabled):
+        return Decision(item)  # what is not shown is not accepted
+    decision = Verdict(item.recommendation.value) if said.advised else said.decision
     if refusal := why_not(item, instance, said, decision):
         return Decision(item, refusal=refusal)
     taken_back = decision is Verdict.NOT_REVIEWED

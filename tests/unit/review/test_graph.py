@@ -12,13 +12,15 @@ from pydantic import ValidationError
 from services.review import graph
 from services.review.decide import instances, items
 from services.review.model import Definition, Instance, Item, dump_item
-from services.review.store import ITEMS, ITEMS_OF_THIS_STAGE
+from services.review.store import ITEMS, ITEMS_OF_THIS_STAGE, items_as_shown
 from shared.contracts.base import Cause
 from shared.contracts.review import (
+    Advice,
     DefinitionState,
     ReviewCommand,
     ReviewedResource,
     ReviewerScope,
+    ReviewStatus,
     StageSettings,
     StartInstance,
     Verdict,
@@ -112,6 +114,37 @@ def test_they_do_not_see_what_was_said_in_the_stage_before_unless_it_is_shown(in
     assert (hidden["decision"], hidden["justification"], hidden["reviewedBy"]) == ("NotReviewed", "", graph.NOBODY)
     assert hidden["reviewedDateTime"] is None
     assert (shown["decision"], shown["justification"], shown["reviewedBy"]["id"]) == ("Deny", "She has moved.", BEN)
+
+
+@pytest.mark.parametrize("earlier_hidden", [True, False])
+def test_a_stage_without_recommendations_finds_nothing_by_them(instance: Instance, earlier_hidden: bool) -> None:
+    """Its items show none, also if an earlier stage recommended something."""
+
+    def where(one: Instance, value: str) -> Any:
+        asked = items_as_shown(one, earlier_hidden=earlier_hidden)
+        return read_query(asked, [("$filter", f"recommendation eq '{value}'"), ("$orderby", "recommendation")]).where
+
+    settings = instance.stage.settings.model_copy(update={"recommendations_enabled": True})
+    advising = instance.stage.having(settings=settings)
+    assert where(instance, "Deny") == {"state.instance_id": {"$eq": ""}}
+    assert where(instance, "noInfoAvailable") == {"state.instance_id": {"$eq": "i"}}
+    assert where(instance.with_stage(0, advising), "Deny") == {"state.recommendation": {"$eq": "Deny"}}
+
+
+def test_nor_are_hidden_recommendations_accepted_in_it(instance: Instance, denied: Item) -> None:
+    advised = replace(denied, decision=Verdict.NOT_REVIEWED, decisions=(), recommendation=Advice.DENY, reviewers=None)
+    accept = items.Judge(denied.id, BEN, Verdict.NOT_REVIEWED, only_open=True, advised=True)
+    settings = instance.stage.settings.model_copy(update={"recommendations_enabled": True})
+    advising = instance.with_stage(0, instance.stage.having(settings=settings))
+
+    def decided_in(one: Instance) -> Verdict:
+        open_ = one.with_stage(0, one.stage.having(status=ReviewStatus.IN_PROGRESS, reviewers=(BEN,)))
+        look = items.Look({"i": open_.having(status=ReviewStatus.IN_PROGRESS)})
+        item = items.judge(advised, accept, circumstances(look)).state
+        assert item is not None
+        return item.decision
+
+    assert (decided_in(instance), decided_in(advising)) == (Verdict.NOT_REVIEWED, Verdict.DENY)
 
 
 @pytest.mark.spec("REV-16")
