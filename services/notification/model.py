@@ -28,6 +28,7 @@ class Event(StrEnum):
     REQUEST_FAILED = "requestFailed"
     REVIEW_ASKED = "reviewAsked"
     REVIEW_REMINDED = "reviewReminded"
+    REVIEW_TROUBLED = "reviewTroubled"
     REVIEW_ENDED = "reviewEnded"
     REVIEW_TAKEN = "reviewTaken"
     REVIEW_BLOCKED = "reviewBlocked"
@@ -92,6 +93,10 @@ class Reviewed:
     results: Mapping[str, int] = field(default_factory=dict)
     """By apply result, once it is applied."""
     role: str = ""
+    otherwise: str = ""
+    """Of one with items that nobody can decide: the default decision that they get (review's DefaultDecision)."""
+    missing: bool = False
+    """What it is about is not there."""
 
 
 @dataclass(frozen=True, slots=True)

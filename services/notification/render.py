@@ -147,7 +147,7 @@ class Renderer:
         base = f"{self._api_url}/v1.0/identityGovernance/accessReviews/definitions"
         if message.event in {Event.REVIEW_ASKED, Event.REVIEW_REMINDED}:
             return f"{base}/filterByCurrentUser(on='reviewer')"
-        return base if message.event is Event.REVIEW_ENDED else None
+        return base if message.event in {Event.REVIEW_ENDED, Event.REVIEW_TROUBLED} else None
 
 
 def _reason(item: Item, known: Known) -> str:

@@ -17,6 +17,12 @@ _RESULTS = {
     "ApplyNotSupported": "not supported",
     "New": "not applied",
 }
+_OTHERWISE = {
+    "Approve": "Unless you name others, the access stays as if it had been approved.",
+    "Deny": "Unless you name others, the access is denied.",
+    "Recommendation": "Unless you name others, the recommendations decide.",
+    "None": "Unless you name others, the access stays as it is.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,8 @@ class ReviewLine:
     description: str
     figures: str
     link: str | None
+    otherwise: str
+    missing: bool
 
 
 def lines(message: Message, known: Known, api_url: str | None) -> list[ReviewLine]:
@@ -51,6 +59,8 @@ def _line(one: Reviewed, message: Message, known: Known, api_url: str | None) ->
         description=one.description,
         figures=_in_words(one),
         link=_link(one, message.event, api_url),
+        otherwise=_OTHERWISE.get(one.otherwise, ""),
+        missing=one.missing,
     )
 
 
@@ -70,7 +80,11 @@ def _link(one: Reviewed, event: Event, api_url: str | None) -> str | None:
     instance = (
         f"{api_url}/v1.0/identityGovernance/accessReviews/definitions/{one.definition_id}/instances/{one.instance_id}"
     )
-    return instance if event is Event.REVIEW_ENDED else f"{instance}/decisions/filterByCurrentUser(on='reviewer')"
+    return (
+        instance
+        if event in {Event.REVIEW_ENDED, Event.REVIEW_TROUBLED}
+        else f"{instance}/decisions/filterByCurrentUser(on='reviewer')"
+    )
 
 
 def about(reviews: Sequence[Reviewed]) -> list[dict[str, Any]]:
@@ -85,6 +99,8 @@ def about(reviews: Sequence[Reviewed]) -> list[dict[str, Any]]:
             **({"until": one.until.isoformat()} if one.until else {}),
             **({"figures": one.figures} if one.figures else {}),
             **({"results": one.results} if one.results else {}),
+            **({"otherwise": one.otherwise} if one.otherwise else {}),
+            **({"missing": True} if one.missing else {}),
         }
         for one in reviews
     ]

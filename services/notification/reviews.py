@@ -21,7 +21,9 @@ from shared.contracts.review import (
     ItemBlocked,
     ItemFact,
     ItemState,
+    ItemsUnattended,
     Lost,
+    NothingToReview,
     OpenItems,
     ReviewersAsked,
     ReviewStatus,
@@ -36,7 +38,9 @@ DESCRIPTION = 256
 def of_instance(fact: InstanceFact, now: datetime) -> list[Message]:
     """To reviewers who are asked or reminded, and to those who hear how it ended.
 
-    A start is written of if the review says so; reminders are asked for only where they are wanted, or by hand."""
+    A start is written of if the review says so, to those who have something to decide; reminders are asked for only
+    where they are wanted, or by hand. What is amiss with a review is told also where its mails are switched off: else
+    the default decision would fall on everybody without a word."""
     found: list[Message] = []
     ended = False
     for one in fact.transitions:
@@ -44,8 +48,16 @@ def of_instance(fact: InstanceFact, now: datetime) -> list[Message]:
             case ReviewersAsked() if one.occasion != "start" or fact.state.mails:
                 event = Event.REVIEW_ASKED if one.occasion == "start" else Event.REVIEW_REMINDED
                 for reviewer in one.reviewers:
+                    if event is Event.REVIEW_ASKED and reviewer not in one.open:
+                        continue
                     part = _asked(fact.state, one.open.get(reviewer))
                     found += spread(fact, event, [reviewer], (), now, reviews=(part,))
+            case ItemsUnattended():
+                part = replace(_asked(fact.state, one.items), description="", otherwise=one.otherwise.value)
+                found += spread(fact, Event.REVIEW_TROUBLED, one.told, (), now, reviews=(part,))
+            case NothingToReview():
+                part = replace(_part(fact.state), missing=True)
+                found += spread(fact, Event.REVIEW_TROUBLED, one.told, (), now, reviews=(part,))
             case InstanceCompleted() | InstanceAutoReviewed() | InstanceApplied():
                 ended = True
             case _:

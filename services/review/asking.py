@@ -60,6 +60,8 @@ class Told:
     open: dict[str, OpenItems]
     last: str | None
     over: bool
+    unattended: OpenItems | None = None
+    answerable: tuple[str, ...] = ()
 
 
 class Telling:
@@ -89,7 +91,25 @@ class Telling:
             people = [id for id in people if id in still]
         if people:
             await self.contacts.told(one, people, asking.occasion, asking.at)
-        return Told(tuple(people), still, last, over)
+        if not over or asking.occasion != "start":
+            return Told(tuple(people), still, last, over)
+        unattended = await self._unattended(one)
+        amiss = unattended is not None or one.refused is not None
+        return Told(tuple(people), still, last, over, unattended, await self.answerable(one) if amiss else ())
+
+    async def _unattended(self, one: Instance) -> OpenItems | None:
+        """Items of the stage in progress that nobody can decide: none reviews them, or only whoever they are about."""
+        nobody: list[dict[str, Any]] = [{"state.reviewers": []}]
+        if len(one.stage.reviewers) < 2:
+            # Of those that the stage's reviewers share: all, or what the only one has.
+            own = {"state.person_id": one.stage.reviewers[0]} if one.stage.reviewers else {}
+            nobody.append({"state.reviewers": {"$exists": False}, **own})
+        query = {"state.instance_id": one.id, "state.stage": one.current, "$or": nobody}
+        count = await self._runs.items.count(query)
+        if not count:
+            return None
+        first = await self._runs.items.states(query, limit=NAMED)
+        return OpenItems(count=count, people=tuple(dict.fromkeys(it["person_id"] for it in first)))
 
     async def _open(self, one: Instance, people: Sequence[str]) -> dict[str, OpenItems]:
         """What each of them has still to decide, by two questions for all of them."""
@@ -118,9 +138,11 @@ class Telling:
         return still
 
     async def recipients(self, one: Instance) -> tuple[str, ...]:
-        """Who hears how it ended: who made it, and the additional recipients as they are now."""
-        if not one.definition.settings.mail_notifications_enabled:
-            return ()
+        """Who hears how it ended, unless its mails are switched off."""
+        return await self.answerable(one) if one.definition.settings.mail_notifications_enabled else ()
+
+    async def answerable(self, one: Instance) -> tuple[str, ...]:
+        """Who made it, and the additional recipients as they are now."""
         scopes = read_recipients(one.definition.additional_recipients)
         resolved = await self._around.resolved(scopes, one.resource) if scopes else {}
         owner = [one.definition.created_by] if one.definition.created_by else []

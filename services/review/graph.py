@@ -449,6 +449,8 @@ def instance_said(one: Instance) -> Rendered:
             "id": one.resource.id, "type": one.resource.kind.value, "displayName": one.resource.display_name
         },
         "@tenure.items": one.items,
+        "@tenure.unattended": one.unattended,
+        "@tenure.refused": one.refused,
         "@tenure.figures": one.figures,
         "@tenure.results": one.results,
     }  # fmt: skip

@@ -176,7 +176,14 @@ class Desk:
                 return await self._each(one, items.Advance, items.advance)
             case ReviewStatus.IN_PROGRESS if one.asking is not None:
                 told = await self.telling.step(one)
-                return instances.Step(told.last, told.over, people=told.people, open=told.open)
+                return instances.Step(
+                    told.last,
+                    told.over,
+                    people=told.people,
+                    open=told.open,
+                    unattended=told.unattended,
+                    answerable=told.answerable,
+                )
             case ReviewStatus.COMPLETING:
                 return instances.Step(
                     figures=await self._tally(one, "decision"), people=await self.telling.recipients(one)

@@ -160,6 +160,11 @@ class Instance(Value):
     reminded_half: bool = False
     reminded_end: bool = False
     """Both of the stage in progress."""
+    unattended: int = 0
+    """Items of the stage in progress that nobody can decide, as it was when its reviewers were last told."""
+    refused: str | None = None
+    """Why there is nothing to review, if what it is about is not there."""
+    told_of_refusal: bool = False
     recipients: tuple[str, ...] = ()
     """Who hears how it ended, once it has."""
     stopped: bool = False
@@ -490,6 +495,8 @@ def public_instance(one: Instance) -> InstanceState:
         items=one.items,
         figures=one.figures,
         results=one.results,
+        unattended=one.unattended,
+        refused=one.refused,
         created_by=one.definition.created_by,
         mails=one.definition.settings.mail_notifications_enabled,
         recipients=one.recipients,

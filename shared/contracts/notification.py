@@ -27,8 +27,8 @@ class Notification(Contract):
     event: str = Field(
         description="'accessGiven', 'accessTaken', 'accessChanged', 'accessEndsSoon', 'approvalAsked', "
         "'approvalReminded', 'approvalDecided', 'approvalExpired', 'requestApproved', 'requestDenied', "
-        "'requestExpired', 'requestFailed', 'reviewAsked', 'reviewReminded', 'reviewEnded', 'reviewTaken', "
-        "'reviewBlocked'."
+        "'requestExpired', 'requestFailed', 'reviewAsked', 'reviewReminded', 'reviewTroubled', 'reviewEnded', "
+        "'reviewTaken', 'reviewBlocked'."
     )
     recipient: Recipient
     subject: str

@@ -269,6 +269,8 @@ class InstanceState(Contract):
     items: int = 0
     figures: dict[str, int] = Field(default_factory=dict, description="Items by decision, once it is over.")
     results: dict[str, int] = Field(default_factory=dict, description="Items by apply result, once it is applied.")
+    unattended: int = Field(0, description="Items of the stage in progress that nobody can decide.")
+    refused: str | None = Field(None, description="Why there is nothing to review, if what it is about is not there.")
     created_by: str | None = None
     mails: bool = False
     recipients: tuple[str, ...] = Field(
@@ -305,6 +307,25 @@ class ReviewersAsked(Transition):
     open: dict[str, OpenItems] = Field(
         default_factory=dict, description="By reviewer. Nobody's, if nobody is written to: then it is not counted."
     )
+
+
+class ItemsUnattended(Transition):
+    """Nobody can decide some items of the stage in progress: their reviewers lead to nobody, or only to whoever has
+    what is reviewed. Unless reviewers are named they get the default decision."""
+
+    type: Literal["ItemsUnattended"] = "ItemsUnattended"
+    stage_id: str
+    items: OpenItems
+    otherwise: DefaultDecision = Field(description="What becomes of them; None: they stay as they are.")
+    told: tuple[str, ...] = Field(description="People who can mend it: who made the review, additional recipients.")
+
+
+class NothingToReview(Transition):
+    """What is to be reviewed is not there, so the run has no items."""
+
+    type: Literal["NothingToReview"] = "NothingToReview"
+    reason: str
+    told: tuple[str, ...] = Field(description="Who made the review, additional recipients.")
 
 
 class ReviewStageStarted(Transition):
@@ -366,6 +387,8 @@ InstanceTransition = Annotated[
     InstanceCreated
     | InstanceStarted
     | ReviewersAsked
+    | ItemsUnattended
+    | NothingToReview
     | ReviewStageStarted
     | StageEnded
     | ReviewersChanged

@@ -27,6 +27,8 @@ from shared.contracts.review import (
     InstanceCompleting,
     InstanceCreated,
     InstanceStarted,
+    ItemsUnattended,
+    NothingToReview,
     OpenItems,
     ReviewCommand,
     ReviewedResource,
@@ -66,6 +68,10 @@ class Step:
     """To be told now: reviewers, or how it ended."""
     open: Mapping[str, OpenItems] = field(default_factory=dict)
     """What these reviewers have still to decide."""
+    unattended: OpenItems | None = None
+    """Items that nobody can decide, found once all reviewers of a stage are told that it has begun."""
+    answerable: tuple[str, ...] = ()
+    """Whom to tell of what is amiss with the review."""
     waiting: bool = False
     """Some item still waits for its result."""
     figures: dict[str, int] = field(default_factory=dict)
@@ -166,6 +172,7 @@ def roster_told(instance: Instance | None, told: RosterTold, at: At) -> Decision
     if instance is None or instance.status is not ReviewStatus.INITIALIZING:
         return Decision(instance)
     pages, expected, items = set(instance.pages), instance.expected_pages, instance.items
+    refused = instance.refused
     for one in told.fact.transitions:
         match one:
             case RosterPage() if one.number not in pages:
@@ -174,10 +181,12 @@ def roster_told(instance: Instance | None, told: RosterTold, at: At) -> Decision
             case RosterEnded():
                 expected = one.pages
             case RosterRefused():
-                expected = 0
+                expected, refused = 0, one.reason.message
             case _:
                 pass
-    instance = instance.having(pages=tuple(sorted(pages)), expected_pages=expected, items=items, asked_again_at=None)
+    instance = instance.having(
+        pages=tuple(sorted(pages)), expected_pages=expected, items=items, asked_again_at=None, refused=refused
+    )
     if expected is None or len(pages) < expected:
         return Decision(instance)
     if any(one.settings.recommendations_enabled for one in instance.stages):
@@ -205,6 +214,7 @@ def _open_stage(instance: Instance, at: At, said: Said) -> Instance:
         asking=Asking(occasion="start", at=at.now),
         reminded_half=False,
         reminded_end=False,
+        unattended=0,
         looks_at=at.now,
     )
 
@@ -253,10 +263,7 @@ def _in_progress(instance: Instance, step: Step, at: At, said: Said) -> Instance
     if instance.moving:
         return _open_stage(instance, at, said) if step.over else instance.having(after=step.last, looks_at=at.now)
     if instance.asking is not None:
-        if step.people:
-            said.append(ReviewersAsked(occasion=instance.asking.occasion, reviewers=step.people, open=dict(step.open)))
-        further = None if step.over else instance.asking.model_copy(update={"after": step.last})
-        return instance.having(asking=further, looks_at=at.now)
+        return _asked_further(instance, instance.asking, step, at, said)
     if instance.stage.ends_at is not None and instance.stage.ends_at <= at.now:
         return _end_stage(instance, at, said, stopped=False)
     wanted = instance.definition.settings.reminder_notifications_enabled
@@ -267,6 +274,36 @@ def _in_progress(instance: Instance, step: Step, at: At, said: Said) -> Instance
         half = Asking(occasion="halfTime", at=at.now) if wanted else None
         return instance.having(reminded_half=True, asking=half, looks_at=at.now)
     return instance
+
+
+def _asked_further(instance: Instance, asking: Asking, step: Step, at: At, said: Said) -> Instance:
+    """The next reviewers are told; after the last ones, of a start, what is amiss."""
+    if step.people:
+        said.append(ReviewersAsked(occasion=asking.occasion, reviewers=step.people, open=dict(step.open)))
+    if not step.over:
+        return instance.having(asking=asking.model_copy(update={"after": step.last}), looks_at=at.now)
+    if asking.occasion == "start":
+        instance = _amiss(instance, step, said)
+    return instance.having(asking=None, looks_at=at.now)
+
+
+def _amiss(instance: Instance, step: Step, said: Said) -> Instance:
+    """Somebody is told while there is time to mend it: with nobody to decide, the default decision falls on all.
+
+    Whoever took over from a reviewer is asked as at the start, so this is looked at again then."""
+    if instance.refused is not None and instance.current == 0 and not instance.told_of_refusal:
+        said.append(NothingToReview(reason=instance.refused, told=step.answerable))
+        instance = instance.having(told_of_refusal=True)
+    count = step.unattended.count if step.unattended is not None else 0
+    if step.unattended is not None and count > instance.unattended:
+        settings = instance.definition.settings
+        otherwise = settings.default_decision if settings.default_decision_enabled else DefaultDecision.NONE
+        said.append(
+            ItemsUnattended(
+                stage_id=instance.stage.id, items=step.unattended, otherwise=otherwise, told=step.answerable
+            )
+        )
+    return instance.having(unattended=count)
 
 
 def _end_stage(instance: Instance, at: At, said: Said, *, stopped: bool) -> Instance:

@@ -90,3 +90,38 @@ async def test_what_an_earlier_stage_decided_is_open_again(servers: Servers) -> 
     assert told.people == (MAX,)
     assert (told.open[MAX].count, set(told.open[MAX].people)) == (2, {ANA, BEN})
     client.close()
+
+
+@pytest.mark.spec("REV-5")
+async def test_what_nobody_can_decide_is_found_with_those_who_can_mend_it(servers: Servers) -> None:
+    settings = Settings(mongo=SecretStr(servers.endpoints.mongo), namespace=f"tel{uuid.uuid4().hex[:8]}")
+    client = connect(settings)
+    database = client.database("review")
+    telling = Telling(Runs(instances_of(database), items_of(database)), Surroundings(database), Contacts(database))
+    instance = two_stages()
+    instance = instance.having(definition=instance.definition.model_copy(update={"created_by": EVA}))
+    # Max reviews everybody, and nobody decides about themself; of Ben nobody is the reviewer.
+    ones = [
+        item(instance, ANA, Verdict.NOT_REVIEWED),
+        item(instance, MAX, Verdict.NOT_REVIEWED),
+        item(instance, BEN, Verdict.NOT_REVIEWED).having(reviewers=()),
+        item(instance, EVA, Verdict.NOT_REVIEWED).having(stage=0, reviewers=()),
+    ]
+    kept = Documents(database, "items", ())
+    await kept.insert([{"_id": one.id, "version": 1, "revision": 1, "state": dump_item(one)} for one in ones])
+
+    told = await telling.step(instance)
+    assert told.unattended is not None
+    assert (told.unattended.count, set(told.unattended.people), told.answerable) == (2, {MAX, BEN}, (EVA,))
+
+    by_two = instance.with_stage(1, instance.stage.having(reviewers=(EVA, MAX)))
+    told = await telling.step(by_two.having(asking=Asking(occasion="start", at=NOW)))
+    assert told.unattended is not None
+    assert told.unattended.people == (BEN,)
+    by_none = instance.with_stage(1, instance.stage.having(reviewers=()))
+    told = await telling.step(by_none.having(asking=Asking(occasion="start", at=NOW)))
+    assert told.unattended is not None
+    assert set(told.unattended.people) == {ANA, MAX, BEN}
+    told = await telling.step(instance.having(asking=Asking(occasion="reminder", at=NOW)))
+    assert (told.unattended, told.answerable) == (None, ())
+    client.close()

@@ -16,6 +16,7 @@ from shared.contracts.base import Cause
 from shared.contracts.review import (
     Advice,
     ApplyResult,
+    DefaultDecision,
     InstanceApplied,
     InstanceApplying,
     InstanceAutoReviewing,
@@ -26,7 +27,9 @@ from shared.contracts.review import (
     ItemBlocked,
     ItemFact,
     ItemState,
+    ItemsUnattended,
     Lost,
+    NothingToReview,
     OpenItems,
     ReviewedResource,
     ReviewersAsked,
@@ -42,7 +45,7 @@ BOSS, GUEST = Person("boss", 1, "The Boss", "boss@example.com"), Person("eva", 1
 NAMES = {"boss": BOSS, "eva": GUEST, "ana": Person("ana", 1, "Ana <b>"), "ben": Person("ben", 1, "Ben")}
 KNOWN = Known(NAMES, {}, {}, {}, {})
 RENDERER = Renderer("https://tenure.example.com")
-OPEN = {"boss": OpenItems(count=30, people=("ben", "ana"))}
+OPEN = {"boss": OpenItems(count=30, people=("ben", "ana")), "eva": OpenItems(count=1, people=("ana",))}
 
 
 def instance(
@@ -102,6 +105,58 @@ def test_who_has_finished_is_reminded_too_and_reads_that_nothing_is_left() -> No
     text = RENDERER.render(message, KNOWN, NOW)
     assert text.subject.startswith("Reminder: ")
     assert "    Nothing is left to decide" in text.text
+
+
+def test_who_has_nothing_to_decide_is_not_asked() -> None:
+    found = reviews.of_instance(asked("start", "boss", "max"), NOW)
+    assert {one.recipient for one in found} == {"boss"}
+
+
+def unattended(otherwise: DefaultDecision, count: int = 1, **more: Any) -> InstanceFact:
+    items = OpenItems(count=count, people=("ana", "ben")[:count])
+    return instance(ItemsUnattended(stage_id="s", items=items, otherwise=otherwise, told=("boss", "owner")), **more)
+
+
+@pytest.mark.parametrize(
+    ("otherwise", "said"),
+    [
+        (DefaultDecision.DENY, "the access is denied"),
+        (DefaultDecision.APPROVE, "as if it had been approved"),
+        (DefaultDecision.RECOMMENDATION, "the recommendations decide"),
+        (DefaultDecision.NONE, "stays as it is"),
+    ],
+)
+def test_whoever_made_a_review_reads_what_nobody_can_decide_and_what_becomes_of_it(
+    otherwise: DefaultDecision, said: str
+) -> None:
+    """Also where its mails are switched off: else the default decision would fall on everybody without a word."""
+    found = reviews.of_instance(unattended(otherwise, mails=False), NOW)
+    assert {(one.recipient, one.event) for one in found} == {
+        ("boss", Event.REVIEW_TROUBLED), ("owner", Event.REVIEW_TROUBLED)
+    }  # fmt: skip
+    assert [load(dump(one)) for one in found] == found
+    text = RENDERER.render(found[0], KNOWN, NOW)
+    assert text.subject == "Some access has no reviewer: Quarterly"
+    assert "* Quarterly: Group i, until 8 March 2026, 09:00 UTC" in text.text
+    assert "    1 item has no reviewer: Ana <b>. Unless you name others, " in text.text
+    assert said in text.text
+    assert said in text.html
+    assert "Ana &lt;b&gt;" in text.html
+    assert text.text.count(
+        "https://tenure.example.com/v1.0/identityGovernance/accessReviews/definitions/d/instances/i\n"
+    )
+    assert (text.due_at, text.about["reviews"][0]["otherwise"]) == (UNTIL, otherwise.value)
+    many = RENDERER.render(reviews.of_instance(unattended(otherwise, 2), NOW)[0], KNOWN, NOW)
+    assert "2 items have no reviewer: Ana <b>, Ben. " in many.text
+
+
+def test_whoever_made_a_review_of_what_is_not_there_reads_that() -> None:
+    fact = instance(NothingToReview(reason="There is no group g.", told=("boss",)), items=0)
+    text = RENDERER.render(reviews.of_instance(fact, NOW)[0], KNOWN, NOW)
+    assert text.subject == "Nothing to review: Quarterly"
+    for part in (text.text, text.html):
+        assert "What it is about is not there, so nobody&#39;s access" in part.replace("'", "&#39;")
+    assert text.due_at is None
 
 
 def test_what_one_reviewer_is_asked_at_a_time_is_one_message_by_review() -> None:
