@@ -86,6 +86,8 @@ class Reviewed:
     """Items: what the reviewer has still to decide; of a review that has ended, all it had."""
     people: tuple[str, ...] = ()
     """Ids of some whose access is open."""
+    further: int = 0
+    """Of the open items, those that `people` says nothing of."""
     description: str = ""
     """What its maker says to reviewers; or why the access was denied."""
     figures: Mapping[str, int] = field(default_factory=dict)

@@ -48,14 +48,16 @@ def lines(message: Message, known: Known, api_url: str | None) -> list[ReviewLin
 
 
 def _line(one: Reviewed, message: Message, known: Known, api_url: str | None) -> ReviewLine:
-    names = sorted((known.name_of(id) for id in one.people), key=str.casefold)
+    names = sorted((known.name_of(id) for id in one.people if id != message.recipient), key=str.casefold)
+    if message.recipient in one.people:
+        names.insert(0, "your own")  # of a self-review
     return ReviewLine(
         review=one.review,
         resource=one.resource,
         until=day(one.until) if one.until else "",
         open=one.open,
         people=tuple(names),
-        more=max(0, one.open - len(names)),
+        more=one.further,
         description=one.description,
         figures=_in_words(one),
         link=_link(one, message.event, api_url),

@@ -75,6 +75,7 @@ def _asked(state: InstanceState, still: OpenItems | None) -> Reviewed:
         until=open_stage.ends_at if open_stage else state.ends_at,
         open=still.count if still else 0,
         people=still.people if still else (),
+        further=still.further if still else 0,
         description=(state.description_for_reviewers or "")[:DESCRIPTION],
     )
 

@@ -19,7 +19,7 @@ from shared.storage import Database, Documents, Index
 TOLD = 200
 """Reviewers that one fact names."""
 NAMED = 24
-"""People that a mail names before it says how many more there are."""
+"""Items whose people a mail names before it says how many more there are."""
 MOST_RECIPIENTS = 500
 """Additional recipients, so that a fact stays small: who they are is read from groups."""
 
@@ -109,7 +109,7 @@ class Telling:
         if not count:
             return None
         first = await self._runs.items.states(query, limit=NAMED)
-        return OpenItems(count=count, people=tuple(dict.fromkeys(it["person_id"] for it in first)))
+        return _named(count, [it["person_id"] for it in first])
 
     async def _open(self, one: Instance, people: Sequence[str]) -> dict[str, OpenItems]:
         """What each of them has still to decide, by two questions for all of them."""
@@ -134,7 +134,7 @@ class Telling:
                 count += total - mine.get(id, 0)
                 names = [*names, *(it["person_id"] for it in first if it["person_id"] != id)]
             if count:
-                still[id] = OpenItems(count=count, people=tuple(dict.fromkeys(names))[:NAMED])
+                still[id] = _named(count, names)
         return still
 
     async def recipients(self, one: Instance) -> tuple[str, ...]:
@@ -147,3 +147,8 @@ class Telling:
         resolved = await self._around.resolved(scopes, one.resource) if scopes else {}
         owner = [one.definition.created_by] if one.definition.created_by else []
         return tuple(dict.fromkeys([*owner, *(id for people in resolved.values() for id in people)]))[:MOST_RECIPIENTS]
+
+
+def _named(count: int, people: Sequence[str]) -> OpenItems:
+    """`people`: whose the first of them are. Somebody may have several."""
+    return OpenItems(count=count, people=tuple(dict.fromkeys(people[:NAMED])), further=max(0, count - NAMED))

@@ -296,6 +296,7 @@ class OpenItems(Contract):
 
     count: int
     people: tuple[str, ...] = Field((), description="Ids of some of those whose access it is, so that it can be named.")
+    further: int = Field(0, description="Of the items, those that are not named so: several may be one person's.")
 
 
 class ReviewersAsked(Transition):

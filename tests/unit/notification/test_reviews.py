@@ -45,7 +45,7 @@ BOSS, GUEST = Person("boss", 1, "The Boss", "boss@example.com"), Person("eva", 1
 NAMES = {"boss": BOSS, "eva": GUEST, "ana": Person("ana", 1, "Ana <b>"), "ben": Person("ben", 1, "Ben")}
 KNOWN = Known(NAMES, {}, {}, {}, {})
 RENDERER = Renderer("https://tenure.example.com")
-OPEN = {"boss": OpenItems(count=30, people=("ben", "ana")), "eva": OpenItems(count=1, people=("ana",))}
+OPEN = {"boss": OpenItems(count=30, people=("ben", "ana"), further=28), "eva": OpenItems(count=1, people=("ana",))}
 
 
 def instance(
@@ -105,6 +105,16 @@ def test_who_has_finished_is_reminded_too_and_reads_that_nothing_is_left() -> No
     text = RENDERER.render(message, KNOWN, NOW)
     assert text.subject.startswith("Reminder: ")
     assert "    Nothing is left to decide" in text.text
+
+
+def test_somebody_with_two_roles_is_no_two_people_and_a_self_review_is_about_you() -> None:
+    def lines(reviewer: str) -> str:
+        still = {reviewer: OpenItems(count=2, people=("ana",))}
+        said = ReviewersAsked(occasion="start", reviewers=(reviewer,), open=still)
+        return RENDERER.render(reviews.of_instance(instance(said), NOW)[0], KNOWN, NOW).text
+
+    assert "    2 to decide: Ana <b>\n" in lines("boss")
+    assert "    2 to decide: your own\n" in lines("ana")
 
 
 def test_who_has_nothing_to_decide_is_not_asked() -> None:
