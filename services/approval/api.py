@@ -105,8 +105,9 @@ class Desk:
 
 
 def _concerns(approval: Approval, person_id: str | None) -> bool:
-    """Whether the person is asked, or it is about them."""
-    concerned = {approval.person_id, approval.requestor_id, *(id for one in approval.stages for id in one.approvers)}
+    """Whether the person is asked, was told of a decision, or it is about them."""
+    asked = {id for one in approval.stages for id in one.approvers}
+    concerned = {approval.person_id, approval.requestor_id, *approval.told, *asked}
     return person_id is not None and person_id in concerned
 
 

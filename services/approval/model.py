@@ -67,6 +67,8 @@ class Approval(Value):
     outcome: Outcome | None = None
     watched: tuple[str, ...] = ()
     """People on whom it depends who is asked, and groups that answer for somebody as sponsors."""
+    told: tuple[str, ...] = ()
+    """People who were told how a stage of it ended."""
 
     @property
     def stage(self) -> Stage | None:

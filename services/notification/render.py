@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
@@ -140,8 +139,8 @@ class Renderer:
             return f"{base}/accessPackageAssignmentApprovals/{message.items[0].request_id}/stages"
         if message.items[0].request_id:
             return f"{base}/assignmentRequests/{message.items[0].request_id}"
-        condition = quote(f"target/objectId eq '{message.recipient}'", safe="/'")
-        return f"{base}/assignments?$filter={condition}"
+        # The list that everybody may see of their own.
+        return f"{base}/assignments/filterByCurrentUser(on='target')"
 
     def _link_to_reviews(self, message: Message) -> str | None:
         base = f"{self._api_url}/v1.0/identityGovernance/accessReviews/definitions"

@@ -93,7 +93,7 @@ def judge(approval: Approval | None, judgement: Judge, at: At) -> Decision[Appro
     )
     number = _number(approval, stage)
     ends = judgement.result is ReviewResult.DENIED or number == len(approval.stages)
-    told = approval.stages[:number] if ends else (stage,)
+    concerned = _concerned(approval, approval.stages[:number] if ends else (stage,), at)
     said: Said = [
         StageDecided(
             stage_id=stage.id,
@@ -101,10 +101,10 @@ def judge(approval: Approval | None, judgement: Judge, at: At) -> Decision[Appro
             result=judgement.result,
             by=judgement.by,
             justification=judgement.justification,
-            concerned=_concerned(approval, told, at),
+            concerned=concerned,
         )
     ]
-    after = approval.with_stage(decided)
+    after = _having_told(approval.with_stage(decided), concerned)
     if judgement.result is ReviewResult.APPROVED:
         return _decided(_next(after, at, said, judgement), said)
     return _decided(_end(after, Outcome.DENIED, said, judgement), said)
@@ -140,9 +140,9 @@ def date_has_come(approval: Approval | None, _due: Due, at: At) -> Decision[Appr
         return Decision(approval)
     said: Said = []
     if stage.expires_at is not None and stage.expires_at <= at.now:
-        told = _concerned(approval, (stage,), at)
-        said.append(StageTimedOut(stage_id=stage.id, number=_number(approval, stage), concerned=told))
-        expired = approval.with_stage(stage.having(status=StageStatus.EXPIRED))
+        concerned = _concerned(approval, (stage,), at)
+        said.append(StageTimedOut(stage_id=stage.id, number=_number(approval, stage), concerned=concerned))
+        expired = _having_told(approval.with_stage(stage.having(status=StageStatus.EXPIRED)), concerned)
         return _decided(_end(expired, Outcome.EXPIRED, said), said)
     if not stage.escalated and stage.escalates_at is not None and stage.escalates_at <= at.now:
         stage = stage.having(escalated=True)
@@ -167,6 +167,11 @@ def _concerned(approval: Approval, stages: Sequence[Stage], at: At) -> tuple[str
         alternates = stage.having(escalated=stage.escalated or stage.settings.is_escalation_enabled)
         people.update(stage.approvers, asked(approval, alternates, at.context).approvers)
     return tuple(sorted(people))
+
+
+def _having_told(approval: Approval, people: tuple[str, ...]) -> Approval:
+    """Whoever is told of a decision may read it, alternates too whom nobody had asked."""
+    return approval.having(told=tuple(sorted({*approval.told, *people})))
 
 
 def _asking(approval: Approval, stage: Stage, at: At, said: Said) -> Approval:

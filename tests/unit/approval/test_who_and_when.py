@@ -173,6 +173,8 @@ def test_each_decision_names_approvers_and_alternates_and_the_last_one_those_of_
     last = judge(approved.state, Judge("r", second.id, "tim", ReviewResult.APPROVED), at(2))
     (decided,) = [one for one in last.transitions if isinstance(one, StageDecided)]
     assert decided.concerned == ("boss", "fay", "tim", "tom")
+    assert last.state is not None
+    assert _concerns(last.state, "fay"), "whoever is told of a decision may read it"
     over = date_has_come(approval, Due("r", NOW), at(14))
     assert [one.concerned for one in over.transitions if isinstance(one, StageTimedOut)] == [("boss", "fay")]
 

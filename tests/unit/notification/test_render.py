@@ -53,7 +53,7 @@ def test_a_text_says_what_why_by_which_rule_and_where_to_look() -> None:
         "Your department is now Sales, so your access has changed.",
         '* Łódź & Sales (by "Everyone in Sales")',
         '* Support: the rule "Everyone in Sales" no longer fits you',
-        "https://tenure.example.com/v1.0/identityGovernance/entitlementManagement/assignments?$filter=",
+        "https://tenure.example.com/v1.0/identityGovernance/entitlementManagement/assignments/filterByCurrentUser(on='target')",
     ):
         assert said in text.text
 
