@@ -57,6 +57,8 @@ class Approval(Value):
     id: str
     person_id: str
     requestor_id: str | None
+    changes: bool = False
+    """An assignment that is there is to be extended or changed."""
     package_id: str
     policy_id: str
     stages: tuple[Stage, ...]
@@ -94,6 +96,7 @@ def public(approval: Approval) -> ApprovalState:
         id=approval.id,
         person_id=approval.person_id,
         requestor_id=approval.requestor_id,
+        changes=approval.changes,
         package_id=approval.package_id,
         policy_id=approval.policy_id,
         stages=tuple(

@@ -15,6 +15,7 @@ from shared.contracts.approval import (
     ApprovalFact,
     ApproversChanged,
     ApproversReminded,
+    ReviewResult,
     StageDecided,
     StageEscalated,
     StageStarted,
@@ -22,6 +23,7 @@ from shared.contracts.approval import (
 )
 from shared.contracts.base import Refusal
 from shared.contracts.request import (
+    CHANGES,
     RequestApproved,
     RequestCanceled,
     RequestDeliveryFailed,
@@ -49,9 +51,7 @@ def to_approvers(fact: ApprovalFact, now: datetime) -> list[Message]:
             case ApproversReminded():
                 found += spread(fact, Event.APPROVAL_REMINDED, one.approvers, (_asked(fact, one.approvers),), now)
             case StageDecided():
-                item = replace(
-                    _item(fact, "decided"), reason=one.result.value.lower(), detail=one.justification or "", by=one.by
-                )
+                item = _decided(fact, one)
                 found += spread(fact, Event.APPROVAL_DECIDED, one.concerned, (item,), now)
             case StageTimedOut():
                 found += spread(fact, Event.APPROVAL_EXPIRED, one.concerned, (_item(fact, "lapsed"),), now)
@@ -67,10 +67,27 @@ def _asked(fact: ApprovalFact, people: Iterable[str]) -> Item:
     return replace(_item(fact, "asked"), ends_at=until, detail=fact.state.justification or "")
 
 
+def _decided(fact: ApprovalFact, decided: StageDecided) -> Item:
+    """With the stage, if it is not the last word: approved it goes on to the next one."""
+    item = replace(
+        _item(fact, "decided"), reason=decided.result.value.lower(), detail=decided.justification or "", by=decided.by
+    )
+    goes_on = decided.result is ReviewResult.APPROVED and decided.number < len(fact.state.stages)
+    return replace(item, stage=decided.number, stages=len(fact.state.stages)) if goes_on else item
+
+
 def _item(fact: ApprovalFact, change: Change) -> Item:
     approval = fact.state
+    asker = approval.requestor_id or approval.person_id
     return Item(
-        change, approval.package_id, approval.policy_id, "", person_id=approval.person_id, request_id=approval.id
+        change,
+        approval.package_id,
+        approval.policy_id,
+        "",
+        person_id=approval.person_id,
+        request_id=approval.id,
+        asked_by=asker if asker != approval.person_id else "",
+        changing=approval.changes,
     )
 
 
@@ -107,6 +124,7 @@ def to_requestor(fact: RequestFact, now: datetime) -> list[Message]:
             detail=reason.message if reason else "",
             person_id=request.person_id,
             request_id=request.id,
+            changing=request.type in CHANGES,
         )
         found += spread(fact, event, [request.requestor_id or request.person_id], (item,), now)
     return found

@@ -70,6 +70,14 @@ class Item:
     request_id: str = ""
     by: str = ""
     """Who decided it."""
+    asked_by: str = ""
+    """Who asks, if on behalf of the person."""
+    changing: bool = False
+    """Asked is that an assignment that is there be extended or changed."""
+    stage: int = 0
+    """Of a decision that another stage follows: which one it was made in, from 1, …"""
+    stages: int = 0
+    """… and of how many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +210,10 @@ def dump(message: Message) -> dict[str, Any]:
                 i.person_id,
                 i.request_id,
                 i.by,
+                i.asked_by,
+                i.changing,
+                i.stage,
+                i.stages,
             ]
             for i in message.items
         ],

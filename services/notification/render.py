@@ -32,6 +32,8 @@ ENDED = {
 _OF_APPROVALS = frozenset(
     {Event.APPROVAL_ASKED, Event.APPROVAL_REMINDED, Event.APPROVAL_DECIDED, Event.APPROVAL_EXPIRED}
 )
+_TO_REQUESTORS = ("approved", "denied", "expired", "failed")
+_OF_REQUESTS = ("asked", "decided", "lapsed", *_TO_REQUESTORS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +45,19 @@ class Line:
     until: str
     reason: str
     person: str = ""
-    """For whom it is asked, if for somebody else than the reader."""
+    """For whom it is asked, if for somebody else than whoever asks."""
+    asker: str = ""
+    """Who asks."""
+    wish: str = "for"
+    """What is asked: 'for' the package, or 'to extend or change' what one has of it."""
+    outcome: str = "access"
+    """What it would have brought."""
     result: str = ""
     """Of a decision: approved or denied."""
     by: str = ""
+    """Who decided it, with the verb: 'Ana has', 'You have'."""
+    stage: str = ""
+    """Of a decision that another stage follows: ' in stage 1 of 2'."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +105,7 @@ class Renderer:
             "given": self._lines(items, "given", known),
             "taken": self._lines(items, "taken", known),
             "ending": self._lines(items, "endsSoon", known),
-            **{
-                change: self._lines(items, change, known, message.recipient)
-                for change in ("asked", "decided", "lapsed", "approved", "denied", "expired", "failed")
-            },
+            **{change: self._asked(items, change, known, message.recipient) for change in _OF_REQUESTS},
             "due": day(due_at) if due_at else "",
             "reviews": reviewed.lines(message, known, self._api_url),
             "why": known.reasons.get(message.why.id, ""),
@@ -113,21 +121,38 @@ class Renderer:
             due_at=due_at,
         )
 
-    def _lines(self, items: Sequence[Item], change: str, known: Known, reader: str = "") -> list[Line]:
+    def _lines(self, items: Sequence[Item], change: str, known: Known) -> list[Line]:
         lines = [
             Line(
                 package=known.packages.get(item.package_id, item.package_id),
                 policy=known.policies.get(item.policy_id, ""),
                 until=day(item.ends_at) if item.ends_at and change != "taken" else "",
-                reason=_reason(item, known) if change == "taken" else item.detail,
-                person=known.name_of(item.person_id) if item.person_id not in {"", reader} else "",
-                result=item.reason if change == "decided" else "",
-                by=known.name_of(item.by) if item.by else "",
+                reason=_reason(item, known) if change == "taken" else "",
             )
             for item in items
             if item.change == change
         ]
         return sorted(lines, key=lambda line: line.package.casefold())
+
+    def _asked(self, items: Sequence[Item], change: str, known: Known, reader: str) -> list[Line]:
+        """What somebody asks for: the reader, of how it ended; else the person, or whoever asks on their behalf."""
+        return [
+            Line(
+                package=known.packages.get(item.package_id, item.package_id),
+                policy=known.policies.get(item.policy_id, ""),
+                until=day(item.ends_at) if item.ends_at else "",
+                reason=item.detail,
+                person=known.name_of(item.person_id) if item.person_id != _asker(item, change, reader) else "",
+                asker=known.name_of(_asker(item, change, reader)),
+                wish="to extend or change" if item.changing else "for",
+                outcome="a change" if item.changing else "access",
+                result=item.reason if change == "decided" else "",
+                by="You have" if item.by == reader else f"{known.name_of(item.by)} has" if item.by else "",
+                stage=f" in stage {item.stage} of {item.stages}" if item.stage else "",
+            )
+            for item in items
+            if item.change == change
+        ]
 
     def _link(self, message: Message) -> str | None:
         if self._api_url is None:
@@ -149,6 +174,11 @@ class Renderer:
         return base if message.event in {Event.REVIEW_ENDED, Event.REVIEW_TROUBLED} else None
 
 
+def _asker(item: Item, change: str, reader: str) -> str:
+    """Whoever asked is told how it ended."""
+    return reader if change in _TO_REQUESTORS else item.asked_by or item.person_id
+
+
 def _reason(item: Item, known: Known) -> str:
     policy = known.policies.get(item.policy_id)
     if item.reason == "noLongerMatches" and policy:
@@ -168,6 +198,8 @@ def _about(message: Message, items: Sequence[Item], known: Known) -> dict[str, A
                 **({"endsAt": item.ends_at.isoformat()} if item.ends_at else {}),
                 **({"reason": item.reason} if item.reason else {}),
                 **({"requestId": item.request_id, "personId": item.person_id} if item.request_id else {}),
+                **({"requestorId": item.asked_by} if item.asked_by else {}),
+                **({"stage": item.stage, "stages": item.stages} if item.stage else {}),
             }
             for item in items
         ],

@@ -141,7 +141,7 @@ class Names:
     async def known(self, messages: Sequence[Message]) -> Known:
         """All that these messages refer to, with one query a collection."""
         items = [item for message in messages for item in message.items]
-        about = {id for item in items for id in (item.person_id, item.by) if id}
+        about = {id for item in items for id in (item.person_id, item.by, item.asked_by) if id}
         about |= {id for message in messages for one in message.reviews for id in one.people}
         people = await self.people.get({message.recipient for message in messages} | about)
         packages = await self.packages.get({item.package_id for item in items})

@@ -44,6 +44,7 @@ class StartApproval(Contract):
     type: Literal["StartApproval"] = "StartApproval"
     person_id: str
     requestor_id: str | None = None
+    changes: bool = Field(False, description="An assignment that is there is to be extended or changed.")
     package_id: str
     policy_id: str
     stages: tuple[ApprovalStageSettings, ...]
@@ -86,6 +87,7 @@ class ApprovalState(Contract):
     id: str
     person_id: str
     requestor_id: str | None = None
+    changes: bool = Field(False, description="An assignment that is there is to be extended or changed.")
     package_id: str
     policy_id: str
     stages: tuple[StageState, ...]

@@ -28,6 +28,10 @@ class RequestType(StrEnum):
     APPROVER_REMOVE = "approverRemove"
 
 
+CHANGES = frozenset({RequestType.USER_UPDATE, RequestType.ADMIN_UPDATE, RequestType.SYSTEM_UPDATE})
+"""Of an assignment that is there: its end, its answers."""
+
+
 class RequestStatus(StrEnum):
     """Graph's accessPackageRequestState. A request whose approval nobody gave in time is `denied`."""
 

@@ -62,6 +62,7 @@ def _start(id: str, order: StartApproval, at: At) -> Decision[Approval]:
         id=id,
         person_id=order.person_id,
         requestor_id=order.requestor_id,
+        changes=order.changes,
         package_id=order.package_id,
         policy_id=order.policy_id,
         stages=stages,

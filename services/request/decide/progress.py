@@ -45,6 +45,7 @@ from shared.contracts.assignment import (
 )
 from shared.contracts.base import Cause, Refusal, Transition
 from shared.contracts.request import (
+    CHANGES,
     RequestApprovalAsked,
     RequestApproved,
     RequestCanceled,
@@ -154,6 +155,7 @@ def _approval_order(request: Request) -> StartApproval | WithdrawApproval:
     return StartApproval(
         person_id=request.person_id,
         requestor_id=request.requestor_id,
+        changes=request.type in CHANGES,
         package_id=request.package_id,
         policy_id=request.policy_id,
         stages=request.terms.approval.stages,

@@ -20,6 +20,7 @@ from deploy.mailcatcher import MailCatcher
 from services.notification.service import assemble
 from services.notification.store import Messages
 from shared.contracts import topics
+from shared.contracts.approval import ApprovalFact, ApprovalState, StageStarted, StageState, StageStatus
 from shared.contracts.assignment import (
     AssignmentAdded,
     AssignmentEnded,
@@ -239,6 +240,29 @@ async def test_a_name_not_heard_of_yet_is_waited_for(world: World, catcher: Mail
     await world.until_settled("bob")
     (mail,) = await mails(catcher, "bob@example.com")
     assert mail["subject"] == "You have access to Late package"
+
+
+async def test_an_approver_reads_the_names_of_who_asks_and_for_whom(world: World, catcher: MailCatcher) -> None:
+    def named(id: str, name: str) -> PersonFact:
+        fact = person(id)
+        attributes = {**fact.state.attributes, "displayName": name}
+        return fact.model_copy(update={"state": fact.state.model_copy(update={"attributes": attributes})})
+
+    await world.say(topics.PACKAGE_FACTS, package("crm", "CRM"))
+    await world.say(topics.PERSON_FACTS, named("fay", "Fay"), named("gil", "Gil"), named("hal", "Hal"))
+    until = NOW + timedelta(days=14)
+    stage = StageState(id="s", status=StageStatus.IN_PROGRESS, approvers=("hal",), expires_at=until)
+    state = ApprovalState(
+        id="r", person_id="fay", requestor_id="gil", package_id="crm", policy_id="rule", stages=(stage,)
+    )
+    asked = StageStarted(stage_id="s", number=1, approvers=("hal",), expires_at=until)
+    fact = ApprovalFact(
+        id="approval:r:1", cause=cause(), subject="r", version=1, at=NOW, transitions=(asked,), state=state
+    )
+    await world.say(topics.APPROVAL_FACTS, fact)
+    await world.until_settled("hal")
+    (mail,) = await mails(catcher, "hal@example.com")
+    assert mail["subject"].endswith(": Gil asks for CRM for Fay")
 
 
 async def test_without_an_address_the_topic_alone_carries_it(world: World) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from services.notification.asked import to_approvers, to_requestor
-from services.notification.model import Channel, Event, dump, load
+from services.notification.model import Channel, Event, Known, Message, Person, dump, load
+from services.notification.render import Renderer, Text
 from shared.contracts.approval import (
     ApprovalEnded,
     ApprovalFact,
@@ -45,9 +46,12 @@ NO = Refusal(code="denied", message="Not in your team.")
 GONE = Refusal(code="packageNotFound", message="The package is there no longer.")
 
 
-def approval(*transitions: Any) -> ApprovalFact:
+def approval(*transitions: Any, stages: int = 1, requestor: str = "ana", changes: bool = False) -> ApprovalFact:
     stage = StageState(id="s", status=StageStatus.IN_PROGRESS, approvers=("boss", "eva"), expires_at=UNTIL)
-    state = ApprovalState(id="r", person_id="ana", requestor_id="ana", package_id="p", policy_id="o", stages=(stage,))
+    state = ApprovalState(
+        id="r", person_id="ana", requestor_id=requestor, package_id="p", policy_id="o", stages=(stage,) * stages,
+        changes=changes,
+    )  # fmt: skip
     return ApprovalFact(
         id="approval:r:1", cause=CAUSE, subject="r", version=1, at=NOW, transitions=transitions, state=state
     )
@@ -107,6 +111,58 @@ def test_a_stage_that_follows_a_decision_is_told_beside_it() -> None:
         ("boss", Event.APPROVAL_ASKED),
         ("eva", Event.APPROVAL_ASKED),
     }
+
+
+NAMED = {"ana": "Ana", "boss": "The Boss", "eva": "Eva", "dan": "Dan <D>"}
+KNOWN = Known({id: Person(id, 1, name, f"{id}@x.example") for id, name in NAMED.items()}, {"p": "CRM"}, {}, {}, {})
+ASKED = StageStarted(stage_id="s", number=1, approvers=("boss",), expires_at=UNTIL)
+
+
+def read(found: list[Message], who: str = "boss") -> Text:
+    return Renderer().render(next(one for one in found if one.recipient == who), KNOWN, NOW)
+
+
+@pytest.mark.spec("APR-10")
+def test_an_approver_reads_who_asks_on_behalf_of_whom_and_whether_it_is_a_change() -> None:
+    own = read(to_approvers(approval(ASKED), NOW))
+    assert own.subject.endswith(": Ana asks for CRM")
+    fact = approval(ASKED, requestor="dan")
+    fact = fact.model_copy(update={"state": fact.state.model_copy(update={"justification": "She needs it."})})
+    text = read(to_approvers(fact, NOW))
+    assert text.subject.endswith(": Dan <D> asks for CRM for Ana")
+    assert "Dan <D> asks for CRM for Ana." in text.text
+    assert "Dan <D> says: She needs it." in text.text
+    assert "Dan &lt;D&gt;</strong> asks for <strong>CRM</strong> for <strong>Ana</strong>" in text.html
+    assert text.about["packages"][0]["requestorId"] == "dan"
+    change = read(to_approvers(approval(ASKED, changes=True), NOW))
+    assert change.subject.endswith(": Ana asks to extend or change CRM")
+
+
+def test_a_stage_that_another_one_follows_is_not_the_last_word() -> None:
+    def decided(number: int, result: ReviewResult = ReviewResult.APPROVED, by: str = "eva") -> Text:
+        said = StageDecided(
+            stage_id="s", number=number, result=result, by=by, justification="Fine.", concerned=("boss",)
+        )
+        return read(to_approvers(approval(said, stages=2), NOW))
+
+    first = decided(1)
+    assert first.subject == "Ana's request for CRM was approved in stage 1 of 2"
+    assert "Eva has approved it in stage 1 of 2, and the next stage decides: Fine." in first.text
+    assert decided(2).subject == "Ana's request for CRM was approved"
+    assert decided(1, ReviewResult.DENIED).subject == "Ana's request for CRM was denied"
+    assert "You have approved it: Fine." in decided(2, by="boss").text
+
+
+def test_a_change_that_is_not_made_leaves_the_access_that_there_is() -> None:
+    text = read(to_requestor(request(RequestDenied(reason=NO), RequestType.USER_UPDATE), NOW), "ana")
+    assert text.subject == "Your request to extend or change CRM for Dan <D> was denied"
+    assert "has ended without a change: Not in your team." in text.text
+    lapsed = StageTimedOut(stage_id="s", number=1, concerned=("boss",))
+    assert "ended without a change." in read(to_approvers(approval(lapsed, changes=True), NOW)).text
+    assert (
+        "The change follows."
+        in read(to_requestor(request(RequestApproved(), RequestType.USER_UPDATE), NOW), "ana").text
+    )
 
 
 @pytest.mark.spec("ML-1")

@@ -106,6 +106,7 @@ def test_what_needs_approval_goes_there_with_the_stages_of_the_policy_as_it_is_n
     topic, order = commanded(around=scene(approval_settings=settings))
     assert topic == topics.APPROVAL_COMMANDS.name
     assert order["stages"][0]["primaryApprovers"][0]["kind"] == "requestorManager"
+    assert order["changes"] is False
     assert taken(around=scene(approval_settings=settings)).status is RequestStatus.PENDING_APPROVAL
 
 
@@ -549,6 +550,7 @@ def test_an_extension_passes_the_policys_stages_where_it_says_so(type: RequestTy
     topic, order = commanded(replace(UPDATE, type=type), scene(held=(HELD,), approval_settings=settings))
     assert topic == (topics.APPROVAL_COMMANDS if required else topics.ASSIGNMENT_COMMANDS).name
     assert len(order.get("stages", stages)) == 2
+    assert order.get("changes", True), "so that approvers can be told"
     adding = taken(around=scene(approval_settings=settings)).status
     assert adding is (RequestStatus.DELIVERING if required else RequestStatus.PENDING_APPROVAL)
 
