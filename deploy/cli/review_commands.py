@@ -29,9 +29,9 @@ LONG_S = 3600.0
 """The evidence of a long review takes a while."""
 reviews = typer.Typer(help="Reviews for auditors: exceptions, and the evidence of a run.", no_args_is_help=True)
 COLUMNS = (
-    "kinds", "displayName", "userPrincipalName", "personId", "resourceType", "resource", "resourceId", "role", "reason",
-    "recommendation", "recommendationReason", "owner", "ownerUserPrincipalName", "ownerId", "decidedAt", "review",
-    "reviewEndedAt", "definitionId", "instanceId",
+    "kinds", "displayName", "userPrincipalName", "personId", "resourceType", "resource", "resourceId", "role",
+    "roleDisplayName", "reason", "recommendation", "recommendationReason", "owner", "ownerUserPrincipalName",
+    "ownerId", "decidedAt", "review", "reviewEndedAt", "definitionId", "instanceId",
 )  # fmt: skip
 
 

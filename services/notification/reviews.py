@@ -107,11 +107,12 @@ def of_item(fact: ItemFact, now: datetime) -> list[Message]:
 
 
 def _lost(state: ItemState, lost: Lost) -> Reviewed:
+    name = lost.resource.display_name or lost.resource.id
     return Reviewed(
         state.definition_id,
         state.instance_id,
         lost.review,
-        lost.resource.display_name or lost.resource.id,
+        f"{name} ({lost.role})" if lost.role else name,
         description=lost.reason or "",
         role=state.role,
     )

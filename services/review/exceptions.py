@@ -83,6 +83,7 @@ def exception_said(item: Item, instance: Instance, why: list[str], people: Mappi
         "resourceId": instance.resource.id,
         "resource": instance.resource.display_name,
         "role": item.role,
+        "roleDisplayName": instance.role_name(item.role),
         "assignmentId": item.assignment_id,
         "reason": item.justification,
         "recommendation": item.recommendation.value,

@@ -510,6 +510,7 @@ def item_said(item: Item, instance: Instance, names: Names, *, earlier_hidden: b
         "@tenure.figures": _figures(item.figures) if advised else {},
         "@tenure.result": item.detail,
         "@tenure.role": item.role,
+        "@tenure.roleDisplayName": instance.role_name(item.role),
         "@tenure.assignmentId": item.assignment_id,
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -133,8 +134,8 @@ class Desk:
                     scopes += [*(one.reviewers or ()), *(one.fallback_reviewers or ())]
                 wanted[one.id] = (state.resource, scopes)
         resolved = await self._resolved(wanted, {_about(one) for one in messages if _names_reviewers(one)})
-        names = await self.around.names([resource for resource, _ in wanted.values()])
-        return instances.Look(resolved, names)
+        things = [resource for resource, _ in wanted.values()]
+        return instances.Look(resolved, await self.around.names(things), await self.around.role_names(things))
 
     async def _resolved(
         self, wanted: Mapping[str, tuple[ReviewedResource, Sequence[ReviewerScope]]], naming: Collection[str]
@@ -159,9 +160,7 @@ class Desk:
             and one.status is ReviewStatus.IN_PROGRESS and one.current + 1 < len(one.stages)
         ]  # fmt: skip
         look = await self.look_at_instances(ends, states)
-        return instances.Look(
-            look.resolved, look.names, {one.id: step for one, step in zip(going, done, strict=True) if step}
-        )
+        return replace(look, steps={one.id: step for one, step in zip(going, done, strict=True) if step})
 
     async def _step(self, one: Instance) -> instances.Step | None:  # noqa: PLR0911 (one a kind)
         match one.status:

@@ -136,6 +136,8 @@ class Instance(Value):
     """As it was when this began: what is changed later holds for later ones."""
     number: int
     resource: ReviewedResource
+    role_names: dict[str, str] = {}
+    """Of an application's roles, by id, as the instance began."""
     scope: dict[str, Any]
     guests_only: bool = False
     inactive_for: Span | None = None
@@ -176,6 +178,15 @@ class Instance(Value):
     cause: Cause
     closed: bool = False
     """Its definition was deleted."""
+
+    def role_name(self, role: str) -> str | None:
+        """What people call what an item's `role` says; None: no more than the resource does."""
+        match self.resource.kind:
+            case RosterKind.APPLICATION:
+                return self.role_names.get(role)
+            case RosterKind.DIRECTORY_ROLE | RosterKind.GOVERNANCE_ROLE:
+                return self.resource.display_name
+        return role or None
 
     @property
     def look_back(self) -> Span | None:

@@ -14,7 +14,7 @@ from services.review.recommend import Asked, asked_of
 from services.review.scope import Reviewers, Who
 from shared.contracts.catalog import Life, PackageFact, ResourceFact
 from shared.contracts.directory import GroupFact, MembershipsFact, PersonFact, PersonStatus
-from shared.contracts.resources import OWNER, ApplicationFact, HeldRolesFact, RoleSystem
+from shared.contracts.resources import NO_ROLE, OWNER, ApplicationFact, HeldRolesFact, RoleSystem
 from shared.contracts.review import Advice, ReviewedResource, ReviewStatus, Verdict
 from shared.contracts.roster import RosterEntry, RosterKind
 from shared.security.permissions import DIRECTORY_ROLES
@@ -164,7 +164,13 @@ class Surroundings:
             (Index("reviewed_together", "_id", partial={"reviewed_together": True}), Index("member_of")),
         )
         self.applications: Replica[ApplicationFact] = Replica(
-            database, "applications", lambda fact: {"name": fact.state.display_name, "app_id": fact.state.app_id}
+            database,
+            "applications",
+            lambda fact: {
+                "name": fact.state.display_name,
+                "app_id": fact.state.app_id,
+                "roles": {NO_ROLE: "Default Access"} | {one.id: one.display_name for one in fact.state.app_roles},
+            },
         )
         self.packages: Replica[PackageFact] = Replica(
             database,
@@ -199,6 +205,12 @@ class Surroundings:
         return names | {
             id: name for name, id in DIRECTORY_ROLES.items() if id in by_kind.get(RosterKind.DIRECTORY_ROLE, ())
         }
+
+    async def role_names(self, resources: Iterable[ReviewedResource]) -> dict[str, dict[str, str]]:
+        """Of the roles of these applications, by id; of other things a role has no name besides the thing's."""
+        ids = {one.id for one in resources if one.kind is RosterKind.APPLICATION}
+        found = await self.applications.get(ids) if ids else {}
+        return {id: dict(one.get("roles") or {}) for id, one in found.items()}
 
     async def groups_of(self, person_id: str) -> Collection[str]:
         """Ids of the groups that a person is in."""

@@ -472,6 +472,7 @@ class Lost(Contract):
 
     review: str
     resource: ReviewedResource
+    role: str | None = Field(None, description="Name of the application's role that it was.")
     reason: str | None = Field(None, description="In the reviewer's words.")
 
 

@@ -86,6 +86,8 @@ class Look:
     """By instance: whom its reviewer scopes lead to."""
     names: Mapping[str, str] = field(default_factory=dict)
     """Of resources, by id."""
+    role_names: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Of the roles of applications, by application and id."""
     steps: Mapping[str, Step] = field(default_factory=dict)
 
 
@@ -119,6 +121,7 @@ def _start(command: ReviewCommand, order: StartInstance, at: At) -> Decision[Ins
         definition=order.definition,
         number=order.number,
         resource=order.resource.model_copy(update={"display_name": at.context.names.get(order.resource.id)}),
+        role_names=dict(at.context.role_names.get(order.resource.id, {})),
         scope=order.scope,
         guests_only=order.guests_only,
         inactive_for=order.inactive_for,

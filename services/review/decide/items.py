@@ -363,4 +363,7 @@ def _taken(item: Item, answer: applying.Answer, instance: Instance | None) -> Lo
 def _lost(item: Item, instance: Instance | None) -> Lost | None:
     if instance is None or not instance.definition.settings.mail_notifications_enabled:
         return None
-    return Lost(review=instance.definition.display_name, resource=instance.resource, reason=item.justification)
+    role = instance.role_name(item.role) if instance.resource.kind is RosterKind.APPLICATION else None
+    return Lost(
+        review=instance.definition.display_name, resource=instance.resource, role=role, reason=item.justification
+    )

@@ -22,7 +22,7 @@ COLUMNS = (
     "AccessReviewId", "AccessReviewSeriesId", "ReviewName", "ReviewStatus", "ReviewStartDate", "ReviewEndDate",
     "ResourceType", "ResourceId", "ResourceName", "PrincipalId", "PrincipalDisplayName", "PrincipalUserPrincipalName",
     "PrincipalType", "Role", "Recommendation", "Decision", "Justification", "ReviewedById", "ReviewedByDisplayName",
-    "ReviewedByUserPrincipalName", "ReviewedDate", "ApplyResult", "AppliedDate",
+    "ReviewedByUserPrincipalName", "ReviewedDate", "ApplyResult", "AppliedDate", "RoleDisplayName",
 )  # fmt: skip
 AT_ONCE = 500
 """Lines that are made in one go."""
@@ -100,7 +100,7 @@ def row(item: Item, instance: Instance, people: Mapping[str, Mapping[str, Any]])
         item.recommendation.value,
         "NotNotified" if kind_of(item, instance) == "notNotified" else item.decision.value, item.justification,
         item.decided_by, reviewer.get("name"), reviewer.get("user_principal_name"), _time(item.decided_at),
-        item.result.value, _time(item.applied_at),
+        item.result.value, _time(item.applied_at), instance.role_name(item.role),
     ]  # fmt: skip
 
 

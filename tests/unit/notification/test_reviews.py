@@ -234,6 +234,15 @@ def test_a_guest_who_is_blocked_reads_why_and_when_they_are_deleted() -> None:
     assert reviews.of_item(fact(ItemBlocked(until=until, detail="Blocked.")), NOW) == [], "without mails"
 
 
+def test_who_loses_two_roles_of_an_application_reads_which() -> None:
+    crm = ReviewedResource(kind=RosterKind.APPLICATION, id="app", display_name="CRM")
+    state = ItemState(id="x", instance_id="i", definition_id="d", person_id="ana", role="r")
+    done = ItemApplied(result=ApplyResult.APPLIED, detail="", lost=Lost(review="Apps", resource=crm, role="Reader"))
+    fact = ItemFact(id="review-item:x:3", cause=CAUSE, subject="x", version=3, at=NOW, transitions=(done,), state=state)
+    text = RENDERER.render(reviews.of_item(fact, NOW)[0], KNOWN, NOW)
+    assert '  * CRM (Reader), denied in "Apps"' in text.text
+
+
 def test_of_one_run_the_newest_word_counts() -> None:
     before = instance(InstanceCompleted(), status=ReviewStatus.COMPLETED)
     after = instance(InstanceApplied(), status=ReviewStatus.APPLIED, results={"AppliedSuccessfully": 4})

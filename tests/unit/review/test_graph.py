@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from services.review import graph
+from services.review import exceptions, graph
 from services.review.decide import instances, items
+from services.review.history import report
 from services.review.model import Definition, Instance, Item, dump_item
 from services.review.store import ITEMS, ITEMS_OF_THIS_STAGE, items_as_shown
 from shared.contracts.base import Cause
+from shared.contracts.resources import NO_ROLE
 from shared.contracts.review import (
     Advice,
     DefinitionState,
@@ -75,6 +77,35 @@ def instance() -> Instance:
     begun = instances.obey(None, command, circumstances(instances.Look())).state
     assert begun is not None
     return begun
+
+
+def test_roles_are_called_by_their_names_as_they_were_when_it_began(instance: Instance, denied: Item) -> None:
+    application = ReviewedResource(kind=RosterKind.APPLICATION, id="app", display_name="CRM")
+    order = StartInstance(
+        definition=definition(mailNotificationsEnabled=True), number=1, resource=application, scope={},
+        starts_at=NOW, ends_at=NOW,
+    )  # fmt: skip
+    look = instances.Look(names={"app": "CRM"}, role_names={"app": {"r": "Reader", NO_ROLE: "Default Access"}})
+    begun = instances.obey(
+        None, ReviewCommand(id="c", cause=CAUSE, instance_id="i", order=order), circumstances(look)
+    ).state
+    assert begun is not None
+
+    def said(one: Instance, role: str) -> tuple[Any, Any, Any]:
+        item = replace(denied, role=role)
+        shown = graph.item_said(item, one, graph.Names())
+        exception = exceptions.exception_said(item, one, [], {})
+        assert shown["@tenure.role"] == exception["role"] == role
+        assert report.row(item, one, {})[report.COLUMNS.index("RoleDisplayName")] == exception["roleDisplayName"]
+        lost = items._lost(item, one)
+        return shown["@tenure.roleDisplayName"], exception["roleDisplayName"], lost and lost.role
+
+    assert said(begun, "r") == ("Reader", "Reader", "Reader")
+    assert said(begun, NO_ROLE)[0] == "Default Access"
+    assert said(begun, "of-an-older-application")[0] is None
+    role = begun.having(resource=application.model_copy(update={"kind": RosterKind.DIRECTORY_ROLE}))
+    assert said(role, "r") == ("CRM", "CRM", None)
+    assert said(instance, "Member") == ("Member", "Member", None)
 
 
 @pytest.fixture

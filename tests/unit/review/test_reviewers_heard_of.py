@@ -44,6 +44,9 @@ class Around:
     async def names(self, _resources: Any) -> dict[str, str]:
         return {}
 
+    async def role_names(self, _resources: Any) -> dict[str, dict[str, str]]:
+        return {}
+
 
 @pytest.fixture
 def around() -> Around:
