@@ -20,6 +20,7 @@ from services.review.model import (
     Instance,
     Item,
     Stage,
+    is_of_roles,
     load_definition,
     load_instance,
     load_item,
@@ -31,7 +32,9 @@ from shared.contracts.base import Refusal
 from shared.contracts.catalog import PolicyFact
 from shared.contracts.review import DefinitionState, Verdict
 from shared.messaging.loop import Loop
+from shared.security.authority import Standing
 from shared.security.caller import Caller
+from shared.security.operations import ROLE_REVIEWS_READ
 from shared.storage import Answers, MongoAggregates, Replica
 from shared.web.caller import Asking, cause_of
 from shared.web.errors import BadRequest, Conflict, Forbidden, GraphError, NoRight, NotFound
@@ -80,6 +83,11 @@ def as_reviewer(on: str) -> None:
         raise BadRequest(f"'{on[:64]}' is not one that reviews can be filtered by: reviewer.", target="on")
 
 
+def sees_roles(standing: Standing) -> bool:
+    """Whether reviews of directory roles are open to the caller."""
+    return standing.meets(ROLE_REVIEWS_READ)
+
+
 class Counter:
     """Reception: finds what a request is about, and who may see it."""
 
@@ -105,7 +113,13 @@ class Counter:
             await self.may_lead(one.state, admitted)
         elif not (own or await self.reviews(one.id, caller)):
             await admitted.at(await self.catalog_of(one.state))
+            if not await self.may_see(one.state, admitted):
+                raise NoRight
         return one
+
+    async def may_see(self, state: DefinitionState, admitted: Admission) -> bool:
+        """Whether those who read reviews by a role read this one, too: of directory roles not all of them do."""
+        return not is_of_roles(state) or await admitted.stands(sees_roles)
 
     async def may_lead(self, state: DefinitionState, admitted: Admission) -> None:
         """Raises NoRight. What a review denies is taken away: one about power over others is led by those who give it
@@ -125,9 +139,9 @@ class Counter:
     async def sees_all(self, state: DefinitionState, admitted: Admission) -> bool:
         """Whether who asks made the review or administers it, and does not only review something in it."""
         person = admitted.standing.caller.person_id
-        return (person is not None and person == state.created_by) or await admitted.reaches(
-            await self.catalog_of(state)
-        )
+        if person is not None and person == state.created_by:
+            return True
+        return await admitted.reaches(await self.catalog_of(state)) and await self.may_see(state, admitted)
 
     async def reviews(self, definition_id: str, caller: Caller) -> bool:
         if caller.person_id is None:
@@ -312,7 +326,10 @@ def _definitions(routes: APIRouter, counter: Counter) -> None:
     async def all_definitions(request: Request, query: Query, caller: Asking, admitted: Admitted) -> Rendered:
         """Every review; for those who may not see all, those of their making and of their catalogs' packages."""
         if await admitted.reaches(None):
-            return await listed(request, query, {}, CONTEXT)
+            own = {"state.state.created_by": caller.person_id}
+            all_of_them = await admitted.stands(sees_roles)
+            seen: dict[str, Any] = {} if all_of_them else {"$or": [{"state.of_roles": {"$ne": True}}, own]}
+            return await listed(request, query, seen, CONTEXT)
         theirs: dict[str, Any] = {"state.state.created_by": signed_in(caller)}
         if catalogs := admitted.standing.catalogs:
             packages = await counter.around.packages_in(catalogs)

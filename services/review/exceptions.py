@@ -23,9 +23,11 @@ from shared.contracts.roster import RosterKind
 from shared.messaging.pace import Pace
 from shared.messaging.service import Platform
 from shared.messaging.subscription import Subscription
+from shared.security.operations import ROLE_REVIEWS_READ
 from shared.storage import Database, Index, Replica
 from shared.web.errors import BadRequest
 from shared.web.graph_model import graph_time
+from shared.web.guard import Admitted
 from shared.web.paging import only_its_options
 
 AT = "/v1.0/tenure/exceptions"
@@ -105,6 +107,7 @@ def add_routes(routes: APIRouter, runs: Runs, around: Surroundings, rules: Repli
     @routes.get(AT, dependencies=[Depends(only_its_options)])
     async def exceptions(
         request: Request,
+        admitted: Admitted,
         definition_id: Annotated[str | None, Query(alias="definitionId", description="Only of this review.")] = None,
         instance_id: Annotated[str | None, Query(alias="instanceId", description="Only of this run of it.")] = None,
         kind: Annotated[str | None, Query(description=f"`{AGAINST_RECOMMENDATION}` or `{OUTSIDE_RULE}`.")] = None,
@@ -119,6 +122,8 @@ def add_routes(routes: APIRouter, runs: Runs, around: Surroundings, rules: Repli
             only["state.definition_id"] = definition_id.lower()
         if instance_id is not None:
             only["_id"] = instance_id.lower()
+        if not await admitted.stands(lambda one: one.meets(ROLE_REVIEWS_READ)):
+            only["state.resource.kind"] = {"$ne": RosterKind.DIRECTORY_ROLE.value}
         query = await sought(rules, runs, only)
         if skiptoken is not None:
             query = {"$and": [query, {"_id": {"$gt": skiptoken}}]}

@@ -348,6 +348,7 @@ def dump_definition(one: Definition) -> dict[str, Any]:
     }
     document["query"] = query_of(one.state.scope)
     document["packages"] = list(packages_of(one.state))
+    document["of_roles"] = is_of_roles(one.state)
     document["folded"] = one.state.display_name.casefold()
     return document
 
@@ -369,6 +370,11 @@ def packages_of(state: DefinitionState) -> tuple[str, ...]:
     if resources.every_group or any(one.kind is not RosterKind.PACKAGE for one in resources.resources):
         return ()
     return tuple(one.id for one in resources.resources)
+
+
+def is_of_roles(state: DefinitionState) -> bool:
+    """Whether it says who holds a directory role, which not all who read reviews may know."""
+    return any(one.kind is RosterKind.DIRECTORY_ROLE for one in things_of(state))
 
 
 def query_of(scope: dict[str, Any]) -> str | None:

@@ -82,6 +82,8 @@ _REVIEW_READERS = _REVIEW_WRITERS | {"Global Reader", "Security Reader", "Securi
 _AR_READ, _AR_WRITE = ("AccessReview.Read.All",), ("AccessReview.ReadWrite.All",)
 REVIEWS_READ = Rule(_AR_READ, _REVIEW_READERS, _MANAGERS, own=())
 """Whoever made a review, or reviews something in it, reads that; who keeps a catalog, the reviews of its packages."""
+ROLE_REVIEWS_READ = Rule(_AR_READ, _REVIEW_READERS - _USERS)
+"""Of reviews of directory roles, whatever else the caller may read."""
 REVIEWS_MINE = Rule(roles=frozenset(), own=_AR_READ)
 REVIEWS_WRITE = Rule(_AR_WRITE, _REVIEW_WRITERS, _MANAGERS)
 """Of packages also those who keep their catalog (REV-1)."""

@@ -99,5 +99,13 @@ async def test_reviews_of_roles_are_led_by_those_who_give_them(servers: Servers)
         theirs = (await define(privileged, readers)).json()["id"]
         stopped = await client.post(f"{AT}/{theirs}/stop", headers=client.callers.person(people[user]))
         assert stopped.status_code == 403, "nor led by anybody else"
-        seen = await client.get(f"{AT}/{theirs}", headers=client.callers.person(people[user]))
-        assert seen.status_code == 200
+
+        # Of directory roles the documents name other readers than of groups and applications.
+        plainly = (await define(user, f"/groups/{plain}/transitiveMembers")).json()["id"]
+        for who, sees in ((user, False), (privileged, True), (governance, True)):
+            headers = client.callers.person(people[who])
+            for path in (f"{AT}/{theirs}", f"{AT}/{theirs}/instances"):
+                assert (await client.get(path, headers=headers)).status_code == (200 if sees else 403), (who, path)
+            listed = {one["id"] for one in (await client.get(f"{AT}?$top=100", headers=headers)).json()["value"]}
+            assert listed >= {plainly}, who
+            assert (theirs in listed) is sees, who

@@ -23,6 +23,7 @@ from shared.messaging.decision import Handler, by
 from shared.messaging.loop import Loop
 from shared.messaging.service import Platform, Timer
 from shared.security.caller import Caller
+from shared.security.operations import ROLE_REVIEWS_READ
 from shared.storage import Database, Index, MongoAggregates
 from shared.web.caller import Asking, cause_of
 from shared.web.errors import BadRequest, NotFound
@@ -111,10 +112,13 @@ def _definitions(routes: APIRouter, of: Archive, desk: Desk) -> None:
     making = Handler(decide.make, by(lambda one: one.id))
 
     @routes.post(AT, status_code=201)
-    async def create(request: Request, body: HistoryIn, caller: Asking, key: IdempotencyKey = None) -> Rendered:
+    async def create(
+        request: Request, body: HistoryIn, caller: Asking, admitted: Admitted, key: IdempotencyKey = None
+    ) -> Rendered:
         """Ask for a list of what was decided in the reviews of a period, once or again and again."""
         id = made_id(request, "review-history")
-        asked = history_of(body, id, caller.person_id, clock.now())
+        sees_roles = await admitted.stands(lambda one: one.meets(ROLE_REVIEWS_READ))
+        asked = history_of(body, id, caller.person_id, clock.now()).having(without_roles=not sees_roles)
         made = await desk.act(request, making, decide.Make(id, asked))
         said = history_said(made, await desk.names([made]), clock.now())
         said.pop("instances")

@@ -69,6 +69,8 @@ class History(Value):
     created_at: datetime
     scopes: tuple[dict[str, Any], ...]
     decisions: tuple[str, ...] = CHOSEN
+    without_roles: bool = False
+    """Who asked for it may not read reviews of directory roles."""
     begins_at: datetime | None = None
     ends_at: datetime | None = None
     schedule: Schedule | None = None

@@ -66,7 +66,10 @@ async def lines(
     """The file, some hundred lines at a time."""
     yield table([COLUMNS])
     chosen = frozenset(history.decisions)
-    async for definition in definitions.walk(filter_of(history.scopes)):
+    about = filter_of(history.scopes)
+    if history.without_roles:
+        about = {"$and": [about, {"state.of_roles": {"$ne": True}}]}
+    async for definition in definitions.walk(about):
         started = {"state.definition_id": definition["_id"]}
         started |= {"state.starts_at": {"$gte": run.begins_at, "$lt": run.ends_at}}
         async for raw in runs.instances.walk(started):
