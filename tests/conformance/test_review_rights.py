@@ -15,6 +15,7 @@ from tests.conformance.ground import running
 from tests.conformance.making import Asks, Makes
 
 AT = f"{AR}/definitions"
+NOWHERE = "0b0b0b0b-0000-4000-8000-000000000000"
 
 
 def review_of(package: str, reviewer: str) -> dict[str, Any]:
@@ -65,6 +66,31 @@ async def test_package_managers_review_the_packages_of_their_catalog_and_no_othe
         assert (await send(manager, "PUT", f"{AT}/{theirs}", review_of(foreign, both))).status_code == 403
         assert (await send(reader, "DELETE", f"{AT}/{theirs}")).status_code == 403
         assert (await send(both, "DELETE", f"{AT}/{theirs}")).status_code == 204
+
+
+async def test_what_is_not_there_is_not_reviewed_and_whoever_was_only_just_made_is_named(servers: Servers) -> None:
+    async with running(servers.endpoints) as client:
+        makes = Makes(Asks(client))
+        makes.asks.admin = await makes.user({})
+        group = await makes.group({})
+        for path, said in (
+            (f"/groups/{NOWHERE}/transitiveMembers", f"group {NOWHERE}"),
+            (f"/servicePrincipals/{NOWHERE}", f"application {NOWHERE}"),
+            (
+                f"/identityGovernance/entitlementManagement/assignments?$filter=accessPackageId eq '{NOWHERE}'",
+                f"access package {NOWHERE}",
+            ),
+        ):
+            refused = await client.post(AT, json=review_of("0", makes.asks.admin) | {"scope": {"query": path}})
+            assert refused.status_code == 400, path
+            assert refused.json()["error"]["message"] == f"scope: there is no {said}."
+        body = review_of("0", makes.asks.admin) | {"scope": {"query": f"/groups/{group}/transitiveMembers"}}
+        maker = await makes.user({"displayName": "Only Just"})
+        made = await client.post(AT, json=body, headers=client.callers.person(maker, "User Administrator"))
+        assert made.json()["createdBy"]["displayName"] == "Only Just"
+        await client.delete(f"/v1.0/groups/{group}")
+        again = body | {"displayName": "The same, of a group that is gone since"}
+        assert (await client.put(f"{AT}/{made.json()['id']}", json=again)).status_code == 204
 
 
 @pytest.mark.spec("REV-1")
