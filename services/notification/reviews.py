@@ -47,6 +47,8 @@ def of_instance(fact: InstanceFact, now: datetime) -> list[Message]:
         match one:
             case ReviewersAsked() if one.occasion != "start" or fact.state.mails:
                 event = Event.REVIEW_ASKED if one.occasion == "start" else Event.REVIEW_REMINDED
+                if not fact.state.items:
+                    continue  # nor is anybody reminded of nothing
                 for reviewer in one.reviewers:
                     if event is Event.REVIEW_ASKED and reviewer not in one.open:
                         continue
@@ -63,9 +65,15 @@ def of_instance(fact: InstanceFact, now: datetime) -> list[Message]:
             case _:
                 pass
     state = fact.state
-    if ended and state.mails and state.status is not ReviewStatus.AUTO_REVIEWING:
+    if ended and state.mails and not _goes_on(state):
         found += spread(fact, Event.REVIEW_ENDED, state.recipients, (), now, reviews=(_ended(state),))
     return found
+
+
+def _goes_on(state: InstanceState) -> bool:
+    """What follows the end at once is told with it, in one mail; what takes weeks is not waited for."""
+    applying = state.status is ReviewStatus.APPLYING and not state.blocks_guests
+    return applying or state.status is ReviewStatus.AUTO_REVIEWING
 
 
 def _asked(state: InstanceState, still: OpenItems | None) -> Reviewed:

@@ -516,6 +516,7 @@ def public_instance(one: Instance) -> InstanceState:
         refused=one.refused,
         created_by=one.definition.created_by,
         mails=one.definition.settings.mail_notifications_enabled,
+        blocks_guests=one.definition.settings.disable_and_delete,
         recipients=one.recipients,
         description_for_reviewers=one.definition.description_for_reviewers,
         additional_recipients=one.definition.additional_recipients,

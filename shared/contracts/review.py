@@ -273,6 +273,7 @@ class InstanceState(Contract):
     refused: str | None = Field(None, description="Why there is nothing to review, if what it is about is not there.")
     created_by: str | None = None
     mails: bool = False
+    blocks_guests: bool = Field(False, description="Whom it denies is blocked, and it is applied weeks later.")
     recipients: tuple[str, ...] = Field(
         (), description="People who hear how it ended, once it has: who made it, and additional recipients."
     )

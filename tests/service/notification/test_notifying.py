@@ -399,7 +399,7 @@ def asked_to_review(group: str, reviewer: str) -> InstanceFact:
     state = InstanceState(
         id=id, definition_id="d", definition_name="Quarterly", number=1, status=ReviewStatus.IN_PROGRESS,
         resource=ReviewedResource(kind=RosterKind.GROUP, id=group, display_name=group), starts_at=NOW,
-        ends_at=NOW + timedelta(days=7), stages=(), mails=True,
+        ends_at=NOW + timedelta(days=7), stages=(), mails=True, items=1,
     )  # fmt: skip
     told = ReviewersAsked(occasion="start", reviewers=(reviewer,), open={reviewer: OpenItems(count=1, people=("x",))})
     return InstanceFact(

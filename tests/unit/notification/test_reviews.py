@@ -186,7 +186,7 @@ def test_what_one_reviewer_is_asked_at_a_time_is_one_message_by_review() -> None
     ("transitions", "status", "told"),
     [
         ((InstanceCompleted(),), ReviewStatus.COMPLETED, True),
-        ((InstanceCompleted(), InstanceApplying()), ReviewStatus.APPLYING, True),
+        ((InstanceCompleted(), InstanceApplying()), ReviewStatus.APPLYING, False),
         ((InstanceCompleted(), InstanceAutoReviewing()), ReviewStatus.AUTO_REVIEWING, False),
         ((InstanceApplied(),), ReviewStatus.APPLIED, True),
     ],
@@ -200,6 +200,17 @@ def test_owner_and_additional_recipients_hear_the_figures_at_the_end(
     for one in found:
         assert "12 items, 8 approved, 4 denied; carried out: 4 applied" in RENDERER.render(one, KNOWN, NOW).text
     assert not reviews.of_instance(instance(*transitions, status=status, mails=False), NOW)
+
+
+@pytest.mark.spec("REV-20", "REV-21")
+def test_the_end_of_a_review_that_blocks_guests_is_told_before_it_is_applied_weeks_later() -> None:
+    fact = instance(InstanceCompleted(), InstanceApplying(), status=ReviewStatus.APPLYING, blocks_guests=True)
+    assert {one.event for one in reviews.of_instance(fact, NOW)} == {Event.REVIEW_ENDED}
+
+
+@pytest.mark.parametrize("occasion", ["start", "halfTime", "endsSoon", "reminder"])
+def test_of_a_run_without_items_no_reviewer_is_written_to(occasion: str) -> None:
+    assert reviews.of_instance(asked(occasion, items=0), NOW) == []
 
 
 @pytest.mark.spec("REV-20")
