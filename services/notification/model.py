@@ -181,6 +181,8 @@ class Known:
     """By assignment id."""
     silent: frozenset[str] = frozenset()
     """Policies under which nobody is told of assignments."""
+    extends: frozenset[str] = frozenset()
+    """Policies under which people may ask to extend what they have."""
 
     def name_of(self, person_id: str) -> str:
         """The id, of whom nobody has heard."""

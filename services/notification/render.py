@@ -105,6 +105,7 @@ class Renderer:
             "given": self._lines(items, "given", known),
             "taken": self._lines(items, "taken", known),
             "ending": self._lines(items, "endsSoon", known),
+            "extends": _extendable(items, known),
             **{change: self._asked(items, change, known, message.recipient) for change in _OF_REQUESTS},
             "due": day(due_at) if due_at else "",
             "reviews": reviewed.lines(message, known, self._api_url),
@@ -172,6 +173,12 @@ class Renderer:
         if message.event in {Event.REVIEW_ASKED, Event.REVIEW_REMINDED}:
             return f"{base}/filterByCurrentUser(on='reviewer')"
         return base if message.event in {Event.REVIEW_ENDED, Event.REVIEW_TROUBLED} else None
+
+
+def _extendable(items: Sequence[Item], known: Known) -> str:
+    """Which of what ends may be extended by asking (EXP-3): 'all', 'some' or none of it."""
+    ending = [item.policy_id in known.extends for item in items if item.change == "endsSoon"]
+    return "all" if ending and all(ending) else "some" if any(ending) else ""
 
 
 def _asker(item: Item, change: str, reader: str) -> str:

@@ -108,7 +108,11 @@ class Names:
         self.policies: Replica[PolicyFact] = Replica(
             database,
             "policies",
-            lambda fact: {"name": fact.state.display_name, "silent": fact.state.is_assignment_notification_disabled},
+            lambda fact: {
+                "name": fact.state.display_name,
+                "silent": fact.state.is_assignment_notification_disabled,
+                "extends": fact.state.requestor_settings.enable_targets_to_self_update_access,
+            },
         )
         self.reasons = Documents(database, "reasons", indexes=(Index("at"),))
         self.endings = Documents(database, "endings", indexes=(Index("assignment"), Index("at")))
@@ -162,6 +166,7 @@ class Names:
             reasons={one["_id"]: one["words"] for one in reasons},
             endings=endings,
             silent=frozenset(id for id, one in policies.items() if one.get("silent")),
+            extends=frozenset(id for id, one in policies.items() if one.get("extends")),
         )
 
 

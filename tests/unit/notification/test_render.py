@@ -79,8 +79,22 @@ def test_a_reminder_says_until_when_and_leaves_out_what_has_ended() -> None:
         message(Event.ENDS_SOON, item("endsSoon", ends_at=ends_at), item("endsSoon", "p2", NOW)), KNOWN, NOW
     )
     assert text.subject == "Your access to Łódź & Sales ends soon"
-    assert "on 8 March 2026, 09:00 UTC" in text.text
+    assert (
+        "  * Łódź & Sales, on 8 March 2026, 09:00 UTC\n\nIf you still need it, ask whoever is responsible" in text.text
+    )
     assert text.due_at == ends_at
+
+
+@pytest.mark.spec("EXP-3")
+def test_whoever_may_extend_what_ends_reads_that() -> None:
+    ends_at = NOW + timedelta(days=14)
+    by_hand = replace(item("endsSoon", "p2", ends_at), policy_id="other")
+    known = replace(KNOWN, extends=frozenset({"rule"}))
+    own = RENDERER.render(message(Event.ENDS_SOON, item("endsSoon", ends_at=ends_at)), known, NOW)
+    both = RENDERER.render(message(Event.ENDS_SOON, item("endsSoon", ends_at=ends_at), by_hand), known, NOW)
+    for text, said in ((own, "ask to extend it before then."), (both, "before then where that is offered, or ask")):
+        assert said in text.text
+        assert said in text.html
 
 
 def test_an_approver_reads_who_asks_for_what_until_when_and_where_to_decide() -> None:
