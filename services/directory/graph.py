@@ -143,8 +143,9 @@ GROUPS: EntitySet = EntitySet(
         # No group has licences here, so that none is found by their errors.
         "hasMembersWithLicenseErrors": Field("state.license_errors", BOOLEAN),
         "assignedLicenses": Many("state.licenses", {"skuId": Field("skuId")}),
-        # Nor has one a mailbox, an end, or a team behind it.
-        **{name: Many(f"state.{name}") for name in ("proxyAddresses", "resourceProvisioningOptions")},
+        # Nor has one a mailbox, or an end.
+        "proxyAddresses": Many("state.proxyAddresses"),
+        "resourceProvisioningOptions": Many("state.resource_provisioning_options"),
         "mail": Field("state.mail"),
         "expirationDateTime": Field("state.expires_at", DATETIME),
         "uniqueName": Field("state.unique_name"),
@@ -314,6 +315,7 @@ def group(document: Mapping[str, Any]) -> Document:
         "isAssignableToRole": state.get("is_assignable_to_role"),
         "classification": state.get("classification"),
         "theme": state.get("theme"),
+        "resourceProvisioningOptions": list(state.get("resource_provisioning_options") or ()),
         "preferredLanguage": state.get("preferred_language"),
         "preferredDataLocation": state.get("preferred_data_location"),
         "createdDateTime": created,
@@ -334,7 +336,6 @@ _GROUP_WITHOUT: Document = {
         name: []
         for name in (
             "creationOptions", "onPremisesProvisioningErrors", "proxyAddresses", "resourceBehaviorOptions",
-            "resourceProvisioningOptions",
         )
     },
 }  # fmt: skip
@@ -422,6 +423,7 @@ class _GroupBody(GraphBody):
     membership_rule_processing_state: Literal["On", "Paused"] | None = None
     classification: Annotated[str, Described(max_length=256)] | None = None
     theme: Annotated[str, Described(max_length=64)] | None = None
+    resource_provisioning_options: tuple[Literal["Team"], ...] = ()
     preferred_language: Annotated[str, Described(max_length=64)] | None = None
     preferred_data_location: Annotated[str, Described(max_length=64)] | None = None
     members: tuple[Annotated[str, Described(max_length=512)], ...] = Described(

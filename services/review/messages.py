@@ -275,7 +275,8 @@ class Desk:
                 # A group that is passed over waits for the next occurrence: who came before this one is to be known.
                 await self.platform.hearing.out()
             among = await self.around.groups_with_guests(direct=scope.direct)
-        groups = await self.around.groups_after(one.beginning.after if one.beginning else None, GROUPS, among)
+        after = one.beginning.after if one.beginning else None
+        groups = await self.around.groups_after(after, GROUPS, among, teams=scope.teams_only)
         return definitions.Targets(tuple(groups), len(groups) < GROUPS)
 
 

@@ -40,8 +40,7 @@ _ALL_USERS = re.compile(r"/users/?", re.IGNORECASE)
 _TYPE = r"\(*\s*groupTypes/any\(\s*(?P<it>\w+)\s*:\s*(?P=it)\s+eq\s+'Unified'\s*\)"
 _TEAMS = r"(?:\s+and\s+resourceProvisioningOptions/any\(\s*(?P<one>\w+)\s*:\s*(?P=one)\s+eq\s+'Team'\s*\))?"
 _UNIFIED = re.compile(rf"{_TYPE}{_TEAMS}[\s)']*", re.IGNORECASE)
-"""Nothing tells a team from another Microsoft 365 group here. The documents' example of teams has a quotation mark too
-many at its end, and is accepted."""
+"""The documents' example of teams has a quotation mark too many at its end, and is accepted."""
 _GUESTS = re.compile(r"\(*\s*userType\s+eq\s+'Guest'\s*\)*", re.IGNORECASE)
 _SCOPE = re.compile(r"appScopeId\s+eq\s+'(?P<scope>[^']+)'", re.IGNORECASE)
 _EQUALS = re.compile(r"(?P<name>[A-Za-z/]+)\s+eq\s+'?(?P<value>[0-9a-fA-F-]{36})'?", re.IGNORECASE)
@@ -59,6 +58,8 @@ class Scope:
     every_group: bool = False
     """An instance for each Microsoft 365 group, as the groups are when it begins; with `guests_only` for each that has
     a guest then."""
+    teams_only: bool = False
+    """Of `every_group`: for those with a team behind them."""
     guests_only: bool = False
     inactive_for: timedelta | None = None
     direct: bool = False
@@ -119,12 +120,20 @@ def _relative(
     if (one := _GROUP.fullmatch(groups.path)) is not None:
         resource = ReviewedResource(kind=RosterKind.GROUP, id=one["id"].lower(), direct=direct)
         return Scope((resource,), guests_only=_guests(query), inactive_for=inactive_for, direct=direct)
-    if not _ALL_GROUPS.fullmatch(groups.path) or not _UNIFIED.fullmatch(groups.filter.strip()):
+    kind = _UNIFIED.fullmatch(groups.filter.strip())
+    if not _ALL_GROUPS.fullmatch(groups.path) or kind is None:
         # Whatever else it asks for would be passed over, and people of other groups lose what they have.
         raise NotUnderstood(
             f"'{groups.text}' does not say which groups: all those of the type 'Unified' and nothing else, or one."
         )
-    return Scope(every_group=True, guests_only=_guests(query), inactive_for=inactive_for, direct=direct)
+    return Scope(
+        every_group=True, guests_only=_guests(query), inactive_for=inactive_for, direct=direct, teams_only=_teams(kind)
+    )
+
+
+def _teams(kind: re.Match[str] | None) -> bool:
+    """Whether a condition on groups asks for teams among them."""
+    return kind is not None and kind["one"] is not None
 
 
 def _resource(query: Query) -> ReviewedResource:
@@ -187,15 +196,16 @@ def _memberships(scope: Mapping[str, Any]) -> Scope:
         raise NotUnderstood("principalScopes: guests and inactive people are not reviewed together: say one of them.")
     guests_only, inactive_for = _EVERYBODY if _EVERYBODY in kinds else kinds.pop()
     resources: list[ReviewedResource] = []
-    every_group = False
+    every_group, teams_only = False, True
     for things in _scopes(scope, "resourceScopes"):
         query = _query(things)
         if _ALL_GROUPS.fullmatch(query.path):
-            if query.filter and not _UNIFIED.fullmatch(query.filter.strip()):
+            kind = _UNIFIED.fullmatch(query.filter.strip())
+            if query.filter and kind is None:
                 raise NotUnderstood(
                     f"resourceScopes: '{query.text}' is not '/groups', nor those of the type 'Unified'."
                 )
-            every_group = True
+            every_group, teams_only = True, teams_only and _teams(kind)
         elif (found := _GROUP.fullmatch(query.path)) is not None:
             if query.filter:
                 raise NotUnderstood(f"resourceScopes: '{query.text}' filters people: say whom in principalScopes.")
@@ -203,7 +213,13 @@ def _memberships(scope: Mapping[str, Any]) -> Scope:
             resources.append(ReviewedResource(kind=RosterKind.GROUP, id=found["id"].lower(), direct=direct))
         else:
             resources.append(_resource(query))
-    return Scope(tuple(resources), every_group, guests_only=guests_only, inactive_for=inactive_for)
+    return Scope(
+        tuple(resources),
+        every_group,
+        guests_only=guests_only,
+        inactive_for=inactive_for,
+        teams_only=every_group and teams_only,
+    )
 
 
 _EVERYBODY: tuple[bool, timedelta | None] = (False, None)

@@ -153,6 +153,7 @@ class Surroundings:
                 "deleted": fact.state.deleted_at is not None,
                 "gives_roles": bool(fact.state.is_assignable_to_role),
                 "member_of": list(fact.state.member_of),
+                "team": fact.state.is_team,
                 # Rules and roles decide about others (REV-2).
                 "reviewed_together": (
                     "Unified" in fact.state.group_types
@@ -344,11 +345,15 @@ class Surroundings:
                 found.append(entry.model_copy(update=about))
         return found
 
-    async def groups_after(self, after: str | None, limit: int, among: Collection[str] | None = None) -> list[str]:
-        """Groups that a review over every group is about, by id; with `among` only those of them."""
+    async def groups_after(
+        self, after: str | None, limit: int, among: Collection[str] | None = None, *, teams: bool = False
+    ) -> list[str]:
+        """Groups that a review over every group is about, by id; with `among` only those of them, or only `teams`."""
         query: dict[str, Any] = {"reviewed_together": True}
         if after is not None:
             query["_id"] = {"$gt": after}
+        if teams:
+            query["team"] = True
         if among is not None:
             query["_id"] = {"$in": sorted(id for id in among if after is None or id > after)}
         return [one["_id"] for one in await self.groups.find(query, limit=limit)]

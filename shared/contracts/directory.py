@@ -199,6 +199,7 @@ class GroupState(Contract):
     is_assignable_to_role: bool | None = None
     classification: str | None = None
     theme: str | None = None
+    resource_provisioning_options: tuple[str, ...] = Field((), description="`Team`: there is a team behind it.")
     preferred_language: str | None = None
     preferred_data_location: str | None = None
     member_of: tuple[str, ...] = Field((), description="Ids of the groups that this group itself is a member of.")
@@ -206,6 +207,11 @@ class GroupState(Contract):
     created_at: datetime
     deleted_at: datetime | None = None
     purged: bool = Field(False, description="Deleted for good: it cannot be restored.")
+
+    @property
+    def is_team(self) -> bool:
+        """Whether there is a team behind it."""
+        return "Team" in self.resource_provisioning_options
 
     @property
     def is_dynamic(self) -> bool:

@@ -108,3 +108,14 @@ async def test_a_guest_in_a_group_within_counts_unless_only_direct_members_are_r
     await world.person("gus", "inner", "former")
     assert await world.reviewed() == ["middle", "outer"]
     assert await world.reviewed(direct=True) == []
+
+
+async def test_a_review_of_teams_is_about_no_other_group(world: World) -> None:
+    for id, options in (("a", ()), ("b", ("Team",)), ("c", ("Team",))):
+        await world.group(id, resource_provisioning_options=options)
+    await world.person("guest", "a", "b")
+    assert await world.around.groups_after(None, 100) == ["a", "b", "c"]
+    assert await world.around.groups_after(None, 100, teams=True) == ["b", "c"]
+    assert await world.around.groups_after("b", 100, teams=True) == ["c"]
+    among = await world.around.groups_with_guests(direct=True)
+    assert await world.around.groups_after(None, 100, among, teams=True) == ["b"]

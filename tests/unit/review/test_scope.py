@@ -165,7 +165,17 @@ TEAMS = "resourceProvisioningOptions/Any(x:x eq 'Team')"
     [UNIFIED_TYPE, f"({UNIFIED_TYPE})", f"({UNIFIED_TYPE} and {TEAMS})", f"({UNIFIED_TYPE} and {TEAMS}')"],
 )
 def test_every_group_is_asked_for_by_its_type(groups: str) -> None:
-    assert read_scope(query("./members"), query(f"/groups?$filter={groups}")) == Scope(every_group=True, direct=True)
+    teams = TEAMS in groups
+    assert read_scope(query("./members"), query(f"/groups?$filter={groups}")) == Scope(
+        every_group=True, direct=True, teams_only=teams
+    )
+
+
+def test_of_several_kinds_of_groups_the_wider_one_counts() -> None:
+    teams, all_of_them = (f"/groups?$filter={one}" for one in (f"{UNIFIED_TYPE} and {TEAMS}", UNIFIED_TYPE))
+    assert read_scope(memberships("/users", teams)).teams_only
+    assert not read_scope(memberships("/users", teams, all_of_them)).teams_only
+    assert not read_scope(memberships("/users", f"/groups/{G}")).teams_only
 
 
 @pytest.mark.parametrize(
