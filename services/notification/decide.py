@@ -45,7 +45,9 @@ MOST_ATTEMPTS = 20
 def messages_of(fact: HoldingFact, now: datetime) -> list[Message]:
     """All that this holding's change gives its person to hear, one message an event and channel.
 
-    The same fact gives the same ids: recording them again is harmless."""
+    An assignment that makes way for another one of the same package takes nothing from anybody. The same fact gives the
+    same ids: recording them again is harmless."""
+    kept = {one.package_id for one in fact.state.assignments if one.status is not AssignmentStatus.SCHEDULED}
     changed: list[Item] = []
     ending: list[Item] = []
     for one in fact.transitions:
@@ -54,7 +56,7 @@ def messages_of(fact: HoldingFact, now: datetime) -> list[Message]:
                 changed += _given(new)
             case AssignmentBegan(assignment=new):
                 changed += _given(new)
-            case AssignmentEnded(assignment=old) if old.starts_at <= fact.at:
+            case AssignmentEnded(assignment=old) if old.starts_at <= fact.at and old.package_id not in kept:
                 changed.append(replace(_item("taken", old), reason=one.reason.value, detail=one.detail))
             case AssignmentEndsSoon(assignment=old):
                 ending.append(_item("endsSoon", old))

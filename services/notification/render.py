@@ -29,6 +29,8 @@ ENDED = {
 }
 
 
+_BY_SOMEBODY = "removed"
+"""Whoever did that may have said why: a reviewer, an administrator, the person themself."""
 _OF_APPROVALS = frozenset(
     {Event.APPROVAL_ASKED, Event.APPROVAL_REMINDED, Event.APPROVAL_DECIDED, Event.APPROVAL_EXPIRED}
 )
@@ -190,7 +192,10 @@ def _reason(item: Item, known: Known) -> str:
     policy = known.policies.get(item.policy_id)
     if item.reason == "noLongerMatches" and policy:
         return f'the rule "{policy}" no longer fits you'
-    return ENDED.get(item.reason, item.detail)
+    said = ENDED.get(item.reason)
+    if said is None or item.reason != _BY_SOMEBODY:
+        return said or item.detail
+    return f"{said}: {item.detail}" if item.detail else said
 
 
 def _about(message: Message, items: Sequence[Item], known: Known) -> dict[str, Any]:

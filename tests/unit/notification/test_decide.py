@@ -127,6 +127,14 @@ def test_progress_moves_and_suspension_are_nothing_to_write_about() -> None:
 
 
 @pytest.mark.spec("ML-3")
+def test_what_makes_way_for_another_assignment_of_the_package_is_no_loss() -> None:
+    direct = assignment("p1", id="by-hand", kind=AssignmentKind.DIRECT)
+    assert decide.messages_of(holding(taken("p1"), AssignmentAdded(assignment=direct), live=(direct,)), NOW) == []
+    later = assignment("p1", id="by-hand", status=AssignmentStatus.SCHEDULED)
+    found = decide.messages_of(holding(taken("p1"), AssignmentAdded(assignment=later), live=(later,)), NOW)
+    assert {one.event for one in found} == {Event.TAKEN}
+
+
 def test_whoever_was_assigned_directly_is_not_told_so_but_of_its_end() -> None:
     by_hand = {"kind": AssignmentKind.DIRECT}
     assert decide.messages_of(holding(given_("p1", **by_hand)), NOW) == []

@@ -125,6 +125,21 @@ def test_a_requestor_reads_how_it_ended_and_why(event: Event, change: str, subje
     assert "assignmentRequests/r1" in text.text
 
 
+@pytest.mark.parametrize(
+    ("detail", "said"),
+    [
+        ('Denied in the review "Quarterly": She has <moved>.', 'it was removed: Denied in the review "Quarterly": She'),
+        ("", "it was removed\n"),
+    ],
+)
+def test_whoever_loses_access_reads_why_in_the_words_of_whoever_took_it(detail: str, said: str) -> None:
+    """PKR-6: what a review of packages denies is told by the assignment that it ends."""
+    gone = replace(item("taken", "p2"), reason="removed", detail=detail)
+    text = RENDERER.render(message(Event.TAKEN, gone), KNOWN, NOW)
+    assert f"  * Support: {said}" in text.text
+    assert "<moved>" not in text.html
+
+
 def test_html_is_escaped_and_loads_nothing() -> None:
     html = RENDERER.render(BOTH, KNOWN, NOW).html
     assert "Žofia &lt;b&gt;Ny&lt;/b&gt;" in html
