@@ -107,6 +107,8 @@ class Reviewed:
     """Of one with items that nobody can decide: the default decision that they get (review's DefaultDecision)."""
     missing: bool = False
     """What it is about is not there."""
+    closed: bool = False
+    """Whoever is told of it may not open it: only that it ended is for them."""
 
 
 @dataclass(frozen=True, slots=True)

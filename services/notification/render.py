@@ -174,7 +174,8 @@ class Renderer:
         base = f"{self._api_url}/v1.0/identityGovernance/accessReviews/definitions"
         if message.event in {Event.REVIEW_ASKED, Event.REVIEW_REMINDED}:
             return f"{base}/filterByCurrentUser(on='reviewer')"
-        return base if message.event in {Event.REVIEW_ENDED, Event.REVIEW_TROUBLED} else None
+        reports = message.event in {Event.REVIEW_ENDED, Event.REVIEW_TROUBLED}
+        return base if reports and not all(one.closed for one in message.reviews) else None
 
 
 def _extendable(items: Sequence[Item], known: Known) -> str:

@@ -77,7 +77,7 @@ def _counted(counts: Mapping[str, int], words: Mapping[str, str]) -> list[str]:
 
 
 def _link(one: Reviewed, event: Event, api_url: str | None) -> str | None:
-    if api_url is None or event in {Event.REVIEW_TAKEN, Event.REVIEW_BLOCKED}:
+    if api_url is None or one.closed or event in {Event.REVIEW_TAKEN, Event.REVIEW_BLOCKED}:
         return None
     instance = (
         f"{api_url}/v1.0/identityGovernance/accessReviews/definitions/{one.definition_id}/instances/{one.instance_id}"

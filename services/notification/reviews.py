@@ -5,7 +5,7 @@ fifty groups is written to once. Source: entra-features.md REV-21, REV-22."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -56,18 +56,27 @@ def of_instance(fact: InstanceFact, now: datetime) -> list[Message]:
                     found += spread(fact, event, [reviewer], (), now, reviews=(part,))
             case ItemsUnattended():
                 part = replace(_asked(fact.state, one.items), description="", otherwise=one.otherwise.value)
-                found += spread(fact, Event.REVIEW_TROUBLED, one.told, (), now, reviews=(part,))
+                found += _to_recipients(fact, Event.REVIEW_TROUBLED, one.told, part, now)
             case NothingToReview():
                 part = replace(_part(fact.state), missing=True)
-                found += spread(fact, Event.REVIEW_TROUBLED, one.told, (), now, reviews=(part,))
+                found += _to_recipients(fact, Event.REVIEW_TROUBLED, one.told, part, now)
             case InstanceCompleted() | InstanceAutoReviewed() | InstanceApplied():
                 ended = True
             case _:
                 pass
     state = fact.state
     if ended and state.mails and not _goes_on(state):
-        found += spread(fact, Event.REVIEW_ENDED, state.recipients, (), now, reviews=(_ended(state),))
+        found += _to_recipients(fact, Event.REVIEW_ENDED, state.recipients, _ended(state), now)
     return found
+
+
+def _to_recipients(
+    fact: InstanceFact, event: Event, people: Iterable[str], part: Reviewed, now: datetime
+) -> Iterator[Message]:
+    """With a link for whoever made it alone: additional recipients may hold no role that opens reviews."""
+    for person in people:
+        own = replace(part, closed=person != fact.state.created_by)
+        yield from spread(fact, event, [person], (), now, reviews=(own,))
 
 
 def _goes_on(state: InstanceState) -> bool:

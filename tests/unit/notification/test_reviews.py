@@ -140,7 +140,7 @@ def test_whoever_made_a_review_reads_what_nobody_can_decide_and_what_becomes_of_
     otherwise: DefaultDecision, said: str
 ) -> None:
     """Also where its mails are switched off: else the default decision would fall on everybody without a word."""
-    found = reviews.of_instance(unattended(otherwise, mails=False), NOW)
+    found = reviews.of_instance(unattended(otherwise, mails=False, created_by="boss"), NOW)
     assert {(one.recipient, one.event) for one in found} == {
         ("boss", Event.REVIEW_TROUBLED), ("owner", Event.REVIEW_TROUBLED)
     }  # fmt: skip
@@ -252,6 +252,18 @@ def test_who_loses_two_roles_of_an_application_reads_which() -> None:
     fact = ItemFact(id="review-item:x:3", cause=CAUSE, subject="x", version=3, at=NOW, transitions=(done,), state=state)
     text = RENDERER.render(reviews.of_item(fact, NOW)[0], KNOWN, NOW)
     assert '  * CRM (Reader), denied in "Apps"' in text.text
+
+
+def test_only_whoever_made_a_review_is_sent_a_link_to_its_end() -> None:
+    """Additional recipients may hold no role that opens it, and would be answered 403."""
+    fact = instance(InstanceApplied(), status=ReviewStatus.APPLIED, created_by="owner", recipients=("owner", "boss"))
+    texts = {one.recipient: RENDERER.render(one, KNOWN, NOW) for one in reviews.of_instance(fact, NOW)}
+    assert texts["owner"].link is not None
+    assert "/definitions/d/instances/i" in texts["owner"].html
+    assert texts["boss"].link is None
+    for body in (texts["boss"].text, texts["boss"].html):
+        assert "12 items" in body
+        assert "https://" not in body
 
 
 def test_of_one_run_the_newest_word_counts() -> None:
