@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from services.notification.decide import spread
-from services.notification.model import Change, Event, Item, Message
+from services.notification.model import AN_ADMINISTRATOR, Change, Event, Item, Message
 from shared.contracts.approval import (
     ApprovalFact,
     ApproversChanged,
@@ -78,7 +78,8 @@ def _decided(fact: ApprovalFact, decided: StageDecided) -> Item:
 
 def _item(fact: ApprovalFact, change: Change) -> Item:
     approval = fact.state
-    asker = approval.requestor_id or approval.person_id
+    # Only administrators ask without being somebody here.
+    asker = approval.requestor_id or AN_ADMINISTRATOR
     return Item(
         change,
         approval.package_id,

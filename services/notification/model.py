@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
+AN_ADMINISTRATOR = "administrator"
+"""Stands for the id of whoever asks by an application's token, or as this machine's operator."""
 Change = Literal["given", "taken", "endsSoon", "asked", "decided", "lapsed", "approved", "denied", "expired", "failed"]
 
 
@@ -71,7 +73,7 @@ class Item:
     by: str = ""
     """Who decided it."""
     asked_by: str = ""
-    """Who asks, if on behalf of the person."""
+    """Who asks, if on behalf of the person; AN_ADMINISTRATOR, if that is nobody in the directory."""
     changing: bool = False
     """Asked is that an assignment that is there be extended or changed."""
     stage: int = 0

@@ -16,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from services.notification import reviewed
 from services.notification.dates import day
 from services.notification.decide import OF_ASSIGNMENTS, current_items, event_of
-from services.notification.model import Event, Item, Known, Message, Person
+from services.notification.model import AN_ADMINISTRATOR, Event, Item, Known, Message, Person
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -146,7 +146,7 @@ class Renderer:
                 until=day(item.ends_at) if item.ends_at else "",
                 reason=item.detail,
                 person=known.name_of(item.person_id) if item.person_id != _asker(item, change, reader) else "",
-                asker=known.name_of(_asker(item, change, reader)),
+                asker=_name(_asker(item, change, reader), known),
                 wish="to extend or change" if item.changing else "for",
                 outcome="a change" if item.changing else "access",
                 result=item.reason if change == "decided" else "",
@@ -176,6 +176,10 @@ class Renderer:
             return f"{base}/filterByCurrentUser(on='reviewer')"
         reports = message.event in {Event.REVIEW_ENDED, Event.REVIEW_TROUBLED}
         return base if reports and not all(one.closed for one in message.reviews) else None
+
+
+def _name(asker: str, known: Known) -> str:
+    return "An administrator" if asker == AN_ADMINISTRATOR else known.name_of(asker)
 
 
 def _extendable(items: Sequence[Item], known: Known) -> str:
@@ -211,7 +215,7 @@ def _about(message: Message, items: Sequence[Item], known: Known) -> dict[str, A
                 **({"endsAt": item.ends_at.isoformat()} if item.ends_at else {}),
                 **({"reason": item.reason} if item.reason else {}),
                 **({"requestId": item.request_id, "personId": item.person_id} if item.request_id else {}),
-                **({"requestorId": item.asked_by} if item.asked_by else {}),
+                **({"requestorId": item.asked_by} if item.asked_by not in {"", AN_ADMINISTRATOR} else {}),
                 **({"stage": item.stage, "stages": item.stages} if item.stage else {}),
             }
             for item in items

@@ -46,7 +46,7 @@ NO = Refusal(code="denied", message="Not in your team.")
 GONE = Refusal(code="packageNotFound", message="The package is there no longer.")
 
 
-def approval(*transitions: Any, stages: int = 1, requestor: str = "ana", changes: bool = False) -> ApprovalFact:
+def approval(*transitions: Any, stages: int = 1, requestor: str | None = "ana", changes: bool = False) -> ApprovalFact:
     stage = StageState(id="s", status=StageStatus.IN_PROGRESS, approvers=("boss", "eva"), expires_at=UNTIL)
     state = ApprovalState(
         id="r", person_id="ana", requestor_id=requestor, package_id="p", policy_id="o", stages=(stage,) * stages,
@@ -134,6 +134,9 @@ def test_an_approver_reads_who_asks_on_behalf_of_whom_and_whether_it_is_a_change
     assert "Dan <D> says: She needs it." in text.text
     assert "Dan &lt;D&gt;</strong> asks for <strong>CRM</strong> for <strong>Ana</strong>" in text.html
     assert text.about["packages"][0]["requestorId"] == "dan"
+    by_an_application = read(to_approvers(approval(ASKED, requestor=None), NOW))
+    assert by_an_application.subject.endswith(": An administrator asks for CRM for Ana")
+    assert "requestorId" not in by_an_application.about["packages"][0]
     change = read(to_approvers(approval(ASKED, changes=True), NOW))
     assert change.subject.endswith(": Ana asks to extend or change CRM")
 
