@@ -94,6 +94,8 @@ class Request(Value):
     """Who may decide now, as approval last said."""
     asked: tuple[str, ...] = ()
     """Whoever might ever decide it: they see it, and what became of it, for good (APR-10)."""
+    escalated: bool = False
+    """The alternates of the stage that decides now are asked, too."""
     awaited: Awaited | None = None
     attempt: int = 1
     """Grows when somebody asks for another try."""
@@ -128,6 +130,8 @@ class Request(Value):
         """Graph's `status`: the same in free text."""
         if self.expired:
             return "Expired"
+        if self.status is RequestStatus.PENDING_APPROVAL and self.escalated:
+            return "PendingApprovalEscalated"
         return _SAID.get(self.status, self.status.value[:1].upper() + self.status.value[1:])
 
 

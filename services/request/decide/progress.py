@@ -182,7 +182,7 @@ def send_again(request: Request | None, _due: Due, at: At) -> Decision[Request]:
 
 
 def approval_told(request: Request | None, fact: ApprovalFact, at: At) -> Decision[Request]:
-    """Who may decide now, and how it ended. What was canceled meanwhile stays so."""
+    """Who may decide now, whether their alternates do, too, and how it ended. What was canceled meanwhile stays so."""
     if request is None:
         return Decision(request)
     if request.status is RequestStatus.CANCELED:
@@ -195,10 +195,11 @@ def approval_told(request: Request | None, fact: ApprovalFact, at: At) -> Decisi
             return _decided(request, one, at)
     open_stages = [stage for stage in fact.state.stages if stage.status is StageStatus.IN_PROGRESS]
     approvers = tuple(person for stage in open_stages for person in stage.approvers)
-    if request.awaited is None and request.approvers == approvers:
+    escalated = any(stage.escalated for stage in open_stages)
+    if request.awaited is None and (request.approvers, request.escalated) == (approvers, escalated):
         return Decision(request)
     asked = tuple(dict.fromkeys((*request.asked, *approvers)))
-    return Decision(request.having(awaited=None, approvers=approvers, asked=asked))
+    return Decision(request.having(awaited=None, approvers=approvers, asked=asked, escalated=escalated))
 
 
 def _decided(request: Request, ended: ApprovalEnded, at: At) -> Decision[Request]:

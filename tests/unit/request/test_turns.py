@@ -46,6 +46,7 @@ HELD = AssignmentState(
     starts_at=NOW + timedelta(days=3), assigned_at=NOW, cause=CAUSE, request_id="r",
 )  # fmt: skip
 AWAITED = Awaited(command_id="x", again_at=NOW)
+CLOSED_BUT_LAST = (StageStatus.COMPLETED, StageStatus.IN_PROGRESS)
 
 
 def at(days: float = 0) -> Circumstances[Any]:
@@ -288,3 +289,26 @@ def test_whoever_was_asked_sees_the_request_for_good() -> None:
     said = request_said(denied, {"requestor", "assignment", "assignment/target"}, NO_NAMES)
     assert said["requestor"]["id"] == said["assignment"]["target"]["id"] == "ana"
     assert {"justification", "answers", "schedule", "createdDateTime"} <= said.keys()
+
+
+@pytest.mark.spec("APR-7", "REQ-5")
+def test_what_alternates_decide_too_says_so_until_the_next_stage_begins() -> None:
+    def stages(*escalated: bool) -> ApprovalFact:
+        state = ApprovalState(
+            id="r", person_id="ana", package_id="p", policy_id="o",
+            stages=tuple(
+                StageState(id=str(n), status=status, approvers=("boss",), escalated=one)
+                for n, (one, status) in enumerate(zip(escalated, CLOSED_BUT_LAST[-len(escalated):], strict=True))
+            ),
+        )  # fmt: skip
+        return ApprovalFact(id="approval:r:2", cause=CAUSE, subject="r", version=2, at=NOW, transitions=(), state=state)
+
+    said = []
+    now: Request | None = request(RequestStatus.PENDING_APPROVAL, awaited=AWAITED)
+    for fact in (stages(False), stages(True), stages(True, False)):
+        now = approval_told(now, fact, at()).state
+        assert now is not None
+        said.append((now.status, now.said))
+    pending = RequestStatus.PENDING_APPROVAL
+    assert said == [(pending, "PendingApproval"), (pending, "PendingApprovalEscalated"), (pending, "PendingApproval")]
+    assert cancel(now, Cancel("r", False), at()).refusal is None
