@@ -20,6 +20,7 @@ from services.assignment.model import (
     HOLDING,
     Assignment,
     Holding,
+    graph_state,
     load_assignment,
     load_job,
     public_assignment,
@@ -292,7 +293,7 @@ def rendered(document: dict[str, Any], book: Rulebook, expanded: set[str]) -> Re
     expiration = {"type": "afterDateTime", "endDateTime": until} if until else {"type": "noExpiration"}
     body: Rendered = {
         "id": said["id"],
-        "state": said["status"],
+        "state": graph_state(AssignmentStatus(said["status"])),
         "status": step,
         "expiredDateTime": graph_time(ended_at) if ended_at else None,
         "schedule": {"startDateTime": said["startsAt"], "recurrence": None, "expiration": expiration},
@@ -316,7 +317,8 @@ def _step(one: Assignment) -> str:
     announced = one.reminded == len(REMIND_BEFORE) > reminders_past(one.ends_at, one.starts_at)
     if announced and one.status is AssignmentStatus.DELIVERED:
         return "NearExpiry1DayNotificationTriggered"
-    return one.status.value[:1].upper() + one.status.value[1:]
+    state = graph_state(one.status)
+    return state[:1].upper() + state[1:]
 
 
 def subject_said(person_id: str, about: Mapping[str, Any]) -> Rendered:

@@ -17,7 +17,7 @@ import structlog
 from services.assignment.decide.look import Look, Memberships
 from services.assignment.decide.membership import memberships_in
 from services.assignment.history import History
-from services.assignment.model import Holding, RuleJob
+from services.assignment.model import Holding, RuleJob, graph_state
 from services.assignment.rulebook import (
     Policy,
     Rulebook,
@@ -329,7 +329,10 @@ class Looks:
 # Lists as Graph has them
 
 ITEMS = "state.assignments"
-_STATES = Enumeration(tuple(status.value for status in AssignmentStatus))
+_STATES = Enumeration(
+    tuple(dict.fromkeys(graph_state(status) for status in AssignmentStatus)),
+    besides={graph_state(AssignmentStatus.SCHEDULED): (AssignmentStatus.SCHEDULED.value,)},
+)
 _EXPANDABLE = frozenset({"target", "accessPackage", "assignmentPolicy"})
 _SELECTABLE = frozenset({"id", "state", "status", "expiredDateTime", "schedule"})
 

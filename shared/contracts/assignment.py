@@ -14,7 +14,7 @@ from shared.contracts.catalog import ResourceRole
 
 
 class AssignmentStatus(StrEnum):
-    """Graph's accessPackageAssignmentState, and `scheduled` for one whose start lies ahead."""
+    """Graph's accessPackageAssignmentState, and `scheduled` for one whose start lies ahead (in Graph: `delivering`)."""
 
     SCHEDULED = "scheduled"
     DELIVERING = "delivering"

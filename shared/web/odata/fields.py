@@ -31,12 +31,14 @@ class Enumeration:
 
     `flags`: several may be set at once; documents hold a list of them, and the property is asked with `has` alone.
     `kept_as`: what documents hold instead of some of the values, such as true or false; the property is then asked
-    with `eq`, `ne` and `in` alone.
+    with `eq`, `ne` and `in` alone. `besides`: further values that documents hold for one of these, such as a finer
+    state that is shown as this one; asked in the same way.
     """
 
     values: tuple[str, ...]
     flags: bool = False
     kept_as: "Mapping[str, bool | str] | None" = None
+    besides: "Mapping[str, tuple[str, ...]] | None" = None
 
     def stored(self, text: str) -> str | None:
         """The declared spelling of `text`, None if there is no such value."""

@@ -228,7 +228,8 @@ def _condition(node: Compare | OneOf | Text | Has, field: Field, name: str) -> t
             if field.kind is Kind.STRING:
                 return _string_in(field, stored)
             # A finer time than BSON keeps is nobody's, and would be cut to one that is.
-            return field.path, {"$in": [v for v in stored if not (isinstance(v, datetime) and v.microsecond % 1000)]}
+            fit = [v for v in stored if not (isinstance(v, datetime) and v.microsecond % 1000)]
+            return field.path, {"$in": [one for v in fit for one in (v, *_besides(field, v))]}
         case Text(op, _, text):
             if (
                 field.kind is not Kind.STRING
@@ -236,7 +237,7 @@ def _condition(node: Compare | OneOf | Text | Has, field: Field, name: str) -> t
                 and field.kind is not Kind.GUID
             ):
                 raise UnsupportedQuery(f"{op} is for text, and '{name}' is none.", target=name)
-            if isinstance(field.kind, Enumeration) and field.kind.kept_as:
+            if isinstance(field.kind, Enumeration) and (field.kind.kept_as or field.kind.besides):
                 raise UnsupportedQuery(f"'{name}' is compared by eq, ne and in only.", target=name)
             return _searched(field, op, text)
 
@@ -250,6 +251,8 @@ def _compared(field: Field, op: str, value: Value, name: str) -> tuple[str, Mong
     if isinstance(field.kind, Enumeration) or field.kind in {Kind.GUID, Kind.BOOLEAN}:
         if op not in {"eq", "ne"}:
             raise UnsupportedQuery(f"'{name}' is compared by eq, ne and in only.", target=name)
+        if more := _besides(field, stored):
+            return field.path, {"$in" if op == "eq" else "$nin": [stored, *more]}
         return field.path, {_OPS[op]: stored}
     if field.kind is Kind.STRING:
         if field.folded:
@@ -267,6 +270,11 @@ def _compared(field: Field, op: str, value: Value, name: str) -> tuple[str, Mong
             op = {"ge": "gt", "lt": "le"}.get(op, op)
         return field.path, {_OPS[op]: cut}
     return field.path, {_OPS[op]: stored}
+
+
+def _besides(field: Field, stored: Any) -> tuple[str, ...]:
+    """What else documents hold for this value."""
+    return (field.kind.besides or {}).get(stored, ()) if isinstance(field.kind, Enumeration) else ()
 
 
 def _flags(node: Compare | OneOf | Text | Has, field: Field, name: str) -> MongoFilter:

@@ -257,7 +257,12 @@ async def test_what_has_an_end_is_announced_twice_and_ends(servers: Servers) -> 
         }
         async with around.client() as client:
             made = (await client.post("/v1.0/tenure/assignments", json=body)).json()
-        assert made["state"] == "scheduled"
+            assert (made["state"], made["status"]) == ("delivering", "Delivering"), "Graph has no word for later"
+            for state, found in (("eq 'Delivering'", 1), ("in ('delivering')", 1), ("ne 'delivering'", 0)):
+                path = f"{EM}/assignments?$filter=state {state} and target/objectId eq 'eva'&$count=true"
+                listed = (await client.get(path)).json()
+                assert ([one["id"] for one in listed["value"]], listed["@odata.count"]) == ([made["id"]] * found, found)
+            assert (await client.get(f"{EM}/assignments?$filter=state eq 'scheduled'")).status_code == 400
         around.clock.turn(timedelta(days=6))
 
         async def begun() -> bool:

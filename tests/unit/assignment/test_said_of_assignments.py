@@ -41,6 +41,7 @@ def live(**changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("changes", "state", "status"),
     [
+        ({"status": AssignmentStatus.SCHEDULED}, "delivering", "Delivering"),
         ({"status": AssignmentStatus.DELIVERING}, "delivering", "Delivering"),
         ({}, "delivered", "Delivered"),
         ({"reminded": 1}, "delivered", "Delivered"),

@@ -35,6 +35,7 @@ PACKAGES = EntitySet(
         "createdDateTime": Field("created", DATETIME, sortable=True),
         "level": Field("level", INTEGER),
         "state": Field("state", Enumeration(("delivering", "delivered"))),
+        "phase": Field("phase", Enumeration(("going", "done"), besides={"going": ("planned",)})),
         "abilities": Field("abilities", Enumeration(("read", "write"), flags=True)),
         "kind": Field("built_in", Enumeration(("ours", "yours", "theirs"), kept_as={"ours": True, "yours": False})),
         "catalog/id": Field("catalog_id", GUID),
@@ -154,6 +155,8 @@ def test_what_is_no_filter_is_refused_with_the_place(text: str, named: str) -> N
         ("contains(kind,'ou')", "kind"),
         ("kind eq true", "kind"),
         ("kind eq 'mine'", "kind"),
+        ("phase eq 'planned'", "phase"),
+        ("startswith(phase,'g')", "phase"),
         ("roles/any(r:displayName eq 'x')", "$filter"),
     ],
 )
@@ -166,6 +169,10 @@ def test_what_is_not_public_or_of_another_kind_is_refused_and_named(text: str, t
 @pytest.mark.parametrize(
     ("text", "where"),
     [
+        ("phase eq 'Going'", {"phase": {"$in": ["going", "planned"]}}),
+        ("phase ne 'going'", {"phase": {"$nin": ["going", "planned"]}}),
+        ("phase in ('going','done')", {"phase": {"$in": ["going", "planned", "done"]}}),
+        ("phase eq 'done'", {"phase": {"$eq": "done"}}),
         ("kind eq 'Yours'", {"built_in": {"$eq": False}}),
         ("kind ne 'ours'", {"built_in": {"$ne": True}}),
         ("kind in ('ours','theirs')", {"built_in": {"$in": [True, "theirs"]}}),
