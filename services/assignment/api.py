@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, NoReturn
 
@@ -16,6 +15,7 @@ from services.assignment.decide import direct, exclusion, person, reprocess
 from services.assignment.decide.separation import separated
 from services.assignment.decide.settle import REMIND_BEFORE, reminders_past
 from services.assignment.history import History
+from services.assignment.lists import EVERYTHING, Lists, Scope, Wanted
 from services.assignment.model import (
     HOLDING,
     Assignment,
@@ -28,7 +28,7 @@ from services.assignment.model import (
 )
 from services.assignment.organizations import OrganizationStore, organization_said, sponsors_said
 from services.assignment.rulebook import Package, Rulebook
-from services.assignment.store import ENDED, ITEMS, LIVE, NOBODY, Looks, narrowed
+from services.assignment.store import ITEMS, LIVE, NOBODY, Looks
 from shared.clock import milliseconds
 from shared.contracts.assignment import AssignmentStatus, EndReason
 from shared.contracts.base import Refusal
@@ -88,19 +88,6 @@ class DirectAssignment(GraphInput):
         return self
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """Which assignments a list is about, as filters."""
-
-    holdings: dict[str, Any] = field(default_factory=dict)
-    """On whole holdings, by index."""
-    ended: dict[str, Any] = field(default_factory=dict)
-    """On the history."""
-    items: dict[str, Any] = field(default_factory=dict)
-    """On each assignment of these holdings."""
-
-
-EVERYTHING = Scope()
 SUBJECTS = EntitySet(
     "accessPackageSubject",
     {},
@@ -153,7 +140,7 @@ class Desk:
         self.platform = platform
         self.loop = loop
         self.holdings = holdings
-        self.history = history
+        self.lists = Lists(holdings, history)
         self.looks = looks
         self.assigning = Handler(
             direct.assign_directly,
@@ -201,9 +188,8 @@ class Desk:
         await self.waiting(find)
 
     async def document(self, id: str) -> dict[str, Any] | None:
-        """A live assignment inside its holding, unwound, or an ended one."""
-        live = await self.holdings.unwound(ITEMS, {f"{ITEMS}.id": id}, narrowed={f"{ITEMS}.id": id}, limit=1)
-        return live[0] if live else await self.history.documents.get(id)
+        """A live assignment inside its holding, unwound, or an ended one in the same form."""
+        return await self.lists.one(id)
 
     async def within(self, package_id: str | None, admitted: Admission) -> None:
         """Raises NoRight unless the package lies in a catalog within the caller's bounds."""
@@ -212,36 +198,21 @@ class Desk:
             await admitted.at(found.catalog_id if found else None)
 
     async def many(self, request: Request, scope: Scope = EVERYTHING, *, admitted: Admission | None = None) -> Rendered:
-        """A list of live assignments, or with `state eq 'expired'` of those that have ended. `admitted`: of everybody;
-        whoever has roles in catalogs alone filters by one of their packages (ROL-3)."""
-        asks_for_ended = _asks_for_ended(request.query_params.get("$filter", ""))
-        entities = ENDED if asks_for_ended else LIVE
-        query = read_query(entities, request.query_params.multi_items())
+        """A list of assignments, those that have ended among them. `admitted`: of everybody; whoever has roles in
+        catalogs alone filters by one of their packages (ROL-3)."""
+        wanted = Wanted.read(request.query_params.multi_items())
+        query = wanted.live
         if admitted is not None and not admitted.standing.everywhere:
-            package = "package_id" if asks_for_ended else f"{ITEMS}.package_id"
-            await self.within(only_value(query.where, package), admitted)
+            await self.within(only_value(query.where, f"{ITEMS}.package_id"), admitted)
         book = await self.looks.rules.present()
         expanded = {one.name for one in query.expand}
-        ended = self.history.documents
 
-        async def find(q: ListQuery) -> list[dict[str, Any]]:
-            if asks_for_ended:
-                found = await ended.find(q.mongo_filter(scope.ended), sort=q.sort, skip=q.skip, limit=q.limit)
-                return await self._with_people(found) if "target" in expanded else found
-            return await self.holdings.unwound(
-                ITEMS,
-                q.mongo_filter(scope.items),
-                narrowed={"$and": [narrowed(q), scope.holdings]},
-                sort=q.sort,
-                skip=q.skip,
-                limit=q.limit,
-            )
+        async def find(_: ListQuery) -> list[dict[str, Any]]:
+            found = await self.lists.find(wanted, scope)
+            return await self.lists.with_people(found) if "target" in expanded else found
 
-        async def total(q: ListQuery) -> int:
-            if asks_for_ended:
-                return await ended.count(q.total_filter(scope.ended))
-            whole = {"$and": [narrowed(q), scope.holdings]}
-            return await self.holdings.count_unwound(ITEMS, q.total_filter(scope.items), narrowed=whole)
+        async def total(_: ListQuery) -> int:
+            return await self.lists.count(wanted, scope)
 
         return await answer_list(
             request,
@@ -255,40 +226,25 @@ class Desk:
     async def render(self, document: dict[str, Any], query: ListQuery) -> Rendered:
         book = await self.looks.rules.present()
         expanded = {one.name for one in query.expand}
-        if "target" in expanded and "state" not in document:
-            (document,) = await self._with_people([document])
+        if "target" in expanded:
+            (document,) = await self.lists.with_people([document])
         return rendered(document, book, expanded)
-
-    async def _with_people(self, ended: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Assignments that have ended, each with what is known of its person: in one query."""
-        found = await self.holdings.states({"_id": {"$in": sorted({one["person_id"] for one in ended})}})
-        about = {one["_id"]: one.get("about", {}) for one in found}
-        return [{**one, "about": about.get(one["person_id"], {})} for one in ended]
-
-
-def _asks_for_ended(said: str) -> bool:
-    """Whether a `$filter` lets nothing through but what has ended; 'ne' lets through what has not."""
-    if "'expired'" not in said.lower():
-        return False
-    return only_value(read_query(ENDED, [("$filter", said)]).where, "assignment.status") == AssignmentStatus.EXPIRED
 
 
 def _package_of(document: dict[str, Any]) -> str:
-    """Of an unwound holding or of the history."""
-    found = document["state"]["assignments"] if "state" in document else document
-    return str(found["package_id"])
+    """Of an unwound holding, or of one of the history in that form."""
+    return str(document["state"]["assignments"]["package_id"])
 
 
 def rendered(document: dict[str, Any], book: Rulebook, expanded: set[str]) -> Rendered:
-    """Graph's accessPackageAssignment, of an unwound holding or of the history."""
-    if "state" in document:
+    """Graph's accessPackageAssignment, of an unwound holding, or of one of the history in that form."""
+    about, person_id, ended_at = document["state"]["about"], document["_id"], None
+    if (ended := document.get("ended")) is None:
         one = load_assignment(document["state"]["assignments"])
         said, step = public_assignment(one).model_dump(mode="json", by_alias=True), _step(one)
-        about, person_id, ended_at = document["state"]["about"], document["_id"], None
     else:
-        said, about, person_id = document["assignment"], document.get("about", {}), document["person_id"]
-        step = "ExpiredNotificationTriggered" if document["reason"] == EndReason.EXPIRED else "Expired"
-        ended_at = document["ended_at"]
+        said, ended_at = ended["assignment"], ended["ended_at"]
+        step = "ExpiredNotificationTriggered" if ended["reason"] == EndReason.EXPIRED else "Expired"
     until = said.get("endsAt")
     expiration = {"type": "afterDateTime", "endDateTime": until} if until else {"type": "noExpiration"}
     body: Rendered = {
@@ -336,7 +292,7 @@ def subject_said(person_id: str, about: Mapping[str, Any]) -> Rendered:
 def _graph(router: APIRouter, desk: Desk) -> None:
     @router.get(EM + "/assignments")
     async def assignments(request: Request, admitted: Admitted) -> Rendered:
-        """All live assignments; with `$filter=state eq 'expired'` those that have ended.
+        """All assignments, those that have ended (`state` expired) among them.
 
         `$filter` on state, accessPackage/id, target/objectId, assignmentPolicy/id; `$expand=target,accessPackage,
         assignmentPolicy`."""
@@ -347,9 +303,11 @@ def _graph(router: APIRouter, desk: Desk) -> None:
         """Those of the person who asks (`target`), of their reports (`targetManager`), made by them (`createdBy`)."""
         if caller.person_id is None:
             raise Forbidden("Only a person who is signed in can ask this.")
+        reports = {"state.facets.manager": fold(caller.person_id)}
+        of_reports = await desk.holdings.ids(reports) if on.lower() == "targetmanager" else []
         scopes: dict[str, Scope] = {
             "target": Scope({"_id": caller.person_id}, {"person_id": caller.person_id}),
-            "targetmanager": Scope({"state.facets.manager": fold(caller.person_id)}, NOBODY),
+            "targetmanager": Scope(reports, {"person_id": {"$in": of_reports}}),
             "createdby": Scope(
                 {f"{ITEMS}.cause": caller.actor},
                 {"assignment.cause.actor": caller.actor},
@@ -409,8 +367,7 @@ def _graph(router: APIRouter, desk: Desk) -> None:
         if found is None:
             raise NotFound("The assignment was not found.")
         await desk.within(_package_of(found), admitted)
-        person_id = found["_id"] if "state" in found else found["person_id"]
-        asked = reprocess.Reprocess(id, person_id)
+        asked = reprocess.Reprocess(id, found["_id"])
         outcome = await desk.platform.run_one(desk.loop, desk.reprocessing, asked, cause_of(request))
         if outcome.decision and outcome.decision.refusal:
             refuse(outcome.decision.refusal)
@@ -426,7 +383,7 @@ def _targets(router: APIRouter, desk: Desk, organizations: OrganizationStore) ->
         if found is None:
             raise NotFound("The assignment was not found.")
         await desk.within(_package_of(found), admitted)
-        person = found["_id"] if "state" in found else found["person_id"]
+        person = str(found["_id"])
         return person, await desk.holdings.state(person) or {}
 
     async def organization_of(id: str, admitted: Admission) -> Rendered:
@@ -516,7 +473,7 @@ def _tenure(router: APIRouter, desk: Desk) -> None:
         if found is None:
             raise NotFound("The assignment was not found.")
         await desk.within(_package_of(found), admitted)
-        if "state" in found:
+        if "ended" not in found:
             cause = cause_of(request)
             asked = direct.EndAssignment(id, found["_id"], f"Removed by {cause.actor}.")
             outcome = await desk.platform.run_one(desk.loop, desk.ending, asked, cause)

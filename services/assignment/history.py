@@ -26,7 +26,9 @@ class History:
 
     def __init__(self, database: Database) -> None:
         self.documents = Documents(
-            database, "ended_assignments", (Index("person_id"), Index("package_id"), Index("ended_at"))
+            database,
+            "ended_assignments",
+            (Index("person_id", "_id"), Index("package_id", "person_id", "_id"), Index("ended_at", "_id")),
         )
 
     async def ensure_indexes(self) -> None:

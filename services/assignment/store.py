@@ -336,6 +336,7 @@ _STATES = Enumeration(
 _EXPANDABLE = frozenset({"target", "accessPackage", "assignmentPolicy"})
 _SELECTABLE = frozenset({"id", "state", "status", "expiredDateTime", "schedule"})
 
+# One list of two collections (`services.assignment.lists`): the same may be asked of both, both are sorted alike.
 LIVE = EntitySet(
     "accessPackageAssignment",
     {
@@ -345,6 +346,7 @@ LIVE = EntitySet(
         "assignmentPolicy/id": Field(f"{ITEMS}.policy_id", GUID),
         "target/objectId": Field("_id", GUID, sortable=True),
         "target/id": Field("_id", GUID, sortable=True),
+        "expiredDateTime": Field(f"{ITEMS}.ended_at", DATETIME, sortable=True),
     },
     selectable=_SELECTABLE,
     expandable=_EXPANDABLE,
@@ -359,12 +361,13 @@ ENDED = EntitySet(
         "state": Field("assignment.status", _STATES),
         "accessPackage/id": Field("package_id", GUID),
         "assignmentPolicy/id": Field("policy_id", GUID),
-        "target/objectId": Field("person_id", GUID),
-        "target/id": Field("person_id", GUID),
+        "target/objectId": Field("person_id", GUID, sortable=True),
+        "target/id": Field("person_id", GUID, sortable=True),
         "expiredDateTime": Field("ended_at", DATETIME, sortable=True),
     },
     selectable=_SELECTABLE,
     expandable=_EXPANDABLE,
+    order="target/objectId",
 )
 
 

@@ -24,7 +24,7 @@ from shared.web.odata.fields import (
     Kind,
     Many,
 )
-from shared.web.odata.mongo import mongo_filter, only_value
+from shared.web.odata.mongo import lets_through, mongo_filter, only_value
 from shared.web.odata.options import Expand, ListQuery, Shape, read_query, read_shape
 from shared.web.odata.parse import parse_filter
 
@@ -44,6 +44,7 @@ __all__ = [
     "ListQuery",
     "Many",
     "Shape",
+    "lets_through",
     "mongo_filter",
     "only_value",
     "parse_filter",

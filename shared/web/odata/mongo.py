@@ -346,6 +346,18 @@ def only_value(where: Mapping[str, Any], path: str) -> str | None:
     return next((one for one in inner if one is not None), None)
 
 
+def lets_through(where: Mapping[str, Any], path: str, value: str) -> bool:
+    """False if the filter is sure to find no document whose field has this text; True if it may."""
+    condition = where.get(path)
+    ways: list[bool] = [lets_through(one, path, value) for one in where.get("$and", ())]
+    if isinstance(condition, Mapping):
+        ways += [value == condition["$eq"]] if "$eq" in condition else []
+        ways += [value in condition["$in"]] if "$in" in condition else []
+        ways += [value != condition["$ne"]] if "$ne" in condition else []
+        ways += [value not in condition["$nin"]] if "$nin" in condition else []
+    return all(ways)
+
+
 def both(*filters: Mapping[str, Any]) -> MongoFilter:
     """Documents that all of the filters find; an empty one restricts nothing."""
     some = [dict(one) for one in filters if one]

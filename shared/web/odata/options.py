@@ -4,7 +4,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -106,9 +106,17 @@ class ListQuery(Shape):
         """The same without regard to pages, for `@odata.count`."""
         return both(scope or {}, self.where)
 
+    def place_of(self, document: Mapping[str, Any]) -> tuple[Any, ...]:
+        """The values that it is sorted by, one for each of `sort`."""
+        return tuple(_at(document, path) for path, _ in self.sort)
+
+    def beyond(self, token: str) -> "ListQuery":
+        """The same from where a `$skiptoken` of it says. Raises ExpiredPageToken."""
+        return replace(self, after=_after(token, self.sort, self.fingerprint), skip=0)
+
     def token_after(self, document: Mapping[str, Any]) -> str:
         """The `$skiptoken` of the page that begins behind `document`, which a store returned."""
-        values = [_encoded(_at(document, path)) for path, _ in self.sort]
+        values = [_encoded(one) for one in self.place_of(document)]
         return base64.urlsafe_b64encode(orjson.dumps([self.fingerprint, *values])).decode().rstrip("=")
 
 

@@ -70,6 +70,55 @@ async def test_a_list_without_what_has_ended_has_all_that_has_not(around: Surrou
             assert len((await client.get(path)).json()["value"]) == expected, filter
 
 
+async def test_what_has_ended_stays_listed_in_its_place(servers: Servers) -> None:
+    """Graph lists expired assignments with the others; pages are those of one list."""
+    async with surroundings(servers) as around:
+        await around.say(topics.PACKAGE_FACTS, said.package("past"))
+        await around.say(topics.POLICY_FACTS, said.policy("past-rule", "past", 'user.department -eq "past"'))
+        people = [f"p{n}" for n in range(7)]
+        await around.say(topics.PERSON_FACTS, *(said.person(one, department="past") for one in people))
+        for one in people:
+            await around.holds(one, "past")
+        leaving = people[::2]
+        await around.say(topics.PERSON_FACTS, *(said.person(one, 2, department="here") for one in leaving))
+        for one in leaving:
+            await around.holds(one)
+        async with around.client() as client:
+
+            async def pages(options: str) -> tuple[list[tuple[str, str]], int]:
+                found, url, total = [], f"{EM}/assignments?$expand=target&$top=2&$count=true{options}", None
+                while url:
+                    page = (await client.get(url)).json()
+                    found += [(one["target"]["objectId"], one["state"]) for one in page["value"]]
+                    assert all(one["target"]["displayName"] for one in page["value"])
+                    total = page["@odata.count"] if total is None else total
+                    url = page.get("@odata.nextLink", "")
+                return found, total or 0
+
+            async def all_there() -> bool:
+                return (await pages(""))[1] == len(people)
+
+            await until(all_there, "the history has what has ended")
+            states = {one: "expired" if one in leaving else "delivering" for one in people}
+            whole = list(states.items())
+            live, over = ([one for one in whole if (one[1] == "expired") is ended] for ended in (False, True))
+            for options, expected in (
+                ("", whole),
+                ("&$orderby=target/objectId desc", whole[::-1]),
+                ("&$filter=accessPackage/id eq 'past'", whole),
+                ("&$filter=state ne 'expired'", live),
+                ("&$filter=state in ('expired','delivering')", whole),
+                ("&$filter=state eq 'Expired'", over),
+                ("&$filter=expiredDateTime eq null", live),
+                ("&$filter=expiredDateTime gt 2020-01-01T00:00:00Z", over),
+            ):
+                assert await pages(options) == (expected, len(expected)), options
+            skipped = (await client.get(f"{EM}/assignments?$expand=target&$skip=3&$top=2")).json()
+            assert [one["target"]["objectId"] for one in skipped["value"]] == people[3:5]
+            by_date = (await pages("&$orderby=expiredDateTime desc"))[0]
+            assert (by_date[:4], by_date[4:]) == (sorted(over, key=by_date.index), sorted(live, key=by_date.index))
+
+
 @pytest.mark.spec("AUT-4", "RES-6")
 async def test_a_new_rule_finds_its_people_and_a_changed_one_lets_them_go(around: Surroundings) -> None:
     people = [said.person(f"it{n}", department="IT", city="Oslo" if n % 2 else "Rome") for n in range(20)]

@@ -11,6 +11,7 @@ import pytest
 from services.assignment.api import rendered
 from services.assignment.decide.look import Look
 from services.assignment.decide.person import person_changed
+from services.assignment.lists import as_listed
 from services.assignment.model import Assignment, Holding, dump_assignment, public_assignment
 from services.assignment.rulebook import Package, Policy, Rulebook
 from shared.contracts.assignment import AssignmentKind, AssignmentStatus
@@ -60,7 +61,8 @@ def test_a_live_assignment_says_how_far_it_has_come(changes: dict[str, Any], sta
 @pytest.mark.parametrize(("reason", "status"), [("expired", "ExpiredNotificationTriggered"), ("removed", "Expired")])
 def test_an_ended_assignment_says_whether_it_was_time(reason: str, status: str) -> None:
     over = public_assignment(HELD, AssignmentStatus.EXPIRED).model_dump(mode="json", by_alias=True)
-    body = rendered({"person_id": "ana", "assignment": over, "ended_at": END, "reason": reason}, BOOK, set())
+    kept = {"_id": "a", "person_id": "ana", "package_id": "crm", "assignment": over, "ended_at": END, "reason": reason}
+    body = rendered(as_listed(kept), BOOK, set())
     assert (body["state"], body["status"], body["expiredDateTime"]) == ("expired", status, "2026-04-01T00:00:00Z")
 
 

@@ -20,6 +20,7 @@ from shared.web.odata import (
     Field,
     Many,
     Shape,
+    lets_through,
     parse_filter,
     read_query,
     read_shape,
@@ -364,3 +365,20 @@ def test_conditions_are_counted() -> None:
 def test_the_consistency_level_may_stand_in_the_query_as_it_does_in_documented_requests() -> None:
     query = read_query(USERS, [("$count", "true"), ("ConsistencyLevel", "eventual")])
     assert query.count
+
+
+@pytest.mark.parametrize(
+    ("text", "may"),
+    [
+        ("state eq 'delivered'", True),
+        ("state eq 'delivering'", False),
+        ("state ne 'delivered'", False),
+        ("state in ('delivering')", False),
+        ("state in ('delivering','delivered')", True),
+        ("phase ne 'going' and state ne 'delivering'", True),
+        ("level gt 1 and state ne 'delivered'", False),
+        ("level gt 1 or state ne 'delivered'", True),
+    ],
+)
+def test_a_filter_that_is_sure_to_find_nothing_of_a_value_is_told(text: str, may: bool) -> None:
+    assert lets_through(query(filter=text).where, "state", "delivered") is may
