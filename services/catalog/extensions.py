@@ -20,7 +20,7 @@ from shared import durations
 from shared.contracts.policy import ExtensionStage, StageExtension
 from shared.ids import derived_id
 from shared.web.errors import BadRequest
-from shared.web.graph_model import ODATA_TYPE, GraphInput
+from shared.web.graph_model import ODATA_TYPE, GraphInput, NotBlank
 
 TYPES: Mapping[str, str] = {
     "request": "#microsoft.graph.accessPackageAssignmentRequestWorkflowExtension",
@@ -147,7 +147,7 @@ class ExtensionPut(Typed):
         ]
         | None
     ) = Field(None, alias=ODATA_TYPE)
-    display_name: str | None = Field(None, min_length=1, max_length=256)
+    display_name: NotBlank | None = Field(None, min_length=1, max_length=256)
     description: str | None = Field(None, max_length=10_000)
     endpoint_configuration: EndpointIn | None = None
     authentication_configuration: AuthenticationIn | None = None
@@ -181,7 +181,7 @@ class ExtensionIn(ExtensionPut):
         "#microsoft.graph.accessPackageAssignmentWorkflowExtension",
         "microsoft.graph.accessPackageAssignmentWorkflowExtension",
     ] = Field(alias=ODATA_TYPE)
-    display_name: str = Field(min_length=1, max_length=256)
+    display_name: NotBlank = Field(min_length=1, max_length=256)
     endpoint_configuration: EndpointIn
     authentication_configuration: AuthenticationIn
 

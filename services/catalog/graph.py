@@ -35,7 +35,7 @@ from shared.contracts.catalog import Life, ResourceRole
 from shared.contracts.policy import SubjectSet, TargetScope
 from shared.web.conditional import etag
 from shared.web.errors import BadRequest
-from shared.web.graph_model import ODATA_TYPE, GraphInput, graph_time, odata_type_of
+from shared.web.graph_model import ODATA_TYPE, GraphInput, NotBlank, graph_time, odata_type_of
 from shared.web.odata import BOOLEAN, DATETIME, GUID, EntitySet, Enumeration
 from shared.web.odata import Field as Asked
 from shared.web.questions import question_said
@@ -137,7 +137,7 @@ POPULATIONS = _entities("population", [], ["membershipRule"])
 
 
 class Named(Body):
-    display_name: str = Field(min_length=1, max_length=NAME_MAX)
+    display_name: NotBlank = Field(min_length=1, max_length=NAME_MAX)
     description: str | None = Field(None, max_length=DESCRIPTION_MAX)
 
 
@@ -154,7 +154,7 @@ class CatalogIn(Named):
 
 
 class CatalogPatch(Body):
-    display_name: str | None = Field(None, min_length=1, max_length=NAME_MAX)
+    display_name: NotBlank | None = Field(None, min_length=1, max_length=NAME_MAX)
     description: str | None = Field(None, max_length=DESCRIPTION_MAX)
     state: Literal["published", "unpublished"] | None = None
     is_externally_visible: bool | None = None
@@ -167,7 +167,7 @@ class PackageIn(Named):
 
 
 class PackagePatch(Body):
-    display_name: str | None = Field(None, min_length=1, max_length=NAME_MAX)
+    display_name: NotBlank | None = Field(None, min_length=1, max_length=NAME_MAX)
     description: str | None = Field(None, max_length=DESCRIPTION_MAX)
     is_hidden: bool | None = None
 
@@ -256,7 +256,7 @@ class PopulationIn(Named):
 
 
 class PopulationPatch(Body):
-    display_name: str | None = Field(None, min_length=1, max_length=NAME_MAX)
+    display_name: NotBlank | None = Field(None, min_length=1, max_length=NAME_MAX)
     description: str | None = Field(None, max_length=DESCRIPTION_MAX)
     membership_rule: str | None = None
 

@@ -16,7 +16,7 @@ from services.directory.model import Person, from_ms, load_person
 from services.directory.properties import Type
 from shared.contracts.directory import DYNAMIC
 from shared.rules import MAX_CHARACTERS, RuleError, parse
-from shared.web.graph_model import GraphBody, GraphInput, graph_time
+from shared.web.graph_model import GraphBody, GraphInput, NotBlank, graph_time
 from shared.web.odata import (
     BOOLEAN,
     DATE_TEXT,
@@ -353,7 +353,7 @@ MAILBOX: Document = {
 """The same of the properties that are shown only if selected."""
 
 
-Name = Annotated[str, Described(min_length=1, max_length=256)]
+Name = Annotated[NotBlank, Described(min_length=1, max_length=256)]
 PrincipalName = Annotated[
     str, Described(max_length=113, pattern=r"^[^@\s]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?$")
 ]
@@ -460,13 +460,6 @@ class GroupIn(_GroupBody):
     owners: tuple[Annotated[str, Described(max_length=512)], ...] = Described(
         (), alias="owners@odata.bind", max_length=MOST_BOUND
     )
-
-    @field_validator("display_name")
-    @classmethod
-    def _says_something(cls, name: str) -> str:
-        if not name.strip():
-            raise ValueError("must not be blank")
-        return name
 
     @model_validator(mode="after")
     def _filled_by_a_rule_or_by_hand(self) -> GroupIn:

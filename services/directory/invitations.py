@@ -20,7 +20,7 @@ from services.directory.writing import set_sponsor, state
 from shared.contracts.hr import ChangeKind
 from shared.storage import Answers
 from shared.web.errors import BadRequest
-from shared.web.graph_model import GraphBody, GraphModel
+from shared.web.graph_model import GraphBody, GraphModel, NotBlank
 from shared.web.guard import Guard
 from shared.web.idempotency import IdempotencyKey, answering_once, made_id
 from shared.web.paging import context_url
@@ -59,7 +59,7 @@ class InvitationIn(GraphBody):
 
     invited_user_email_address: _Mail
     invite_redirect_url: Annotated[str, Described(min_length=1, max_length=2048, pattern=r"^https?://\S+$")]
-    invited_user_display_name: Annotated[str, Described(min_length=1, max_length=256)] | None = None
+    invited_user_display_name: Annotated[NotBlank, Described(min_length=1, max_length=256)] | None = None
     invited_user_type: Literal["Guest", "Member"] = "Guest"
     send_invitation_message: bool = False
     invited_user_message_info: MessageIn = MessageIn()

@@ -30,7 +30,7 @@ from shared.contracts.review import (
 from shared.contracts.roster import RosterKind
 from shared.ids import derived_id
 from shared.web.errors import BadRequest
-from shared.web.graph_model import ODATA_TYPE, GraphBody, graph_time
+from shared.web.graph_model import ODATA_TYPE, GraphBody, NotBlank, graph_time
 from shared.web.recurrence import RecurrenceIn, recurrence_of, recurrence_said
 
 Rendered = dict[str, Any]
@@ -92,7 +92,7 @@ class StageIn(GraphBody):
 class DefinitionIn(GraphBody):
     """Graph's accessReviewScheduleDefinition, as far as callers write it."""
 
-    display_name: str = Field(min_length=1, max_length=256)
+    display_name: NotBlank = Field(min_length=1, max_length=256)
     description_for_admins: str | None = Field(None, max_length=10_000)
     description_for_reviewers: str | None = Field(None, max_length=10_000)
     scope: dict[str, Any]

@@ -8,8 +8,10 @@ from types import UnionType
 from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
+    Field,
     PlainSerializer,
     SerializerFunctionWrapHandler,
     model_serializer,
@@ -30,6 +32,16 @@ def graph_time(moment: datetime) -> str:
 
 GraphTime = Annotated[datetime, PlainSerializer(graph_time, when_used="json-unless-none")]
 """A point in time in a body."""
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be blank")
+    return text
+
+
+NotBlank = Annotated[str, AfterValidator(_not_blank), Field(json_schema_extra={"pattern": r"\S"})]
+"""A text that shows something: a name of blanks names nothing."""
 
 
 class GraphModel(BaseModel):

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 import yaml
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from yaml.constructor import SafeConstructor
 
 from deploy.cli.applying.asking import Approval, Asking, Requestors, Span, Spec, Who
@@ -37,7 +37,14 @@ from shared.web.graph_model import graph_time
 Place = tuple[str | int, ...]
 """Where something stands in the file: ("catalogs", 0, "packages", 3)."""
 
-Name = Annotated[str, Field(min_length=1, max_length=256)]
+
+def _shows(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be blank")
+    return text
+
+
+Name = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_shows)]
 
 
 def _moment(text: Any) -> str:

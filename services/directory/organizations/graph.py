@@ -24,7 +24,7 @@ from shared.contracts.organizations import (
 )
 from shared.durations import duration, iso
 from shared.ids import derived_id
-from shared.web.graph_model import ODATA_TYPE, GraphBody, graph_time, odata_type_of
+from shared.web.graph_model import ODATA_TYPE, GraphBody, NotBlank, graph_time, odata_type_of
 from shared.web.odata import DATETIME, GUID, EntitySet, Enumeration, Field, Many
 
 Document = dict[str, Any]
@@ -102,7 +102,7 @@ def _lower_first(text: Any) -> Any:
     return text[:1].lower() + text[1:] if isinstance(text, str) else text
 
 
-Name = Annotated[str, Described(min_length=1, max_length=256)]
+Name = Annotated[NotBlank, Described(min_length=1, max_length=256)]
 Text = Annotated[str, Described(max_length=1024)]
 
 

@@ -19,11 +19,11 @@ from services.directory.graph import USERS
 from shared.contracts.resources import NO_ROLE, AppRole, SiteRole
 from shared.contracts.roles import RolePermission
 from shared.ids import derived_id
-from shared.web.graph_model import GraphBody, GraphModel, graph_time
+from shared.web.graph_model import GraphBody, GraphModel, NotBlank, graph_time
 from shared.web.odata import BOOLEAN, DATETIME, GUID, STRING, EntitySet, Field, Many
 
 Document = dict[str, Any]
-Name = Annotated[str, Described(min_length=1, max_length=256)]
+Name = Annotated[NotBlank, Described(min_length=1, max_length=256)]
 Text = Annotated[str, Described(max_length=1024)]
 
 _ROLES = Many(

@@ -14,7 +14,7 @@ from services.review.graph import Names, Rendered
 from services.review.history.model import CHOSEN, History, HistoryStatus, Run, Schedule, before
 from services.review.history.report import sought
 from shared.web.errors import BadRequest
-from shared.web.graph_model import ODATA_TYPE, GraphBody, GraphModel, graph_time
+from shared.web.graph_model import ODATA_TYPE, GraphBody, GraphModel, NotBlank, graph_time
 from shared.web.odata import GUID, EntitySet, Enumeration
 from shared.web.odata import Field as Column
 from shared.web.recurrence import RecurrenceIn, recurrence_of
@@ -46,7 +46,7 @@ class ScheduleIn(GraphModel):
 class HistoryIn(GraphBody):
     """Graph's accessReviewHistoryDefinition, as far as callers write it."""
 
-    display_name: str = Field(min_length=1, max_length=256)
+    display_name: NotBlank = Field(min_length=1, max_length=256)
     scopes: list[dict[str, Any]] = Field(min_length=1, max_length=50)
     decisions: list[Literal["approve", "deny", "dontKnow", "notReviewed", "notNotified"]] | None = None
     review_history_period_start_date_time: datetime | None = None

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from services.catalog import graph
 from services.catalog.model import Policy
@@ -40,6 +41,14 @@ def test_an_automatic_policy_comes_back_as_it_was_sent() -> None:
     assert said["automaticRequestSettings"] == AUTOMATIC["automaticRequestSettings"]
     again = policy({**said, "accessPackage": {"id": "sales"}})
     assert again.content() == read.content()
+
+
+@pytest.mark.parametrize("body", [graph.CatalogIn, graph.PackageIn, graph.CatalogPatch, graph.PackagePatch])
+@pytest.mark.parametrize("name", ["", " ", "\t\u00a0"])
+def test_a_name_of_blanks_names_nothing(body: Any, name: str) -> None:
+    with pytest.raises(ValidationError):
+        body.model_validate({"displayName": name})
+    assert body.model_validate({"displayName": f"{name}a"}).display_name == f"{name}a"
 
 
 @pytest.mark.spec("AUT-2", "AUT-8")
