@@ -24,12 +24,13 @@ from shared.web.errors import BadRequest, NoRight, NotFound
 from shared.web.graph_model import ODATA_TYPE
 from shared.web.guard import Admission, Admitted
 from shared.web.idempotency import IdempotencyKey, made_id
-from shared.web.odata import BOOLEAN, GUID, EntitySet, Expand, Field, ListQuery, Shape, read_query
+from shared.web.odata import BOOLEAN, GUID, EntitySet, Expand, Field, ListQuery, Shape, read_shape
 from shared.web.paging import answer_list, context_url, list_query, shape_query
 
 AT = f"{RM}/entitlementManagement"
 CONTEXT = "roleManagement/entitlementManagement"
 
+_ABOVE = frozenset({"inheritsPermissionsFrom"})
 ROLE_DEFINITIONS = EntitySet(
     "unifiedRoleDefinition",
     {
@@ -38,7 +39,7 @@ ROLE_DEFINITIONS = EntitySet(
         "isBuiltIn": Field("state.is_built_in", BOOLEAN),
     },
     selectable=frozenset({"description", "isEnabled", "resourceScopes", "rolePermissions", "templateId", "version"}),
-    expandable=frozenset({"inheritsPermissionsFrom"}),
+    expandable=_ABOVE,
 )
 ROLE_ASSIGNMENTS = EntitySet(
     "unifiedRoleAssignment",
@@ -63,8 +64,10 @@ class RoleAssignmentIn(Body):
     condition: None = None
 
 
-def definition_said(id: str) -> Rendered:
+def definition_said(id: str, expand: Sequence[Expand] = ()) -> Rendered:
     one = DEFINITIONS[CatalogRole(id)]
+    # What a role may do stands in it as a whole: none of these takes anything from another.
+    above: Rendered = {"inheritsPermissionsFrom": []} if any(it.name in _ABOVE for it in expand) else {}
     return {
         "id": id,
         "displayName": one.display_name,
@@ -75,6 +78,7 @@ def definition_said(id: str) -> Rendered:
         "templateId": id,
         "version": "1.0",
         "rolePermissions": [{"allowedResourceActions": list(one.actions), "condition": None}],
+        **above,
     }
 
 
@@ -106,7 +110,7 @@ def role_routes(routes: APIRouter, edge: Edge, delegates: Delegates) -> None:
             query,
             find=delegates.definitions.page,
             total=lambda q: delegates.definitions.count(q.total_filter()),
-            render=lambda one: definition_said(one["_id"]),
+            render=lambda one: definition_said(one["_id"], query.expand),
             context=f"{CONTEXT}/roleDefinitions",
         )
 
@@ -117,17 +121,18 @@ def role_routes(routes: APIRouter, edge: Edge, delegates: Delegates) -> None:
         if await delegates.definitions.get(id.lower()) is None:
             raise NotFound("The resource was not found.")
         context = context_url(request, f"{CONTEXT}/roleDefinitions/$entity", shape.select)
-        return {"@odata.context": context, **shape.selected(definition_said(id.lower()))}
+        return {"@odata.context": context, **shape.selected(definition_said(id.lower(), shape.expand))}
 
     async def said(found: Sequence[Versioned[Any]], expand: tuple[Expand, ...]) -> list[Rendered]:
         names = {one.name for one in expand}
+        inside = [deep for one in expand if one.name == "roleDefinition" for deep in one.expand]
         bodies = [assignment_said(one) for one in found]
         principals = await _principals(edge, delegates, [one.item for one in found]) if "principal" in names else {}
         for body, one in zip(bodies, found, strict=True):
             if "principal" in names:
                 body["principal"] = principals[one.item.id]
             if "roleDefinition" in names:
-                body["roleDefinition"] = definition_said(one.item.role.value)
+                body["roleDefinition"] = definition_said(one.item.role.value, inside)
         return bodies
 
     @routes.get(f"{AT}/roleAssignments")
@@ -159,7 +164,7 @@ def role_routes(routes: APIRouter, edge: Edge, delegates: Delegates) -> None:
 
     @routes.get(f"{AT}/roleAssignments/{{id}}")
     async def assignment(request: Request, id: str, admitted: Admitted) -> Response:
-        query = read_query(ROLE_ASSIGNMENTS, request.query_params.multi_items())
+        query = read_shape(ROLE_ASSIGNMENTS, request.query_params.multi_items())
         found = await there(id)
         await admitted.at(found.item.catalog_id)
         (body,) = await said([found], query.expand)
