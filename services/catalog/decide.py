@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Generic
 
-from services.catalog.model import Catalog, Deletion, K, Kept, Resource, RoleAssignment
+from services.catalog.model import Catalog, Deletion, K, Kept, Package, Resource, RoleAssignment
 from shared.contracts.assignment import UseAnswer
 from shared.contracts.base import Refusal, Transition
 from shared.contracts.catalog import (
@@ -95,7 +95,7 @@ def create(state: K | None, message: Create[K], at: At) -> Decision[K]:
         return _no(state, "duplicate", _taken(new))
     if refusal := _parents_missing((*new.parents, *new.named), at):
         return Decision(state, refusal=refusal)
-    return Decision(new, (Created(),))
+    return Decision(_dated(new, None, at), (Created(),))
 
 
 def change(state: K | None, message: Change, at: At) -> Decision[K]:
@@ -116,12 +116,12 @@ def change(state: K | None, message: Change, at: At) -> Decision[K]:
     if refusal := _refused(state, message.version, at):
         return Decision(state, refusal=refusal)
     new = state.model_copy(update={**values, "modified_at": at.now})
-    if at.clashes:
-        return _no(state, "duplicate", _taken(new))
+    if why := _misnamed(new, state, at):
+        return _no(state, *why)
     before = (*state.parents, *state.named)
     if refusal := _parents_missing([one for one in (*new.parents, *new.named) if one not in before], at):
         return Decision(state, refusal=refusal)
-    return Decision(new, (Changed(properties=changed),))
+    return Decision(_dated(new, state, at), (Changed(properties=changed),))
 
 
 def delete(state: K | None, message: Delete, at: At) -> Decision[K]:
@@ -190,6 +190,18 @@ def later(state: K, at: At) -> K:
     pause = min(FIRST_WAIT * 2 ** min(state.deletion.times, 16), LONGEST_WAIT)
     deletion = state.deletion.model_copy(update={"again_at": at.now + pause, "times": state.deletion.times + 1})
     return state.model_copy(update={"deletion": deletion})
+
+
+def _misnamed(new: Kept, before: Kept, at: At) -> tuple[str, str] | None:
+    """Code and words, if it cannot be called what it would be."""
+    if isinstance(before, Catalog) and before.is_built_in and new.display_name != before.display_name:
+        return "builtIn", f"The catalog {before.display_name} is built in and keeps its name."
+    return ("duplicate", _taken(new)) if at.clashes else None
+
+
+def _dated(new: Any, before: Kept | None, at: At) -> Any:
+    """A package knows since when it brings each of its roles."""
+    return new.dated(before if isinstance(before, Package) else None, at.now) if isinstance(new, Package) else new
 
 
 def _roles(state: Any, message: Change) -> tuple[Any, ...]:

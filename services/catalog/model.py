@@ -49,7 +49,9 @@ OriginSystem = Literal["AadGroup", "AadApplication", "SharePointOnline"]
 GENERAL = derived_id("catalog", "General")
 """Id of the built-in catalog: packages that name no catalog go there (CAT-1)."""
 
-NOT_CONTENT = frozenset({"id", "life", "deletion", "made_as", "kept_because", "created_at", "modified_at"})
+NOT_CONTENT = frozenset(
+    {"id", "life", "deletion", "made_as", "kept_because", "created_at", "modified_at", "role_dates"}
+)
 
 
 class Value(BaseModel):
@@ -152,6 +154,14 @@ class Resource(Kept):
         return ResourceState.model_construct(**_said(self, ResourceState))
 
 
+class RoleDate(Value):
+    """Since when a package brings a role."""
+
+    key: str
+    """The role's."""
+    at: datetime
+
+
 class Package(Kept):
     """A bundle of resource roles that is given and taken as one. Unique by name in its catalog, which never changes."""
 
@@ -160,12 +170,24 @@ class Package(Kept):
     catalog_id: str
     is_hidden: bool = False
     roles: tuple[ResourceRole, ...] = ()
+    role_dates: tuple[RoleDate, ...] = ()
+    """Of its roles; what was brought before dates were kept has none."""
     incompatible_packages: tuple[str, ...] = ()
     incompatible_groups: tuple[str, ...] = ()
 
     @property
     def parents(self) -> tuple[str, ...]:
         return (self.catalog_id,)
+
+    def since(self, role: ResourceRole) -> datetime | None:
+        """Since when it brings that role, if that is known."""
+        return next((one.at for one in self.role_dates if one.key == role.key), None)
+
+    def dated(self, before: Package | None, now: datetime) -> Package:
+        """The same, with `now` as the date of every role that it did not bring before."""
+        known = {role.key: before.since(role) for role in before.roles} if before else {}
+        dates = {role.key: known.get(role.key, now) for role in self.roles}
+        return self.model_copy(update={"role_dates": tuple(RoleDate(key=k, at=at) for k, at in dates.items() if at)})
 
     def public(self) -> PackageState:
         return PackageState.model_construct(**_said(self, PackageState))

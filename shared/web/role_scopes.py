@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from shared.contracts.catalog import ResourceRole, resource_id
 from shared.ids import derived_id
+from shared.web.graph_model import graph_time
 
 
 def role_scope_id(catalog_id: str, role: ResourceRole) -> str:
@@ -20,10 +22,14 @@ def role_scope_said(
     role: ResourceRole,
     expand: frozenset[str] | None = None,
     names: Mapping[str, str] | None = None,
+    since: datetime | None = None,
 ) -> dict[str, Any]:
     """A role that a package brings; role and scope in full if `expand` names them (None: both). `names`: by the roles'
-    keys, of those that are not names themselves."""
-    said: dict[str, Any] = {"id": role_scope_id(catalog_id, role)}
+    keys, of those that are not names themselves. `since`: when the package came to bring it, if that is known."""
+    said: dict[str, Any] = {
+        "id": role_scope_id(catalog_id, role),
+        "createdDateTime": graph_time(since) if since else None,
+    }
     if expand is None or "role" in expand:
         said["role"] = {
             **role_said(catalog_id, role, (names or {}).get(role.key, role.role)),

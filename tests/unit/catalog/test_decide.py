@@ -102,8 +102,24 @@ def test_two_who_add_roles_at_once_both_succeed() -> None:
     for role in (first, second, first):
         state = decide.change(state, Change("sales", {}, add_roles=(role,)), at(2)).state
     assert state.roles == (first, second)
+    assert (state.since(first), state.since(second)) == (NOW, NOW)
     state = decide.change(state, Change("sales", {}, remove_roles=frozenset({first.key})), at(4)).state
     assert state.roles == (second,)
+    assert (state.since(first), state.since(second)) == (None, NOW)
+
+
+def test_a_role_keeps_the_date_it_came_with_and_one_that_comes_back_gets_a_new_one() -> None:
+    first, second = ResourceRole(origin_id="g1"), ResourceRole(origin_id="g2")
+    made = decide.create(None, Create(SALES.model_copy(update={"roles": (first,)}).as_made()), at()).state
+    later = Circumstances(now=NOW + timedelta(days=1), version=2, cause=CAUSE, context=OPEN)
+    both: Any = decide.change(made, Change("sales", {"roles": (first, second)}), later).state
+    assert (both.since(first), both.since(second)) == (NOW, later.now)
+    unknown = both.model_copy(update={"role_dates": ()})
+    kept: Any = decide.change(unknown, Change("sales", {"description": "New"}), later).state
+    assert kept.since(first) is None, "nobody knows any more"
+    without: Any = decide.change(both, Change("sales", {}, remove_roles=frozenset({first.key})), later).state
+    back: Any = decide.change(without, Change("sales", {}, add_roles=(first,)), later).state
+    assert back.since(first) == later.now
 
 
 def test_nothing_new_while_it_is_being_deleted() -> None:
@@ -113,6 +129,8 @@ def test_nothing_new_while_it_is_being_deleted() -> None:
 def test_the_built_in_catalog_stays() -> None:
     general = Catalog(id="g", display_name="General", is_built_in=True, created_at=NOW, modified_at=NOW)
     assert refusal(decide.delete(general, Delete("g"), at(2))) == "builtIn"
+    assert refusal(decide.change(general, Change("g", {"display_name": "Special"}), at(2))) == "builtIn"
+    assert refusal(decide.change(general, Change("g", {"display_name": "General", "description": "x"}), at(2))) is None
 
 
 def test_an_answer_of_nobody_ends_it_and_one_of_somebody_gives_it_back() -> None:
