@@ -26,8 +26,8 @@ from shared.web.errors import BadRequest, Conflict, Forbidden, GraphError, NotFo
 from shared.web.graph_model import ODATA_TYPE, GraphBody, graph_time
 from shared.web.guard import Admission, Admitted, Guard
 from shared.web.idempotency import answering_once
-from shared.web.odata import EntitySet, ListQuery, read_query
-from shared.web.paging import answer_list, context_url, list_query
+from shared.web.odata import EntitySet, ListQuery, Shape, read_query, read_shape
+from shared.web.paging import answer_list, context_url, list_query, slice_of
 
 EM = "/v1.0/identityGovernance/entitlementManagement"
 APPROVALS_AT = f"{EM}/accessPackageAssignmentApprovals"
@@ -97,7 +97,7 @@ class Desk:
         people = await self.around.people.get({one.reviewed_by for one in approval.stages if one.reviewed_by})
         return [_stage_said(stage, caller, people) for stage in approval.stages]
 
-    async def said(self, approval: Approval, caller: Caller, query: ListQuery) -> Rendered:
+    async def said(self, approval: Approval, caller: Caller, query: Shape) -> Rendered:
         body: Rendered = {ODATA_TYPE: "#microsoft.graph.approval", "id": approval.id}
         if any(one.name == "stages" for one in query.expand):
             body["stages"] = await self.stages_said(approval, caller)
@@ -166,7 +166,7 @@ def router(
     @routes.get(f"{APPROVALS_AT}/{{id}}")
     async def one(request: Request, id: str, caller: Asking, admitted: Admitted) -> Rendered:
         """The approval of the request of that id."""
-        query = read_query(APPROVALS, request.query_params.multi_items())
+        query = read_shape(APPROVALS, request.query_params.multi_items())
         said = query.selected(await desk.said(await desk.there(id, admitted), caller, query))
         return {"@odata.context": context_url(request, "approvals/$entity", query.select), **said}
 
@@ -175,15 +175,17 @@ def router(
         """Its stages, in order."""
         query = read_query(_STAGES, request.query_params.multi_items())
         said = await desk.stages_said(await desk.there(id, admitted), caller)
+        page, about = slice_of(request, query, said)
         return {
             "@odata.context": context_url(request, f"approvals('{id}')/stages", query.select),
-            "value": [query.selected(stage) for stage in said],
+            **about,
+            "value": [query.selected(stage) for stage in page],
         }
 
     @routes.get(f"{APPROVALS_AT}/{{id}}/stages/{{stage_id}}")
     async def stage(request: Request, id: str, stage_id: str, caller: Asking, admitted: Admitted) -> Rendered:
         """One stage."""
-        query = read_query(_STAGES, request.query_params.multi_items())
+        query = read_shape(_STAGES, request.query_params.multi_items())
         for said in await desk.stages_said(await desk.there(id, admitted), caller):
             if said["id"] == stage_id.lower():
                 context = context_url(request, f"approvals('{id}')/stages/$entity", query.select)

@@ -43,7 +43,7 @@ from shared.web.caller import Asking, cause_of
 from shared.web.errors import BadRequest, Conflict, Forbidden, GraphError, NotFound, Unavailable
 from shared.web.graph_model import GraphInput, graph_time
 from shared.web.guard import Admission, Admitted, Guard
-from shared.web.odata import EntitySet, ListQuery, Shape, only_value, read_query
+from shared.web.odata import EntitySet, ListQuery, Shape, only_value, read_query, read_shape
 from shared.web.paging import answer_list, context_url, list_options, only_its_options, shape_query, slice_of
 
 EM = "/v1.0/identityGovernance/entitlementManagement"
@@ -223,7 +223,7 @@ class Desk:
             context="accessPackageAssignments",
         )
 
-    async def render(self, document: dict[str, Any], query: ListQuery) -> Rendered:
+    async def render(self, document: dict[str, Any], query: Shape) -> Rendered:
         book = await self.looks.rules.present()
         expanded = {one.name for one in query.expand}
         if "target" in expanded:
@@ -348,7 +348,7 @@ def _graph(router: APIRouter, desk: Desk) -> None:
     @router.get(EM + "/assignments/{id}")
     async def assignment(request: Request, id: str, admitted: Admitted) -> Rendered:
         """One assignment, ended ones too."""
-        query = read_query(LIVE, request.query_params.multi_items())
+        query = read_shape(LIVE, request.query_params.multi_items())
         found = await desk.waiting(lambda: desk.document(id))
         if found is None:
             raise NotFound("The assignment was not found.")
@@ -457,7 +457,7 @@ def _tenure(router: APIRouter, desk: Desk) -> None:
         outcome = await desk.platform.run_one(desk.loop, desk.assigning, asked, cause_of(request))
         if outcome.decision and outcome.decision.refusal:
             refuse(outcome.decision.refusal)
-        query = read_query(LIVE, [("$expand", "target,accessPackage,assignmentPolicy")])
+        query = read_shape(LIVE, [("$expand", "target,accessPackage,assignmentPolicy")])
         found = await desk.waiting(lambda: desk.document(id))
         if found is None:
             raise Unavailable("The assignment was made and has ended since, and is not listed yet.")

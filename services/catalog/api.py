@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any, NoReturn
 
@@ -28,7 +28,7 @@ from shared.web.conditional import IfMatch, etag, version_named
 from shared.web.errors import BadRequest, Conflict, GraphError, NoRight, NotFound, PreconditionFailed
 from shared.web.guard import Admission, Admitted, Guard
 from shared.web.idempotency import IdempotencyKey, made_id
-from shared.web.odata import GUID, EntitySet, Expand, ListQuery, read_query
+from shared.web.odata import GUID, EntitySet, Expand, ListQuery, read_query, read_shape
 from shared.web.odata import Field as Asked
 from shared.web.paging import answer_list, context_url, list_query
 from shared.web.role_scopes import role_scope_id, role_scope_said
@@ -104,11 +104,13 @@ class Edge:
         )
         return JSONResponse({"id": id, "@tenure.life": state.life.value, "message": said}, 202)
 
-    async def one(self, request: Request, found: Versioned[Any], render: Render, entities: EntitySet) -> Response:
-        """A single thing, with $select and $expand."""
-        query = read_query(entities, request.query_params.multi_items())
+    async def one(
+        self, request: Request, found: Versioned[Any], render: Render, entities: EntitySet, name: str
+    ) -> Response:
+        """A single thing of the list `name`, with $select and $expand."""
+        query = read_shape(entities, request.query_params.multi_items())
         (said,) = await render([found], query.expand)
-        body = {"@odata.context": context_url(request, f"{entities.type_name}/$entity", query.select)}
+        body = {"@odata.context": context_url(request, f"{name}/$entity", query.select)}
         return JSONResponse({**body, **query.selected(said)}, headers={"ETag": etag(found.version)})
 
     async def many(
@@ -226,10 +228,11 @@ class Edge:
     async def catalogs_said(self, found: Sequence[Versioned[Any]], expand: tuple[Expand, ...]) -> list[Rendered]:
         said = [graph.catalog_said(one) for one in found]
         ids = [one.item.id for one in found]
-        names = {one.name for one in expand}
+        names = {one.name: one.expand for one in expand}
         if "accessPackages" in names:
             packages = await self.shelves.packages.find({"state.catalog_id": {"$in": ids}, **LIVING})
-            _put(said, "accessPackages", ((one.item.catalog_id, graph.package_said(one)) for one in packages))
+            bodies = await self.packages_said(packages, names["accessPackages"])
+            _put(said, "accessPackages", zip((one.item.catalog_id for one in packages), bodies, strict=True))
         if "customWorkflowExtensions" in names:
             kept = await self.shelves.extensions.find({"state.catalog_id": {"$in": ids}, **LIVING})
             _put(said, "customWorkflowExtensions", ((one.item.catalog_id, graph.extension_said(one)) for one in kept))
@@ -247,7 +250,7 @@ class Edge:
                 bodies = await self.resources_said(resources, one.expand)
                 _put(said, one.name, zip(catalogs, bodies, strict=True))
             else:
-                bodies = await self.resources_said(resources, (Expand(part),))
+                bodies = await self.resources_said(resources, (Expand(part, expand=one.expand),))
                 parts = ((id, it) for id, body in zip(catalogs, bodies, strict=True) for it in body[part])
                 _put(said, one.name, parts)
 
@@ -256,19 +259,21 @@ class Edge:
         wanted = {one.name: one for one in expand}
         if "catalog" in wanted:
             catalogs = await self.shelves.names_of({one.item.catalog_id for one in found}, self.shelves.catalogs)
+            bodies = await _by_id(catalogs, self.catalogs_said, wanted["catalog"])
             for body, one in zip(said, found, strict=True):
-                catalog = catalogs.get(one.item.catalog_id)
-                body["catalog"] = graph.catalog_said(catalog) if catalog else None
+                body["catalog"] = bodies.get(one.item.catalog_id)
         if "assignmentPolicies" in wanted:
             query = {"state.package_id": {"$in": [one.item.id for one in found]}, **LIVING}
             policies = await self.shelves.policies.find(query, sort=[("state.folded", 1)])
-            _put(said, "assignmentPolicies", ((one.item.package_id, graph.policy_said(one)) for one in policies))
+            shown = await self.policies_said(policies, wanted["assignmentPolicies"].expand)
+            _put(said, "assignmentPolicies", zip((one.item.package_id for one in policies), shown, strict=True))
         if scopes := wanted.get("resourceRoleScopes"):
             inner = frozenset(one.name for one in scopes.expand)
             names = await self.origins.role_names(role for one in found for role in one.item.roles)
             for body, one in zip(said, found, strict=True):
                 body["resourceRoleScopes"] = [
-                    role_scope_said(one.item.catalog_id, role, inner, names) for role in one.item.roles
+                    role_scope_said(one.item.catalog_id, role, inner, names, one.item.since(role))
+                    for role in one.item.roles
                 ]
         await self._separation_said(found, said, set(wanted))
         return said
@@ -276,7 +281,8 @@ class Edge:
     async def _separation_said(
         self, found: Sequence[Versioned[Package]], said: list[Rendered], wanted: set[str]
     ) -> None:
-        """What whoever gets a package must not hold, into each body."""
+        """What whoever gets a package must not hold, into each body. No more of it than its own properties, for it may
+        lie in a catalog that is out of the caller's reach."""
         if "incompatibleAccessPackages" in wanted:
             ids = {other for one in found for other in one.item.incompatible_packages}
             others = await self.shelves.names_of(ids, self.shelves.packages)
@@ -298,19 +304,20 @@ class Edge:
 
     async def policies_said(self, found: Sequence[Versioned[Any]], expand: tuple[Expand, ...]) -> list[Rendered]:
         said = [graph.policy_said(one) for one in found]
-        names = {one.name for one in expand}
+        names = {one.name: one for one in expand}
         await self._extensions_said(said, expand)
-        if names & {"accessPackage", "catalog"}:
+        if names.keys() & {"accessPackage", "catalog"}:
             packages = await self.shelves.names_of({one.item.package_id for one in found}, self.shelves.packages)
             ids = {one.item.catalog_id for one in packages.values()} if "catalog" in names else set()
             catalogs = await self.shelves.names_of(ids, self.shelves.catalogs)
+            shown = await _by_id(packages, self.packages_said, names.get("accessPackage"))
+            around = await _by_id(catalogs, self.catalogs_said, names.get("catalog"))
             for body, one in zip(said, found, strict=True):
                 package = packages.get(one.item.package_id)
                 if "accessPackage" in names:
-                    body["accessPackage"] = graph.package_said(package) if package else None
+                    body["accessPackage"] = shown.get(one.item.package_id)
                 if "catalog" in names:
-                    catalog = catalogs.get(package.item.catalog_id) if package else None
-                    body["catalog"] = graph.catalog_said(catalog) if catalog else None
+                    body["catalog"] = around.get(package.item.catalog_id) if package else None
         return said
 
     async def _extensions_said(self, policies: Sequence[Rendered], expand: tuple[Expand, ...]) -> None:
@@ -326,12 +333,16 @@ class Edge:
 
     async def resources_said(self, found: Sequence[Versioned[Any]], expand: tuple[Expand, ...]) -> list[Rendered]:
         names = frozenset(one.name for one in expand)
+        of_parts = [one.name for one in expand if any(deep.name == "resource" for deep in one.expand)]
         places = [(one.item.origin_system, one.item.origin_id) for one in found]
         origins = await self.origins.of(places) if "roles" in names else {}
         said = [
             graph.resource_said(one, names, origins[place].roles if place in origins else None)
             for one, place in zip(found, places, strict=True)
         ]
+        for body, one in zip(said, found, strict=True):
+            for part in (it for name in of_parts for it in body[name]):
+                part["resource"] = graph.resource_said(one)
         if "environment" in names:
             environments = {one["originId"]: one for one in await environments_of(self.origins)}
             for body, (system, origin) in zip(said, places, strict=True):
@@ -340,6 +351,12 @@ class Edge:
 
     async def populations_said(self, found: Sequence[Versioned[Any]], _expand: tuple[Expand, ...]) -> list[Rendered]:
         return [graph.population_said(one) for one in found]
+
+
+async def _by_id(found: Mapping[str, Versioned[Any]], render: Render, asked: Expand | None) -> dict[str, Rendered]:
+    """The bodies of what a relation leads to, with what is asked for inside it."""
+    bodies = await render(list(found.values()), asked.expand if asked else ())
+    return dict(zip(found, bodies, strict=True))
 
 
 def _put(said: Sequence[Rendered], name: str, children: Iterable[tuple[str, Rendered]]) -> None:
@@ -400,7 +417,9 @@ def _catalog_routes(routes: APIRouter, edge: Edge) -> None:
 
     @routes.get(f"{EM}/catalogs/{{id}}")
     async def catalog(request: Request, id: str, admitted: Admitted) -> Response:
-        return await edge.one(request, await edge.catalog(id, admitted), edge.catalogs_said, graph.CATALOGS)
+        return await edge.one(
+            request, await edge.catalog(id, admitted), edge.catalogs_said, graph.CATALOGS, "accessPackageCatalogs"
+        )
 
     @routes.patch(f"{EM}/catalogs/{{id}}", status_code=204)
     async def patch(
@@ -440,7 +459,9 @@ def _package_routes(routes: APIRouter, edge: Edge) -> None:
 
     @routes.get(f"{EM}/accessPackages/{{id}}")
     async def package(request: Request, id: str, admitted: Admitted) -> Response:
-        return await edge.one(request, await edge.package(id, admitted), edge.packages_said, graph.PACKAGES)
+        return await edge.one(
+            request, await edge.package(id, admitted), edge.packages_said, graph.PACKAGES, "accessPackages"
+        )
 
     @routes.patch(f"{EM}/accessPackages/{{id}}", status_code=204)
     async def patch(
@@ -460,7 +481,7 @@ def _package_routes(routes: APIRouter, edge: Edge) -> None:
         query = read_query(_ROLE_SCOPES, request.query_params.multi_items())
         inner = frozenset(one.name for one in query.expand)
         names = await edge.origins.role_names(item.roles)
-        said = [role_scope_said(item.catalog_id, role, inner, names) for role in item.roles]
+        said = [role_scope_said(item.catalog_id, role, inner, names, item.since(role)) for role in item.roles]
         return await edge.made(request, query, said, "resourceRoleScopes")
 
     @routes.post(f"{EM}/accessPackages/{{id}}/resourceRoleScopes", status_code=201)
@@ -469,7 +490,10 @@ def _package_routes(routes: APIRouter, edge: Edge) -> None:
         role = await edge.role_of(item.catalog_id, body)
         await edge.change(request, shelf, Change(id, {}, add_roles=(role,)))
         names = await edge.origins.role_names([role])
-        return JSONResponse(role_scope_said(item.catalog_id, role, names=names), 201)
+        item = (await edge.there(shelf, id)).item
+        said = role_scope_said(item.catalog_id, role, names=names, since=item.since(role))
+        context = context_url(request, f"accessPackages('{id}')/resourceRoleScopes/$entity")
+        return JSONResponse({"@odata.context": context, **said}, 201)
 
     @routes.delete(f"{EM}/accessPackages/{{id}}/resourceRoleScopes/{{role_scope}}", status_code=204)
     async def remove_role(request: Request, id: str, role_scope: str, admitted: Admitted) -> None:
@@ -577,7 +601,9 @@ def _policy_routes(routes: APIRouter, edge: Edge) -> None:
 
     @routes.get(f"{EM}/assignmentPolicies/{{id}}")
     async def policy(request: Request, id: str, admitted: Admitted) -> Response:
-        return await edge.one(request, await edge.policy(id, admitted), edge.policies_said, graph.POLICIES)
+        return await edge.one(
+            request, await edge.policy(id, admitted), edge.policies_said, graph.POLICIES, "assignmentPolicies"
+        )
 
     @routes.put(f"{EM}/assignmentPolicies/{{id}}")
     async def replace(
@@ -591,7 +617,9 @@ def _policy_routes(routes: APIRouter, edge: Edge) -> None:
         await edge.may_name_extensions(new)
         values = {name: value for name, value in new.content().items() if name not in {"managed_by", "package_id"}}
         await edge.change(request, shelf, Change(id, values, version_named(if_match)))
-        return await edge.one(request, await edge.there(shelf, id), edge.policies_said, graph.POLICIES)
+        return await edge.one(
+            request, await edge.there(shelf, id), edge.policies_said, graph.POLICIES, "assignmentPolicies"
+        )
 
     @routes.delete(f"{EM}/assignmentPolicies/{{id}}", status_code=204)
     async def delete(request: Request, id: str, admitted: Admitted, if_match: IfMatch = None) -> Response:
@@ -619,7 +647,7 @@ def _resource_routes(routes: APIRouter, edge: Edge) -> None:
         if found.item.catalog_id != id:
             raise NotFound("The resource was not found.")
         await admitted.at(id)
-        return await edge.one(request, found, edge.resources_said, graph.RESOURCES)
+        return await edge.one(request, found, edge.resources_said, graph.RESOURCES, "accessPackageResources")
 
     @routes.get(f"{EM}/resources")
     async def all_resources(
@@ -633,7 +661,7 @@ def _resource_routes(routes: APIRouter, edge: Edge) -> None:
     async def resource(request: Request, id: str, admitted: Admitted) -> Response:
         found = await edge.there(shelf, id)
         await admitted.at(found.item.catalog_id)
-        return await edge.one(request, found, edge.resources_said, graph.RESOURCES)
+        return await edge.one(request, found, edge.resources_said, graph.RESOURCES, "accessPackageResources")
 
 
 def _resource_request_routes(routes: APIRouter, edge: Edge) -> None:
@@ -728,7 +756,9 @@ def _population_routes(routes: APIRouter, edge: Edge) -> None:
 
     @routes.get(f"{base}/{{id}}")
     async def population(request: Request, id: str) -> Response:
-        return await edge.one(request, await edge.there(shelf, id), edge.populations_said, graph.POPULATIONS)
+        return await edge.one(
+            request, await edge.there(shelf, id), edge.populations_said, graph.POPULATIONS, "populations"
+        )
 
     @routes.patch(f"{base}/{{id}}", status_code=204)
     async def patch(request: Request, id: str, body: graph.PopulationPatch, if_match: IfMatch = None) -> None:

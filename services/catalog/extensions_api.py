@@ -64,7 +64,9 @@ def extension_routes(routes: APIRouter, edge: Edge) -> None:
 
     @routes.get(f"{at}/{{extension}}")
     async def one(request: Request, id: str, extension: str, admitted: Admitted) -> Response:
-        return await edge.one(request, await found_in(id, extension, admitted), render, graph.EXTENSIONS)
+        return await edge.one(
+            request, await found_in(id, extension, admitted), render, graph.EXTENSIONS, "customWorkflowExtensions"
+        )
 
     @routes.put(f"{at}/{{extension}}")
     async def replace(
@@ -79,7 +81,9 @@ def extension_routes(routes: APIRouter, edge: Edge) -> None:
         before = (await found_in(id, extension, admitted)).item
         values = extensions.changes_of(body, before, _who(admitted))
         await edge.change(request, shelf, Change(extension, values, version_named(if_match)))
-        return await edge.one(request, await edge.there(shelf, extension), render, graph.EXTENSIONS)
+        return await edge.one(
+            request, await edge.there(shelf, extension), render, graph.EXTENSIONS, "customWorkflowExtensions"
+        )
 
     @routes.delete(f"{at}/{{extension}}", status_code=204)
     async def delete(

@@ -106,8 +106,12 @@ async def answer_objects(request: Request, kinds: Sequence[Kind], context: str =
 
 
 def answer_few(request: Request, entities: EntitySet, found: Sequence[Document]) -> dict[str, Any]:
-    """A page of a few objects, in the order given: `$select`, `$top`, `$skip` and `$count` alone mean something."""
+    """A page of a few objects, in the order given: `$select`, `$top`, `$skip` and `$count` alone mean something. Raises
+    UnsupportedQuery (400) for what would change which these are, or how much of each is shown."""
     query = read_query(entities, request.query_params.multi_items())
+    for name, _ in query.options:
+        if name in {"$filter", "$search", "$orderby", "$expand"}:
+            raise UnsupportedQuery(f"The query option '{name}' is not supported here.", target=name)
     page, about = slice_of(request, query, found)
     return {
         "@odata.context": context_url(request, "directoryObjects", query.select),

@@ -31,7 +31,7 @@ from shared.web.caller import Asking, cause_of
 from shared.web.errors import BadRequest, Conflict, Forbidden, GraphError, NoRight, NotFound
 from shared.web.guard import Admission, Admitted, Guard
 from shared.web.idempotency import IdempotencyKey, answering_once, made_id
-from shared.web.odata import Expand, ListQuery, only_value, read_query
+from shared.web.odata import Expand, ListQuery, only_value, read_shape
 from shared.web.paging import answer_list, context_url, list_query
 
 EM = "/v1.0/identityGovernance/entitlementManagement"
@@ -320,7 +320,7 @@ def _reading(routes: APIRouter, desk: Desk) -> None:
     @routes.get(f"{REQUESTS_AT}/{{id}}")
     async def one(request: HttpRequest, id: str, caller: Asking, admitted: Admitted) -> Rendered:
         """One request: any for those who may read them, their own for everyone."""
-        query = read_query(REQUESTS, request.query_params.multi_items())
+        query = read_shape(REQUESTS, request.query_params.multi_items())
         found = await desk.there(id)
         if not visible(Request.model_validate(found), caller.person_id or ""):
             await desk.within(found["package_id"], admitted)

@@ -19,7 +19,7 @@ from shared.security.caller import Caller
 from shared.web.caller import Asking
 from shared.web.errors import Forbidden, NotFound
 from shared.web.guard import Guard
-from shared.web.odata import EntitySet, Expand, Field, ListQuery, read_query
+from shared.web.odata import EntitySet, Expand, Field, ListQuery, read_shape
 from shared.web.paging import answer_list, context_url, list_query
 from shared.web.role_scopes import role_scope_said
 
@@ -107,7 +107,7 @@ def router(platform: Platform, around: Surroundings, guard: Guard) -> APIRouter:
     @routes.get(f"{AT}/{{id}}")
     async def package(request: Request, id: str, caller: Asking) -> Rendered:
         """One of them; with the link also a hidden one."""
-        query = read_query(AVAILABLE, request.query_params.multi_items())
+        query = read_shape(AVAILABLE, request.query_params.multi_items())
         person = await looking(caller)
         (body,) = await said([await there(id, person)], person, query.expand)
         context = context_url(request, "availableAccessPackages/$entity", query.select)

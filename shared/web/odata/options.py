@@ -37,11 +37,18 @@ class Expand:
     levels: int | None = 1
 
     def selected(self, value: Any) -> Any:
-        """What the relation leads to (an object, a list of them, or None) with the properties that were asked for."""
+        """What the relation leads to (an object, a list of them, or None) with the properties that were asked for.
+
+        Raises UnsupportedQuery (400) where it was made without a relation that was asked for inside it: an option that
+        does nothing would pass for an answer."""
         if isinstance(value, list | tuple):
             return [self.selected(one) for one in value]
         if not isinstance(value, Mapping):
             return value
+        for one in self.expand:
+            if one.name not in value:
+                text = f"'{one.name}' is not expanded inside $expand={self.name} here: read it by itself."
+                raise UnsupportedQuery(text, target="$expand")
         # Along levels each object carries the next one.
         deeper = (*self.expand, self) if self.levels != 1 else self.expand
         return _selected(value, self.select, deeper)

@@ -66,6 +66,7 @@ async def test_a_package_with_role_and_policy_is_read_back_as_graph_writes_it(wo
         "scope": {"originId": group, "originSystem": "AadGroup", "isRootScope": True},
     }
     role = await made(world.client, f"{EM}/accessPackages/{package}/resourceRoleScopes", scope)
+    assert role["createdDateTime"]
     policy = await a_policy(world, package)
 
     expand = "catalog,assignmentPolicies,resourceRoleScopes($expand=role,scope)"
@@ -74,6 +75,7 @@ async def test_a_package_with_role_and_policy_is_read_back_as_graph_writes_it(wo
     assert found["catalog"]["id"] == catalog
     (scope_said,) = found["resourceRoleScopes"]
     assert scope_said["id"] == role["id"] == f"{scope_said['role']['id']}_{scope_said['scope']['id']}"
+    assert scope_said["createdDateTime"] == role["createdDateTime"]
     assert scope_said["role"]["originId"] == f"Member_{group}"
     assert scope_said["role"]["resource"]["displayName"] == "Sales staff"
     (policy_said,) = found["assignmentPolicies"]
@@ -122,6 +124,40 @@ async def test_the_general_catalog_is_there_from_the_start_takes_packages_and_st
     said = (await world.client.get(f"{EM}/accessPackages/{package['id']}", params={"$expand": "catalog"})).json()
     assert said["catalog"]["id"] == general["id"]
     assert (await world.client.delete(f"{EM}/catalogs/{general['id']}")).status_code == 409
+    renamed = await world.client.patch(f"{EM}/catalogs/{general['id']}", json={"displayName": "Special"})
+    assert (renamed.status_code, code(renamed)) == (409, "BuiltIn")
+
+
+async def test_what_is_expanded_is_expanded_inside_too_or_refused(world: Any) -> None:
+    catalog = await a_catalog(world)
+    package = await a_package(world, catalog)
+    policy, other = await a_policy(world, package), await a_package(world, catalog, "Other")
+    ref = {"@odata.id": f"https://graph.example/accessPackages/{other}"}
+    await world.client.post(f"{EM}/accessPackages/{package}/incompatibleAccessPackages/$ref", json=ref)
+
+    async def read(path: str, expand: str) -> Any:
+        answer = await world.client.get(f"{EM}/{path}", params={"$expand": expand})
+        return answer.json() if answer.status_code == 200 else (answer.status_code, answer.json()["error"]["target"])
+
+    inner = "accessPackages($select=id;$expand=assignmentPolicies($select=id;$expand=catalog($select=displayName)))"
+    found = {one["id"]: one for one in (await read(f"catalogs/{catalog}", inner))["accessPackages"]}
+    assert found[other]["assignmentPolicies"] == []
+    (said,) = found[package]["assignmentPolicies"]
+    assert (said["id"], set(said["catalog"]) - {"@odata.etag"}) == (policy, {"displayName"})
+    assert (await read(f"assignmentPolicies/{policy}", "accessPackage($expand=catalog)"))["accessPackage"]["catalog"]
+    inner = "incompatibleAccessPackages($expand=assignmentPolicies)"
+    assert await read(f"accessPackages/{package}", inner) == (400, "$expand")
+    single = await world.client.get(f"{EM}/accessPackages/{package}", params={"$filter": "displayName eq 'x'"})
+    assert single.status_code == 400, "one object is not filtered"
+
+
+async def test_roles_take_nothing_from_other_roles_and_say_so_when_asked(world: Any) -> None:
+    at = "/v1.0/roleManagement/entitlementManagement/roleDefinitions"
+    plain = (await world.client.get(at)).json()["value"]
+    expanded = (await world.client.get(at, params={"$expand": "inheritsPermissionsFrom"})).json()["value"]
+    assert expanded == [{**one, "inheritsPermissionsFrom": []} for one in plain]
+    one = (await world.client.get(f"{at}/{plain[0]['id']}", params={"$expand": "inheritsPermissionsFrom"})).json()
+    assert one["inheritsPermissionsFrom"] == []
 
 
 @pytest.mark.spec("CAT-1")
