@@ -76,7 +76,7 @@ async def _applied(file: Path, data_dir: Path, api: str | None, *, as_json: bool
         if not await asyncio.to_thread(typer.confirm, "Apply these changes?"):
             _show("Nothing was changed.")
             raise typer.Exit(1)
-    result = planning.Result() if found.is_empty else await planning.apply(url, found, headers=headers)
+    result = planning.Result() if found.is_empty else await planning.apply(url, found, document, headers=headers)
     if as_json:
         _print_json({"plan": planning.plan_as_json(found), "result": planning.result_as_json(result)})
     elif not found.is_empty:

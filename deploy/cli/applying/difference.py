@@ -7,7 +7,7 @@ they are missing and never removed, for their members are not the file's.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal
 
@@ -73,6 +73,12 @@ class Plan:
         """How many change so; what is merely kept by the file from now on does not count."""
         steps = sum(step.op == op and not step.only_adopts for step in self.steps)
         return steps + (len(self.groups) if op == "create" else 0)
+
+    def within(self, other: Plan) -> Plan:
+        """What of this plan is about things that the other one, which was agreed to, is about."""
+        agreed = {(step.kind, step.title) for step in other.steps}
+        steps = tuple(step for step in self.steps if (step.kind, step.title) in agreed)
+        return replace(self, steps=steps, groups=tuple(one for one in self.groups if one in other.groups))
 
     @property
     def adopted(self) -> int:

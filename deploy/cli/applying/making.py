@@ -1,11 +1,14 @@
 """Making a plan so: groups one by one at the directory, everything else in large requests at the catalog.
 
-Everything that is made has its id from the plan, so a request whose answer was lost is simply sent again.
+Everything that is made has its id from the plan, so a request whose answer was lost is simply sent again. Names of
+groups are not unique, so groups are made under a unique name that follows from theirs: however many apply a file at the
+same moment, and wherever one of them dies, each group is made once.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
 import time
 import unicodedata
@@ -59,6 +62,22 @@ class Result:
     def is_complete(self) -> bool:
         return not self.refused and not self.deleting
 
+    @property
+    def was_raced(self) -> bool:
+        """Whether somebody else made some of the same meanwhile, so that a plan made now has less to do."""
+        return any(one.code in {"duplicate", "parentNotFound"} for one in self.refused)
+
+    def then(self, later: Result) -> Result:
+        """The result of both: what was refused at first has been tried again."""
+        return Result(
+            self.added + later.added,
+            self.changed + later.changed,
+            self.removed + later.removed,
+            later.refused,
+            [*self.deleting, *later.deleting],
+            self.seconds + later.seconds,
+        )
+
 
 async def make(client: httpx.AsyncClient, plan: Plan) -> Result:
     """Do all that `plan` says. What is refused holds up nothing else. Raises ApiFailed if the API stays away."""
@@ -81,20 +100,9 @@ async def _groups(client: httpx.AsyncClient, plan: Plan, result: Result) -> dict
     turn = asyncio.Semaphore(AT_ONCE)
 
     async def one(group: GroupSpec) -> tuple[str, str] | None:
-        body: dict[str, Any] = {
-            "displayName": group.name,
-            "mailEnabled": False,
-            "mailNickname": nickname(group.name),
-            "securityEnabled": True,
-        }
-        if group.description:
-            body["description"] = group.description
         async with turn:
-            # If an answer is lost, the same key finds what was made.
-            answer = await _tried(
-                client, "/v1.0/groups", body, {"Idempotency-Key": derived_id("group", plan.id, group.name)}
-            )
-        if answer.status_code != 201:
+            answer = await _group(client, group)
+        if answer.is_error:
             result.refused.append(Refused(group.name, "group", said_by(answer)))
             return None
         result.added += 1
@@ -102,6 +110,38 @@ async def _groups(client: httpx.AsyncClient, plan: Plan, result: Result) -> dict
 
     made = await asyncio.gather(*(one(group) for group in plan.groups))
     return dict(pair for pair in made if pair is not None)
+
+
+async def _group(client: httpx.AsyncClient, group: GroupSpec) -> httpx.Response:
+    """The group, made or found as another who applies the same made it just now; or what refuses it."""
+    body: dict[str, Any] = {
+        "displayName": group.name,
+        "mailEnabled": False,
+        "mailNickname": nickname(group.name),
+        "securityEnabled": True,
+    }
+    if group.description:
+        body["description"] = group.description
+    for unique in unique_names(group.name):
+        at = f"/v1.0/groups(uniqueName='{unique}')"
+        while True:
+            found = await _tried(client, at, method="GET")
+            if found.status_code == 404:
+                made = await _tried(client, at, body, {"Prefer": "create-if-missing"}, method="PATCH")
+                if made.status_code == 204:
+                    continue  # somebody was faster
+                return made
+            if found.is_error or found.json()["displayName"] == group.name:
+                return found
+            break  # a group that was made so once and renamed since: it is another group now
+    raise AssertionError
+
+
+def unique_names(name: str) -> Iterator[str]:
+    """What a group of that name is made under, one after the other; longer names are cut and told apart as nicknames
+    are."""
+    for number in itertools.count(1):
+        yield nickname(name) if number == 1 else f"{nickname(name)}.{number}"
 
 
 def nickname(name: str) -> str:
@@ -211,17 +251,21 @@ async def _delete(client: httpx.AsyncClient, plan: Plan, steps: Sequence[Step], 
 
 
 async def _tried(
-    client: httpx.AsyncClient, path: str, body: dict[str, Any], headers: dict[str, str] | None = None
+    client: httpx.AsyncClient,
+    path: str,
+    body: dict[str, Any] | None = None,
+    headers: dict[str, str] | None = None,
+    *,
+    method: str = "POST",
 ) -> httpx.Response:
-    """POST, again for a while if the API is away or says that its servers are."""
+    """Sent, again for a while if the API is away or says that its servers are."""
     deadline = time.monotonic() + TRY_FOR_S
     pause = 0.2
-    content = orjson.dumps(body)
+    content = None if body is None else orjson.dumps(body)
+    kind = {} if body is None else {"Content-Type": "application/json"}
     while True:
         try:
-            answer = await client.post(
-                path, content=content, headers={"Content-Type": "application/json", **(headers or {})}
-            )
+            answer = await client.request(method, path, content=content, headers={**kind, **(headers or {})})
         except httpx.TransportError as problem:
             if time.monotonic() > deadline:
                 raise ApiFailed(f"The API at {client.base_url} does not answer: {type(problem).__name__}") from problem

@@ -11,7 +11,8 @@ from typing import Any
 import httpx
 import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
+from starlette.responses import JSONResponse
 
 from deploy.embedded import Servers
 from services.catalog.service import assemble
@@ -42,6 +43,8 @@ class World:
     host: Host | None = None
     groups: dict[str, str] = field(default_factory=dict)
     """What the directory has: names by id."""
+    unique: dict[str, str] = field(default_factory=dict)
+    """Ids by unique name, of those that were made by one."""
     users: dict[str, str] = field(default_factory=lambda: {"u-1": "Ana@example.com"})
     """Likewise."""
     in_use: dict[str, int] = field(default_factory=dict)
@@ -57,12 +60,28 @@ class World:
         async def groups() -> dict[str, Any]:
             return {"value": [{"id": id, "displayName": name} for id, name in self.groups.items()]}
 
+        @routes.get("/v1.0/groups(uniqueName='{name}')")
+        async def group(name: str) -> dict[str, Any]:
+            if (id := self.unique.get(name)) is None:
+                raise NotFound("The group was not found.")
+            return {"id": id, "displayName": self.groups[id]}
+
+        @routes.patch("/v1.0/groups(uniqueName='{name}')", status_code=201)
+        async def make_unique(name: str, request: Request) -> Response:
+            assert request.headers["Prefer"] == "create-if-missing"
+            if name in self.unique:
+                return Response(status_code=204)
+            self.unique[name] = str(uuid.uuid4())
+            return JSONResponse(await made(self.unique[name], await request.json()), 201)
+
         @routes.post("/v1.0/groups", status_code=201)
         async def make(request: Request) -> dict[str, Any]:
-            body = await request.json()
-            name = body["displayName"]
             key = request.headers.get("Idempotency-Key")
             id = str(uuid.uuid5(uuid.NAMESPACE_OID, key)) if key else str(uuid.uuid4())
+            return await made(id, await request.json())
+
+        async def made(id: str, body: dict[str, Any]) -> dict[str, Any]:
+            name = body["displayName"]
             self.groups[id] = name
             now = platform.clock.now()
             fact = GroupFact(

@@ -58,6 +58,23 @@ async def test_applied_twice_changes_nothing_the_second_time(world: Any) -> None
     assert list(world.groups.values()).count("Sales, all of it") == 1
 
 
+async def test_a_file_that_several_apply_at_once_makes_each_group_once(world: Any) -> None:
+    text = COMPANY.replace("company", "many").replace("By file", "By many").replace("Berlin", "Bern")
+    text = text.replace("Sales, all of it", "Once").replace('"Once"', "Once").replace("Ana's", "Everybody's")
+    plans = [await planned(world, text) for _ in range(4)]
+    document = read_text(text, "company.yaml")
+    results = await asyncio.gather(*(files.apply(world.url, plan, document) for plan in plans))
+    assert [result.refused for result in results] == [[]] * 4
+    assert list(world.groups.values()).count("Once") == 1
+    assert (await planned(world, text)).is_empty
+
+    # What was made for the file and renamed since is another group: it is neither taken nor renamed back.
+    (old,) = [id for id, name in world.groups.items() if name == "Once"]
+    world.groups[old] = "Few"
+    assert (await files.apply(world.url, await planned(world, text))).is_complete
+    assert (world.groups[old], list(world.groups.values()).count("Once")) == ("Few", 1)
+
+
 WHOLE = """
 name: whole
 groups: [{name: Whole}, {name: Owners}, {name: Auditors}]
