@@ -50,7 +50,8 @@ def export_command(
         str | None, typer.Option("--name", help="Whose work it is to be; else the file's that keeps things so far.")
     ] = None,
 ) -> None:
-    """Write catalogs, packages, policies and populations as they are, as the YAML that `tenure apply` reads."""
+    """Write catalogs with all that lies in them, populations and roles as they are, as the YAML that `tenure apply`
+    reads."""
     typer.echo(_run(planning.export(api_url(data_dir, api), name, headers=credentials(data_dir, api))), nl=False)
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, NoReturn
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.responses import JSONResponse
 
-from services.catalog import extensions, graph
+from services.catalog import graph
 from services.catalog.acts import Acts
 from services.catalog.attributes import attributes_of
 from services.catalog.bulk import ApplyIn, apply_changes
@@ -19,6 +19,7 @@ from services.catalog.environments import environments_of, host_of
 from services.catalog.model import Catalog, K, Kept, Package, Policy, Resource, RoleAssignment
 from services.catalog.origins import GROUP_ROLES, NOUNS, Place
 from services.catalog.resource_lists import add_resource_lists, request_id
+from services.catalog.stages import may_name_extensions
 from services.catalog.store import LIVING, Shelf, Versioned
 from shared.contracts.base import Refusal
 from shared.contracts.catalog import Life, ResourceRole
@@ -197,23 +198,6 @@ class Edge:
         """Raises NoRight unless that package is in a catalog within bounds."""
         if not admitted.standing.everywhere:
             await admitted.at(await self.shelves.catalog_of_package(id))
-
-    async def may_name_extensions(self, policy: Policy) -> None:
-        """Raises BadRequest unless the extensions that it names are of its package's catalog (EXT-1), and of the type
-        that is called at their stages (EXT-2)."""
-        if not policy.extensions:
-            return
-        catalog = await self.shelves.catalog_of_package(policy.package_id)
-        there = await self.shelves.names_of(policy.named, self.shelves.extensions)
-        for number, one in enumerate(policy.extensions):
-            at = f"customExtensionStageSettings/{number}"
-            found = there.get(one.extension_id)
-            if found is None or found.item.catalog_id != catalog:
-                text = "The custom extension is not in the package's catalog."
-                raise BadRequest(text, target=f"{at}/customExtension/id")
-            if found.item.kind != extensions.kind_for(one.stage):
-                text = f"{one.stage.value} takes a {extensions.TYPES[extensions.kind_for(one.stage)]}."
-                raise BadRequest(text, target=f"{at}/stage")
 
     async def power_over(self, places: Iterable[Place], admitted: Admission) -> None:
         """Raises BadRequest unless the caller may have these resources handed out."""
@@ -595,7 +579,7 @@ def _policy_routes(routes: APIRouter, edge: Edge) -> None:
         item = graph.policy_of(body, made_id(request, "policy"), now())
         await edge.in_package(item.package_id, admitted)
         await may_write(admitted, item)
-        await edge.may_name_extensions(item)
+        await may_name_extensions(edge.shelves, item)
         found = await edge.create(request, shelf, item)
         return created(request, graph.policy_said(found), found.version, "assignmentPolicies")
 
@@ -614,7 +598,7 @@ def _policy_routes(routes: APIRouter, edge: Edge) -> None:
         await may_write(admitted, before, new)
         if new.package_id != before.package_id:
             raise BadRequest("A policy stays with its package.", target="accessPackage/id")
-        await edge.may_name_extensions(new)
+        await may_name_extensions(edge.shelves, new)
         values = {name: value for name, value in new.content().items() if name not in {"managed_by", "package_id"}}
         await edge.change(request, shelf, Change(id, values, version_named(if_match)))
         return await edge.one(

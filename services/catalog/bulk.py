@@ -13,27 +13,30 @@ from uuid import UUID
 
 from pydantic import Field, ValidationError
 
-from services.catalog import graph
+from services.catalog import extensions, graph
 from services.catalog.acts import Acts
+from services.catalog.attributes import attributes_of
 from services.catalog.bodies import Body
 from services.catalog.decide import Change, Create, Delete
 from services.catalog.delegation import NOT_OWNER, has_power_over
-from services.catalog.model import Kept, OriginSystem, Package, Resource
+from services.catalog.model import Kept, OriginSystem, Package, Policy, Resource, RoleAssignment, role_assignment
 from services.catalog.origins import NOUNS, Origin, Place
+from services.catalog.stages import may_name_extensions
 from services.catalog.store import Shelf
 from shared.contracts.base import Cause
 from shared.contracts.catalog import Life, ResourceRole
 from shared.messaging.decoding import said_briefly
 from shared.messaging.loop import Outcome, Work
 from shared.security.authority import Standing
+from shared.security.roles import CatalogRole
 from shared.web.errors import BadRequest, GraphError
 
 DELETION_WAIT_S = 5.0
 """How long one request waits for assignment's answers; the caller asks again for what is left."""
 MOST = 5_000
 
-Kind = Literal["population", "catalog", "package", "policy"]
-FORWARD: tuple[Kind, ...] = ("population", "catalog", "package", "policy")
+Kind = Literal["population", "catalog", "resource", "extension", "role", "package", "policy"]
+FORWARD: tuple[Kind, ...] = ("population", "catalog", "resource", "extension", "role", "package", "policy")
 """What others refer to is made first, and deleted last."""
 
 
@@ -53,8 +56,38 @@ class PackageBody(graph.PackageIn):
     incompatible_groups: list[str] = Field(default_factory=list)
 
 
+class Within(graph.Reference):
+    """The catalog that a thing is in."""
+
+
+class ResourceBody(Body):
+    """A resource of a catalog. Its own id follows from both: the change's is the caller's name for it."""
+
+    catalog: Within
+    origin_system: OriginSystem = "AadGroup"
+    origin_id: str
+    description: str | None = None
+    attributes: list[dict[str, Any]] = Field(default_factory=list)
+
+
+class ExtensionBody(extensions.ExtensionIn):
+    """A custom extension, with the catalog that has it."""
+
+    catalog: Within
+
+
+class RoleBody(Body):
+    """A role of entitlement management that somebody has, for one catalog or for all."""
+
+    role_definition_id: CatalogRole
+    principal_id: str = Field(min_length=1, max_length=64)
+    principal_kind: Literal["user", "group", "servicePrincipal"]
+    catalog: Within | None = None
+
+
 class ChangeIn(Body):
-    """One change. `body` is what Graph's POST takes, for a package with `roles`; `version` guards update and delete."""
+    """One change. `body` is what Graph's POST takes, for a package with `roles`, for what lies in a catalog with
+    `catalog`; `version` guards update and delete. Roles are made and ended, never changed."""
 
     op: Literal["create", "update", "delete"]
     kind: Kind
@@ -113,6 +146,11 @@ async def apply_changes(acts: Acts, asked: ApplyIn, cause: Cause, standing: Stan
         shelf = _shelf(acts, kind)
         if kind == "package":
             made = await _with_resources(acts, made, cause, standing)
+        if kind == "resource":
+            await _resources(acts, made, cause, standing)
+            continue
+        if kind in {"policy", "role"}:
+            made = await _fit(acts, made)
         new = [item for item in made if item.change.op == "create" and item.kept]
         await _run(acts, shelf, new, [Create(item.kept) for item in new if item.kept], cause)
         old = [item for item in made if item.change.op == "update" and item.kept]
@@ -128,6 +166,9 @@ def _shelf(acts: Acts, kind: Kind) -> Shelf[Any]:
     by_kind: dict[Kind, Shelf[Any]] = {
         "population": shelves.populations,
         "catalog": shelves.catalogs,
+        "resource": shelves.resources,
+        "extension": shelves.extensions,
+        "role": shelves.role_assignments,
         "package": shelves.packages,
         "policy": shelves.policies,
     }
@@ -149,18 +190,35 @@ def _read(items: Iterable[_Item], managed_by: str, acts: Acts) -> None:
             item.refuse("BadRequest", said_briefly(problem))
 
 
-def _thing(kind: Kind, body: dict[str, Any], id: str, now: Any) -> Kept:
+def _thing(kind: Kind, body: dict[str, Any], id: str, now: Any) -> Kept:  # noqa: PLR0911 - a kind each
     match kind:
         case "population":
             return graph.population_of(graph.PopulationIn.model_validate(body), id, now)
         case "catalog":
             return graph.catalog_of(graph.CatalogIn.model_validate(body), id, now)
+        case "resource":
+            resource = ResourceBody.model_validate(body)
+            return Resource(
+                id=id,
+                catalog_id=resource.catalog.id,
+                origin_system=resource.origin_system,
+                origin_id=resource.origin_id,
+                display_name="",
+                description=resource.description or "",
+                created_at=now,
+                modified_at=now,
+            )
+        case "extension":
+            extension = ExtensionBody.model_validate(body)
+            return extensions.extension_of(extension, id, extension.catalog.id, None, now)
+        case "role":
+            role = RoleBody.model_validate(body)
+            catalog = role.catalog.id if role.catalog else None
+            if role.role_definition_id is CatalogRole.CREATOR and catalog is not None:
+                raise BadRequest("Catalog creator is a role for all catalogs.", target="catalog")
+            principal = role.principal_id.lower()
+            return role_assignment(id, role.role_definition_id, principal, role.principal_kind, catalog, now)
         case "policy":
-            if body.get("customExtensionStageSettings"):
-                raise BadRequest(
-                    "Custom extensions are set over the API: a file leaves those of a policy as they are.",
-                    target="customExtensionStageSettings",
-                )
             return graph.policy_of(graph.PolicyIn.model_validate(body), id, now)
         case "package":
             read = PackageBody.model_validate(body)
@@ -178,7 +236,9 @@ def _thing(kind: Kind, body: dict[str, Any], id: str, now: Any) -> Kept:
 
 def _change(item: _Item) -> Change:
     assert item.kept is not None
-    fixed = {"catalog_id", "package_id", "is_built_in", "extensions"}
+    fixed = {"catalog_id", "package_id", "is_built_in", "kind", "created_by", "modified_by"}
+    if "customExtensionStageSettings" not in item.change.body:
+        fixed.add("extensions")  # who says nothing of them leaves a policy's as they are
     values = {name: value for name, value in item.kept.content().items() if name not in fixed}
     return Change(item.id, values, item.change.version)
 
@@ -224,6 +284,69 @@ async def _with_resources(acts: Acts, items: Sequence[_Item], cause: Cause, stan
         item.kept = item.kept.model_copy(update={"roles": roles}).as_made()
         known.append(item)
     return known
+
+
+async def _resources(acts: Acts, items: Sequence[_Item], cause: Cause, standing: Standing) -> None:
+    """Added to their catalogs, with what they ask of people. Refused is what is not there, and what the caller has no
+    power over."""
+    given = [(item, item.kept) for item in items if isinstance(item.kept, Resource)]
+    places = {(one.origin_system, one.origin_id) for _, one in given}
+    origins = await acts.origins.once_heard(places, acts.platform.hearing) if places else {}
+    wanted = sorted({(one.catalog_id, (one.origin_system, one.origin_id)) for _, one in given})
+    denied = await _out_of_reach(acts, [one for one in wanted if one[1] in origins], standing)
+    ready: list[tuple[_Item, Resource]] = []
+    for item, one in given:
+        place = (one.origin_system, one.origin_id)
+        origin = origins.get(place)
+        if origin is None:
+            item.refuse("ResourceNotFound", f"The {NOUNS[place[0]]} {place[1]} was not found.", "originId")
+        elif origin.unfit:
+            item.refuse("BadRequest", f"{origin.name} {origin.unfit}: no catalog takes it.", "originId")
+        elif (one.catalog_id, place) in denied:
+            item.refuse(NOT_OWNER, "The caller is not the owner of the resource.", "originId")
+        else:
+            id = Resource.id_of(one.catalog_id, place[0], origin.id)
+            try:
+                asked = attributes_of(item.change.body.get("attributes") or (), id)
+            except GraphError as problem:
+                item.refuse(problem.code, problem.message, problem.target, problem.details)
+                continue
+            told = {"id": id, "origin_id": origin.id, "display_name": origin.name, "attributes": asked}
+            ready.append((item, one.model_copy(update=told).as_made()))
+    shelf, its = acts.shelves.resources, [item for item, _ in ready]
+    await _run(acts, shelf, its, [Create(one) for _, one in ready], cause)
+    made = {item.number for item in its if item.status == "done"}
+    # A package may have brought it before: then there is nothing to make, but it may ask something else from now on.
+    there = [(item, one) for item, one in ready if item.status != "refused"]
+    changes = [
+        Change(one.id, {name: getattr(one, name) for name in ("attributes", "description", "managed_by")})
+        for _, one in there
+    ]
+    await _run(acts, shelf, [item for item, _ in there], changes, cause)
+    for item in its:
+        if item.number in made and item.status == "unchanged":
+            item.status = "done"
+
+
+async def _fit(acts: Acts, items: Sequence[_Item]) -> list[_Item]:
+    """Those of these policies and roles whose extensions are such as they may name, and that are somebody's."""
+    fit = []
+    roles = [one.kept for one in items if isinstance(one.kept, RoleAssignment)]
+    groups = {one.principal_id for one in roles if one.principal_kind == "group"}
+    known = await acts.shelves.groups.names_once_heard(groups, acts.platform.hearing) if groups else {}
+    for item in items:
+        if isinstance(item.kept, Policy):
+            try:
+                await may_name_extensions(acts.shelves, item.kept)
+            except GraphError as problem:
+                item.refuse(problem.code, problem.message, problem.target)
+                continue
+        kept = item.kept
+        if isinstance(kept, RoleAssignment) and kept.principal_kind == "group" and kept.principal_id not in known:
+            item.refuse("ResourceNotFound", "The principal was not found.", "principalId")
+            continue
+        fit.append(item)
+    return fit
 
 
 async def _out_of_reach(acts: Acts, wanted: Sequence[tuple[str, Place]], standing: Standing) -> set[tuple[str, Place]]:

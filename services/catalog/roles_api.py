@@ -84,8 +84,10 @@ def definition_said(id: str, expand: Sequence[Expand] = ()) -> Rendered:
 
 def assignment_said(found: Versioned[RoleAssignment]) -> Rendered:
     item = found.item
+    kept: Rendered = {"@tenure.managedBy": item.managed_by} if item.managed_by else {}
     return {
         "@odata.etag": etag(found.version),
+        **kept,
         "id": item.id,
         "principalId": item.principal_id,
         "roleDefinitionId": item.role.value,

@@ -2,5 +2,5 @@
 
 `document` reads the file, `present` what is (through the HTTP API), `difference` compares the two (pure), `showing`
 prints, `making` makes it so, `exporting` writes what is as a file. `asking` is the part of a policy that is about those
-who ask; `naming` knows which name means which id.
+who ask, `contained` what lies in a catalog beside its packages; `naming` knows which name means which id.
 """

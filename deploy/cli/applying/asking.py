@@ -84,6 +84,24 @@ class Who(Spec):
         return self
 
 
+REVIEWERS = ("primaryReviewers", "fallbackReviewers")
+
+
+def reviewers_in(settings: Mapping[str, Any] | None) -> list[Who]:
+    """Those that stand by their names."""
+    some = [one for name in REVIEWERS for one in (settings or {}).get(name) or ()]
+    return [Who.model_validate(one) for one in some if _is_named(one)]
+
+
+def _is_named(one: Any) -> bool:
+    return not (isinstance(one, Mapping) and "@odata.type" in one)  # as Graph writes it: by id
+
+
+def _reviewers_checked(settings: dict[str, Any]) -> dict[str, Any]:
+    reviewers_in(settings)
+    return settings
+
+
 class Requestors(Spec):
     """What people may ask for, for themselves and for others."""
 
@@ -146,8 +164,8 @@ class Asking(Spec):
     requestors: Requestors = Requestors()
     approval: Approval = Approval()
     questions: list[Question] = Field(default_factory=list)
-    review_settings: dict[str, Any] | None = None
-    """As Graph writes them: kept for the reviews to come."""
+    review_settings: Annotated[dict[str, Any], AfterValidator(_reviewers_checked)] | None = None
+    """As Graph writes them, but that reviewers stand as other people do: `primaryReviewers: [{manager: 1}]`."""
     notification_settings: dict[str, Any] | None = None
 
 
@@ -207,9 +225,32 @@ def written(asking: Asking, names: Names) -> dict[str, Any]:
             "isRequestorJustificationRequired": asking.approval.justification,
             "stages": [_stage(one, who) for one in asking.approval.stages],
         },
-        "questions": [_question(one, number) for number, one in enumerate(asking.questions)],
-        "reviewSettings": asking.review_settings,
+        "questions": [question_written(one, number) for number, one in enumerate(asking.questions)],
+        "reviewSettings": reviews_written(asking.review_settings, names),
         "notificationSettings": asking.notification_settings,
+    }
+
+
+def reviews_written(settings: Mapping[str, Any] | None, names: Names) -> dict[str, Any] | None:
+    """As Graph has them, reviewers by their ids."""
+    if settings is None:
+        return None
+    return {
+        name: [_who(Who.model_validate(one), names) if _is_named(one) else one for one in value or ()]
+        if name in REVIEWERS
+        else value
+        for name, value in settings.items()
+    }
+
+
+def _reviews_read(settings: Any, names: Names) -> dict[str, Any] | None:
+    if not isinstance(settings, Mapping):
+        return None
+    return {
+        name: [_who_read(one, names).model_dump(by_alias=True, exclude_unset=True) for one in value or ()]
+        if name in REVIEWERS
+        else value
+        for name, value in settings.items()
     }
 
 
@@ -242,7 +283,7 @@ def _stage(one: Stage, who: Callable[[list[Who]], list[dict[str, Any]]]) -> dict
     }
 
 
-def _question(one: Question, number: int) -> dict[str, Any]:
+def question_written(one: Question, number: int) -> dict[str, Any]:
     kind = "accessPackageMultipleChoiceQuestion" if one.choices else "accessPackageTextInputQuestion"
     said: dict[str, Any] = {
         "@odata.type": f"#microsoft.graph.{kind}",
@@ -271,7 +312,7 @@ def _localized(texts: Mapping[str, str | None]) -> list[dict[str, Any]]:
 def read(body: Mapping[str, Any], names: Names) -> Asking:
     """What a policy says, as a file would say it; of an automatic one what is left beside its rule."""
     kept: Any = {
-        "review_settings": body.get("reviewSettings"),
+        "review_settings": _reviews_read(body.get("reviewSettings"), names),
         "notification_settings": body.get("notificationSettings"),
     }
     if body.get("automaticRequestSettings") is not None:
@@ -296,7 +337,7 @@ def read(body: Mapping[str, Any], names: Names) -> Asking:
                 "stages": [_stage_read(one, names) for one in approval.get("stages") or ()],
             }
         ),
-        "questions": [_question_read(one) for one in body.get("questions") or ()],
+        "questions": [question_read(one) for one in body.get("questions") or ()],
     }
     return Asking(**said, **kept)
 
@@ -337,7 +378,7 @@ def _stage_read(body: Mapping[str, Any], names: Names) -> Stage:
     )
 
 
-def _question_read(body: Mapping[str, Any]) -> Question:
+def question_read(body: Mapping[str, Any]) -> Question:
     return Question(
         id=body.get("id"),
         text=body.get("text"),
@@ -361,6 +402,11 @@ def _texts(localizations: Any) -> dict[str, str | None]:
 def plain(asking: Asking) -> dict[str, str]:
     """Every value that is not the default, by its path, for comparing and showing. A question's id says nothing."""
     said = asking.model_dump(by_alias=True, exclude_defaults=True, exclude={"questions": {"__all__": {"id"}}})
+    return flat(said)
+
+
+def flat(said: Mapping[str, Any]) -> dict[str, str]:
+    """Every value by its path, as text."""
     return dict(_flat("", said))
 
 

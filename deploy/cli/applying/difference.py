@@ -1,24 +1,41 @@
 """The difference between a file and what is: pure, so that it can be shown before anything happens.
 
 What the file made and says no more is removed. What it never made is left alone, and said to be. Groups are made where
-they are missing and never removed, for their members are not the file's.
+they are missing and never removed, for their members are not the file's; resources stay while packages bring them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal
 
-from deploy.cli.applying import asking
-from deploy.cli.applying.document import Document, GroupSpec, PackageSpec, Place, PolicySpec, Problem
+from deploy.cli.applying import asking, contained
+from deploy.cli.applying.document import (
+    CatalogSpec,
+    DelegateSpec,
+    Document,
+    GroupSpec,
+    PackageSpec,
+    Place,
+    PolicySpec,
+    Problem,
+)
 from deploy.cli.applying.naming import Naming, Unnamed
-from deploy.cli.applying.present import Present
+from deploy.cli.applying.present import Present, Thing
 
 Op = Literal["create", "update", "delete"]
-ORDER = {"population": 0, "catalog": 1, "package": 2, "policy": 3}
-NOUN = {"population": "population", "catalog": "catalog", "package": "access package", "policy": "policy"}
+ORDER = {"population": 0, "catalog": 1, "resource": 2, "extension": 3, "role": 4, "package": 5, "policy": 6}
+NOUN = {
+    "population": "population",
+    "catalog": "catalog",
+    "resource": "resource",
+    "extension": "custom extension",
+    "role": "role",
+    "package": "access package",
+    "policy": "policy",
+}
 
 
 @dataclass(frozen=True)
@@ -89,7 +106,7 @@ class Plan:
 def difference(document: Document, present: Present, new_id: Callable[[], str]) -> Plan:
     """What has to be done. Raises DocumentWrong for what cannot be: unknown groups, things that another file keeps."""
     comparing = _Comparing(document, present, new_id)
-    steps = [*comparing.populations(), *comparing.catalogs()]
+    steps = [*comparing.populations(), *comparing.catalogs(), *comparing.roles(document.contents.roles, None, "", ())]
     removals = comparing.removals()
     if comparing.problems:
         raise document.wrong(comparing.problems)
@@ -118,6 +135,8 @@ class _Comparing:
         self._kept: set[str] = set()
         self.naming = Naming(document.contents, present, new_id)
         self._titles: dict[str, str] = {}
+        self._brought: set[tuple[str, str]] = set()
+        """Catalog and key of the resources that the file's packages bring."""
 
     def populations(self) -> Iterator[Step]:
         for number, spec in enumerate(self.document.contents.populations):
@@ -140,8 +159,46 @@ class _Comparing:
             id, step = self._compared("catalog", None, spec.name, spec.name, body, place)
             if step:
                 yield step
+            yield from self._contained(spec, id, place)
             for p, package in enumerate(spec.packages):
                 yield from self._package(package, id, spec.name, (*place, "packages", p))
+
+    def _contained(self, spec: CatalogSpec, catalog: str, place: Place) -> Iterator[Step]:
+        """What lies in it beside its packages."""
+        for number, one in enumerate(spec.resources):
+            here = (*place, "resources", number)
+            origin = one.name
+            if one.group is not None:
+                origin = self._tried(partial(self.naming.group_id, one.group), (*here, "group"))
+            body = contained.resource_body(one, origin, catalog)
+            key = contained.resource_key(body)
+            _, step = self._compared("resource", catalog, key, f"{spec.name} / {one.name}", body, here)
+            if step:
+                yield step
+        for number, extension in enumerate(spec.extensions):
+            here = (*place, "extensions", number)
+            body = contained.extension_body(extension, catalog)
+            title = f"{spec.name} / {extension.name}"
+            _, step = self._compared("extension", catalog, extension.name, title, body, here)
+            if step:
+                yield step
+        yield from self.roles(spec.roles, catalog, f"{spec.name} / ", place)
+
+    def roles(self, specs: Sequence[DelegateSpec], catalog: str | None, above: str, place: Place) -> Iterator[Step]:
+        """Who is to have which role. Roles are made and ended, never changed: whose hand made one is no matter."""
+        for number, one in enumerate(specs):
+            here = (*place, "roles", number)
+            principal = one.service_principal or ""
+            if one.user is not None:
+                principal = self._tried(partial(self.naming.id_of, "user", one.user), (*here, "user"))
+            elif one.group is not None:
+                principal = self._tried(partial(self.naming.group_id, one.group), (*here, "group"))
+            body = contained.role_body(one, principal, catalog)
+            key = contained.role_key(body)
+            if (there := self.naming.there("role", catalog, key)) is not None:
+                self._kept.add(there.id)
+            else:
+                yield Step("create", "role", self.naming.id("role", catalog, key), f"{above}{one.name}", body)
 
     def _package(self, spec: PackageSpec, catalog: str, above: str, place: Place) -> Iterator[Step]:
         title = f"{above} / {spec.name}"
@@ -149,10 +206,12 @@ class _Comparing:
         naming = self.naming
         for number, role in enumerate(spec.roles):
             if role.group is not None:
-                self._tried(partial(naming.group_id, role.group), (*place, "roles", number, "group"))
+                group = self._tried(partial(naming.group_id, role.group), (*place, "roles", number, "group"))
+                self._brought.add((catalog, f"AadGroup {group}".casefold()))
                 roles.append({"group": role.group, "role": role.role})
             else:
                 system = "AadApplication" if role.application else "SharePointOnline"
+                self._brought.add((catalog, f"{system} {role.application or role.site}".casefold()))
                 roles.append(
                     {"originSystem": system, "originId": role.application or role.site or "", "role": role.role}
                 )
@@ -178,10 +237,21 @@ class _Comparing:
             yield step
         for number, policy in enumerate(spec.policies):
             here = (*place, "policies", number)
-            body = self._policy(policy, id, here)
+            body = {**self._policy(policy, id, here), **self._stages(policy, catalog, here)}
             _, step = self._compared("policy", id, policy.name, f"{title} / {policy.name}", body, here)
             if step:
                 yield step
+
+    def _stages(self, spec: PolicySpec, catalog: str, place: Place) -> dict[str, Any]:
+        """The extensions that a policy names, if it says which."""
+        if spec.extensions is None:
+            return {}
+        named = []
+        for number, one in enumerate(spec.extensions):
+            here = (*place, "extensions", number, "extension")
+            id = self._tried(partial(self.naming.extension_id, one.extension, catalog), here)
+            named.append({"stage": one.stage, "customExtension": {"id": id}})
+        return {"customExtensionStageSettings": named}
 
     def _policy(self, spec: PolicySpec, package: str, place: Place) -> dict[str, Any]:
         body: dict[str, Any] = {
@@ -211,7 +281,12 @@ class _Comparing:
             "removeAccessWhenTargetLeavesAllowedTargets": spec.takes,
             "gracePeriodBeforeAccessRemoval": spec.grace_period,
         }
-        kept = {"reviewSettings": spec.review_settings, "notificationSettings": spec.notification_settings}
+        try:
+            reviews = asking.reviews_written(spec.review_settings, self.naming)
+        except Unnamed as problem:
+            self.problems.append(self.document.problem(str(problem), *place, "reviewSettings"))
+            reviews = None
+        kept = {"reviewSettings": reviews, "notificationSettings": spec.notification_settings}
         return {**body, **kept, "specificAllowedTargets": [target], "automaticRequestSettings": automatic}
 
     def _tried(self, id: Callable[[], str], place: Place) -> str:
@@ -237,7 +312,11 @@ class _Comparing:
         if thing.managed_by not in (None, self.document.name):
             message = f"{NOUN[kind]} {name!r} is kept by the file {thing.managed_by!r}: take it out of one of the two"
             self.problems.append(self.document.problem(message, *place))
-        differences = self._told(self._plain(kind, thing.body), self._plain(kind, body))
+        said = dict(thing.body)
+        if kind == "policy" and "customExtensionStageSettings" not in body:
+            said["customExtensionStageSettings"] = []  # whose file says nothing of them keeps what it has
+        before = self._plain(kind, said)
+        differences = self._told(before, self._plain(kind, body))
         adopts = thing.managed_by is None
         if not differences and not adopts:
             return thing.id, None
@@ -252,7 +331,7 @@ class _Comparing:
         }
         for one in self.present.things():
             above = self._titles.get(one.parent or "")
-            self._titles[one.id] = f"{above} / {one.name}" if above else one.name
+            self._titles[one.id] = f"{above} / {self._called(one)}" if above else self._called(one)
         # What holds something that people made stays, and so does what that lies in.
         for kind, inside in (("package", self.present.policies), ("catalog", self.present.packages)):
             for one in [thing for thing in mine.values() if thing.kind == kind]:
@@ -264,11 +343,36 @@ class _Comparing:
                         f"{NOUN[kind]} {self._titles[one.id]!r} stays, although the file says it no more: it holds "
                         f"{len(others)} that this file does not remove ({named})"
                     )
-        self._note_what_people_made()
-        return [Step("delete", one.kind, one.id, self._titles[one.id], version=one.version) for one in mine.values()]
+        brought = self._brought | {
+            (package.parent, f"{role['resource']['originSystem']} {role['resource']['originId']}".casefold())
+            for package in self.present.packages
+            if package.id not in mine
+            for role in (one["role"] for one in package.body["resourceRoleScopes"])
+            if "resource" in role
+        }
+        self._note_what_people_made(brought)
+        return [step for one in mine.values() if (step := self._removal(one, brought))]
 
-    def _note_what_people_made(self) -> None:
+    def _removal(self, one: Thing, brought: Collection[tuple[str | None, str]]) -> Step | None:
+        """A resource stays in its catalog while packages bring it: then it asks nothing any more."""
+        title = self._titles[one.id]
+        if one.kind != "resource" or (one.parent, one.name.casefold()) not in brought:
+            return Step("delete", one.kind, one.id, title, version=one.version)
+        body = {**one.body, "catalog": {"id": one.parent}, "attributes": [], "description": ""}
+        differences = self._told(self._plain("resource", one.body), self._plain("resource", body))
+        kept = {name: body[name] for name in ("catalog", "originSystem", "originId", "attributes", "description")}
+        return Step("update", one.kind, one.id, title, kept, None, differences) if differences else None
+
+    def _called(self, one: Thing) -> str:
+        """Its name, for people."""
+        if one.kind == "resource":
+            return contained.resource_spec(one.body, self.naming).name
+        return contained.role_spec(one.body, self.naming).name if one.kind == "role" else one.name
+
+    def _note_what_people_made(self, brought: Collection[tuple[str | None, str]]) -> None:
         for one in self.present.things():
+            if one.kind == "resource" and (one.parent, one.name.casefold()) in brought:
+                continue  # made for a package, and not by a hand
             if one.id in self._kept or one.managed_by == self.document.name or one.parent not in self._kept:
                 continue
             by = f"kept by the file {one.managed_by!r}" if one.managed_by else "made by hand"
@@ -284,6 +388,10 @@ class _Comparing:
             case "catalog":
                 said["state"] = str(body["state"])
                 said["externally visible"] = _yes(body["isExternallyVisible"])
+            case "resource":
+                said.update(contained.plain(contained.resource_spec(body, self.naming)))
+            case "extension":
+                said.update(contained.plain(contained.extension_spec(body)))
             case "package":
                 said["hidden"] = _yes(body["isHidden"])
                 said.update(self._roles(body))
@@ -334,6 +442,8 @@ class _Comparing:
             said["takes access"] = "no"
         if (grace := automatic.get("gracePeriodBeforeAccessRemoval")) not in (None, "PT0S", "P0D"):
             said["grace period"] = str(grace)
+        for one in body.get("customExtensionStageSettings") or ():
+            said[f"extension {self.naming.extension_name(one['customExtension']['id'])!r} at {one['stage']}"] = "given"
         return said
 
     def _told(self, before: Mapping[str, str], after: Mapping[str, str]) -> tuple[Difference, ...]:

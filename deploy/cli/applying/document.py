@@ -3,8 +3,12 @@
     name: company                  # whose work this is; the file's name if it says none
     groups: [{name: Sales}]
     populations: [{name: Berlin, rule: 'user.city -eq "Berlin"'}]
+    roles: [{role: catalogCreator, user: ana@example.com}]   # for all catalogs
     catalogs:
       - name: Company
+        roles: [{role: owner, group: Owners}]                # for this one
+        resources: [{group: Maps}]                           # beside those that packages bring, or to ask something
+        extensions: [{name: Ticket, for: requests, settings: {endpointConfiguration: …}}]   # as Graph writes them
         packages:
           - name: Sales
             roles: [{group: Sales, role: Member}]
@@ -23,13 +27,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from yaml.constructor import SafeConstructor
 
-from deploy.cli.applying.asking import Approval, Asking, Requestors, Span, Spec, Who
+from deploy.cli.applying.asking import Approval, Asking, Question, Requestors, Span, Spec, Who, reviewers_in
 from deploy.cli.endpoints import CommandFailed
 from shared import rules
 from shared.web.graph_model import graph_time
@@ -87,6 +91,79 @@ class RoleSpec(Spec):
         return self
 
 
+class OnSpec(Spec):
+    """A group by its name, an application by its service principal's id, or a site by its address."""
+
+    group: Name | None = None
+    application: Name | None = None
+    site: Name | None = None
+
+    @model_validator(mode="after")
+    def _is_one_thing(self) -> Self:
+        if (self.group is not None) + (self.application is not None) + (self.site is not None) != 1:
+            raise ValueError("it is exactly one of 'group: NAME', 'application: ID' and 'site: ADDRESS'")
+        return self
+
+    @property
+    def name(self) -> str:
+        return self.group or self.application or self.site or ""
+
+    @property
+    def system(self) -> str:
+        return "AadGroup" if self.group else "AadApplication" if self.application else "SharePointOnline"
+
+
+class AttributeSpec(Spec):
+    """What a resource asks of whoever wants it, and which of their attributes the answer becomes."""
+
+    attribute: Name
+    question: Question
+    editable: bool = True
+    persisted: bool = False
+    """The answer stays when the access ends."""
+
+
+class ResourceSpec(OnSpec):
+    description: str = ""
+    asks: list[AttributeSpec] = Field(default_factory=list)
+
+
+class ExtensionSpec(Spec):
+    """A custom extension. `settings` as Graph writes them: endpointConfiguration, authenticationConfiguration,
+    clientConfiguration, callbackConfiguration."""
+
+    name: Name
+    for_: Literal["requests", "assignments"] = Field(alias="for")
+    description: str = ""
+    settings: dict[str, Any]
+
+
+class DelegateSpec(Spec):
+    """A role of entitlement management that a person, a group or a service principal has."""
+
+    role: Literal["owner", "reader", "packageManager", "assignmentManager", "catalogCreator"]
+    user: Name | None = None
+    group: Name | None = None
+    service_principal: Name | None = None
+
+    @model_validator(mode="after")
+    def _is_ones(self) -> Self:
+        if (self.user is not None) + (self.group is not None) + (self.service_principal is not None) != 1:
+            raise ValueError("a role is that of exactly one of 'user: NAME', 'group: NAME' and 'servicePrincipal: ID'")
+        return self
+
+    @property
+    def name(self) -> str:
+        return f"{self.role} {self.user or self.group or self.service_principal}"
+
+
+class StageExtensionSpec(Spec):
+    """At which of Graph's stages which extension of the catalog is named."""
+
+    stage: str
+    extension: Name
+
+
 class PolicySpec(Asking):
     """Automatic by a rule or a population, for direct assignment, or for those who may ask."""
 
@@ -102,6 +179,8 @@ class PolicySpec(Asking):
     grace_period: Span | None = None
     expires_after: Span | None = None
     expires_at: Moment | None = None
+    extensions: list[StageExtensionSpec] | None = None
+    """None: those that it has stay, whichever they are."""
 
     @property
     def is_automatic(self) -> bool:
@@ -142,7 +221,16 @@ class CatalogSpec(Spec):
     description: str = ""
     published: bool = True
     externally_visible: bool = True
+    roles: list[DelegateSpec] = Field(default_factory=list)
+    resources: list[ResourceSpec] = Field(default_factory=list)
+    extensions: list[ExtensionSpec] = Field(default_factory=list)
     packages: list[PackageSpec] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _has_its_own_roles(self) -> Self:
+        if any(one.role == "catalogCreator" for one in self.roles):
+            raise ValueError("catalogCreator is a role for all catalogs: say it under 'roles' of the file")
+        return self
 
 
 class Contents(Spec):
@@ -151,6 +239,8 @@ class Contents(Spec):
     name: Name | None = None
     groups: list[GroupSpec] = Field(default_factory=list)
     populations: list[PopulationSpec] = Field(default_factory=list)
+    roles: list[DelegateSpec] = Field(default_factory=list)
+    """For all catalogs."""
     catalogs: list[CatalogSpec] = Field(default_factory=list)
 
 
@@ -301,8 +391,12 @@ def _twice(document: Document) -> Iterator[Problem]:
         (("groups",), contents.groups),
         (("populations",), contents.populations),
         (("catalogs",), contents.catalogs),
+        (("roles",), contents.roles),
     ]
     for c, catalog in enumerate(contents.catalogs):
+        lists.append((("catalogs", c, "roles"), catalog.roles))
+        lists.append((("catalogs", c, "resources"), catalog.resources))
+        lists.append((("catalogs", c, "extensions"), catalog.extensions))
         lists.append((("catalogs", c, "packages"), catalog.packages))
         lists += [(("catalogs", c, "packages", p, "policies"), one.policies) for p, one in enumerate(catalog.packages)]
     for place, items in lists:
@@ -334,18 +428,15 @@ def rules_of(contents: Contents) -> Iterator[tuple[Place, str]]:
 
 def users_of(contents: Contents) -> set[str]:
     """User principal names that stand anywhere."""
-    return {
-        who.user
-        for _, policy in policies_of(contents)
-        for some in _people_in(policy)
-        for who in some
-        if who.user is not None
-    }
+    asked = [who.user for _, policy in policies_of(contents) for some in _people_in(policy) for who in some]
+    delegates = [one.user for some in (contents.roles, *(it.roles for it in contents.catalogs)) for one in some]
+    return {name for name in (*asked, *delegates) if name is not None}
 
 
 def _people_in(policy: PolicySpec) -> Iterator[Sequence[Who]]:
     yield policy.targets
     yield policy.requestors.on_behalf_requestors
+    yield reviewers_in(policy.review_settings)
     for stage in policy.approval.stages:
         yield stage.approvers
         yield stage.fallback

@@ -3,24 +3,29 @@ file keeps it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeVar
 
 import yaml
 
-from deploy.cli.applying import asking
+from deploy.cli.applying import asking, contained
 from deploy.cli.applying.document import (
     CatalogSpec,
     Contents,
+    DelegateSpec,
+    ExtensionSpec,
     GroupSpec,
     PackageSpec,
     PolicySpec,
     PopulationSpec,
+    ResourceSpec,
     RoleSpec,
+    StageExtensionSpec,
 )
 from deploy.cli.applying.naming import Naming
 from deploy.cli.applying.present import Present, Thing
 
+S = TypeVar("S", ResourceSpec, ExtensionSpec, DelegateSpec)
 UNNAMED = "export"
 """Name of the file, if what is there is kept by none or by several."""
 
@@ -54,10 +59,13 @@ class _Exporting:
                 description=one.body.get("description") or "",
                 published=one.body["state"] == "published",
                 externally_visible=bool(one.body["isExternallyVisible"]),
+                roles=self._roles(one.id),
+                resources=_by_name(contained.resource_spec(it.body, self) for it in self._worth_saying(one)),
+                extensions=_by_name(contained.extension_spec(it.body) for it in _inside(one, self._present.extensions)),
                 packages=[self._package(package) for package in _inside(one, self._present.packages)],
             )
             for one in _staying(self._present.catalogs)
-            if one.body.get("catalogType") != "serviceDefault" or any(_inside(one, self._present.packages))
+            if one.body.get("catalogType") != "serviceDefault" or self._holds_something(one)
         ]
         populations = [
             PopulationSpec(name=p.name, rule=p.body["membershipRule"], description=p.body.get("description") or "")
@@ -67,8 +75,32 @@ class _Exporting:
             name=name or (keepers.pop() if len(keepers) == 1 else UNNAMED),
             groups=[GroupSpec(name=group) for group in self._groups],
             populations=populations,
+            roles=self._roles(None),
             catalogs=catalogs,
         )
+
+    def _holds_something(self, catalog: Thing) -> bool:
+        present = self._present
+        return any(
+            any(_inside(catalog, some))
+            for some in (present.packages, present.resources, present.extensions, present.roles)
+        )
+
+    def _roles(self, catalog: str | None) -> list[DelegateSpec]:
+        return _by_name(contained.role_spec(one.body, self) for one in self._present.roles if one.parent == catalog)
+
+    def _worth_saying(self, catalog: Thing) -> Iterator[Thing]:
+        """Its resources that are not there anyway, because packages bring them."""
+        brought = {
+            (scope["role"]["resource"]["originSystem"], scope["role"]["resource"]["originId"])
+            for package in _inside(catalog, self._present.packages)
+            for scope in package.body["resourceRoleScopes"]
+            if "resource" in scope["role"]
+        }
+        for one in _inside(catalog, self._present.resources):
+            says_more = one.body.get("attributes") or one.body.get("description")
+            if says_more or (one.body["originSystem"], one.body["originId"]) not in brought:
+                yield one
 
     def name_of(self, kind: asking.Kind, id: str) -> str:
         """As `asking.Names`; groups that are named are noted, so that the file makes them where they are not."""
@@ -113,6 +145,13 @@ class _Exporting:
             "description": body.get("description") or "",
             **_said(asking.read(body, self)),
         }
+        if stages := body.get("customExtensionStageSettings"):
+            said["extensions"] = [
+                StageExtensionSpec(
+                    stage=one["stage"], extension=self._names.extension_name(one["customExtension"]["id"])
+                )
+                for one in stages
+            ]
         if (automatic := body.get("automaticRequestSettings")) is None:
             expiration = body.get("expiration") or {}
             said["direct"] = not said.get("scope")
@@ -128,6 +167,11 @@ class _Exporting:
         grace = automatic.get("gracePeriodBeforeAccessRemoval")
         said["grace_period"] = None if grace in {None, "PT0S"} else grace
         return PolicySpec.model_validate(said)
+
+
+def _by_name(specs: Iterable[S]) -> list[S]:
+    """In an order that says nothing of when they were made."""
+    return sorted(specs, key=lambda one: one.name.casefold())
 
 
 def _said(spec: asking.Asking) -> dict[str, Any]:

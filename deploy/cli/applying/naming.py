@@ -26,6 +26,7 @@ class Naming:
         self._present = present
         self._new_id = new_id
         self._new: dict[tuple[str, str | None, str], str] = {}
+        self._new_extensions: dict[str, str] = {}
         self._there = {(one.kind, one.parent, one.name.casefold()): one for one in present.things()}
         self._groups = {group.name for group in contents.groups}
         self._group_names = {id: name for name, ids in present.groups.items() for id in ids}
@@ -87,6 +88,24 @@ class Naming:
             if parent and (self.there("package", parent, its_name) or self._says(above, its_name)):
                 return self.id("package", parent, its_name)
         raise Unnamed(f"there is no access package {name!r} in this catalog; of another one say 'Catalog / Package'")
+
+    def extension_id(self, name: str, catalog: str) -> str:
+        """Of a custom extension of this catalog. Raises Unnamed."""
+        alike = [
+            one for one in self._present.extensions if (one.parent, one.name.casefold()) == (catalog, name.casefold())
+        ]
+        if len(alike) > 1:
+            raise Unnamed(f"{len(alike)} custom extensions are named {name!r}: which one is meant? Rename the others")
+        id = self.there("extension", catalog, name)
+        if id is None and ("extension", catalog, name.casefold()) not in self._new:
+            raise Unnamed(f"there is no custom extension {name!r} in this catalog")
+        found = self.id("extension", catalog, name)
+        self._new_extensions.setdefault(found, name)
+        return found
+
+    def extension_name(self, id: str) -> str:
+        """The id itself where nothing is known under it."""
+        return {**self._new_extensions, **{one.id: one.name for one in self._present.extensions}}.get(id, id)
 
     def title_of(self, package: str) -> str:
         """Its name, for people; the id of what is not known."""

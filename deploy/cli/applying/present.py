@@ -14,6 +14,7 @@ from deploy.cli.common import check_token
 from deploy.cli.endpoints import CommandFailed
 
 EM = "/v1.0/identityGovernance/entitlementManagement"
+ROLES = "/v1.0/roleManagement/entitlementManagement/roleAssignments"
 PAGE = 999
 AT_ONCE = 16
 
@@ -28,7 +29,7 @@ class NotThere(ApiFailed):
 
 @dataclass(frozen=True)
 class Thing:
-    """A catalog, package, policy or population as it is. `body`: its Graph JSON."""
+    """A catalog, what lies in one, a policy, population or role as it is. `body`: its Graph JSON."""
 
     kind: str
     body: Mapping[str, Any]
@@ -40,6 +41,11 @@ class Thing:
 
     @property
     def name(self) -> str:
+        """What it is found by, within what it lies in."""
+        if self.kind == "resource":
+            return f"{self.body['originSystem']} {self.body['originId']}"
+        if self.kind == "role":
+            return f"{self.body['roleDefinitionId']} {self.body['principalId']}"
         return str(self.body["displayName"])
 
     @property
@@ -66,6 +72,10 @@ class Present:
     catalogs: tuple[Thing, ...] = ()
     packages: tuple[Thing, ...] = ()
     policies: tuple[Thing, ...] = ()
+    resources: tuple[Thing, ...] = ()
+    extensions: tuple[Thing, ...] = ()
+    roles: tuple[Thing, ...] = ()
+    """Of entitlement management, that somebody has."""
     users: Mapping[str, str] = field(default_factory=dict)
     """Names (userPrincipalName) by id, of those that policies or the file name."""
 
@@ -75,12 +85,17 @@ class Present:
         groups = [one["id"] for thing in self.packages for one in thing.body.get("incompatibleGroups") or ()]
         roles = [one["role"] for thing in self.packages for one in thing.body.get("resourceRoleScopes") or ()]
         of_roles = [str(one.get("originId")).partition("_")[2] for one in roles]
-        return frozenset({*_named("userId", bodies), *_named("groupId", bodies), *groups, *of_roles})
+        others = [str(one.body["originId"]) for one in self.resources]
+        others += [str(one.body["principalId"]) for one in self.roles]
+        return frozenset({*_named("userId", bodies), *_named("groupId", bodies), *groups, *of_roles, *others})
 
     def things(self) -> Iterator[Thing]:
         """All of them, what lies in another after it."""
         yield from self.populations
         yield from self.catalogs
+        yield from self.resources
+        yield from self.extensions
+        yield from self.roles
         yield from self.packages
         yield from self.policies
 
@@ -88,11 +103,12 @@ class Present:
 async def read_present(client: httpx.AsyncClient, users: Iterable[str] = ()) -> Present:
     """What is now; `users`: names that the file says. Raises ApiFailed."""
     expand = "catalog,assignmentPolicies,resourceRoleScopes($expand=role),incompatibleAccessPackages,incompatibleGroups"
-    groups, populations, catalogs, packages = await asyncio.gather(
+    groups, populations, catalogs, packages, roles = await asyncio.gather(
         _all(client, "/v1.0/groups", {"$select": "id,displayName"}),
         _all(client, "/v1.0/tenure/populations", {}),
-        _all(client, f"{EM}/catalogs", {}),
+        _all(client, f"{EM}/catalogs", {"$expand": "resources,customWorkflowExtensions"}),
         _all(client, f"{EM}/accessPackages", {"$expand": expand}),
+        _all(client, ROLES, {"$expand": "principal($select=id)"}),
     )
     by_name: dict[str, tuple[str, ...]] = {}
     for group in groups:
@@ -101,12 +117,33 @@ async def read_present(client: httpx.AsyncClient, users: Iterable[str] = ()) -> 
     policies = [policy for one in packages for policy in one["assignmentPolicies"]]
     return Present(
         groups=by_name,
-        users=await _users(client, {*users, *_named("userId", policies)}),
+        users=await _users(client, {*users, *_named("userId", policies), *_delegates(roles)}),
         populations=tuple(Thing("population", one) for one in populations),
         catalogs=tuple(Thing("catalog", one) for one in catalogs),
         packages=tuple(Thing("package", one, (one["catalog"] or {}).get("id")) for one in packages),
+        resources=_within("resource", catalogs, "resources"),
+        extensions=_within("extension", catalogs, "customWorkflowExtensions"),
+        roles=tuple(Thing("role", one, _catalog_of(one)) for one in roles),
         policies=tuple(Thing("policy", policy, one["id"]) for one in packages for policy in one["assignmentPolicies"]),
     )
+
+
+def _within(kind: str, catalogs: Iterable[Mapping[str, Any]], relation: str) -> tuple[Thing, ...]:
+    return tuple(Thing(kind, one, catalog["id"]) for catalog in catalogs for one in catalog[relation])
+
+
+def _catalog_of(role: Mapping[str, Any]) -> str | None:
+    """None: it is a role for all catalogs."""
+    return str(role["appScopeId"]).rpartition("/")[2] or None
+
+
+def principal_kind(role: Mapping[str, Any]) -> str:
+    """user, group or servicePrincipal."""
+    return str(role["principal"]["@odata.type"]).rpartition(".")[2]
+
+
+def _delegates(roles: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    return (str(one["principalId"]) for one in roles if principal_kind(one) == "user")
 
 
 def _named(property_: str, value: Any) -> Iterator[str]:

@@ -77,12 +77,27 @@ async def test_a_file_that_several_apply_at_once_makes_each_group_once(world: An
 
 WHOLE = """
 name: whole
-groups: [{name: Whole}, {name: Owners}, {name: Auditors}]
+groups: [{name: Whole}, {name: Owners}, {name: Auditors}, {name: Maps}]
+roles: [{role: catalogCreator, group: Owners}]
 populations:
   - {name: Whole in Rome, rule: 'user.city -eq "Rome"'}
 catalogs:
   - name: Whole
     published: false
+    roles: [{role: owner, user: ANA@example.com}, {role: reader, group: Auditors}]
+    resources:
+      - {group: Maps, description: Of the world}
+      - group: Whole
+        asks:
+          - {attribute: jobTitle, editable: false, persisted: true, question: {text: Your job}}
+          - {attribute: city, question: {text: Where?, choices: [{value: rome}, {value: oslo}]}}
+    extensions:
+      - name: Ticket
+        for: requests
+        settings:
+          endpointConfiguration: {'@odata.type': '#microsoft.graph.httpRequestEndpoint', targetUrl: 'https://a.example/'}
+          authenticationConfiguration: {'@odata.type': '#microsoft.graph.azureAdPopTokenAuthentication'}
+          callbackConfiguration: {timeoutDuration: PT1H}
     packages:
       - name: Books
         hidden: true
@@ -120,7 +135,12 @@ catalogs:
                 editable: false
                 multiple: true
                 choices: [{value: rome, text: Rome, localizations: {it: Roma}}, {value: oslo}]
-            reviewSettings: {isEnabled: false}
+            extensions: [{stage: assignmentRequestCreated, extension: ticket}]
+            reviewSettings:
+              isEnabled: true
+              expirationBehavior: keepAccess
+              schedule: {startDateTime: '2027-03-01T00:00:00Z', expiration: {type: afterDuration, duration: P7D}}
+              primaryReviewers: [{user: ana@example.com}, {group: Auditors}]
       - {name: Payments}
   - name: Whole, too
     packages:
@@ -157,6 +177,11 @@ async def test_everything_a_file_can_say_comes_true_and_back(world: Any) -> None
         ("incompatibleGroups: [Auditors]", "incompatibleGroups: []"),
         ("customSchedule: true", "customSchedule: false"),
         ("customSchedule: true", "acceptRequests: false"),
+        ("{user: ana@example.com}, {group: Auditors}", "{group: Owners}"),
+        ("extensions: [{stage: assignmentRequestCreated", "extensions: [{stage: assignmentRequestGranted"),
+        ("timeoutDuration: PT1H", "timeoutDuration: PT2H"),
+        ("persisted: true, ", ""),
+        ("description: Of the world", "description: Of Rome"),
         ("scope: allMemberUsers", "scope: allDirectoryUsers"),
     ):
         changed = await planned(world, WHOLE.replace(before, after), "whole.yaml")
@@ -174,9 +199,43 @@ def cut(text: str, begins: str) -> str:
     return str(yaml.safe_dump(said))
 
 
+async def test_what_lies_in_a_catalog_goes_when_the_file_says_it_no_more(world: Any) -> None:
+    whole = WHOLE.replace("Whole", "Emptied").replace("name: whole", "name: emptied").replace("Maps", "Plans")
+    assert (await files.apply(world.url, await planned(world, whole))).is_complete
+    (catalog,) = await listed(world, "catalogs", "Emptied")
+    at = "/v1.0/roleManagement/entitlementManagement/roleAssignments"
+    scope = f"/AccessPackageCatalog/{catalog['id']}"
+    by_hand = {"principalId": next(iter(world.groups)), "appScopeId": scope}
+    by_hand["roleDefinitionId"] = "7f480852-ebdc-47d4-87de-0d8498384a83"
+    kept = await made(world.client, at, by_hand)
+
+    document = read_text(whole, "x").contents.model_dump(by_alias=True, exclude_defaults=True)
+    first = document["catalogs"][0]
+    for name in ("roles", "resources", "extensions"):
+        del first[name]
+    (asked,) = [one for one in first["packages"][0]["policies"] if one["name"] == "by request"]
+    asked["extensions"] = []
+    shorter = await planned(world, yaml.safe_dump(document))
+    shown = files.render(shorter)
+    assert "asks[0].attribute: jobTitle -> (none)" in shown, "the package brings it: it stays and asks nothing"
+    assert 'resource "Emptied / Plans"' in shown
+    assert 'role "Emptied / owner Ana@example.com"' in shown
+    assert "packageManager" in shown, "somebody else gave it: it is left alone, and said to be"
+    assert shown.endswith("Plan: 0 to add, 2 to change, 4 to remove.")
+    result = await files.apply(world.url, shorter)
+    assert result.is_complete, files.render_result(result)
+    assert (await planned(world, yaml.safe_dump(document))).is_empty
+    left = (await world.client.get(at, params={"$filter": f"appScopeId eq '{scope}'"})).json()["value"]
+    assert [one["id"] for one in left] == [kept["id"]]
+
+
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
+        ("extension: ticket", "extension: Tocket", "there is no custom extension 'Tocket'"),
+        ("{role: reader", "{role: catalogCreator", "a role for all catalogs"),
+        ("[{user: ana@example.com}, {group: Auditors}]", "[{user: eve@example.com}]", "there is no user 'eve@"),
+        ("[{user: ana@example.com}, {group: Auditors}]", "[{usr: ana@example.com}]", "reviewSettings"),
         ("user: ana@example.com", "user: ben@example.com", "there is no user 'ben@example.com'"),
         ("[{group: Owners}]", "[{group: Nobody}]", "there is no group 'Nobody'"),
         ("[Payments,", "[Nowhere,", "incompatible[0]: there is no access package 'Nowhere'"),

@@ -111,7 +111,7 @@ async def test_policies_name_extensions_of_their_catalog_by_stage(world: Any) ->
     assert (await client.delete(f"{EM}/{at}/{asked}")).status_code == 204
 
 
-async def test_a_file_leaves_extensions_as_they_are(world: Any) -> None:
+async def test_a_file_that_says_nothing_of_extensions_leaves_them_as_they_are(world: Any) -> None:
     client, catalog = world.client, await a_catalog(world.client)
     extension = await made(client, f"catalogs/{catalog}/customWorkflowExtensions", body())
     package = await made(client, "accessPackages", {"displayName": "Sales", "catalog": {"id": catalog}})
@@ -128,5 +128,10 @@ async def test_a_file_leaves_extensions_as_they_are(world: Any) -> None:
     found = (await client.get(f"{EM}/assignmentPolicies/{id}")).json()
     assert found["displayName"] == "Q"
     assert [one["customExtension"]["id"] for one in found["customExtensionStageSettings"]] == [extension]
+    assert (await applied(policy(package)))["status"] == "done"
+    assert (await client.get(f"{EM}/assignmentPolicies/{id}")).json()["customExtensionStageSettings"] == []
     named = policy(package, ("assignmentRequestCreated", extension))
-    assert (await applied(named))["error"]["target"] == "customExtensionStageSettings"
+    assert (await applied(named))["status"] == "done"
+    elsewhere = await made(client, f"catalogs/{await a_catalog(client)}/customWorkflowExtensions", body())
+    refused = await applied(policy(package, ("assignmentRequestCreated", elsewhere)))
+    assert refused["error"]["target"] == "customExtensionStageSettings/0/customExtension/id"
