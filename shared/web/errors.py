@@ -108,6 +108,12 @@ class PreconditionFailed(GraphError):
     default_status, default_code = 412, "resourceModified"
 
 
+class UnsupportedMedia(GraphError):
+    """A body in a form that is not read here; clients that compress theirs then send it as it is."""
+
+    default_status, default_code = 415, "UnsupportedMediaType"
+
+
 class TooLarge(GraphError):
     default_status, default_code = 413, "RequestEntityTooLarge"
 
@@ -180,16 +186,31 @@ def of_validation(problems: Iterable[Mapping[str, Any]]) -> BadRequest:
         return BadRequest("The request is not valid.")
     first = details[0]
     more = f" (and {len(details) - 1} more)" if len(details) > 1 else ""
+    if not first["target"] and first["code"] in _NO_OBJECT:
+        return BadRequest(_NO_OBJECT[first["code"]], details=details)
     if first["code"] == "json_invalid":
         return BadRequest(f"The body is not JSON: {first['message']}.", details=details)
     where = f"'{first['target']}': " if first["target"] else ""
     return BadRequest(f"{where}{first['message']}{more}.", target=first["target"] or None, details=details)
 
 
+_NO_OBJECT = {
+    "missing": "The body is missing.",
+    "model_type": "The body is a JSON object.",
+    "model_attributes_type": "The body is a JSON object.",
+}
+"""pydantic's words for a whole body that is none, and ours."""
+
+
 def _place(loc: Iterable[str | int]) -> str:
     # ("body", "schedule", "expiration", 0) -> schedule/expiration/0; where it stood (body, query) the name tells.
     parts = [str(part) for part in loc]
     return "/".join(parts[1:] if parts and parts[0] in {"body", "query", "path", "header", "cookie"} else parts)
+
+
+def _is_json(request: Request) -> bool:
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return media == "application/json" or media.endswith("+json")
 
 
 _UNREADABLE = "There was an error parsing the body"
@@ -235,7 +256,14 @@ def add_error_handlers(app: FastAPI) -> None:
 
     async def not_valid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        return response_of(of_validation(error.errors()), RequestIds.of(request))
+        problems = error.errors()
+        told: GraphError = of_validation(problems)
+        # A body that is not said to be JSON is not read as such, and is then no object.
+        if any(tuple(one["loc"]) == ("body",) and one["type"] != "missing" for one in problems) and not _is_json(
+            request
+        ):
+            told = UnsupportedMedia("The body is JSON, and Content-Type says so: application/json.")
+        return response_of(told, RequestIds.of(request))
 
     async def http_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)

@@ -12,7 +12,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from shared.telemetry import metrics
 from shared.telemetry.logs import bound, get_logger
 from shared.web.authentication import Authenticator
-from shared.web.errors import BadRequest, Forbidden, GraphError, RequestIds, TooLarge, fault, response_of
+from shared.web.errors import (
+    BadRequest,
+    Forbidden,
+    GraphError,
+    RequestIds,
+    TooLarge,
+    UnsupportedMedia,
+    fault,
+    response_of,
+)
 
 log = get_logger(__name__)
 
@@ -67,6 +76,7 @@ class Outermost:
         with bound(service=self._service, correlation=ids.request_id):
             try:
                 self._admit(headers)
+                _as_it_is(headers)
                 _readable(scope.get("query_string", b""))
                 if self._authenticator is not None:
                     await self._authenticator.identify(scope)
@@ -95,6 +105,13 @@ class Outermost:
         length = headers.get(b"content-length", b"0")
         if length.isdigit() and int(length) > self._max_body:
             raise TooLarge(f"The body is larger than {self._max_body} bytes.")
+
+
+def _as_it_is(headers: dict[bytes, bytes]) -> None:
+    """Raises UnsupportedMedia for a compressed body: Graph's clients in some languages compress theirs, and send them
+    again as they are if that is what they are told."""
+    if headers.get(b"content-encoding", b"identity").strip().lower() not in {b"", b"identity"}:
+        raise UnsupportedMedia("Bodies are not decompressed here: send them without Content-Encoding.")
 
 
 def _readable(query: bytes) -> None:

@@ -131,6 +131,31 @@ async def test_a_body_that_cannot_be_read_is_a_400_that_says_why(app: FastAPI) -
     assert "UTF-8" in answer.json()["error"]["message"]
 
 
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"content-type": "text/plain"}, 415),
+        ({}, 415),
+        ({"content-type": "application/json", "content-encoding": "gzip"}, 415),
+        ({"content-type": "application/json", "content-encoding": "identity"}, 201),
+        ({"content-type": "application/json;odata.metadata=minimal;charset=utf-8"}, 201),
+        ({"content-type": "application/merge-patch+json"}, 201),
+    ],
+)
+async def test_a_body_of_another_form_is_a_415(app: FastAPI, headers: dict[str, str], status: int) -> None:
+    """Graph's clients in some languages compress what they send, and send it again as it is after a 415."""
+    answer = await call(app, "POST", "/v1.0/accessPackages", content=b'{"displayName": "A"}', headers=headers)
+    assert answer.status_code == status
+    assert status == 201 or answer.json()["error"]["code"] == "UnsupportedMediaType"
+
+
+@pytest.mark.parametrize(("content", "said"), [(b"", "missing"), (b"null", "JSON object"), (b"[]", "JSON object")])
+async def test_a_body_that_is_no_object_says_so(app: FastAPI, content: bytes, said: str) -> None:
+    headers = {"content-type": "application/json"}
+    answer = await call(app, "POST", "/v1.0/accessPackages", content=content, headers=headers)
+    assert (answer.status_code, said in answer.json()["error"]["message"]) == (400, True), answer.text
+
+
 async def test_options_that_are_no_utf8_are_a_400(app: FastAPI) -> None:
     answer = await call(app, "GET", "/v1.0/accessPackages/a?$filter=displayName eq '%FF'")
     assert answer.status_code == 400
