@@ -35,6 +35,7 @@ from shared.contracts.catalog import Life, ResourceRole
 from shared.contracts.policy import SubjectSet, TargetScope
 from shared.web.conditional import etag
 from shared.web.errors import BadRequest
+from shared.web.expiration import END_SAID, ends
 from shared.web.graph_model import ODATA_TYPE, GraphInput, NotBlank, graph_time, odata_type_of
 from shared.web.odata import BOOLEAN, DATETIME, GUID, EntitySet, Enumeration
 from shared.web.odata import Field as Asked
@@ -237,7 +238,8 @@ class AutomaticIn(Body):
 
 
 class PolicyIn(Named):
-    access_package: Reference
+    access_package: Reference | None = None
+    access_package_bind: str | None = Field(None, alias="accessPackage@odata.bind")
     allowed_target_scope: str | None = None
     specific_allowed_targets: list[dict[str, Any]] = Field(default_factory=list)
     expiration: ExpirationIn | None = None
@@ -278,7 +280,7 @@ def package_of(body: PackageIn, id: str, now: datetime) -> Package:
     if body.catalog is not None:
         catalog = body.catalog.id
     elif body.catalog_bind is not None:
-        catalog = _bound(body.catalog_bind)
+        catalog = _bound(body.catalog_bind, "catalog")
     return Package(
         id=id,
         catalog_id=catalog,
@@ -292,6 +294,8 @@ def package_of(body: PackageIn, id: str, now: datetime) -> Package:
 
 def policy_of(body: PolicyIn, id: str, now: datetime) -> Policy:
     _refuse_what_is_not_honoured(body)
+    if body.access_package is None and body.access_package_bind is None:
+        raise BadRequest("A policy is that of an access package: accessPackage/id.", target="accessPackage")
     automatic = body.automatic_request_settings
     rule, population = _target(body)
     after, end = _expiration(body.expiration)
@@ -306,7 +310,7 @@ def policy_of(body: PolicyIn, id: str, now: datetime) -> Policy:
         )
     return Policy(
         id=id,
-        package_id=body.access_package.id,
+        package_id=body.access_package.id if body.access_package else _bound(body.access_package_bind, "accessPackage"),
         display_name=body.display_name,
         description=body.description or "",
         rule=rule,
@@ -382,10 +386,10 @@ def linked(body: LinkIn, collection: str) -> str:
     return match[1].lower()
 
 
-def _bound(link: str) -> str:
-    match = _ID_AT_END.search(link)
+def _bound(link: str | None, name: str) -> str:
+    match = _ID_AT_END.search(link or "")
     if not match:
-        raise BadRequest("'catalog@odata.bind' ends in catalogs/{id}.", target="catalog@odata.bind")
+        raise BadRequest(f"'{name}@odata.bind' ends in {name}s/{{id}}.", target=f"{name}@odata.bind")
     return match[1].lower()
 
 
@@ -442,7 +446,9 @@ def _grace(automatic: AutomaticIn | None) -> timedelta | None:
 
 
 def _expiration(given: ExpirationIn | None) -> tuple[timedelta | None, datetime | None]:
-    if given is None or given.type in {"noExpiration", "notSpecified"}:
+    if given is None:
+        return None, None
+    if given.type in {"noExpiration", "notSpecified"} and not ends(given.duration, given.end_date_time):
         return None, None
     if given.type == "afterDuration" and given.duration and given.end_date_time is None:
         span = duration_of(given.duration, "expiration/duration")
@@ -456,7 +462,7 @@ def _expiration(given: ExpirationIn | None) -> tuple[timedelta | None, datetime 
     if given.type == "afterDateTime" and given.end_date_time is not None and given.duration is None:
         end = given.end_date_time
         return None, end.astimezone(UTC) if end.tzinfo else end.replace(tzinfo=UTC)
-    raise BadRequest("afterDuration has a duration and afterDateTime an endDateTime, never both.", target="expiration")
+    raise BadRequest(END_SAID, target="expiration")
 
 
 # Bodies written

@@ -17,6 +17,7 @@ from shared.contracts.catalog import PolicyState
 from shared.contracts.policy import Answer, Question
 from shared.contracts.request import RequestType
 from shared.web.errors import BadRequest
+from shared.web.expiration import END_SAID, ends
 from shared.web.graph_model import ODATA_TYPE, GraphBody, graph_time
 from shared.web.questions import question_said
 
@@ -141,10 +142,10 @@ def schedule_of(said: ScheduleIn | None) -> Schedule:
         raise BadRequest("An assignment does not recur.", target="schedule/recurrence")
     starts_at = _moment(said.start_date_time)
     end = said.expiration
-    if end is None or end.type in {None, "notSpecified"}:
+    if end is None:
         return Schedule(starts_at=starts_at)
-    if end.type == "noExpiration":
-        return Schedule(starts_at=starts_at, never_ends=True)
+    if end.type in {None, "notSpecified", "noExpiration"} and not ends(end.duration, end.end_date_time):
+        return Schedule(starts_at=starts_at, never_ends=end.type == "noExpiration")
     if end.type == "afterDateTime" and end.end_date_time is not None and end.duration is None:
         return Schedule(starts_at=starts_at, ends_at=_moment(end.end_date_time))
     if end.type == "afterDuration" and end.duration and end.end_date_time is None:
@@ -152,8 +153,7 @@ def schedule_of(said: ScheduleIn | None) -> Schedule:
             return Schedule(starts_at=starts_at, lasts=durations.duration(end.duration))
         except ValueError as problem:
             raise BadRequest(f"{problem}.", target="schedule/expiration/duration") from problem
-    text = "afterDuration has a duration and afterDateTime an endDateTime, never both."
-    raise BadRequest(text, target="schedule/expiration")
+    raise BadRequest(END_SAID, target="schedule/expiration")
 
 
 def _moment(said: datetime | None) -> datetime | None:

@@ -43,6 +43,41 @@ def test_an_automatic_policy_comes_back_as_it_was_sent() -> None:
     assert again.content() == read.content()
 
 
+def by_request(**more: Any) -> dict[str, Any]:
+    return {"displayName": "P", "accessPackage": {"id": "sales"}, "allowedTargetScope": "allMemberUsers", **more}
+
+
+@pytest.mark.parametrize(
+    "expiration",
+    [
+        {"duration": "P5D"},
+        {"endDateTime": "2030-01-01T00:00:00Z"},
+        {"type": "noExpiration", "duration": "P5D"},
+        {"type": "notSpecified", "endDateTime": "2030-01-01T00:00:00Z"},
+    ],
+)
+def test_an_end_that_would_be_dropped_is_refused(expiration: dict[str, Any]) -> None:
+    with pytest.raises(BadRequest) as refused:
+        policy(by_request(expiration=expiration))
+    assert refused.value.target == "expiration"
+    never = policy(by_request(expiration={"type": "noExpiration", "duration": "PT0S", "endDateTime": None}))
+    assert (never.expires_after, never.expires_at) == (None, None)
+
+
+def test_a_policy_names_its_package_by_id_or_by_a_bound_address() -> None:
+    body = by_request()
+    del body["accessPackage"]
+    bound = {"accessPackage@odata.bind": "https://graph.example/v1.0/x/accessPackages('Sales')"}
+    assert policy({**body, **bound}).package_id == "sales"
+    for wrong, target in (
+        (body, "accessPackage"),
+        ({**body, "accessPackage@odata.bind": ""}, "accessPackage@odata.bind"),
+    ):
+        with pytest.raises(BadRequest) as refused:
+            policy(wrong)
+        assert refused.value.target == target
+
+
 @pytest.mark.parametrize("body", [graph.CatalogIn, graph.PackageIn, graph.CatalogPatch, graph.PackagePatch])
 @pytest.mark.parametrize("name", ["", " ", "\t\u00a0"])
 def test_a_name_of_blanks_names_nothing(body: Any, name: str) -> None:
