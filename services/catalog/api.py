@@ -482,7 +482,7 @@ def _package_routes(routes: APIRouter, edge: Edge) -> None:
     @routes.delete(f"{EM}/accessPackages/{{id}}/resourceRoleScopes/{{role_scope}}", status_code=204)
     async def remove_role(request: Request, id: str, role_scope: str, admitted: Admitted) -> None:
         item = (await edge.package(id, admitted)).item
-        keys = frozenset(r.key for r in item.roles if role_scope_id(item.catalog_id, r) == role_scope)
+        keys = frozenset(r.key for r in item.roles if role_scope_id(item.catalog_id, r) == role_scope.lower())
         if not keys:
             raise NotFound("The resource was not found.")
         await edge.change(request, shelf, Change(id, {}, remove_roles=keys))

@@ -45,6 +45,7 @@ from shared.web.role_scopes import role_said, scope_said
 NAME_MAX, DESCRIPTION_MAX = 256, 10_000
 LONGEST = timedelta(days=3660)
 """That a policy gives access for (EXP-1)."""
+_GUID = re.compile(r"(?<![0-9A-Za-z-])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$")
 _ID_AT_END = re.compile(r"(?:/|\(')([^/()']+)'?\)?/?$")
 
 
@@ -179,16 +180,25 @@ class LinkIn(GraphInput):
     link: str = Field(alias="@odata.id")
 
 
+def _ours(origin: str | None) -> str | None:
+    """An origin's id, or a role on it, as the directory has it: guids in small letters. The address of a site is
+    spelt in many ways, and found in any of them."""
+    return _GUID.sub(lambda found: found[0].lower(), origin) if origin else origin
+
+
+OriginId = Annotated[str, AfterValidator(_ours)]
+
+
 class RoleResourceIn(Body):
-    id: str | None = None
-    origin_id: str | None = None
+    id: Annotated[str, AfterValidator(str.lower)] | None = None
+    origin_id: OriginId | None = None
     origin_system: OriginSystem = "AadGroup"
 
     model_config = ConfigDict(extra="ignore")
 
 
 class RoleIn(Body):
-    origin_id: str
+    origin_id: OriginId
     origin_system: OriginSystem = "AadGroup"
     display_name: str | None = None
     resource: RoleResourceIn | None = None
@@ -197,7 +207,7 @@ class RoleIn(Body):
 
 
 class ScopeIn(Body):
-    origin_id: str | None = None
+    origin_id: OriginId | None = None
     origin_system: OriginSystem = "AadGroup"
 
     model_config = ConfigDict(extra="ignore")
@@ -209,8 +219,8 @@ class RoleScopeIn(Body):
 
 
 class ResourceIn(Body):
-    id: str | None = None
-    origin_id: str | None = None
+    id: Annotated[str, AfterValidator(str.lower)] | None = None
+    origin_id: OriginId | None = None
     origin_system: OriginSystem = "AadGroup"
     display_name: str | None = None
     description: str | None = None

@@ -43,6 +43,15 @@ def test_an_automatic_policy_comes_back_as_it_was_sent() -> None:
     assert again.content() == read.content()
 
 
+def test_ids_of_origins_are_read_in_any_case() -> None:
+    group = "AB0CDEF0-0000-4000-8000-0000000000FF"
+    said = {"role": {"originId": f"Member_{group}", "resource": {"originId": group}}, "scope": {"originId": group}}
+    assert graph.role_named(graph.RoleScopeIn.model_validate(said)) == ("AadGroup", group.lower(), "Member")
+    assert graph.ResourceIn.model_validate({"originId": group}).origin_id == group.lower()
+    site = "https://Contoso.sharepoint.com/sites/Sales"
+    assert graph.ResourceIn.model_validate({"originId": site, "originSystem": "SharePointOnline"}).origin_id == site
+
+
 def by_request(**more: Any) -> dict[str, Any]:
     return {"displayName": "P", "accessPackage": {"id": "sales"}, "allowedTargetScope": "allMemberUsers", **more}
 
