@@ -286,6 +286,7 @@ def _subject_set(body: dict[str, Any], allowed: set[SubjectKind], where: str) ->
         id = body.get(name) or body.get("id")
         if not isinstance(id, str) or not id:
             raise BadRequest(f"'{name}' says who is meant.", target=f"{where}/{name}")
+        id = id.lower()  # as all ids of ours are kept: in capitals it would be nobody's
     if kind in _MANAGERS:
         level = body.get("managerLevel")
         level = 1 if level is None else level

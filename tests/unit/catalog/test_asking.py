@@ -212,3 +212,13 @@ def test_access_lasts_between_something_and_3660_days(duration: str) -> None:
     with pytest.raises(BadRequest) as refused:
         policy(expiration={"type": "afterDuration", "duration": duration})
     assert refused.value.target == "expiration/duration"
+
+
+def test_whom_a_policy_names_in_capitals_is_the_same_person() -> None:
+    """Ids are kept in small letters: an approver in capitals would be asked by nobody."""
+    ana, team = ({**ANA, "userId": "ANA-1"}, {**AUDITORS, "groupId": "AUD-1"})
+    stage = {**STAGE, "primaryApprovers": [ana], "fallbackPrimaryApprovers": [], "escalationApprovers": [team]}
+    settings = {"isApprovalRequiredForAdd": True, "stages": [stage]}
+    body = {**BODY, "requestApprovalSettings": settings}
+    (read,) = graph.policy_of(graph.PolicyIn.model_validate(body), "id", NOW).approval_settings.stages
+    assert [one.id for one in (*read.primary_approvers, *read.escalation_approvers)] == ["ana-1", "aud-1"]
