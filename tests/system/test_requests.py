@@ -374,10 +374,10 @@ async def test_an_administrator_names_somebody_by_their_address(company: Company
         "POST",
         "/v1.0/users",
         status=201,
-        displayName="Zoe",
-        userPrincipalName="zoe@company.example",
-        mailNickname="zoe",
-        mail="Zoe@post.example",
+        displayName="Zora",
+        userPrincipalName="zora@company.example",
+        mailNickname="zora",
+        mail="Zora@post.example",
         accountEnabled=True,
         passwordProfile={"password": uuid.uuid4().hex},
     )
@@ -389,7 +389,7 @@ async def test_an_administrator_names_somebody_by_their_address(company: Company
     refused = await company.call("POST", f"{EM}/assignmentRequests", None, 400, **by("nobody@post.example"))
     assert refused["error"]["target"] == "assignment/target/email"
     assert "invite them first" in refused["error"]["message"]
-    request = await company.call("POST", f"{EM}/assignmentRequests", None, 201, **by("zoe@POST.example"))
+    request = await company.call("POST", f"{EM}/assignmentRequests", None, 201, **by("zora@POST.example"))
     await company.becomes(request["id"], "delivered")
     assert await company.members(group) == {made["id"]}
 
