@@ -13,10 +13,11 @@ from services.audit.answers import Answers
 from services.audit.evidence import Evidence
 from services.audit.sealing import Sealer
 from shared.security.caller import Caller
+from shared.security.operations import ROLE_REVIEWS_READ
 from shared.web.caller import NOBODY_NAMED, Asking
 from shared.web.errors import BadRequest
 from shared.web.graph_model import GraphInput
-from shared.web.guard import Guard
+from shared.web.guard import Admission, Admitted, Guard
 
 LOCAL_OPERATOR = "operator:local"
 """Who sits at this machine and names nobody."""
@@ -70,16 +71,16 @@ def router_of(answers: Answers, evidence: Evidence, sealer: Sealer, guard: Guard
         return await answers.begin_anew(_named(caller), body.reason)
 
     @router.get("/reviewEvidence/{instance_id}", response_class=StreamingResponse)
-    async def bundle(instance_id: str, caller: Asking) -> StreamingResponse:
+    async def bundle(instance_id: str, caller: Asking, admitted: Admitted) -> StreamingResponse:
         """The signed evidence of one run of a review: who was asked, who decided what and why, what was done, and the
         trail's records of it. `tenure audit verify --bundle` proves it elsewhere."""
-        lines = await evidence.bundle(instance_id.lower(), _named(caller))
+        lines = await evidence.bundle(instance_id.lower(), _named(caller), lambda: _sees_roles(admitted))
         return StreamingResponse(lines, media_type="application/json")
 
     @router.get("/reviewEvidence/{instance_id}/page", response_class=StreamingResponse)
-    async def page(instance_id: str, caller: Asking) -> StreamingResponse:
+    async def page(instance_id: str, caller: Asking, admitted: Admitted) -> StreamingResponse:
         """The same for people to read and print: one HTML file that loads nothing."""
-        lines = await evidence.page(instance_id.lower(), _named(caller))
+        lines = await evidence.page(instance_id.lower(), _named(caller), lambda: _sees_roles(admitted))
         return StreamingResponse(lines, media_type="text/html; charset=utf-8")
 
     @router.get("/explain")
@@ -110,6 +111,10 @@ def router_of(answers: Answers, evidence: Evidence, sealer: Sealer, guard: Guard
         )
 
     return router
+
+
+async def _sees_roles(admitted: Admission) -> bool:
+    return await admitted.stands(lambda one: one.meets(ROLE_REVIEWS_READ))
 
 
 def _named(caller: Caller) -> str:

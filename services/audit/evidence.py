@@ -21,11 +21,14 @@ from services.audit.sealing import Sealer
 from services.audit.store import Checkpoints, Directory, Trail
 from shared.clock import Clock
 from shared.contracts.audit import Checkpoint
+from shared.contracts.roster import RosterKind
 from shared.contracts.topics import REVIEW_DEFINITION_FACTS, REVIEW_INSTANCE_FACTS, REVIEW_ITEM_FACTS
 from shared.hearing import Hearing
-from shared.web.errors import Conflict, NotFound
+from shared.web.errors import Conflict, NoRight, NotFound
 from shared.web.graph_model import graph_time
 
+MaySee = Callable[[], Awaitable[bool]]
+"""Whether who holds a directory role may be told; asked only where it is."""
 PART = 200
 """Lines that are written, and names that are looked up, in one go."""
 _PAGES = Environment(
@@ -59,16 +62,17 @@ class Evidence:
         self._turn = turn
         self._hearing = hearing
 
-    async def bundle(self, instance_id: str, made_by: str) -> AsyncIterator[bytes]:
-        """Proves the chains as it begins. Raises NotFound, Conflict (before anything is sent), NoSigningKey."""
-        head, facts = await self._head(instance_id)
+    async def bundle(self, instance_id: str, made_by: str, may_see_roles: MaySee) -> AsyncIterator[bytes]:
+        """Proves the chains as it begins. Raises NotFound, NoRight, Conflict (before anything is
+        sent), NoSigningKey."""
+        head, facts = await self._head(instance_id, may_see_roles)
         positions = await self._positions(instance_id, facts)
         covering = await self._covering(positions)
         return self._written(instance_id, made_by, head, facts, positions, covering)
 
-    async def page(self, instance_id: str, made_by: str) -> AsyncIterator[str]:
+    async def page(self, instance_id: str, made_by: str, may_see_roles: MaySee) -> AsyncIterator[str]:
         """The same for people to read and print: one HTML file that loads nothing."""
-        head, _ = await self._head(instance_id)
+        head, _ = await self._head(instance_id, may_see_roles)
         decided: set[tuple[str, str, str]] = set()
         return _PAGES.get_template("evidence.html").generate_async(
             **head,
@@ -79,12 +83,15 @@ class Evidence:
             key_id=self._sealer.key.id,
         )
 
-    async def _head(self, instance_id: str) -> tuple[Document, list[Document]]:
+    async def _head(self, instance_id: str, may_see_roles: MaySee) -> tuple[Document, list[Document]]:
         """Waits for the trail to catch up before it says that there is no such run."""
         facts = await self._hearing.once(lambda: self._trail.of_review(instance_id, REVIEW_INSTANCE_FACTS.name))
         if not facts:
             raise NotFound(f"The trail knows no run '{instance_id[:64]}' of a review.", target="instanceId")
-        definition = evidence.head_of(facts)["instance"]["definitionId"]
+        reviewed = evidence.head_of(facts)["instance"]
+        if reviewed["resource"]["kind"] == RosterKind.DIRECTORY_ROLE.value and not await may_see_roles():
+            raise NoRight
+        definition = reviewed["definitionId"]
         begun = str(facts[0].get("at"))
         written = await self._trail.of_topic(REVIEW_DEFINITION_FACTS.name, [str(definition)])
         before = [one for one in written if str(one.get("at")) <= begun]

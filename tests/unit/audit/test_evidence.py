@@ -44,6 +44,7 @@ from shared.contracts.roster import (
 )
 from shared.contracts.topics import DIRECTORY_ROSTERS, REVIEW_INSTANCE_FACTS, REVIEW_ITEM_FACTS
 from shared.hearing import Hearing
+from shared.web.errors import NoRight
 from tests.unit.audit.said import START, fact, received, said
 
 KEY = SigningKey(Ed25519PrivateKey.from_private_bytes(b"k" * 32))
@@ -52,10 +53,10 @@ CAUSE = Cause(id="c", correlation="c", actor="person:boss")
 RUN = "run-1"
 
 
-def state(status: ReviewStatus) -> InstanceState:
+def state(status: ReviewStatus, kind: RosterKind = RosterKind.GROUP) -> InstanceState:
     return InstanceState(
         id=RUN, definition_id="d", definition_name="Sales <quarterly>", number=1, status=status, stages=(),
-        resource=ReviewedResource(kind=RosterKind.GROUP, id="g", display_name="Sales"), items=3,
+        resource=ReviewedResource(kind=kind, id="g", display_name="Sales"), items=3,
         starts_at=START, ends_at=START + timedelta(days=7),
     )  # fmt: skip
 
@@ -69,10 +70,10 @@ def item(person: str, version: int, happened: Any, decision: Verdict, why: str |
     return said(REVIEW_ITEM_FACTS, person, fact(ItemFact, "review-item", of.id, version, at, CAUSE, [happened], of))
 
 
-def trail() -> tuple[list[Document], dict[str, Head]]:
+def trail(kind: RosterKind = RosterKind.GROUP) -> tuple[list[Document], dict[str, Head]]:
     def told(version: int, happened: Any, status: ReviewStatus) -> Any:
         at = START + timedelta(hours=version)
-        of = fact(InstanceFact, "review-instance", RUN, version, at, CAUSE, happened, state(status))
+        of = fact(InstanceFact, "review-instance", RUN, version, at, CAUSE, happened, state(status, kind))
         return said(REVIEW_INSTANCE_FACTS, RUN, of)
 
     entries = tuple(RosterEntry(person_id=one, role="Member") for one in ("ana", "ben", "eve"))
@@ -112,8 +113,8 @@ def trail() -> tuple[list[Document], dict[str, Head]]:
 class Stored:
     """What of trail, checkpoints, directory and sealer the evidence asks."""
 
-    def __init__(self) -> None:
-        self.documents, heads = trail()
+    def __init__(self, kind: RosterKind = RosterKind.GROUP) -> None:
+        self.documents, heads = trail(kind)
         self.marks = {chain: KEY.checkpoint(chain, head, START) for chain, head in heads.items()}
         self.key = KEY
 
@@ -147,6 +148,14 @@ async def _turn() -> None:
     return None
 
 
+async def _may() -> bool:
+    return True
+
+
+async def _may_not() -> bool:
+    return False
+
+
 def evidence_of(stored: Stored) -> Evidence:
     it = cast(Any, stored)
     return Evidence(it, it, it, it, TurnableClock(START), _turn, Hearing(0.0))
@@ -154,9 +163,20 @@ def evidence_of(stored: Stored) -> Evidence:
 
 def bundle() -> dict[str, Any]:
     async def made() -> bytes:
-        return b"".join([part async for part in await evidence_of(Stored()).bundle(RUN, "person:auditor")])
+        lines = await evidence_of(Stored()).bundle(RUN, "person:auditor", _may_not)
+        return b"".join([part async for part in lines])
 
     return cast(dict[str, Any], orjson.loads(asyncio.run(made())))
+
+
+async def test_who_holds_a_directory_role_is_told_to_those_alone_who_may_read_it() -> None:
+    evidence = evidence_of(Stored(RosterKind.DIRECTORY_ROLE))
+    for made in (evidence.bundle, evidence.page):
+        with pytest.raises(NoRight):
+            await made(RUN, "person:auditor", _may_not)
+    async for part in await evidence.bundle(RUN, "person:auditor", _may):
+        assert part
+        break
 
 
 def test_it_says_who_was_asked_who_decided_why_and_what_was_done() -> None:
@@ -255,12 +275,12 @@ def test_a_broken_trail_makes_no_evidence() -> None:
     stored = Stored()
     stored.documents[-1]["actor"] = "person:nobody"
     with pytest.raises(Conflict, match="was changed"):
-        asyncio.run(evidence_of(stored).bundle(RUN, "person:auditor"))
+        asyncio.run(evidence_of(stored).bundle(RUN, "person:auditor", _may_not))
 
 
 def test_the_page_shows_the_same_and_no_markup_of_names() -> None:
     async def made() -> str:
-        return "".join([part async for part in await evidence_of(Stored()).page(RUN, "person:auditor")])
+        return "".join([part async for part in await evidence_of(Stored()).page(RUN, "person:auditor", _may_not)])
 
     page = asyncio.run(made())
     assert "Sales &lt;quarterly&gt;" in page
