@@ -58,7 +58,7 @@ class Furnished(Inhabited):
     def _reviews(self) -> None:
         self.review, self.run = self.under_review()
         self.staged, _ = self.under_review(stages=2)
-        self.made(DEFINITIONS, self.of_review(self.reviewed_group()))
+        self.defined(self.of_review(self.reviewed_group()))
         self.ended = self.completed()["instance_id"]
         self.history = self.made(HISTORIES, self.of_history())
         at = f"{HISTORIES}/{self.history}/instances"
@@ -126,8 +126,17 @@ class Furnished(Inhabited):
 
     def under_review(self, stages: int = 0) -> tuple[str, str]:
         """Ids of a review and of its run, which is in progress."""
-        id = self.made(DEFINITIONS, self.of_review(self.reviewed_group(), stages))
+        id = self.defined(self.of_review(self.reviewed_group(), stages))
         return id, self._run_of(id, "InProgress")
+
+    def defined(self, review: Body) -> str:
+        """Id of that review, once it is known what it is about: this run waits for little."""
+
+        def known() -> str | None:
+            answer = self.client.post(DEFINITIONS, json=review)
+            return str(answer.json()["id"]) if answer.is_success else None
+
+        return str(self.until(known))
 
     def completed(self) -> Path:
         """A run whose decisions wait to be applied."""
@@ -145,7 +154,7 @@ class Furnished(Inhabited):
         scope = f"accessPackageId eq '{package}' and assignmentPolicyId eq '{policy}'"
         query = f"/identityGovernance/entitlementManagement/accessPackageAssignments?$filter=({scope})"
         review = {**self.of_review(""), "scope": {**_QUERY, "query": query}}
-        id = self.made(DEFINITIONS, review)
+        id = self.defined(review)
         at = f"{DEFINITIONS}/{id}/instances/{self._run_of(id, 'InProgress')}"
         self.call("POST", f"{at}/batchRecordDecisions", {"decision": "Deny", "justification": "Moved."})
         self.call("POST", f"{at}/stop")
