@@ -248,6 +248,8 @@ class Beside:
         self.tenure, self.company, self.groups = tenure, company, groups
         self.took_ms: list[float] = []
         self._due: dict[tuple[str, str], float] = {}
+        self._awaited: dict[tuple[str, str], float] = {}
+        """Being waited for: in a long run they would come into the same group once more meanwhile."""
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Beside]:
@@ -272,6 +274,8 @@ class Beside:
                         await asyncio.sleep(ahead)
                     key, body = change.record
                     expected = person_id_of("hr", change.employee), self.groups[change.group]
+                    if expected in self._awaited:
+                        continue
                     # They come into the same group again, later.
                     self._watch.seen.pop(expected, None)
                     self._due[expected] = at
@@ -279,6 +283,8 @@ class Beside:
 
     async def caught_up(self) -> list[float]:
         """How long (ms) each took that was sent since the last time this was asked. Raises Failed."""
-        sent, self._due = self._due, {}
-        await self._watch.until(sent)
-        return [(self._watch.seen[one] - at) * 1000 for one, at in sent.items()]
+        self._awaited, self._due = self._due, {}
+        await self._watch.until(self._awaited)
+        took = [(self._watch.seen[one] - at) * 1000 for one, at in self._awaited.items()]
+        self._awaited = {}
+        return took
