@@ -30,8 +30,7 @@ from services.review.model import (
 from services.review.store import DEFINITIONS, INSTANCES, ITEMS, REVIEWERS, STAGES, THERE, items_as_shown, mine
 from shared.contracts.base import Refusal
 from shared.contracts.catalog import PolicyFact
-from shared.contracts.review import DefinitionState, ReviewedResource, Verdict
-from shared.contracts.roster import RosterKind
+from shared.contracts.review import DefinitionState, Verdict
 from shared.messaging.loop import Loop
 from shared.security.authority import Standing
 from shared.security.caller import Caller
@@ -56,8 +55,6 @@ Query = Annotated[ListQuery, Depends(list_query(DEFINITIONS))]
 RunQuery = Annotated[ListQuery, Depends(list_query(INSTANCES))]
 ItemQuery = Annotated[ListQuery, Depends(list_query(ITEMS))]
 Rendered = dict[str, Any]
-
-KINDS = {RosterKind.GROUP: "group", RosterKind.APPLICATION: "application", RosterKind.PACKAGE: "access package"}
 
 _REFUSED: dict[str, type[GraphError]] = {
     "notFound": NotFound,
@@ -135,22 +132,11 @@ class Counter:
             if not await admitted.stands(lambda one, r=roles: not one.caller.is_person or one.has_role(*r)):  # type: ignore[misc]
                 raise NoRight
 
-    async def may_write(
-        self, state: DefinitionState, admitted: Admission, before: DefinitionState | None = None
-    ) -> None:
-        """Raises NoRight; and BadRequest for what is not there, unless it was reviewed before: a run of it has nobody
-        to review, and looks as if nobody had been denied. Returns once whoever makes it has been heard of, too."""
+    async def may_make(self, state: DefinitionState, admitted: Admission) -> None:
+        """Raises NoRight. Returns once whoever makes it has been heard of, to be named."""
         await self.may_lead(state, admitted)
-        known = things_of(before) if before is not None else ()
-        things = [one for one in things_of(state) if one not in known]
-        hearing = self.desk.platform.hearing
-        missing: list[ReviewedResource] = await hearing.once(
-            lambda: self.around.missing(things), enough=lambda found: not found
-        )
-        if missing:
-            one = missing[0]
-            raise BadRequest(f"scope: there is no {KINDS[one.kind]} {one.id}.", target="scope")
         maker = [state.created_by] if state.created_by else []
+        hearing = self.desk.platform.hearing
         await hearing.once(lambda: self.around.people.get(maker), enough=lambda found: len(found) == len(maker))
 
     async def catalog_of(self, state: DefinitionState) -> str | None:
@@ -338,7 +324,7 @@ def _definitions(routes: APIRouter, counter: Counter) -> None:
         """Define a review. Its instances come by themselves, when their time has come."""
         id = made_id(request, "review-definition")
         state = graph.definition_of(body, id, caller.person_id, desk.platform.clock.now())
-        await counter.may_write(state, admitted)
+        await counter.may_make(state, admitted)
         made = await counter.act(request, desk.definitions, writing, definitions.Write(id, state, new=True))
         said = graph.definition_said(made, await counter.names(request, [caller.person_id]))
         return {"@odata.context": context_url(request, f"{CONTEXT}/$entity"), **said}
@@ -382,7 +368,7 @@ def _definitions(routes: APIRouter, counter: Counter) -> None:
         """Replace it: coming instances follow, running ones stay as they are."""
         one = await counter.definition(id, admitted)
         state = graph.definition_of(body, one.id, one.state.created_by, desk.platform.clock.now())
-        await counter.may_write(state, admitted, one.state)
+        await counter.may_lead(state, admitted)
         await counter.act(request, desk.definitions, writing, definitions.Write(one.id, state, new=False))
         return Response(status_code=204)
 

@@ -170,7 +170,6 @@ class Surroundings:
             lambda fact: {
                 "name": fact.state.display_name,
                 "app_id": fact.state.app_id,
-                "deleted": fact.state.deleted_at is not None,
                 "roles": {NO_ROLE: "Default Access"} | {one.id: one.display_name for one in fact.state.app_roles},
             },
         )
@@ -229,20 +228,6 @@ class Surroundings:
         """True once all groups among these have been heard of; else None."""
         wanted = {one.id for one in things if one.kind is RosterKind.GROUP}
         return True if not wanted or wanted <= (await self.groups.get(wanted)).keys() else None
-
-    async def missing(self, things: Collection[ReviewedResource]) -> list[ReviewedResource]:
-        """Groups, applications and packages among these that nobody has heard of, or that are deleted."""
-        there: set[tuple[RosterKind, str]] = set()
-        for kind, replica in (
-            (RosterKind.GROUP, self.groups),
-            (RosterKind.APPLICATION, self.applications),
-            (RosterKind.PACKAGE, self.packages),
-        ):
-            wanted = [one.id for one in things if one.kind is kind]
-            found = await replica.get(wanted) if wanted else {}
-            there |= {(kind, id) for id, row in found.items() if not row.get("deleted") and row.get("there", True)}
-        kept = {RosterKind.GROUP, RosterKind.APPLICATION, RosterKind.PACKAGE}
-        return [one for one in things if one.kind in kept and (one.kind, one.id) not in there]
 
     async def givers_of(self, things: Collection[ReviewedResource]) -> list[tuple[str, ...]]:
         """Directory roles that lead a review of these, one of each: of roles, those who give them."""
