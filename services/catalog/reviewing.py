@@ -18,8 +18,8 @@ from shared.contracts.policy import SubjectKind, SubjectSet
 from shared.contracts.policy_review import PolicyReview, Unanswered
 from shared.contracts.review import Recurrence, RecurrencePattern, RecurrenceRange
 from shared.web.errors import BadRequest, of_validation
-from shared.web.graph_model import GraphModel
-from shared.web.recurrence import RangeIn, RecurrenceIn, lowered, recurrence_of, zone_named
+from shared.web.graph_model import GraphModel, lowered
+from shared.web.recurrence import RangeIn, RecurrenceIn, recurrence_of, zone_named
 
 WHERE = "reviewSettings"
 _SHORTEST = {

@@ -44,6 +44,11 @@ NotBlank = Annotated[str, AfterValidator(_not_blank), Field(json_schema_extra={"
 """A text that shows something: a name of blanks names nothing."""
 
 
+def lowered(said: Any) -> Any:
+    """An enumeration's value as it is declared: clients write some with a capital."""
+    return said[:1].lower() + said[1:] if isinstance(said, str) else said
+
+
 class GraphModel(BaseModel):
     """A body or a part of one. Read by camelCase or by Python name, written in camelCase.
 

@@ -14,17 +14,12 @@ from pydantic import BeforeValidator, Field
 
 from shared.contracts.review import Recurrence, RecurrencePattern, RecurrenceRange
 from shared.web.errors import BadRequest
-from shared.web.graph_model import GraphModel
+from shared.web.graph_model import GraphModel, lowered
 
 MOST_OCCURRENCES = 2**31 - 1
 _ENDLESS = date(9999, 12, 31)
 _KINDS = {"weekly": "weekly", "monthly": "absoluteMonthly", "yearly": "absoluteYearly"}
 """As the documented example of a review history writes them."""
-
-
-def lowered(said: Any) -> Any:
-    """An enumeration's value as it is declared: clients write some with a capital."""
-    return said[:1].lower() + said[1:] if isinstance(said, str) else said
 
 
 def _kind(said: Any) -> Any:

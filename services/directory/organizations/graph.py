@@ -24,7 +24,7 @@ from shared.contracts.organizations import (
 )
 from shared.durations import duration, iso
 from shared.ids import derived_id
-from shared.web.graph_model import ODATA_TYPE, GraphBody, NotBlank, graph_time, odata_type_of
+from shared.web.graph_model import ODATA_TYPE, GraphBody, NotBlank, graph_time, lowered, odata_type_of
 from shared.web.odata import DATETIME, GUID, EntitySet, Enumeration, Field, Many
 
 Document = dict[str, Any]
@@ -97,11 +97,6 @@ ORGANIZATIONS = EntitySet(
 )
 
 
-def _lower_first(text: Any) -> Any:
-    """Enumerations are read without regard to case; their first letter is small here."""
-    return text[:1].lower() + text[1:] if isinstance(text, str) else text
-
-
 Name = Annotated[NotBlank, Described(min_length=1, max_length=256)]
 Text = Annotated[str, Described(max_length=1024)]
 
@@ -115,7 +110,7 @@ class SourceIn(GraphBody):
     cloud_instance: Text | None = None
     domain_name: Annotated[str, Described(max_length=253, pattern=r"^[^\s@/]+$")] | None = None
     issuer_uri: Text | None = None
-    social_identity_source_type: Annotated[Literal["facebook"], BeforeValidator(_lower_first)] | None = None
+    social_identity_source_type: Annotated[Literal["facebook"], BeforeValidator(lowered)] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -149,7 +144,7 @@ class OrganizationPatch(GraphBody):
     display_name: Name | None = None
     description: Text | None = None
     identity_sources: Annotated[tuple[SourceIn, ...], Described(min_length=1, max_length=MOST_SOURCES)] | None = None
-    state: Annotated[OrganizationStanding, BeforeValidator(_lower_first)] | None = None
+    state: Annotated[OrganizationStanding, BeforeValidator(lowered)] | None = None
 
     @field_validator("display_name", "identity_sources", "state")
     @classmethod
@@ -203,7 +198,7 @@ LONGEST_BLOCK_DAYS = 3660
 class SettingsPatch(GraphBody):
     """What becomes of governed guests whose last assignment has ended, and who is shown what packages bring."""
 
-    external_user_lifecycle_action: Annotated[GuestLifecycle, BeforeValidator(_lower_first)] | None = None
+    external_user_lifecycle_action: Annotated[GuestLifecycle, BeforeValidator(lowered)] | None = None
     duration_until_external_user_deleted_after_blocked: _Span | None = None
     resource_roles_shown_to: RolesShownTo | None = None
     """Graph has no name for this setting of the tenant (PKG-5): ours."""
@@ -235,7 +230,7 @@ class EndUserSettingsPatch(GraphBody):
     read_only = GraphBody.read_only | {"createdBy", "modifiedBy", "isEnabled"}
 
     show_approver_details_to_members: bool | None = None
-    related_people_insight_level: Annotated[PeopleInsight, BeforeValidator(_lower_first)] | None = None
+    related_people_insight_level: Annotated[PeopleInsight, BeforeValidator(lowered)] | None = None
 
     @field_validator("*")
     @classmethod
