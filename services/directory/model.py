@@ -397,16 +397,20 @@ def has_joined_by(timeline: Timeline, statement: Statement) -> bool:
     """Whether anyone had said 'joined' when this statement has its effect."""
     if timeline.base is not None and any(one.ever for one in timeline.base.told.values()):
         return True
-    gone = taken_back(timeline.statements)
-    return any(s.kind == "joined" and s[:3] < statement[:3] and (s.by, s.id) not in gone for s in timeline.statements)
+    return any(one[:3] < statement[:3] for one in _joinings(timeline))
 
 
 def had_joined_by(timeline: Timeline, moment: int) -> bool:
     """Whether anyone had said 'joined' of a time before `moment` (milliseconds since 1970)."""
     if timeline.base is not None and any(one.ever for one in timeline.base.told.values()):
         return True  # of years ago: so much has been said since that it was folded away
+    return any(one.effective <= moment for one in _joinings(timeline))
+
+
+def _joinings(timeline: Timeline) -> Iterator[Statement]:
+    """What says 'joined' and stands, of any day; what is folded into the base is not among it."""
     gone = taken_back(timeline.statements)
-    return any(s.kind == "joined" and s.effective <= moment and (s.by, s.id) not in gone for s in timeline.statements)
+    return (one for one in timeline.statements if one.kind == "joined" and (one.by, one.id) not in gone)
 
 
 def compacted(timeline: Timeline, now: int, joined: bool) -> Timeline:
@@ -524,8 +528,7 @@ class Person:
         """Sources speak of them, and none says that they join, not of any day: they wait for such a word."""
         if self.joined or self.waiting or not self.identities:
             return False
-        gone = taken_back(self.timeline.statements)
-        return not any(s.kind == "joined" and (s.by, s.id) not in gone for s in self.timeline.statements)
+        return next(_joinings(self.timeline), None) is None
 
     @property
     def user_principal_name(self) -> str | None:
