@@ -63,8 +63,7 @@ class Evidence:
         self._hearing = hearing
 
     async def bundle(self, instance_id: str, made_by: str, may_see_roles: MaySee) -> AsyncIterator[bytes]:
-        """Proves the chains as it begins. Raises NotFound, NoRight, Conflict (before anything is
-        sent), NoSigningKey."""
+        """Proves the chains as it begins. Raises NotFound, NoRight, NoSigningKey; Conflict before anything is sent."""
         head, facts = await self._head(instance_id, may_see_roles)
         positions = await self._positions(instance_id, facts)
         covering = await self._covering(positions)
