@@ -130,16 +130,6 @@ def role_spec(body: Mapping[str, Any], names: asking.Names) -> DelegateSpec:
     return DelegateSpec.model_validate(said)
 
 
-def role_key(body: Mapping[str, Any]) -> str:
-    """What it is found by, as `present.Thing.name` has it."""
-    return f"{body['roleDefinitionId']} {body['principalId']}"
-
-
-def resource_key(body: Mapping[str, Any]) -> str:
-    """The same of a resource."""
-    return f"{body['originSystem']} {body['originId']}"
-
-
 def plain(spec: ResourceSpec | ExtensionSpec) -> dict[str, str]:
     """Every value that is not the default, by its path, for comparing and showing."""
     if isinstance(spec, ResourceSpec):

@@ -23,7 +23,7 @@ from deploy.cli.applying.document import (
     Problem,
 )
 from deploy.cli.applying.naming import Naming, Unnamed
-from deploy.cli.applying.present import Present, Thing
+from deploy.cli.applying.present import Present, Thing, resource_key, role_key
 
 Op = Literal["create", "update", "delete"]
 ORDER = {"population": 0, "catalog": 1, "resource": 2, "extension": 3, "role": 4, "package": 5, "policy": 6}
@@ -171,7 +171,7 @@ class _Comparing:
             if one.group is not None:
                 origin = self._tried(partial(self.naming.group_id, one.group), (*here, "group"))
             body = contained.resource_body(one, origin, catalog)
-            key = contained.resource_key(body)
+            key = resource_key(body)
             _, step = self._compared("resource", catalog, key, f"{spec.name} / {one.name}", body, here)
             if step:
                 yield step
@@ -194,7 +194,7 @@ class _Comparing:
             elif one.group is not None:
                 principal = self._tried(partial(self.naming.group_id, one.group), (*here, "group"))
             body = contained.role_body(one, principal, catalog)
-            key = contained.role_key(body)
+            key = role_key(body)
             if (there := self.naming.there("role", catalog, key)) is not None:
                 self._kept.add(there.id)
             else:

@@ -27,6 +27,16 @@ class NotThere(ApiFailed):
     """What was asked for does not exist."""
 
 
+def role_key(body: Mapping[str, Any]) -> str:
+    """What a role is found by, within its catalog or the tenant."""
+    return f"{body['roleDefinitionId']} {body['principalId']}"
+
+
+def resource_key(body: Mapping[str, Any]) -> str:
+    """What a resource is found by, within its catalog."""
+    return f"{body['originSystem']} {body['originId']}"
+
+
 @dataclass(frozen=True)
 class Thing:
     """A catalog, what lies in one, a policy, population or role as it is. `body`: its Graph JSON."""
@@ -43,9 +53,9 @@ class Thing:
     def name(self) -> str:
         """What it is found by, within what it lies in."""
         if self.kind == "resource":
-            return f"{self.body['originSystem']} {self.body['originId']}"
+            return resource_key(self.body)
         if self.kind == "role":
-            return f"{self.body['roleDefinitionId']} {self.body['principalId']}"
+            return role_key(self.body)
         return str(self.body["displayName"])
 
     @property
