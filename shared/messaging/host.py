@@ -36,6 +36,8 @@ PING_S = 3.0
 LONGEST_PAUSE_S = 5.0
 FAREWELL_S = 5.0
 """For leaving the groups, beside what the batch in hand may take."""
+SETTLE_EVERY_S = 0.2
+"""What was published of HTTP and timers is noted that often, all of it in one write a kind."""
 ASK_ANEW_S = 5.0
 """Dates that another replica has written are its own to keep, unless it dies: they are asked for that often."""
 
@@ -243,12 +245,17 @@ class Host:
 
     async def _sweep(self, service: Service, platform: Platform) -> None:
         age = timedelta(seconds=self.settings.sweep_after_s)
+        every_s = self.settings.sweep_after_s
         while True:
             # `pending` is stamped with the business clock, which tests may turn: compared with the same.
             for loop in service.loops:
                 await loop.sweep(self.clock.now() - age, attempts=platform.patience("sweeper"))
             platform.health.well("sweeper")
-            await asyncio.sleep(self.settings.sweep_after_s)
+            until = time.monotonic() + every_s
+            while (left := until - time.monotonic()) > 0:
+                await asyncio.sleep(min(left, SETTLE_EVERY_S))
+                for loop in service.loops:
+                    await loop.settle(platform.patience("sweeper"))
 
     async def _measure(self, name: str) -> None:
         while True:

@@ -1,10 +1,10 @@
 """One write, then publish, then commit: the five steps, for messages, HTTP commands and timers alike.
 
 1. A batch has been taken and decoded (`subscription`).
-2. Every touched aggregate is loaded with one query.
+2. Every touched aggregate is loaded with one query, as far as this process does not remember it (`recent`).
 3. A pure decision is called for each message in order; a message that was handled already changes nothing.
 4. One guarded, unordered bulk write stores states, facts (the outbox inside the document) and this attempt's stamp;
-   whoever lost a race is loaded and decided again.
+   whoever lost a race, or was remembered out of date, is loaded and decided again.
 5. Facts are published and acknowledged; then, in `subscription`, the offsets are committed.
 
 The guarantee: a crash anywhere repeats the batch, and a repeat is harmless. **The outbox is never overwritten
@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import count
 from typing import Any, Generic, TypeVar
@@ -28,6 +28,7 @@ from shared.messaging.envelope import Outgoing, Position, outgoing
 from shared.messaging.errors import WillNotPass
 from shared.messaging.failpoints import Failpoints, Point
 from shared.messaging.ports import AggregateStore, Committed, Outbox, Publisher, Stored, Write, Written
+from shared.messaging.recent import Recent
 
 S = TypeVar("S")
 R = TypeVar("R")
@@ -85,6 +86,8 @@ class _Draft(Generic[S]):
     """Its timer has just rung: what stays due waits for the next look, for nothing else would ever rest."""
     unmoored: bool = False
     """Some of its work has no position that could bring it back."""
+    remembered: bool = False
+    """It was not read for this batch, and may have moved since."""
 
     @property
     def changed(self) -> bool:
@@ -168,6 +171,8 @@ class Loop(Generic[S]):
         self._failpoints = failpoints
         self._turn = turn
         self._acknowledged: dict[str, int] = {}
+        self._settled: dict[str, int] = {}
+        self._recent: Recent[S] = Recent()
         self.alarm = Alarm()
 
     async def run(
@@ -211,7 +216,8 @@ class Loop(Generic[S]):
                 for id in again
             }
             written = await self._write(drafts, stamp, attempt)
-            lost = written.lost | set(written.clashed)
+            lost = written.lost | set(written.clashed) | await self._outdated(drafts, attempt)
+            self._recent.forget(lost)
             await self._publish([draft for id, draft in drafts.items() if id not in lost], attempt)
             for id, index_name in written.clashed.items():
                 clashes.setdefault(id, set()).add(index_name)
@@ -233,6 +239,7 @@ class Loop(Generic[S]):
     async def sweep(self, before: datetime, limit: int = 500, attempts: Attempts | None = None) -> int:
         """Publish what stayed pending since before then; returns how many documents that were."""
         attempt = attempts or Attempts()
+        await self.settle(attempt)
         left = await attempt("sweep", lambda: self.store.pending(before, limit))
         if not left:
             return 0
@@ -240,6 +247,18 @@ class Loop(Generic[S]):
         await attempt("publish", lambda: self._publisher.publish(records))
         await attempt("sweep", lambda: self.store.published({stored.id: stored.revision for stored in left}))
         return len(left)
+
+    async def settle(self, attempts: Attempts | None = None) -> None:
+        """Note in the documents what this process has published of HTTP and timers since it was last called.
+
+        Nobody waits for that: until then the sweeper would publish it again, which is harmless."""
+        if settled := self._settled:
+            self._settled = {}
+            try:
+                await (attempts or Attempts())("clear", lambda: self.store.published(settled))
+            except BaseException:
+                self._settled = settled | self._settled
+                raise
 
     async def _locate(
         self, works: Sequence[Work], remaining: Sequence[int], handler: Handler[S, Any, Any], attempt: Attempts
@@ -251,12 +270,17 @@ class Loop(Generic[S]):
 
     async def _load(self, ids: Sequence[str], attempt: Attempts) -> dict[str, _Draft[S]]:
         unique = list(dict.fromkeys(ids))
-        documents = await attempt("load", lambda: self.store.load(unique))
-        await self._publish_carried([documents[id] for id in unique if id in documents], attempt)
+        known = self._recent.of(unique)
+        unknown = [id for id in unique if id not in known]
+        documents = await attempt("load", lambda: self.store.load(unknown)) if unknown else {}
+        await self._publish_carried([documents[id] for id in unknown if id in documents], attempt)
         drafts: dict[str, _Draft[S]] = {}
         for number, id in enumerate(unique):
             if number % CHUNK == CHUNK - 1:
                 await self._turn()
+            if (one := known.get(id)) is not None:
+                drafts[id] = _Draft(one.stored, one.state, one.state, one.stored.version, remembered=True)
+                continue
             stored = documents.get(id) or Stored(id)
             state = self.kind.load(stored.state) if stored.state is not None else None
             drafts[id] = _Draft(stored, state, state, stored.version)
@@ -402,16 +426,28 @@ class Loop(Generic[S]):
             self.alarm.ring()
         return written
 
+    async def _outdated(self, drafts: Mapping[str, _Draft[S]], attempt: Attempts) -> set[str]:
+        """Who was remembered and has moved meanwhile. Of what was written the write itself has told."""
+        unsure = {id: draft.stored.revision for id, draft in drafts.items() if draft.remembered and not draft.changed}
+        if not unsure:
+            return set()
+        there = await attempt("load", lambda: self.store.revisions(list(unsure)))
+        return {id for id, revision in unsure.items() if there.get(id) != revision}
+
     async def _publish(self, won: Sequence[_Draft[S]], attempt: Attempts) -> None:
         every = [record for draft in won for record in (*draft.asides, *draft.records)]
         if every:
             await attempt("publish", lambda: self._publisher.publish(every))
             self._failpoints.reach(Point.AFTER_PUBLISH, self.kind.owner)
-        written = [draft for draft in won if draft.changed]
-        self._acknowledge({draft.stored.id: draft.stored.revision + 1 for draft in written})
-        waiting = {draft.stored.id: draft.stored.revision + 1 for draft in written if draft.unmoored and draft.records}
-        if waiting:
-            await attempt("clear", lambda: self.store.published(waiting))
+        for draft in won:
+            stored = draft.stored
+            if draft.changed:
+                stored = replace(stored, revision=stored.revision + 1, version=draft.version)
+                self._acknowledge({stored.id: stored.revision})
+                if draft.unmoored and draft.records:
+                    self._settled[stored.id] = stored.revision
+            if draft.state is not None:
+                self._recent.remember(stored, draft.state)
 
     def _acknowledge(self, revisions: Mapping[str, int]) -> None:
         """Remember what this process saw acknowledged, the latest some thousands; forgetting only costs a repeat."""

@@ -70,6 +70,10 @@ class AggregateStore(Protocol):
         Of the outbox only its causes are read, for they nearly always tell that it is published; see `carried`."""
         ...
 
+    async def revisions(self, ids: Collection[str]) -> dict[str, int]:
+        """The present revisions, read as `load` reads."""
+        ...
+
     async def carried(self, revisions: Mapping[str, int]) -> list[Outgoing]:
         """The records in the outboxes of these documents, in version order each, where the revision still is that one.
 

@@ -54,6 +54,11 @@ class MongoAggregates:
             found = await self._collection.find({"_id": {"$in": list(ids)}}, {"outbox.records": 0}).to_list(None)
         return {document["_id"]: _stored(document) for document in found}
 
+    async def revisions(self, ids: Collection[str]) -> dict[str, int]:
+        with telling_errors():
+            found = await self._collection.find({"_id": {"$in": list(ids)}}, {"revision": 1}).to_list(None)
+        return {document["_id"]: document["revision"] for document in found}
+
     async def carried(self, revisions: Mapping[str, int]) -> list[Outgoing]:
         query = {"_id": {"$in": list(revisions)}, "outbox": {"$exists": True}}
         with telling_errors():

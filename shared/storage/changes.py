@@ -22,6 +22,10 @@ WAIT_MS = 50
 """For one look at the log, if there is nothing new in it."""
 
 
+_SETTLED = {"updateDescription.updatedFields": {}, "updateDescription.removedFields": ["pending"]}
+"""Only noted that the change before it was published (`aggregates`)."""
+
+
 class TokenLost(Exception):
     """The log does not reach back to it any more, or it was never one of ours."""
 
@@ -44,7 +48,10 @@ class Changes:
         self._database = database
         # A write that lost leaves no trace; documents are never taken out, for tombstones stay.
         kinds = {"operationType": {"$in": ["insert", "update", "replace"]}, "ns.coll": {"$in": list(collections)}}
-        self._steps: list[dict[str, Any]] = [{"$match": kinds}, {"$project": {"documentKey": 1, "ns": 1}}]
+        self._steps: list[dict[str, Any]] = [
+            {"$match": {**kinds, "$nor": [_SETTLED]}},
+            {"$project": {"documentKey": 1, "ns": 1}},
+        ]
 
     async def now(self) -> str:
         """The token of this moment: whatever is acknowledged later comes after it, or is in what is read later."""

@@ -54,7 +54,8 @@ class Running:
         loop = self.process.loop
         stamp = f"{self.process.name}{self.process.stamps}"
         mine = [id for id, found in self.process.world.documents.items() if found["stamp"] == stamp]
-        return (*places, tuple(self.heard), repr(loop._acknowledged), self.process.committed.next, mine)
+        known = (repr(loop._acknowledged), repr(loop._settled), repr(loop._recent._known))
+        return (*places, tuple(self.heard), *known, self.process.committed.next, mine)
 
 
 class Broken(AssertionError):

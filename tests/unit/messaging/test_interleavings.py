@@ -17,6 +17,16 @@ def http(id: str) -> Actor:
     return lambda process: process.command(id, "x")
 
 
+def in_a_row(*ids: str) -> Actor:
+    """One process that is asked several times, and remembers what it wrote the last time."""
+
+    async def act(process: Process) -> None:
+        for id in ids:
+            await process.command(id, "x")
+
+    return act
+
+
 def timer(process: Process) -> Coroutine[None, None, None]:
     return process.timer("x")
 
@@ -49,6 +59,8 @@ ALL = Scenario(
     },
     kills=1,
 )
+REMEMBERING = Scenario(ONE, {"a": Process.consume, "http": in_a_row("c1", "c2", "c1")}, kills=1, lost_replies=1)
+REMEMBERING_WITH_RULE = Scenario((), {"http": in_a_row("c1", "c1"), "rule": Process.change_rule}, kills=0)
 EVERY = {
     "two replicas, a kill, a lost reply": TWO_REPLICAS,
     "a replica, HTTP, a kill, a lost reply": WITH_HTTP,
@@ -58,6 +70,8 @@ EVERY = {
     "two replicas, a rule change": RULE_AND_TWO,
     "two people, of whom one is decided twice, and a rule change": RULE_AND_TWO_PEOPLE,
     "two replicas, a timer, HTTP, a kill": ALL,
+    "a replica, three HTTP writes in a row, a kill, a lost reply": REMEMBERING,
+    "two HTTP writes in a row, a rule change": REMEMBERING_WITH_RULE,
 }
 
 

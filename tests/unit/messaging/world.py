@@ -94,6 +94,10 @@ class FakeStore:
 
         return _copied(await Step("load", do))
 
+    async def revisions(self, ids: Collection[str]) -> dict[str, int]:
+        documents = self.world.documents
+        return await Step("revisions", lambda: {id: documents[id]["revision"] for id in ids if id in documents})
+
     async def carried(self, revisions: Mapping[str, int]) -> list[Outgoing]:
         return await Step("carried", lambda: self.carried_now(revisions))
 
@@ -336,6 +340,7 @@ class Process:
         """HTTP: answered after publishing."""
         await self.loop.run([Work(Say(id, subject), _cause(id))], self.handler(self.parts.decide), Insistent())
         self.world.acknowledged.add(id)
+        await self.loop.settle(Insistent())
 
     async def timer(self, subject: str) -> None:
         due = Work(Due(subject, NOW), _cause("due"), now=NOW)
