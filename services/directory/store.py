@@ -295,6 +295,11 @@ class GroupStore(MongoAggregates):
         wanted = {"_id": {"$in": list(ids)}, "state.group_types": DYNAMIC}
         return frozenset(await self.ids(wanted)) if ids else frozenset()
 
+    async def types(self, ids: Collection[str]) -> dict[str, Sequence[str]]:
+        """Of those of `ids` that are groups and not deleted: their `groupTypes`."""
+        wanted = {"_id": {"$in": list(ids)}, "state.deleted_at": None}
+        return {id: types or () for id, types in await self.pairs(wanted, "state.group_types")} if ids else {}
+
     async def within(self, ids: Collection[str]) -> list[str]:
         """These groups and all that lie in them, at any depth; a query a level."""
         met, level = set(ids), set(ids)
@@ -328,8 +333,8 @@ class MembershipStore(MongoAggregates):
     async def look(
         self, messages: Sequence[SetMemberships | SetByHand], _states: Mapping[str, Memberships | None]
     ) -> Groups:
-        named = set[str]().union(*map(named_by, messages))
-        return Groups(await self._groups.there(named), await self._groups.dynamic(named))
+        types = await self._groups.types(set[str]().union(*map(named_by, messages)))
+        return Groups(types.keys(), frozenset(id for id, found in types.items() if DYNAMIC in found))
 
     async def people_of(self, *group_ids: str) -> list[str]:
         """Ids of all people who are in one of them."""
