@@ -17,6 +17,7 @@ from deploy.cli.applying.document import (
     DelegateSpec,
     Document,
     GroupSpec,
+    OnSpec,
     PackageSpec,
     Place,
     PolicySpec,
@@ -167,10 +168,7 @@ class _Comparing:
         """What lies in it beside its packages."""
         for number, one in enumerate(spec.resources):
             here = (*place, "resources", number)
-            origin = one.name
-            if one.group is not None:
-                origin = self._tried(partial(self.naming.group_id, one.group), (*here, "group"))
-            body = contained.resource_body(one, origin, catalog)
+            body = contained.resource_body(one, self._origin(one, here), catalog)
             key = resource_key(body)
             _, step = self._compared("resource", catalog, key, f"{spec.name} / {one.name}", body, here)
             if step:
@@ -205,16 +203,10 @@ class _Comparing:
         roles = []
         naming = self.naming
         for number, role in enumerate(spec.roles):
-            if role.group is not None:
-                group = self._tried(partial(naming.group_id, role.group), (*place, "roles", number, "group"))
-                self._brought.add((catalog, f"AadGroup {group}".casefold()))
-                roles.append({"group": role.group, "role": role.role})
-            else:
-                system = "AadApplication" if role.application else "SharePointOnline"
-                self._brought.add((catalog, f"{system} {role.application or role.site}".casefold()))
-                roles.append(
-                    {"originSystem": system, "originId": role.application or role.site or "", "role": role.role}
-                )
+            on = {"originSystem": role.system, "originId": self._origin(role, (*place, "roles", number))}
+            self._brought.add((catalog, resource_key(on).casefold()))
+            said = on if role.group is None else {"group": role.group}
+            roles.append({**said, "role": role.role})
         others = [
             self._tried(partial(naming.package_id, name, catalog, above), (*place, "incompatible", number))
             for number, name in enumerate(spec.incompatible)
@@ -289,6 +281,12 @@ class _Comparing:
         kept = {"reviewSettings": reviews, "notificationSettings": spec.notification_settings}
         return {**body, **kept, "specificAllowedTargets": [target], "automaticRequestSettings": automatic}
 
+    def _origin(self, on: OnSpec, place: Place) -> str:
+        """Its id where it comes from; for a group what stands for that until it is made."""
+        if on.group is None:
+            return on.name
+        return self._tried(partial(self.naming.group_id, on.group), (*place, "group"))
+
     def _tried(self, id: Callable[[], str], place: Place) -> str:
         """That id; a problem at this place if there is none."""
         try:
@@ -344,7 +342,7 @@ class _Comparing:
                         f"{len(others)} that this file does not remove ({named})"
                     )
         brought = self._brought | {
-            (package.parent, f"{role['resource']['originSystem']} {role['resource']['originId']}".casefold())
+            (package.parent, resource_key(role["resource"]).casefold())
             for package in self.present.packages
             if package.id not in mine
             for role in (one["role"] for one in package.body["resourceRoleScopes"])

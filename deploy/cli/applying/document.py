@@ -27,7 +27,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
@@ -63,6 +63,10 @@ Moment = Annotated[str, BeforeValidator(_moment)]
 """ISO 8601; without a zone it is UTC."""
 
 
+def _just_one(*values: str | None) -> bool:
+    return sum(value is not None for value in values) == 1
+
+
 class GroupSpec(Spec):
     name: Name
     description: str | None = None
@@ -74,34 +78,19 @@ class PopulationSpec(Spec):
     description: str = ""
 
 
-class RoleSpec(Spec):
-    """A role on a group by its name, or on an application (by its service principal's id) or a site (by address)."""
-
-    group: Name | None = None
-    application: Name | None = None
-    site: Name | None = None
-    role: str = "Member"
-
-    @model_validator(mode="after")
-    def _is_on_one_thing(self) -> Self:
-        if (self.group is not None) + (self.application is not None) + (self.site is not None) != 1:
-            raise ValueError("a role is on exactly one of 'group: NAME', 'application: ID' and 'site: ADDRESS'")
-        if self.group is not None and self.role not in {"Member", "Owner"}:
-            raise ValueError("the role on a group is Member or Owner")
-        return self
-
-
 class OnSpec(Spec):
     """A group by its name, an application by its service principal's id, or a site by its address."""
 
+    _begins: ClassVar = "it is"
+    """How the sentence begins that says so."""
     group: Name | None = None
     application: Name | None = None
     site: Name | None = None
 
     @model_validator(mode="after")
     def _is_one_thing(self) -> Self:
-        if (self.group is not None) + (self.application is not None) + (self.site is not None) != 1:
-            raise ValueError("it is exactly one of 'group: NAME', 'application: ID' and 'site: ADDRESS'")
+        if not _just_one(self.group, self.application, self.site):
+            raise ValueError(f"{self._begins} exactly one of 'group: NAME', 'application: ID' and 'site: ADDRESS'")
         return self
 
     @property
@@ -111,6 +100,19 @@ class OnSpec(Spec):
     @property
     def system(self) -> str:
         return "AadGroup" if self.group else "AadApplication" if self.application else "SharePointOnline"
+
+
+class RoleSpec(OnSpec):
+    """A role on one of them."""
+
+    _begins = "a role is on"
+    role: str = "Member"
+
+    @model_validator(mode="after")
+    def _is_there(self) -> Self:
+        if self.group is not None and self.role not in {"Member", "Owner"}:
+            raise ValueError("the role on a group is Member or Owner")
+        return self
 
 
 class AttributeSpec(Spec):
@@ -148,7 +150,7 @@ class DelegateSpec(Spec):
 
     @model_validator(mode="after")
     def _is_ones(self) -> Self:
-        if (self.user is not None) + (self.group is not None) + (self.service_principal is not None) != 1:
+        if not _just_one(self.user, self.group, self.service_principal):
             raise ValueError("a role is that of exactly one of 'user: NAME', 'group: NAME' and 'servicePrincipal: ID'")
         return self
 

@@ -208,6 +208,17 @@ def test_the_same_weeks_in_days_are_no_difference() -> None:
         (FILE.replace("automatic:", "automatik:"), "policies[0].automatik: is not known here"),
         (FILE.replace("name: by rule", "name: 7"), "company.yaml:9: catalogs[0].packages[0].policies[0].name: must be"),
         (FILE.replace("{group: Sales}", "{group: Sale}"), "roles[0].group: there is no group 'Sale'"),
+        (
+            FILE.replace("{group: Sales}", "{group: Sales, site: x}"),
+            "roles[0]: a role is on exactly one of 'group: NAME', ",
+        ),
+        (FILE.replace("{group: Sales}", "{role: Owner}"), "roles[0]: a role is on exactly one of 'group: NAME', "),
+        (
+            FILE.replace("{group: Sales}", "{group: Sales, role: Boss}"),
+            "roles[0]: the role on a group is Member or Owner",
+        ),
+        ("catalogs: [{name: A, resources: [{description: B}]}]", "resources[0]: it is exactly one of 'group: NAME', "),
+        ("roles: [{role: owner, user: A, group: B}]", "roles[0]: a role is that of exactly one of 'user: NAME', "),
         (FILE + "            direct: true\n", "a policy has exactly one of"),
         (FILE + "            population: Nowhere\n", "a policy has exactly one of"),
         (
