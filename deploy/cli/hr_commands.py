@@ -196,22 +196,17 @@ def _sources(data_dir: Path, api: str | None) -> dict[str, Any]:
     from services.directory.sources import SourcesFileError, read_sources  # noqa: PLC0415
 
     settings = read_settings(data_dir)
+    where = str(settings.sources_file) if settings.sources_file else None
     if api or (settings.sources_file is None and _runs(data_dir)):
         with client(data_dir, api) as http:
             said = asked(http, "GET", "/v1.0/tenure/sources")
-            return {"from": f"{http.base_url}".rstrip("/"), "sources": said["value"]} | {
-                name: said[name] for name in ("correlate", "authority")
-            }
-    try:
-        known = read_sources(settings.sources_file)
-    except SourcesFileError as problem:
-        raise CommandFailed(str(problem)) from None
-    return {
-        "from": str(settings.sources_file) if settings.sources_file else None,
-        "sources": [{"name": one.name, "employeeIds": one.employee_ids} for one in known.by_name.values()],
-        "correlate": list(known.correlate),
-        "authority": {attribute: list(names) for attribute, names in known.authority.items()},
-    }
+            where = f"{http.base_url}".rstrip("/")
+    else:
+        try:
+            said = read_sources(settings.sources_file).said()
+        except SourcesFileError as problem:
+            raise CommandFailed(str(problem)) from None
+    return {"from": where, "sources": said.pop("value"), **said}
 
 
 def _runs(data_dir: Path) -> bool:

@@ -526,11 +526,7 @@ def _people(router: APIRouter, rooms: Rooms) -> None:
     @router.get("/v1.0/tenure/sources")
     async def sources() -> dict[str, Any]:
         """Sources of people in the order of their authority, and who may set what."""
-        return {
-            "value": [{"name": s.name, "employeeIds": s.employee_ids} for s in rooms.sources.by_name.values()],
-            "correlate": list(rooms.sources.correlate),
-            "authority": {name: list(order) for name, order in rooms.sources.authority.items()},
-        }
+        return rooms.sources.said()
 
 
 def _number(count: int) -> Response:

@@ -80,6 +80,14 @@ class Sources:
         """Whether people's own word fills it where nobody else sets it."""
         return attribute not in self.authority
 
+    def said(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "value": [{"name": one.name, "employeeIds": one.employee_ids} for one in self.by_name.values()],
+            "correlate": list(self.correlate),
+            "authority": {attribute: list(names) for attribute, names in self.authority.items()},
+        }
+
     @cached_property
     def _in_order(self) -> tuple[str, ...]:
         return (*self.by_name, API)
