@@ -17,7 +17,7 @@ from shared.security.operations import ROLE_REVIEWS_READ
 from shared.web.caller import NOBODY_NAMED, Asking
 from shared.web.errors import BadRequest
 from shared.web.graph_model import GraphInput
-from shared.web.guard import Admission, Admitted, Guard
+from shared.web.guard import Admitted, Guard
 
 LOCAL_OPERATOR = "operator:local"
 """Who sits at this machine and names nobody."""
@@ -74,13 +74,13 @@ def router_of(answers: Answers, evidence: Evidence, sealer: Sealer, guard: Guard
     async def bundle(instance_id: str, caller: Asking, admitted: Admitted) -> StreamingResponse:
         """The signed evidence of one run of a review: who was asked, who decided what and why, what was done, and the
         trail's records of it. `tenure audit verify --bundle` proves it elsewhere."""
-        lines = await evidence.bundle(instance_id.lower(), _named(caller), lambda: _sees_roles(admitted))
+        lines = await evidence.bundle(instance_id.lower(), _named(caller), lambda: admitted.meets(ROLE_REVIEWS_READ))
         return StreamingResponse(lines, media_type="application/json")
 
     @router.get("/reviewEvidence/{instance_id}/page", response_class=StreamingResponse)
     async def page(instance_id: str, caller: Asking, admitted: Admitted) -> StreamingResponse:
         """The same for people to read and print: one HTML file that loads nothing."""
-        lines = await evidence.page(instance_id.lower(), _named(caller), lambda: _sees_roles(admitted))
+        lines = await evidence.page(instance_id.lower(), _named(caller), lambda: admitted.meets(ROLE_REVIEWS_READ))
         return StreamingResponse(lines, media_type="text/html; charset=utf-8")
 
     @router.get("/explain")
@@ -111,10 +111,6 @@ def router_of(answers: Answers, evidence: Evidence, sealer: Sealer, guard: Guard
         )
 
     return router
-
-
-async def _sees_roles(admitted: Admission) -> bool:
-    return await admitted.stands(lambda one: one.meets(ROLE_REVIEWS_READ))
 
 
 def _named(caller: Caller) -> str:

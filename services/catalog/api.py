@@ -569,7 +569,7 @@ def _policy_routes(routes: APIRouter, edge: Edge) -> None:
     async def may_write(admitted: Admission, *policies: Policy) -> None:
         """Only administrators have access given by rules (AUT-1). Raises NoRight."""
         automatic = any(one.is_automatic for one in policies)
-        if automatic and not await admitted.stands(lambda one: one.meets(ADMINISTER)):
+        if automatic and not await admitted.meets(ADMINISTER):
             raise NoRight
 
     @routes.post(f"{EM}/assignmentPolicies", status_code=201)

@@ -200,7 +200,7 @@ async def _may_give(admitted: Admission, catalog: str | None) -> None:
     NoRight."""
     if catalog is not None:
         await admitted.at(catalog)
-    elif not await admitted.stands(lambda one: one.meets(ROLES_GIVE_ALL)):
+    elif not await admitted.meets(ROLES_GIVE_ALL):
         raise NoRight
 
 

@@ -32,7 +32,6 @@ from shared.contracts.base import Refusal
 from shared.contracts.catalog import PolicyFact
 from shared.contracts.review import DefinitionState, Verdict
 from shared.messaging.loop import Loop
-from shared.security.authority import Standing
 from shared.security.caller import Caller
 from shared.security.operations import ROLE_REVIEWS_READ
 from shared.storage import Answers, MongoAggregates, Replica
@@ -83,11 +82,6 @@ def as_reviewer(on: str) -> None:
         raise BadRequest(f"'{on[:64]}' is not one that reviews can be filtered by: reviewer.", target="on")
 
 
-def sees_roles(standing: Standing) -> bool:
-    """Whether reviews of directory roles are open to the caller."""
-    return standing.meets(ROLE_REVIEWS_READ)
-
-
 class Counter:
     """Reception: finds what a request is about, and who may see it."""
 
@@ -119,7 +113,7 @@ class Counter:
 
     async def may_see(self, state: DefinitionState, admitted: Admission) -> bool:
         """Whether those who read reviews by a role read this one, too: of directory roles not all of them do."""
-        return not is_of_roles(state) or await admitted.stands(sees_roles)
+        return not is_of_roles(state) or await admitted.meets(ROLE_REVIEWS_READ)
 
     async def may_lead(self, state: DefinitionState, admitted: Admission) -> None:
         """Raises NoRight. What a review denies is taken away: one about power over others is led by those who give it
@@ -334,7 +328,7 @@ def _definitions(routes: APIRouter, counter: Counter) -> None:
         """Every review; for those who may not see all, those of their making and of their catalogs' packages."""
         if await admitted.reaches(None):
             own = {"state.state.created_by": caller.person_id}
-            all_of_them = await admitted.stands(sees_roles)
+            all_of_them = await admitted.meets(ROLE_REVIEWS_READ)
             seen: dict[str, Any] = {} if all_of_them else {"$or": [{"state.of_roles": {"$ne": True}}, own]}
             return await listed(request, query, seen, CONTEXT)
         theirs: dict[str, Any] = {"state.state.created_by": signed_in(caller)}

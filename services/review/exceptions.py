@@ -122,7 +122,7 @@ def add_routes(routes: APIRouter, runs: Runs, around: Surroundings, rules: Repli
             only["state.definition_id"] = definition_id.lower()
         if instance_id is not None:
             only["_id"] = instance_id.lower()
-        if not await admitted.stands(lambda one: one.meets(ROLE_REVIEWS_READ)):
+        if not await admitted.meets(ROLE_REVIEWS_READ):
             only["state.resource.kind"] = {"$ne": RosterKind.DIRECTORY_ROLE.value}
         query = await sought(rules, runs, only)
         if skiptoken is not None:

@@ -99,6 +99,10 @@ class Admission:
         """Whether that catalog is within."""
         return await self.stands(lambda one: one.at(catalog_id))
 
+    async def meets(self, rule: Rule) -> bool:
+        """Whether the caller meets another rule, too, without bounds; now or in a moment."""
+        return await self.stands(lambda one: one.meets(rule))
+
     async def stands(self, so: Callable[[Standing], bool]) -> bool:
         """Whether that holds of the caller, now or in a moment."""
         if so(self.standing) or so(await self.full()):

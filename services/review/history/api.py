@@ -117,7 +117,7 @@ def _definitions(routes: APIRouter, of: Archive, desk: Desk) -> None:
     ) -> Rendered:
         """Ask for a list of what was decided in the reviews of a period, once or again and again."""
         id = made_id(request, "review-history")
-        sees_roles = await admitted.stands(lambda one: one.meets(ROLE_REVIEWS_READ))
+        sees_roles = await admitted.meets(ROLE_REVIEWS_READ)
         asked = history_of(body, id, caller.person_id, clock.now()).having(without_roles=not sees_roles)
         made = await desk.act(request, making, decide.Make(id, asked))
         said = history_said(made, await desk.names([made]), clock.now())

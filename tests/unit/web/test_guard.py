@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends
 
 from shared.security.authority import NOTHING, Held
 from shared.security.caller import Caller
-from shared.security.operations import EM
+from shared.security.operations import ADMINISTER, EM
 from shared.security.roles import CatalogRole
 from shared.web.app import make_app
 from shared.web.guard import Admitted, Guard
@@ -47,6 +47,10 @@ def door(known: Known, patience_s: float = 0.3) -> httpx.AsyncClient:
     @routes.post(f"{EM}/assignmentRequests")
     async def request(admitted: Admitted) -> dict[str, Any]:
         return {"own": admitted.standing.only_own}
+
+    @routes.get(f"{EM}/assignmentRequests/{{id}}")
+    async def one_request(admitted: Admitted) -> dict[str, Any]:
+        return {"administers": await admitted.meets(ADMINISTER)}
 
     @routes.get("/v1.0/users")
     async def users() -> dict[str, Any]:
@@ -97,6 +101,13 @@ async def test_a_role_on_its_way_is_waited_for_and_no_longer_than_that() -> None
     async with door(Known(OWNER, after=100)) as client:
         refused = await client.get(f"{EM}/catalogs/mine", headers=ANA)
     assert (refused.status_code, refused.json()["error"]["code"]) == (403, "UnAuthorized")
+
+
+async def test_whether_another_rule_is_met_is_looked_up_and_waited_for() -> None:
+    administrator = Held(directory=frozenset({"Identity Governance Administrator"}))
+    for known, administers in ((Known(administrator, after=2), True), (Known(OWNER), False)):
+        async with door(known) as client:
+            assert (await client.get(f"{EM}/assignmentRequests/1", headers=ANA)).json() == {"administers": administers}
 
 
 async def test_another_catalog_is_refused_in_the_words_of_entitlement_management() -> None:
