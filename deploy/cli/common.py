@@ -153,7 +153,7 @@ def settings_of(data_dir: Path, api: str | None = None) -> Settings:
 
     Raises NothingRunning if there is none of them."""
     from deploy.cli.endpoints import NothingRunning, endpoints  # noqa: PLC0415
-    from deploy.run.naming import joined, servers_named, with_values  # noqa: PLC0415
+    from deploy.run.joined_settings import joined, servers_named, with_values  # noqa: PLC0415
 
     settings = read_settings(data_dir)
     if api:

@@ -56,7 +56,7 @@ def service(
 
     Without either it joins the run in .tenure/, or in the folder that TENURE_DATA_DIR names. Processes of one service
     share its work, and any of them may end."""
-    from deploy.run.naming import servers_named  # noqa: PLC0415
+    from deploy.run.joined_settings import servers_named  # noqa: PLC0415
     from deploy.run.process import alone, until_told  # noqa: PLC0415
 
     settings = read_settings(data_dir)

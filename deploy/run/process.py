@@ -21,8 +21,8 @@ from deploy.run.clock import RunClock
 from deploy.run.front import application
 from deploy.run.identity import check_callers, issuer_joined, own_issuer, unasked
 from deploy.run.interpreter import at_work, hand_over_soon, use_one_heap
+from deploy.run.joined_settings import joined, servers_named, with_values
 from deploy.run.lock import hold
-from deploy.run.naming import joined, servers_named, with_values
 from shared.messaging.admin import create_topics
 from shared.messaging.errors import GivenUp, MayPass, StateLost
 from shared.messaging.host import Host, groups_of

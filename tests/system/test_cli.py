@@ -245,7 +245,7 @@ try:
 except SystemExit:
     pass
 # What commands that read topics need beside that.
-import deploy.run.mailroom, deploy.run.naming
+import deploy.run.mailroom, deploy.run.joined_settings
 heavy = [name for name in sys.modules if name.split(".")[0] in {"services", "faststream", "motor", "fastapi"}]
 assert not heavy, heavy
 """
