@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,6 +22,7 @@ from shared.messaging.health import Health
 from shared.messaging.kafka import Bus, CommittedOffsets, Subscriber
 from shared.messaging.lanes import RightOfWay
 from shared.messaging.service import Platform, Service, Timer, next_date, ring
+from shared.messaging.stopping import each, farewell
 from shared.settings import Settings
 from shared.storage.database import Client, connect
 from shared.telemetry.metrics import LAG, OUTBOX_OLDEST_SECONDS, OUTBOX_PENDING, TIMER_OVERDUE_SECONDS, TIMERS_PARKED
@@ -286,19 +287,22 @@ class Host:
         return min((date for date in dates if date is not None), default=None)
 
     async def _stop(self) -> None:
+        """Every step is taken, whatever the ones before it raise; what they raised is raised in the end."""
         for platform in self.platforms.values():
             platform.health.trouble("stop", "stopping")
         begun = time.monotonic()
-        # What is done in the background has its last word on all that was heard: audit signs it.
-        await asyncio.gather(*(bus.hear_no_more() for bus in self.buses.values()))
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        left = begun + self.settings.stop_wait_s + FAREWELL_S - time.monotonic()
         try:
-            await farewell([bus.stop() for bus in self.buses.values()], max(left, FAREWELL_S))
+            # What is done in the background has its last word on all that was heard: audit signs it.
+            await each([bus.hear_no_more() for bus in self.buses.values()])
         finally:
-            self._client.close()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            left = begun + self.settings.stop_wait_s + FAREWELL_S - time.monotonic()
+            try:
+                await farewell([bus.stop() for bus in self.buses.values()], max(left, FAREWELL_S))
+            finally:
+                self._client.close()
 
 
 def _in_words(problem: Exception) -> str:
@@ -320,21 +324,6 @@ class _Everyone:
     def well(self, where: str) -> None:
         for health in self._healths:
             health.well(where)
-
-
-async def farewell(steps: Sequence[Coroutine[Any, Any, None]], within_s: float) -> None:
-    """Do all of them, and give up those that take longer: whoever is told to stop stops, though no server answers.
-
-    Kafka misses a member by itself. Raises what the first of them raises."""
-    tasks = [asyncio.ensure_future(step) for step in steps]
-    done, late = await asyncio.wait(tasks, timeout=within_s)
-    if late:
-        log.warning("Kafka does not answer, so its clients are left as they are", count=len(late))
-        for task in late:
-            task.cancel()
-        await asyncio.wait(late, timeout=1.0)
-    for task in done:
-        task.result()
 
 
 async def _all(steps: Iterable[Awaitable[None]]) -> None:

@@ -40,6 +40,7 @@ from shared.messaging.pace import QUIET_WAIT_MS, Gathering, Pace, drained_first
 from shared.messaging.partitioner import partition_of
 from shared.messaging.places import client_id, give_up_places_of_the_gone
 from shared.messaging.reconnecting import reconnects_patiently
+from shared.messaging.stopping import each
 from shared.settings import Settings
 from shared.telemetry.metrics import PUBLISHED
 
@@ -196,7 +197,7 @@ class Bus:
     async def hear_no_more(self) -> None:
         """Take no further batch, and wait for those in hand, at most `stop_wait_s`. Publishing goes on until `stop`."""
         # All of the library's stop but the last step, which takes leave of Kafka.
-        await asyncio.gather(*(super(LogicSubscriber, one).stop() for one in self.broker.subscribers))  # type: ignore[misc]
+        await each(super(LogicSubscriber, one).stop() for one in self.broker.subscribers)  # type: ignore[misc]
 
     async def stop(self) -> None:
         """Waits for the batches in hand, at most `stop_wait_s`."""
