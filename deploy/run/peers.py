@@ -32,10 +32,7 @@ class Peer:
 
 def living(data_dir: Path, name: str) -> Iterator[Peer]:
     """The processes that run this service for the run of this folder and are ready, in the order of their seats."""
-    for number in range(1, MOST + 1):
-        file = _file(data_dir, name, number)
-        if not file.with_suffix(".lock").exists():
-            return
+    for file in _seats(data_dir, name):
         if (peer := _read(file, name)) is not None and is_held(file.with_suffix(".lock")):
             yield peer
 
@@ -52,7 +49,7 @@ def seat(data_dir: Path, name: str, *, another: bool = False) -> Iterator[int]:
     for number in range(1, MOST + 1 if another else 2):
         file = _file(data_dir, name, number)
         with hold(file.with_suffix(".lock"), _GLANCE_S if another else PATIENCE_S) as held:
-            if not held:
+            if not held or not (another or _is_alone(data_dir, name)):
                 continue
             try:
                 yield number
@@ -64,12 +61,30 @@ def seat(data_dir: Path, name: str, *, another: bool = False) -> Iterator[int]:
     raise CannotStart(f"{name} already runs for {data_dir}{where}. With --another it runs once more beside it.")
 
 
+def _is_alone(data_dir: Path, name: str) -> bool:
+    """Whether nobody has a seat behind the first: those who joined stay when the first has ended."""
+    for file in _seats(data_dir, name, 2):
+        with hold(file.with_suffix(".lock")) as is_free:
+            if not is_free:
+                return False
+    return True
+
+
 def register(data_dir: Path, name: str, url: str, number: int = 1) -> None:
     """Say where it answers. Call it inside `seat`, once it is ready."""
     file = _file(data_dir, name, number)
     written = file.with_suffix(".new")
     written.write_text(json.dumps({"url": url, "pid": os.getpid()}) + "\n")
     written.replace(file)
+
+
+def _seats(data_dir: Path, name: str, first: int = 1) -> Iterator[Path]:
+    """Files of the seats from the first of these on that anybody has had."""
+    for number in range(first, MOST + 1):
+        file = _file(data_dir, name, number)
+        if not file.with_suffix(".lock").exists():
+            return
+        yield file
 
 
 def _file(data_dir: Path, name: str, number: int) -> Path:

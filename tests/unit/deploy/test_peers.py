@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -48,6 +49,23 @@ def test_those_behind_a_seat_that_is_not_ready_are_found(tmp_path: Path) -> None
 def test_the_only_one_is_refused_where_another_runs(tmp_path: Path) -> None:
     with peers.seat(tmp_path, "review"), pytest.raises(CannotStart, match="--another"), peers.seat(tmp_path, "review"):
         raise AssertionError("two in one seat")
+
+
+def test_the_only_one_is_refused_where_one_that_joined_outlived_the_first(tmp_path: Path) -> None:
+    with another(tmp_path), another(tmp_path) as second:
+        pass
+    assert second == 2
+    with peers.seat(tmp_path, "review") as first:
+        assert first == 1, "both have ended"
+    leaving = another(tmp_path)
+    leaving.__enter__()
+    with another(tmp_path) as left:
+        leaving.__exit__(None, None, None)
+        peers.register(tmp_path, "review", "http://left", left)
+        with pytest.raises(CannotStart, match=rf"as process {os.getpid()}\. With --another"):
+            peers.seat(tmp_path, "review").__enter__()
+        with another(tmp_path) as first:
+            assert first == 1
 
 
 def test_a_probe_asks_at_the_address_in_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
