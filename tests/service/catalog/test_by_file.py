@@ -254,13 +254,17 @@ async def test_what_a_policy_cannot_say_is_told_with_its_place(world: Any, befor
 
 async def test_what_left_the_file_goes_and_what_people_made_stays(world: Any) -> None:
     text = COMPANY.replace("name: company", "name: second").replace("By file", "Second").replace("In Berlin", "In B.")
-    assert (await files.apply(world.url, await planned(world, text))).is_complete
+    text = text.replace("Sales, all of it", "Second sales").replace("Ana's", "Second's")
+    other = "name: beside\ncatalogs: [{name: Beside, packages: [{name: Special}]}]"
+    for file in (text, other):
+        assert (await files.apply(world.url, await planned(world, file))).is_complete
     (catalog,) = await listed(world, "catalogs", "Second")
     by_hand = await made(
         world.client, f"{EM}/accessPackages", {"displayName": "By hand", "catalog": {"id": catalog["id"]}}
     )
     (sales,) = [one for one in await listed(world, "accessPackages", "Sales") if one["@tenure.managedBy"] == "second"]
-    await world.client.patch(f"{EM}/accessPackages/{sales['id']}", json={"description": "Edited by hand"})
+    edited = await world.client.patch(f"{EM}/accessPackages/{sales['id']}", json={"description": "Edited by hand"})
+    assert edited.is_success, edited.text
     shorter = text[: text.index("      - name: Special")].replace('"Sales"', '"Marketing"')
 
     plan = await planned(world, shorter)
@@ -275,9 +279,12 @@ async def test_what_left_the_file_goes_and_what_people_made_stays(world: Any) ->
 
     plan = await planned(world, "name: second")
     assert "catalog 'Second' stays" in files.render(plan)
-    assert (await files.apply(world.url, plan)).is_complete
+    result = await files.apply(world.url, plan)
+    assert result.is_complete, files.render_result(result)
     assert (await world.client.get(f"{EM}/accessPackages/{by_hand['id']}")).status_code == 200
-    assert await listed(world, "accessPackages", "Special") != []  # the other file's
+    left = [one["@tenure.managedBy"] for one in await listed(world, "accessPackages", "Special")]
+    assert "beside" in left
+    assert "second" not in left
 
 
 async def test_a_change_made_since_the_plan_is_not_overwritten(world: Any) -> None:
@@ -318,7 +325,7 @@ async def test_another_files_things_are_not_taken(world: Any) -> None:
 
 async def test_a_thousand_packages_are_applied_and_leave_nothing_to_do(world: Any) -> None:
     document = {
-        "name": "many",
+        "name": "thousand",
         "groups": [{"name": "Many"}],
         "catalogs": [
             {
