@@ -31,7 +31,7 @@ from shared.web.guard import Admission, Admitted, Guard
 from shared.web.idempotency import IdempotencyKey, made_id
 from shared.web.odata import GUID, EntitySet, Expand, ListQuery, read_query, read_shape
 from shared.web.odata import Field as Asked
-from shared.web.paging import answer_list, context_url, list_query
+from shared.web.paging import answer_list, answer_made, context_url, list_query
 from shared.web.role_scopes import role_scope_id, role_scope_said
 
 EM = "/v1.0/identityGovernance/entitlementManagement"
@@ -135,19 +135,8 @@ class Edge:
         """A short list of bodies that are made and not kept: asked by what they show as text."""
         by_id = {one["id"]: one for one in said}
         made = [{"_id": id, "displayName": one.get("displayName")} for id, one in by_id.items()]
-        among = self.acts.platform.database.among
-
-        async def total(query: ListQuery) -> int:
-            return len(await among(made, query.total_filter()))
-
-        return await answer_list(
-            request,
-            query,
-            find=lambda q: among(made, q.mongo_filter(), sort=q.sort, skip=q.skip, limit=q.limit),
-            render=lambda one: by_id[one["_id"]],
-            context=context,
-            total=total,
-        )
+        database = self.acts.platform.database
+        return await answer_made(request, query, made, database, render=lambda one: by_id[one["_id"]], context=context)
 
     async def role_of(self, catalog_id: str, body: graph.RoleScopeIn) -> ResourceRole:
         """The role that a body names, on a resource of this catalog. Raises NotFound."""

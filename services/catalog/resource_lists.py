@@ -27,7 +27,7 @@ from shared.web.errors import BadRequest, Conflict, NotFound
 from shared.web.graph_model import graph_time
 from shared.web.guard import Admission, Admitted
 from shared.web.odata import BOOLEAN, DATETIME, GUID, EntitySet, Enumeration, Field, ListQuery, Shape
-from shared.web.paging import answer_list, context_url, list_query, shape_query
+from shared.web.paging import answer_made, context_url, list_query, shape_query
 
 EM = "/v1.0/identityGovernance/entitlementManagement"
 
@@ -156,24 +156,14 @@ class _Lists:
 
     async def answer(self, request: Request, query: ListQuery, made: Sequence[_Made], context: str) -> dict[str, Any]:
         """The page of `made` that `query` asks for."""
-        among = self._acts.platform.database.among
         wanted = {one.name for one in query.expand}
 
         def shown(body: Mapping[str, Any]) -> dict[str, Any]:
             hidden = {"_id", "created"} | ({"catalog", "resource"} - wanted)
             return {name: value for name, value in body.items() if name not in hidden}
 
-        async def total(query: ListQuery) -> int:
-            return len(await among(made, query.total_filter()))
-
-        return await answer_list(
-            request,
-            query,
-            find=lambda q: among(made, q.mongo_filter(), sort=q.sort, skip=q.skip, limit=q.limit),
-            render=shown,
-            context=context,
-            total=total,
-        )
+        database = self._acts.platform.database
+        return await answer_made(request, query, made, database, render=shown, context=context)
 
     async def refresh(self, request: Request, found: Versioned[Resource]) -> None:
         """Take the name from where the resource comes from. Raises NotFound if it is there no longer."""

@@ -20,7 +20,7 @@ from shared.web.caller import Asking
 from shared.web.errors import Forbidden, NotFound
 from shared.web.guard import Guard
 from shared.web.odata import EntitySet, Expand, Field, ListQuery, read_shape
-from shared.web.paging import answer_list, context_url, list_query
+from shared.web.paging import answer_list, answer_made, context_url, list_query
 from shared.web.role_scopes import role_scope_said
 
 AT = "/v1.0/identityGovernance/entitlementManagement/availableAccessPackages"
@@ -120,16 +120,13 @@ def router(platform: Platform, around: Surroundings, guard: Guard) -> APIRouter:
         (scopes,) = await role_scopes_of([await there(id, person)], person, query.expand)
         by_id = {one["id"]: one for one in scopes}
         made = [{"_id": id} for id in by_id]
-        among = platform.database.among
-
-        async def find(query: ListQuery) -> list[dict[str, Any]]:
-            return await among(made, query.mongo_filter(), sort=query.sort, skip=query.skip, limit=query.limit)
-
-        async def total(query: ListQuery) -> int:
-            return len(await among(made, query.total_filter()))
-
-        return await answer_list(
-            request, query, find=find, render=lambda one: by_id[one["_id"]], context="resourceRoleScopes", total=total
+        return await answer_made(
+            request,
+            query,
+            made,
+            platform.database,
+            render=lambda one: by_id[one["_id"]],
+            context="resourceRoleScopes",
         )
 
     return routes

@@ -41,7 +41,7 @@ from shared.web.guard import Admission, Admitted, Guard
 from shared.web.idempotency import IdempotencyKey, answering_once, made_id
 from shared.web.odata import ListQuery, Shape, read_query
 from shared.web.odata.options import read_shape
-from shared.web.paging import answer_list, context_url, list_query
+from shared.web.paging import answer_list, answer_made, context_url, list_query
 
 AR = "/v1.0/identityGovernance/accessReviews"
 DEFINITIONS_AT = f"{AR}/definitions"
@@ -209,19 +209,8 @@ class Counter:
         self, request: Request, query: ListQuery, made: Sequence[Rendered], said: dict[str, Rendered], context: str
     ) -> Rendered:
         """A short list that is made and not kept: `made` is what it is asked by, `said` the body of each id."""
-        among = self.desk.platform.database.among
-
-        async def total(q: ListQuery) -> int:
-            return len(await among(made, q.total_filter()))
-
-        return await answer_list(
-            request,
-            replace(query, count=True),
-            find=lambda q: among(made, q.mongo_filter(), sort=q.sort, skip=q.skip, limit=q.limit),
-            render=lambda one: said[one["_id"]],
-            context=context,
-            total=total,
-        )
+        database, query = self.desk.platform.database, replace(query, count=True)
+        return await answer_made(request, query, made, database, render=lambda one: said[one["_id"]], context=context)
 
     async def list_items(
         self, request: Request, query: ListQuery, instance: Instance, scope: dict[str, Any], *, mine: bool

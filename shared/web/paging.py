@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 
 from fastapi import Query, Request
 
+from shared.storage.database import Database
 from shared.web.errors import UnsupportedQuery
 from shared.web.odata.fields import EntitySet, Enumeration, Field, Kind, Many
 from shared.web.odata.options import MAX_SKIP, ListQuery, Shape, read_query, read_shape
@@ -175,6 +176,27 @@ async def answer_list(
         body["@odata.nextLink"] = _next_link(request, "$skiptoken", query.token_after(page[-1]), base_url)
     body["value"] = [query.selected(render(document)) for document in page]
     return body
+
+
+async def answer_made(
+    request: Request,
+    query: ListQuery,
+    made: Sequence[Document],
+    database: Database,
+    *,
+    render: Callable[[Document], Mapping[str, Any]],
+    context: str,
+) -> dict[str, Any]:
+    """One page of a short list that is made and not kept: `made` is what it is asked by, which MongoDB reads as it does
+    what is stored."""
+
+    async def find(query: ListQuery) -> Sequence[Document]:
+        return await database.among(made, query.mongo_filter(), sort=query.sort, skip=query.skip, limit=query.limit)
+
+    async def total(query: ListQuery) -> int:
+        return len(await database.among(made, query.total_filter()))
+
+    return await answer_list(request, query, find=find, render=render, context=context, total=total)
 
 
 def slice_of(request: Request, query: ListQuery, whole: Sequence[R]) -> tuple[Sequence[R], dict[str, Any]]:
