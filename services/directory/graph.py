@@ -16,7 +16,7 @@ from services.directory.model import Person, from_ms, load_person
 from services.directory.properties import Type
 from shared.contracts.directory import DYNAMIC
 from shared.rules import MAX_CHARACTERS, RuleError, parse
-from shared.web.graph_model import GraphBody, GraphInput, NotBlank, graph_time
+from shared.web.graph_model import GraphBody, GraphInput, NotBlank, graph_time, not_null
 from shared.web.odata import (
     BOOLEAN,
     DATE_TEXT,
@@ -381,12 +381,7 @@ class UserPatch(GraphBody):
     user_principal_name: PrincipalName | None = None
     password_profile: PasswordIn | None = None
 
-    @field_validator("display_name", "user_principal_name")
-    @classmethod
-    def _stays(cls, value: Any) -> Any:
-        if value is None:
-            raise ValueError("cannot be null")
-        return value
+    _stays = field_validator("display_name", "user_principal_name")(not_null)
 
     def stated(self) -> Document:
         """As the source `api` states it."""
@@ -496,15 +491,10 @@ class GroupPatch(_GroupBody):
     group_types: tuple[str, ...] | None = None
     is_assignable_to_role: bool | None = None
 
-    @field_validator(
+    _stays = field_validator(
         "display_name", "mail_enabled", "security_enabled", "group_types", "membership_rule",
         "membership_rule_processing_state",
-    )  # fmt: skip
-    @classmethod
-    def _stays(cls, value: Any) -> Any:
-        if value is None:
-            raise ValueError("cannot be null")
-        return value
+    )(not_null)  # fmt: skip
 
     def properties(self) -> Document:
         """What was said, by names in `GroupState`."""

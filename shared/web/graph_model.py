@@ -49,6 +49,13 @@ def lowered(said: Any) -> Any:
     return said[:1].lower() + said[1:] if isinstance(said, str) else said
 
 
+def not_null(value: Any) -> Any:
+    """Validates properties that may be left out and, once they are there, are never nothing."""
+    if value is None:
+        raise ValueError("cannot be null")
+    return value
+
+
 class GraphModel(BaseModel):
     """A body or a part of one. Read by camelCase or by Python name, written in camelCase.
 

@@ -24,7 +24,7 @@ from shared.contracts.organizations import (
 )
 from shared.durations import duration, iso
 from shared.ids import derived_id
-from shared.web.graph_model import ODATA_TYPE, GraphBody, NotBlank, graph_time, lowered, odata_type_of
+from shared.web.graph_model import ODATA_TYPE, GraphBody, NotBlank, graph_time, lowered, not_null, odata_type_of
 from shared.web.odata import DATETIME, GUID, EntitySet, Enumeration, Field, Many
 
 Document = dict[str, Any]
@@ -146,12 +146,7 @@ class OrganizationPatch(GraphBody):
     identity_sources: Annotated[tuple[SourceIn, ...], Described(min_length=1, max_length=MOST_SOURCES)] | None = None
     state: Annotated[OrganizationStanding, BeforeValidator(lowered)] | None = None
 
-    @field_validator("display_name", "identity_sources", "state")
-    @classmethod
-    def _not_null(cls, value: Any) -> Any:
-        if value is None:
-            raise ValueError("cannot be null")
-        return value
+    _stays = field_validator("display_name", "identity_sources", "state")(not_null)
 
     def properties(self) -> Document:
         """What it sets, by names in `OrganizationState`."""
@@ -203,12 +198,7 @@ class SettingsPatch(GraphBody):
     resource_roles_shown_to: RolesShownTo | None = None
     """Graph has no name for this setting of the tenant (PKG-5): ours."""
 
-    @field_validator("*")
-    @classmethod
-    def _not_null(cls, value: Any) -> Any:
-        if value is None:
-            raise ValueError("cannot be null")
-        return value
+    _stays = field_validator("*")(not_null)
 
     @field_validator("duration_until_external_user_deleted_after_blocked")
     @classmethod
@@ -232,12 +222,7 @@ class EndUserSettingsPatch(GraphBody):
     show_approver_details_to_members: bool | None = None
     related_people_insight_level: Annotated[PeopleInsight, BeforeValidator(lowered)] | None = None
 
-    @field_validator("*")
-    @classmethod
-    def _not_null(cls, value: Any) -> Any:
-        if value is None:
-            raise ValueError("cannot be null")
-        return value
+    _stays = field_validator("*")(not_null)
 
     def properties(self) -> Document:
         """What it sets, by names in `SettingsState`."""

@@ -19,7 +19,7 @@ from services.directory.graph import USERS
 from shared.contracts.resources import NO_ROLE, AppRole, SiteRole
 from shared.contracts.roles import RolePermission
 from shared.ids import derived_id
-from shared.web.graph_model import GraphBody, GraphModel, NotBlank, graph_time
+from shared.web.graph_model import GraphBody, GraphModel, NotBlank, graph_time, not_null
 from shared.web.odata import BOOLEAN, DATETIME, GUID, STRING, EntitySet, Field, Many
 
 Document = dict[str, Any]
@@ -318,12 +318,9 @@ class _ApplicationBody(GraphBody):
     def _distinct(cls, roles: tuple[AppRoleIn, ...]) -> tuple[AppRoleIn, ...]:
         return _distinct(roles) or ()
 
-    @field_validator("display_name", "app_roles", "tags", "account_enabled", "sign_in_audience", check_fields=False)
-    @classmethod
-    def _not_null(cls, value: Any) -> Any:
-        if value is None:
-            raise ValueError("cannot be null")
-        return value
+    _stays = field_validator(
+        "display_name", "app_roles", "tags", "account_enabled", "sign_in_audience", check_fields=False
+    )(not_null)
 
     def properties(self) -> Document:
         """What it sets, by names in `ApplicationState`."""
@@ -394,12 +391,7 @@ class SitePatch(GraphBody):
     description: Text | None = None
     roles: Annotated[tuple[SiteRoleIn, ...], Described(min_length=1, max_length=500)] = ()
 
-    @field_validator("display_name")
-    @classmethod
-    def _not_null(cls, value: Any) -> Any:
-        if value is None:
-            raise ValueError("cannot be null")
-        return value
+    _stays = field_validator("display_name")(not_null)
 
     @field_validator("roles")
     @classmethod
@@ -489,12 +481,7 @@ class RoleDefinitionPatch(GraphBody):
     template_id: UUID | None = None
     version: Annotated[str, Described(max_length=64)] | None = None
 
-    @field_validator("display_name", "is_enabled", "role_permissions", "template_id")
-    @classmethod
-    def _not_null(cls, value: Any) -> Any:
-        if value is None:
-            raise ValueError("cannot be null")
-        return value
+    _stays = field_validator("display_name", "is_enabled", "role_permissions", "template_id")(not_null)
 
     def properties(self) -> Document:
         """What it sets, by names in `RoleDefinitionState`."""
