@@ -192,28 +192,6 @@ async def servers(
             await _both(both.kafka.stop(), both.mongo.stop())
 
 
-@asynccontextmanager
-async def embedded(
-    data_dir: Path,
-    *,
-    kafka_heap_mb: int = 512,
-    mongo_cache_mb: int = 512,
-    kafka_port: int | None = None,
-    mongo_port: int | None = None,
-    progress: Callable[[str], None] = _silent,
-) -> AsyncIterator[Endpoints]:
-    """As `servers`, for those who only want to connect."""
-    async with servers(
-        data_dir,
-        kafka_heap_mb=kafka_heap_mb,
-        mongo_cache_mb=mongo_cache_mb,
-        kafka_port=kafka_port,
-        mongo_port=mongo_port,
-        progress=progress,
-    ) as both:
-        yield both.endpoints
-
-
 def _assemble(folder: Folder, heap_mb: int, cache_mb: int, kafka_port: int | None, mongo_port: int | None) -> Servers:
     ports = folder.choose_ports({"kafka": kafka_port, "controller": None, "mongo": mongo_port})
 
