@@ -22,7 +22,8 @@ ROLES: Mapping[str, CatalogRole] = {
 }
 """As files name them."""
 _ROLE_NAMES = {role.value: name for name, role in ROLES.items()}
-_PLACES = {"AadGroup": "group", "AadApplication": "application", "SharePointOnline": "site"}
+PLACES = {"AadGroup": "group", "AadApplication": "application", "SharePointOnline": "site"}
+"""Under which property a file names what comes from which system."""
 _TYPES = {
     "requests": "#microsoft.graph.accessPackageAssignmentRequestWorkflowExtension",
     "assignments": "#microsoft.graph.accessPackageAssignmentWorkflowExtension",
@@ -58,7 +59,7 @@ def resource_body(spec: ResourceSpec, origin: str, catalog: str) -> dict[str, An
 
 
 def resource_spec(body: Mapping[str, Any], names: asking.Names) -> ResourceSpec:
-    place = _PLACES[body["originSystem"]]
+    place = PLACES[body["originSystem"]]
     origin = str(body["originId"])
     said: dict[str, Any] = {
         place: names.name_of("group", origin) if place == "group" else origin,

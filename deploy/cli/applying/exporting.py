@@ -127,7 +127,7 @@ class _Exporting:
     def _role(self, role: Mapping[str, Any]) -> RoleSpec:
         system = role.get("originSystem", "AadGroup")
         if system != "AadGroup":
-            place = {"AadApplication": "application", "SharePointOnline": "site"}[system]
+            place = contained.PLACES[system]
             return RoleSpec.model_validate({place: role["resource"]["originId"], "role": role["originId"]})
         name, _, group = str(role["originId"]).partition("_")
         return RoleSpec(group=self.name_of("group", group), role=name)
