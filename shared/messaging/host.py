@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -39,6 +40,7 @@ FAREWELL_S = 5.0
 """For leaving the groups, beside what the batch in hand may take."""
 SETTLE_EVERY_S = 0.2
 """What was published of HTTP and timers is noted that often, all of it in one write a kind."""
+SETTLE_WITHIN_S = 2.0
 ASK_ANEW_S = 5.0
 """Dates that another replica has written are its own to keep, unless it dies: they are asked for that often."""
 
@@ -258,6 +260,14 @@ class Host:
                 for loop in service.loops:
                     await loop.settle(platform.patience("sweeper"))
 
+    async def _settle(self) -> None:
+        """Whatever fails here is published once more by the next process."""
+        loops = [loop for service in self.services.values() for loop in service.loops]
+        with suppress(TimeoutError):
+            await asyncio.wait_for(
+                asyncio.gather(*(loop.settle() for loop in loops), return_exceptions=True), SETTLE_WITHIN_S
+            )
+
     async def _measure(self, name: str) -> None:
         while True:
             found = await self._stored_health(self.services[name])
@@ -298,6 +308,7 @@ class Host:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self._settle()
             left = begun + self.settings.stop_wait_s + FAREWELL_S - time.monotonic()
             try:
                 await farewell([bus.stop() for bus in self.buses.values()], max(left, FAREWELL_S))

@@ -88,9 +88,13 @@ class Heard:
 
     def __init__(self) -> None:
         self._said: dict[tuple[str, str], asyncio.Queue[dict[str, Any]]] = defaultdict(asyncio.Queue)
+        self._facts: set[str] = set()
 
     def take(self, value: bytes) -> None:
         fact = orjson.loads(value)
+        if fact["id"] in self._facts:
+            return  # what took seconds to be published may be published twice
+        self._facts.add(fact["id"])
         for said in fact["transitions"]:
             self._said[fact["state"]["id"], said["type"]].put_nowait(said)
 

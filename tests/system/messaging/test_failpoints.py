@@ -88,3 +88,11 @@ async def test_what_a_command_wrote_before_its_death_is_published_by_the_sweeper
 
     await until(said, "nobody asks again, and the fact is published", 8)
     await around.holds()
+
+
+async def test_what_a_command_published_is_not_published_again_after_a_stop(around: World) -> None:
+    toy = await around.ready_toy()
+    await around.command(toy, "p1", "c1")
+    assert await toy.stop() == 0
+
+    assert [id for id, found in (await around.documents()).items() if "pending" in found] == []
