@@ -237,7 +237,9 @@ class Loop(Generic[S]):
         return outcomes
 
     async def sweep(self, before: datetime, limit: int = 500, attempts: Attempts | None = None) -> int:
-        """Publish what stayed pending since before then; returns how many documents that were."""
+        """Publish what stayed pending since before then; returns how many documents that were.
+
+        Whoever wrote it may have died before the second look, which nothing brings back: their timers look instead."""
         attempt = attempts or Attempts()
         await self.settle(attempt)
         left = await attempt("sweep", lambda: self.store.pending(before, limit))
@@ -245,7 +247,8 @@ class Loop(Generic[S]):
             return 0
         records = [record for stored in left if stored.outbox for record in stored.outbox.records]
         await attempt("publish", lambda: self._publisher.publish(records))
-        await attempt("sweep", lambda: self.store.published({stored.id: stored.revision for stored in left}))
+        look_at = self._clock.now() if self.kind.has_dates else None
+        await attempt("sweep", lambda: self.store.published({stored.id: stored.revision for stored in left}, look_at))
         return len(left)
 
     async def settle(self, attempts: Attempts | None = None) -> None:

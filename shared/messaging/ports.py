@@ -86,8 +86,8 @@ class AggregateStore(Protocol):
         Every document gets `revision` + 1 and `stamp`. An outcome that is unknown raises MayPass."""
         ...
 
-    async def published(self, revisions: dict[str, int]) -> None:
-        """Unset `pending` where the revision is still that one."""
+    async def published(self, revisions: dict[str, int], look_at: datetime | None = None) -> None:
+        """Unset `pending` where the revision is still that one. With `look_at` they are due then."""
         ...
 
     async def pending(self, before: datetime, limit: int) -> list[Stored]:

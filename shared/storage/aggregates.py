@@ -93,16 +93,18 @@ class MongoAggregates:
                 clashed[writes[error["index"]].read.id] = fields
         return clashed
 
-    async def published(self, revisions: dict[str, int]) -> None:
+    async def published(self, revisions: dict[str, int], look_at: datetime | None = None) -> None:
+        update: dict[str, Any] = {"$unset": {"pending": ""}} | ({"$min": {"due_at": look_at}} if look_at else {})
         operations: list[Any] = [
-            UpdateOne({"_id": id, "revision": revision}, {"$unset": {"pending": ""}})
-            for id, revision in revisions.items()
+            UpdateOne({"_id": id, "revision": revision}, update) for id, revision in revisions.items()
         ]
         try:
             with telling_errors():
                 await self._collection.bulk_write(operations, ordered=False)
         except BulkWriteError as problem:
             raise MayPass(f"MongoDB: clearing the outbox: {str(problem.details)[:300]}") from problem
+        if look_at is not None:
+            self.when_poked()
 
     async def pending(self, before: datetime, limit: int) -> list[Stored]:
         with telling_errors():

@@ -183,7 +183,7 @@ def _finish(coroutine: Coroutine[Any, Any, None]) -> None:
 
 def _check(world: World, scenario: Scenario, parts: Parts, story: Sequence[str]) -> None:
     """After the storm a fresh replica reads what is not committed, job and sweeper run: then all must be well."""
-    recovery: list[Actor] = [Process.consume, Process.sweep]
+    recovery: list[Actor] = [Process.consume, Process.sweep, Process.look_at_due]
     if "rule: kill" in {line.strip() for line in story}:
         recovery.insert(1, Process.job)  # a job that was killed is due still, and goes on elsewhere
     for actor in recovery:

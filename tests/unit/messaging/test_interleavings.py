@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
+from datetime import datetime
 
 import pytest
 
@@ -43,6 +44,7 @@ HTTP_AND_SWEEPER = Scenario(
     kills=1,
 )
 WITH_RULE = Scenario(ONE, {"a": Process.consume, "rule": Process.change_rule}, kills=1)
+HTTP_AND_RULE = Scenario((), {"http": http("c1"), "rule": Process.change_rule}, kills=1)
 RULE_AND_TWO = Scenario(ONE, {"a": Process.consume, "b": Process.consume, "rule": Process.change_rule}, kills=0)
 RULE_AND_TWO_PEOPLE = Scenario(
     (("m1", "x"), ("m2", "y")),
@@ -60,18 +62,19 @@ ALL = Scenario(
     kills=1,
 )
 REMEMBERING = Scenario(ONE, {"a": Process.consume, "http": in_a_row("c1", "c2", "c1")}, kills=1, lost_replies=1)
-REMEMBERING_WITH_RULE = Scenario((), {"http": in_a_row("c1", "c1"), "rule": Process.change_rule}, kills=0)
+REMEMBERING_WITH_RULE = Scenario((), {"http": in_a_row("c1", "c1"), "rule": Process.change_rule}, kills=1)
 EVERY = {
     "two replicas, a kill, a lost reply": TWO_REPLICAS,
     "a replica, HTTP, a kill, a lost reply": WITH_HTTP,
     "a replica, a timer, a kill": WITH_TIMER,
     "two HTTP writes, the sweeper, a kill": HTTP_AND_SWEEPER,
     "a replica, a rule change, a kill": WITH_RULE,
+    "HTTP, a rule change, a kill": HTTP_AND_RULE,
     "two replicas, a rule change": RULE_AND_TWO,
     "two people, of whom one is decided twice, and a rule change": RULE_AND_TWO_PEOPLE,
     "two replicas, a timer, HTTP, a kill": ALL,
     "a replica, three HTTP writes in a row, a kill, a lost reply": REMEMBERING,
-    "two HTTP writes in a row, a rule change": REMEMBERING_WITH_RULE,
+    "two HTTP writes in a row, a rule change, a kill": REMEMBERING_WITH_RULE,
 }
 
 
@@ -121,6 +124,13 @@ class NeverPending(FakeStore):
         return []
 
 
+class NeverDue(FakeStore):
+    """Whoever publishes for the dead leaves it at that."""
+
+    async def published(self, revisions: dict[str, int], look_at: datetime | None = None) -> None:
+        await super().published(revisions)
+
+
 class BelievesAll(FakeCommitted):
     """Takes every outbox for published."""
 
@@ -148,6 +158,7 @@ GUARDS = {
     "asking whether the cause is committed": (Parts(committed=BelievesAll), TWO_REPLICAS, "lost"),
     "the version guard of clearing": (Parts(store=ClearingAnything), HTTP_AND_SWEEPER, "lost"),
     "the sweeper": (Parts(store=NeverPending), WITH_HTTP, "lost"),
+    "the look after the sweeper": (Parts(store=NeverDue), HTTP_AND_RULE, "missed"),
     "commit after publish": (Parts(commit_first=True), TWO_REPLICAS, "lost"),
     "knowing what was handled": (Parts(decide=apply_always), TWO_REPLICAS, "twice"),
     "each decision's own context": (Parts(loop=LastRoundOnly), RULE_AND_TWO_PEOPLE, "missed"),

@@ -56,6 +56,8 @@ class World:
     """Every fact that was ever stored, by (aggregate, version): what may be published at all."""
     acknowledged: set[str] = field(default_factory=set)
     """HTTP commands that were answered with success."""
+    due: set[str] = field(default_factory=set)
+    """Of whom the timer is to take another look; of what is dated otherwise only the explorer's own timer knows."""
     rule_may_change: bool = True
     """False spares the explorer reads that always answer the same."""
 
@@ -63,7 +65,7 @@ class World:
         """The world as later steps and the check can tell it: not who wrote last, nor what was published again."""
         documents = [(id, {**found, "stamp": ""}) for id, found in sorted(self.documents.items())]
         said = list(dict.fromkeys(record.value for record in self.log))
-        return repr((documents, said, self.committed, self.epoch, sorted(self.acknowledged)))
+        return repr((documents, said, self.committed, self.epoch, sorted(self.acknowledged), sorted(self.due)))
 
 
 @lru_cache(maxsize=100_000)
@@ -136,11 +138,13 @@ class FakeStore:
 
         return await Step("write", do)
 
-    async def published(self, revisions: dict[str, int]) -> None:
+    async def published(self, revisions: dict[str, int], look_at: datetime | None = None) -> None:
         def do() -> None:
             for id, revision in revisions.items():
                 if self.may_clear(id, revision):
                     self.world.documents[id]["pending"] = False
+                    if look_at is not None:
+                        self.world.due.add(id)
 
         await Step("clear", do)
 
@@ -245,7 +249,12 @@ def _fact(state: dict[str, Any], what: str) -> Decision[dict[str, Any]]:
     return Decision(state, (PersonChanged(changes={what: ValueChange()}),))
 
 
+def no_date(_state: dict[str, Any]) -> None:
+    """Nothing in it is dated, and it may be due all the same."""
+
+
 KIND: AggregateKind[dict[str, Any]] = AggregateKind(
+    due_at=no_date,
     name="person",
     owner="directory",
     dump=lambda state: state,
@@ -356,8 +365,16 @@ class Process:
 
     async def job(self) -> None:
         everyone = await Step("scan", lambda: sorted(self.world.documents))
-        if everyone and self.parts.job:
-            works = [Work(Due(id, NOW), _cause("rule"), now=NOW) for id in everyone]
+        if self.parts.job:
+            await self._look_at(everyone, "rule")
+
+    async def look_at_due(self) -> None:
+        """The timer of whoever the sweeper has published for."""
+        await self._look_at(await Step("due", lambda: sorted(self.world.due)), "due")
+
+    async def _look_at(self, ids: Sequence[str], why: str) -> None:
+        if ids:
+            works = [Work(Due(id, NOW), _cause(why), now=NOW) for id in ids]
             await self.loop.run(works, self.handler(look_again), Insistent())
 
     async def interfere(self) -> None:
