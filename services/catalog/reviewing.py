@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, ValidationError
 
@@ -108,7 +107,7 @@ def _starts_on(at: datetime | None, range_: RangeIn) -> date | None:
     if at is None:
         return range_.start_date
     where = f"{WHERE}/schedule/recurrence/range/recurrenceTimeZone"
-    zone = zone_named(range_.recurrence_time_zone, where) or ZoneInfo("UTC")
+    zone = zone_named(range_.recurrence_time_zone, where)
     return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(zone).date()
 
 

@@ -13,6 +13,7 @@ from itertools import count, islice, pairwise
 from zoneinfo import ZoneInfo
 
 from shared.contracts.review import Recurrence, RecurrencePattern, RecurrenceRange
+from shared.zones import zone_of
 
 LAST_YEAR = 9000
 """Later days are none: Graph writes 9999-12-31 for no end."""
@@ -63,11 +64,6 @@ def _most(range_: RecurrenceRange) -> int | None:
     return range_.number_of_occurrences or None if range_.type == "numbered" else None
 
 
-def zone_of(range_: RecurrenceRange) -> ZoneInfo:
-    """Raises KeyError (ZoneInfoNotFoundError) or ValueError for what is no time zone."""
-    return ZoneInfo(range_.recurrence_time_zone or "UTC")
-
-
 def midnight(day: date, zone: ZoneInfo) -> datetime:
     """The moment in UTC at which `day` begins there; where the clocks skip midnight, the first one that exists."""
     return datetime.combine(day, time(), zone).astimezone(UTC)
@@ -80,7 +76,7 @@ def span(recurrence: Recurrence, number: int, duration_days: int) -> tuple[datet
     day = next(islice(days(recurrence), number - 1, None), None)
     if day is None:
         return None
-    zone = zone_of(recurrence.range)
+    zone = zone_of(recurrence.range.recurrence_time_zone)
     return midnight(day, zone), midnight(day + timedelta(days=duration_days), zone)
 
 
@@ -92,7 +88,7 @@ def shortest_distance(recurrence: Recurrence) -> int | None:
 
 def first_to_run(recurrence: Recurrence, now: datetime, duration_days: int, begun: int = 0) -> int | None:
     """Number of the first occurrence beyond `begun` that is not over already; None if none is left."""
-    zone = zone_of(recurrence.range)
+    zone = zone_of(recurrence.range.recurrence_time_zone)
     for number, day in enumerate(days(recurrence), 1):
         if number > begun and midnight(day + timedelta(days=duration_days), zone) > now:
             return number
@@ -101,5 +97,5 @@ def first_to_run(recurrence: Recurrence, now: datetime, duration_days: int, begu
 
 def next_start(recurrence: Recurrence, after: datetime) -> datetime | None:
     """The first moment later than `after` at which it begins; None if it does no more."""
-    zone = zone_of(recurrence.range)
+    zone = zone_of(recurrence.range.recurrence_time_zone)
     return next((start for day in days(recurrence) if (start := midnight(day, zone)) > after), None)

@@ -91,7 +91,9 @@ class RecurrenceRange(Contract):
     start_date: date
     end_date: date | None = None
     number_of_occurrences: int = Field(0, ge=0)
-    recurrence_time_zone: str | None = Field(None, description="IANA; days begin at its midnight. None: UTC.")
+    recurrence_time_zone: str | None = Field(
+        None, description="By IANA or by Windows; days begin at its midnight. None: UTC."
+    )
 
 
 class Recurrence(Contract):

@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field
 from shared.contracts.review import Recurrence, RecurrencePattern, RecurrenceRange
 from shared.web.errors import BadRequest
 from shared.web.graph_model import GraphModel, lowered
+from shared.zones import zone_of
 
 MOST_OCCURRENCES = 2**31 - 1
 _ENDLESS = date(9999, 12, 31)
@@ -72,7 +73,7 @@ def recurrence_of(said: RecurrenceIn, where: str, starts_on: date | None = None)
     if range_.type == "endDate" and (range_.end_date is None or range_.end_date < begins):
         place = f"{where}/range/endDate"
         raise BadRequest(f"{place}: say a day that is not before the first.", target=place)
-    zone = zone_named(range_.recurrence_time_zone, f"{where}/range/recurrenceTimeZone")
+    zone_named(range_.recurrence_time_zone, f"{where}/range/recurrenceTimeZone")
     return Recurrence(
         pattern=RecurrencePattern.model_validate(
             {
@@ -87,17 +88,17 @@ def recurrence_of(said: RecurrenceIn, where: str, starts_on: date | None = None)
             start_date=begins,
             end_date=range_.end_date,
             number_of_occurrences=range_.number_of_occurrences or 0,
-            recurrence_time_zone=zone.key if zone else None,
+            recurrence_time_zone=range_.recurrence_time_zone or None,
         ),
     )
 
 
-def zone_named(said: str | None, where: str) -> ZoneInfo | None:
-    """Raises BadRequest for what is no time zone."""
+def zone_named(said: str | None, where: str) -> ZoneInfo:
+    """UTC without a name. Raises BadRequest for what is no time zone."""
     try:
-        return ZoneInfo(said) if said else None
+        return zone_of(said)
     except (KeyError, ValueError, OSError):
-        text = f"'{str(said)[:64]}' is no time zone by its IANA name, such as Europe/Zurich"
+        text = f"'{str(said)[:64]}' is no time zone, such as Europe/Zurich or W. Europe Standard Time"
         raise BadRequest(f"{where}: {text}.", target=where) from None
 
 

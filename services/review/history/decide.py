@@ -10,6 +10,7 @@ from services.review.history.model import LINK_HOLDS, MOST_LINKS, History, Histo
 from shared.contracts.base import Refusal
 from shared.ids import derived_id
 from shared.messaging.decision import Circumstances, Decision, Due
+from shared.zones import zone_of
 
 At = Circumstances[None]
 _NOT_FOUND = Refusal(code="notFound", message="The resource was not found.")
@@ -79,6 +80,6 @@ def _next(history: History, after: datetime) -> History:
     """With the first midnight of its recurrence beyond `after`; none if there is none."""
     assert history.schedule is not None
     series = history.schedule.recurrence
-    zone = recurrence.zone_of(series.range)
+    zone = zone_of(series.range.recurrence_time_zone)
     coming = (recurrence.midnight(day, zone) for day in recurrence.days(series))
     return history.having(next_at=next((one for one in coming if one > after), None))

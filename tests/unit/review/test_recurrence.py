@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from itertools import islice, pairwise
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.review.recurrence import days, first_to_run, midnight, shortest_distance, span, zone_of
+from services.review.recurrence import days, first_to_run, midnight, shortest_distance, span
 from shared.contracts.review import Recurrence, RecurrencePattern, RecurrenceRange
+from shared.zones import zone_of
 
 pytestmark = pytest.mark.spec("REV-6")
 
@@ -69,8 +71,23 @@ def test_days_are_as_long_as_days_are_when_the_clocks_change() -> None:
     assert span(autumn, 1, 2) == (datetime(2026, 10, 23, 22, tzinfo=UTC), datetime(2026, 10, 25, 23, tzinfo=UTC))
 
 
+@pytest.mark.parametrize(
+    ("name", "of"),
+    [
+        ("W. Europe Standard Time", "Europe/Berlin"),
+        ("pacific standard time", "America/Los_Angeles"),
+        ("Europe/Zurich", "Europe/Zurich"),
+        ("UTC", "UTC"),
+        (None, "UTC"),
+    ],
+)
+def test_time_zones_have_names_of_iana_and_of_windows(name: str | None, of: str) -> None:
+    noon = datetime(2026, 7, 1, 12, tzinfo=UTC)
+    assert noon.replace(tzinfo=zone_of(name)).utcoffset() == noon.replace(tzinfo=ZoneInfo(of)).utcoffset()
+
+
 def test_where_the_clocks_skip_midnight_a_day_begins_with_what_exists() -> None:
-    zone = zone_of(RecurrenceRange(start_date=date(2022, 9, 11), recurrence_time_zone="America/Santiago"))
+    zone = zone_of("America/Santiago")
     begins = midnight(date(2022, 9, 11), zone)  # 00:00 became 01:00
     assert begins == datetime(2022, 9, 11, 4, tzinfo=UTC)
 

@@ -57,6 +57,12 @@ def test_what_was_read_is_said_and_read_again_the_same() -> None:
     assert read(said["pattern"], said["range"]) == one
 
 
+def test_a_time_zone_may_be_named_as_windows_names_it() -> None:
+    one = read({"type": "weekly"}, {"startDate": "2026-01-31", "recurrenceTimeZone": "W. Europe Standard Time"})
+
+    assert recurrence_said(one)["range"]["recurrenceTimeZone"] == "W. Europe Standard Time"
+
+
 @pytest.mark.parametrize(
     ("pattern", "range_", "place"),
     [
