@@ -44,7 +44,15 @@ from shared.web.errors import BadRequest, Conflict, Forbidden, GraphError, NotFo
 from shared.web.graph_model import GraphInput, graph_time
 from shared.web.guard import Admission, Admitted, Guard
 from shared.web.odata import EntitySet, ListQuery, Shape, only_value, read_query, read_shape
-from shared.web.paging import answer_list, context_url, list_options, only_its_options, shape_query, slice_of
+from shared.web.paging import (
+    answer_list,
+    context_url,
+    list_options,
+    only_its_options,
+    shape_options,
+    shape_query,
+    slice_of,
+)
 
 EM = "/v1.0/identityGovernance/entitlementManagement"
 TENURE = "/v1.0/tenure"
@@ -345,7 +353,7 @@ def _graph(router: APIRouter, desk: Desk) -> None:
         uri = str(request.url)[:300]
         raise NotFound(f"No HTTP resource was found that matches the request URI '{uri}': change it by a request.")
 
-    @router.get(EM + "/assignments/{id}")
+    @router.get(EM + "/assignments/{id}", dependencies=[Depends(shape_options(LIVE))])
     async def assignment(request: Request, id: str, admitted: Admitted) -> Rendered:
         """One assignment, ended ones too."""
         query = read_shape(LIVE, request.query_params.multi_items())

@@ -31,13 +31,14 @@ from shared.web.guard import Admission, Admitted, Guard
 from shared.web.idempotency import IdempotencyKey, made_id
 from shared.web.odata import GUID, EntitySet, Expand, ListQuery, read_query, read_shape
 from shared.web.odata import Field as Asked
-from shared.web.paging import answer_list, answer_made, context_url, list_query
+from shared.web.paging import answer_list, answer_made, context_url, list_query, shape_options
 from shared.web.role_scopes import role_scope_id, role_scope_said
 
 EM = "/v1.0/identityGovernance/entitlementManagement"
 TENURE = "/v1.0/tenure"
 
 PackageQuery = Annotated[ListQuery, Depends(list_query(graph.PACKAGES))]
+PolicyQuery = Annotated[ListQuery, Depends(list_query(graph.POLICIES))]
 Rendered = dict[str, Any]
 Render = Callable[[Sequence[Versioned[Any]], tuple[Expand, ...]], Awaitable[list[Rendered]]]
 
@@ -388,7 +389,7 @@ def _catalog_routes(routes: APIRouter, edge: Edge) -> None:
         await edge.acts.make_first_owner(found.item.public(), cause_of(request))
         return created(request, graph.catalog_said(found), found.version, "accessPackageCatalogs")
 
-    @routes.get(f"{EM}/catalogs/{{id}}")
+    @routes.get(f"{EM}/catalogs/{{id}}", dependencies=[Depends(shape_options(graph.CATALOGS))])
     async def catalog(request: Request, id: str, admitted: Admitted) -> Response:
         return await edge.one(
             request, await edge.catalog(id, admitted), edge.catalogs_said, graph.CATALOGS, "accessPackageCatalogs"
@@ -430,7 +431,7 @@ def _package_routes(routes: APIRouter, edge: Edge) -> None:
         found = await edge.create(request, shelf, item)
         return created(request, graph.package_said(found), found.version, "accessPackages")
 
-    @routes.get(f"{EM}/accessPackages/{{id}}")
+    @routes.get(f"{EM}/accessPackages/{{id}}", dependencies=[Depends(shape_options(graph.PACKAGES))])
     async def package(request: Request, id: str, admitted: Admitted) -> Response:
         return await edge.one(
             request, await edge.package(id, admitted), edge.packages_said, graph.PACKAGES, "accessPackages"
@@ -547,12 +548,16 @@ def _policy_routes(routes: APIRouter, edge: Edge) -> None:
     shelf, now = edge.shelves.policies, edge.acts.platform.clock.now
 
     @routes.get(f"{EM}/assignmentPolicies")
-    async def policies(
-        request: Request, query: Annotated[ListQuery, Depends(list_query(graph.POLICIES))], admitted: Admitted
-    ) -> Rendered:
+    async def policies(request: Request, query: PolicyQuery, admitted: Admitted) -> Rendered:
         scope: dict[str, Any] = {}
         if not admitted.standing.everywhere:
             scope = {"state.package_id": {"$in": await edge.shelves.packages_in(admitted.standing.catalogs)}}
+        return await edge.many(request, query, shelf, edge.policies_said, "assignmentPolicies", scope)
+
+    @routes.get(f"{EM}/accessPackages/{{id}}/assignmentPolicies")
+    async def policies_of(request: Request, id: str, query: PolicyQuery, admitted: Admitted) -> Rendered:
+        await edge.package(id, admitted)
+        scope = {"state.package_id": id}
         return await edge.many(request, query, shelf, edge.policies_said, "assignmentPolicies", scope)
 
     async def may_write(admitted: Admission, *policies: Policy) -> None:
@@ -572,7 +577,7 @@ def _policy_routes(routes: APIRouter, edge: Edge) -> None:
         found = await edge.create(request, shelf, item)
         return created(request, graph.policy_said(found), found.version, "assignmentPolicies")
 
-    @routes.get(f"{EM}/assignmentPolicies/{{id}}")
+    @routes.get(f"{EM}/assignmentPolicies/{{id}}", dependencies=[Depends(shape_options(graph.POLICIES))])
     async def policy(request: Request, id: str, admitted: Admitted) -> Response:
         return await edge.one(
             request, await edge.policy(id, admitted), edge.policies_said, graph.POLICIES, "assignmentPolicies"
@@ -614,7 +619,7 @@ def _resource_routes(routes: APIRouter, edge: Edge) -> None:
         scope = {"state.catalog_id": id}
         return await edge.many(request, query, shelf, edge.resources_said, "accessPackageResources", scope)
 
-    @routes.get(f"{EM}/catalogs/{{id}}/resources/{{resource}}")
+    @routes.get(f"{EM}/catalogs/{{id}}/resources/{{resource}}", dependencies=[Depends(shape_options(graph.RESOURCES))])
     async def resource_of(request: Request, id: str, resource: str, admitted: Admitted) -> Response:
         found = await edge.there(shelf, resource)
         if found.item.catalog_id != id:
@@ -630,7 +635,7 @@ def _resource_routes(routes: APIRouter, edge: Edge) -> None:
         scope = admitted.standing.scope("state.catalog_id")
         return await edge.many(request, query, shelf, edge.resources_said, "accessPackageResources", scope)
 
-    @routes.get(f"{EM}/resources/{{id}}")
+    @routes.get(f"{EM}/resources/{{id}}", dependencies=[Depends(shape_options(graph.RESOURCES))])
     async def resource(request: Request, id: str, admitted: Admitted) -> Response:
         found = await edge.there(shelf, id)
         await admitted.at(found.item.catalog_id)

@@ -25,7 +25,7 @@ from shared.web.graph_model import ODATA_TYPE
 from shared.web.guard import Admission, Admitted
 from shared.web.idempotency import IdempotencyKey, made_id
 from shared.web.odata import BOOLEAN, GUID, EntitySet, Expand, Field, ListQuery, Shape, read_shape
-from shared.web.paging import answer_list, context_url, list_query, shape_query
+from shared.web.paging import answer_list, context_url, list_query, shape_options, shape_query
 
 AT = f"{RM}/entitlementManagement"
 CONTEXT = "roleManagement/entitlementManagement"
@@ -164,7 +164,7 @@ def role_routes(routes: APIRouter, edge: Edge, delegates: Delegates) -> None:
     async def there(id: str) -> Versioned[RoleAssignment]:
         return await edge.there(shelf, id.lower())
 
-    @routes.get(f"{AT}/roleAssignments/{{id}}")
+    @routes.get(f"{AT}/roleAssignments/{{id}}", dependencies=[Depends(shape_options(ROLE_ASSIGNMENTS))])
     async def assignment(request: Request, id: str, admitted: Admitted) -> Response:
         query = read_shape(ROLE_ASSIGNMENTS, request.query_params.multi_items())
         found = await there(id)

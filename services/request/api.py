@@ -32,7 +32,7 @@ from shared.web.errors import BadRequest, Conflict, Forbidden, GraphError, NoRig
 from shared.web.guard import Admission, Admitted, Guard
 from shared.web.idempotency import IdempotencyKey, answering_once, made_id
 from shared.web.odata import Expand, ListQuery, only_value, read_shape
-from shared.web.paging import answer_list, context_url, list_query
+from shared.web.paging import answer_list, context_url, list_query, shape_options
 
 EM = "/v1.0/identityGovernance/entitlementManagement"
 REQUESTS_AT = f"{EM}/assignmentRequests"
@@ -317,7 +317,7 @@ def _reading(routes: APIRouter, desk: Desk) -> None:
             raise BadRequest(f"'{on[:64]}' is not one that requests can be filtered by.", target="on")
         return await desk.many(request, query, scope())
 
-    @routes.get(f"{REQUESTS_AT}/{{id}}")
+    @routes.get(f"{REQUESTS_AT}/{{id}}", dependencies=[Depends(shape_options(REQUESTS))])
     async def one(request: HttpRequest, id: str, caller: Asking, admitted: Admitted) -> Rendered:
         """One request: any for those who may read them, their own for everyone."""
         query = read_shape(REQUESTS, request.query_params.multi_items())

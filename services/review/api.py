@@ -41,7 +41,7 @@ from shared.web.guard import Admission, Admitted, Guard
 from shared.web.idempotency import IdempotencyKey, answering_once, made_id
 from shared.web.odata import ListQuery, Shape, read_query
 from shared.web.odata.options import read_shape
-from shared.web.paging import answer_list, answer_made, context_url, list_query
+from shared.web.paging import answer_list, answer_made, context_url, list_query, shape_options
 
 AR = "/v1.0/identityGovernance/accessReviews"
 DEFINITIONS_AT = f"{AR}/definitions"
@@ -242,6 +242,17 @@ class Counter:
             context="Collection(accessReviewInstanceDecisionItem)",
             total=lambda q: self.runs.items.count(q.total_filter(scope)),
         )
+
+    async def said_item(
+        self, request: Request, one: Instance, id: str, admitted: Admission, shape: Shape, *stage: str
+    ) -> Rendered:
+        """One item, as it is read by itself, in its run or in a stage of it."""
+        item = await self.item(one, id)
+        names = await self.names(request, [item.person_id, item.decided_by], one)
+        hidden = await self.earlier_hidden(one, admitted)
+        at = "/".join((f"{CONTEXT}('{one.definition.id}')", f"instances('{one.id}')", *stage, "decisions/$entity"))
+        said = {**graph.item_said(item, one, names, earlier_hidden=hidden), **_insights(item, one, shape)}
+        return {"@odata.context": context_url(request, at, shape.select), **shape.selected(said)}
 
 
 def _insights(item: Item, instance: Instance, shape: Shape) -> Rendered:
@@ -515,21 +526,11 @@ def _decisions(routes: APIRouter, counter: Counter) -> None:
         one = await counter.run(id, instance_id, admitted)
         return await counter.list_items(request, query, one, mine(one, person), mine=True)
 
-    @routes.get(f"{RUN}/decisions/{{item_id}}")
+    @routes.get(f"{RUN}/decisions/{{item_id}}", dependencies=[Depends(shape_options(ITEMS))])
     async def one_item(request: Request, id: str, instance_id: str, item_id: str, admitted: Admitted) -> Rendered:
         """One item."""
         shape = read_shape(ITEMS, request.query_params.multi_items())
-        one = await counter.run(id, instance_id, admitted)
-        item = await counter.item(one, item_id)
-        names = await counter.names(request, [item.person_id, item.decided_by], one)
-        context = f"{CONTEXT}('{one.definition.id}')/instances('{one.id}')/decisions/$entity"
-        hidden = await counter.earlier_hidden(one, admitted)
-        return {
-            "@odata.context": context_url(request, context, shape.select),
-            **shape.selected(
-                {**graph.item_said(item, one, names, earlier_hidden=hidden), **_insights(item, one, shape)}
-            ),
-        }
+        return await counter.said_item(request, await counter.run(id, instance_id, admitted), item_id, admitted, shape)
 
     @routes.patch(f"{RUN}/decisions/{{item_id}}", status_code=204)
     async def decide(
@@ -705,7 +706,7 @@ def _decisions_of_stages(routes: APIRouter, counter: Counter) -> None:
         scope = mine(one, person) if number == one.current else {"_id": {"$in": []}}
         return await counter.list_items(request, query, one, scope, mine=True)
 
-    @routes.get(f"{at}/{{stage_id}}/decisions/{{item_id}}")
+    @routes.get(f"{at}/{{stage_id}}/decisions/{{item_id}}", dependencies=[Depends(shape_options(ITEMS))])
     async def one_item(
         request: Request, id: str, instance_id: str, stage_id: str, item_id: str, admitted: Admitted
     ) -> Rendered:
@@ -713,10 +714,8 @@ def _decisions_of_stages(routes: APIRouter, counter: Counter) -> None:
         shape = read_shape(ITEMS, request.query_params.multi_items())
         one = await counter.run(id, instance_id, admitted)
         stage_of(one, stage_id)
-        item = await counter.item(one, item_id)
-        names = await counter.names(request, [item.person_id, item.decided_by], one)
-        hidden = await counter.earlier_hidden(one, admitted)
-        return shape.selected(graph.item_said(item, one, names, earlier_hidden=hidden))
+        stage = f"stages('{stage_id}')"
+        return await counter.said_item(request, one, item_id, admitted, shape, stage)
 
     @routes.patch(f"{at}/{{stage_id}}/decisions/{{item_id}}", status_code=204)
     async def decide(

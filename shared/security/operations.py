@@ -1,5 +1,6 @@
 """The table of operations and their rules. An operation that does not stand here is open to Global Administrators only,
-and a test says so. Source: reference/graph-api-operations.md, the columns of permissions and role sets.
+and a test says so. What `shared.web.navigation` answers behind one (`/$count`, a relation, a property) is read by that
+operation, and so follows its rule. Source: reference/graph-api-operations.md, the columns of permissions and role sets.
 """
 
 from __future__ import annotations
@@ -133,6 +134,7 @@ _ENTITLEMENT = (
         GET /resourceEnvironments
         GET /accessPackages
         GET /accessPackages/{id}
+        GET /accessPackages/{id}/assignmentPolicies
         GET /accessPackages/{id}/resourceRoleScopes
         GET /accessPackages/{id}/incompatibleAccessPackages
         GET /accessPackages/{id}/accessPackagesIncompatibleWith

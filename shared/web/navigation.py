@@ -4,15 +4,17 @@
 - `/me/…` is `/users/{id}/…` of the person who is signed in
 - behind every list, `/$count` is its length (`$filter` and `$search` count) and `/$ref` its items' addresses; behind a
   single object, `/$ref` is its address
+- behind every object, a relation's name is what `$expand` of it shows, and behind every list, an id is its item; so on
+  along relations (`ways`)
 - behind every object, a property's name is its value, and `/$value` behind that the value alone
 
-The last two are answered from what the route of the list or the object answers, so routes need not know. A route that
+The last three are answered from what the route of the list or the object answers, so routes need not know. A route that
 is declared comes first. A verb that a path lacks is a 405 that allows all it has.
-Source: OData 4.01 part 2, 4.4 to 4.8; reference/graph-api-operations.md 1.2, 1.5.
+Source: OData 4.01 part 2, 4.3 to 4.9; reference/graph-api-operations.md 1.2, 1.5.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
@@ -25,7 +27,8 @@ from shared.web.caller import caller_of
 from shared.web.errors import BadRequest, UnsupportedQuery, method_not_allowed, no_such_path
 from shared.web.held import Answer, ask
 from shared.web.odata.options import OPTIONS
-from shared.web.paths import IN_PATH, Known, Paths
+from shared.web.paths import IN_PATH, Known, Paths, keyed, segments_of
+from shared.web.ways import MOST_STEPS, Nowhere, Way, shown, way_of
 
 _ME = re.compile(r"/v1\.0/me(?=/|$)", re.IGNORECASE)
 _OPTIONS = OPTIONS | {"deltatoken", "format"}
@@ -74,15 +77,42 @@ class Navigating:
 
     async def _end(self, scope: Scope, *, declared: bool) -> Ends:
         whole, name, last = _taken_apart(scope["path"])
-        known = self._readable(whole)
-        if known is None or (declared and not last):  # an action is no property
+        if declared and not last:  # an action is no property
             return None
+        known = self._readable(whole)
         match last:
             case "$count":
-                return await self._count(scope, known.path)
+                return await (self._count(scope, known.path) if known else self._related(scope, whole, counted=True))
             case "$ref":
-                return await self._references(scope, known.path)
-        return await self._property(scope, known.path, name, alone=last == "$value")
+                return await self._references(scope, known.path) if known else None
+            case "" if (found := await self._related(scope, scope["path"])) is not None:
+                return found
+        return await self._property(scope, known.path, name, alone=last == "$value") if known else None
+
+    async def _related(self, scope: Scope, path: str, *, counted: bool = False) -> Ends:
+        if (way := self._way(path)) is None:
+            return None
+        given = _options_of(scope)
+        inner: dict[str, str] = {name: given.pop(name) for name in ("$select", "$expand") if name in given}
+        found = await self._asked(scope, way.path, way.options(inner).items())
+        if isinstance(found, Answer):
+            unknown = (*way.names, "$filter", "id", *(() if inner else ("$expand",)))
+            return None if any(_refuses(found, name) for name in unknown) else found
+        try:
+            value, context = way.follow(found or {})
+        except Nowhere:
+            return None
+        if counted:
+            return Response(str(len(value)), media_type="text/plain") if isinstance(value, list) else None
+        return shown(Request(scope), value, context, given, inner.get("$select"))
+
+    def _way(self, path: str) -> Way | None:
+        """From the longest path before it that is declared."""
+        segments = [part for segment in segments_of(path) for part in (keyed(segment) or (segment,))]
+        for end in range(len(segments) - 1, max(0, len(segments) - 1 - MOST_STEPS), -1):
+            if known := self._readable("/" + "/".join(segments[:end])):
+                return way_of(known.path, segments[end:])
+        return None
 
     def _methods_of_end(self, scope: Scope) -> frozenset[str]:
         whole, _, last = _taken_apart(scope["path"])
@@ -136,7 +166,11 @@ class Navigating:
         is no success; None if it answers something else."""
         given = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         query = [(key, value) for key, value in given if f"${key.removeprefix('$').lower()}" not in options]
-        inner = {**scope, "query_string": urlencode([*query, *options.items()]).encode()}
+        return await self._asked(scope, path, [*query, *options.items()])
+
+    async def _asked(self, scope: Scope, path: str, query: Iterable[tuple[str, str]]) -> Body | Answer | None:
+        """The same with this query alone."""
+        inner = {**scope, "query_string": urlencode(list(query)).encode()}
         _go(inner, path)
         found = await ask(self._app, inner)
         if found.status != 200:
@@ -155,6 +189,19 @@ def _check_options(scope: Scope) -> None:
     for key, _ in parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True):
         if key.startswith("$") and key[1:].lower() not in _OPTIONS:
             raise UnsupportedQuery(f"The query option '{key[:64]}' is not supported.", target=key[:64])
+
+
+def _options_of(scope: Scope) -> dict[str, str]:
+    """The request's own, by name. Raises UnsupportedQuery for one that stands twice."""
+    given: dict[str, str] = {}
+    for key, value in parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True):
+        name = f"${key.removeprefix('$').lower()}"
+        if name == "$consistencylevel":
+            continue
+        if name in given:
+            raise UnsupportedQuery(f"The query option '{key[:64]}' stands twice.", target=key[:64])
+        given[name] = value
+    return given
 
 
 def _taken_apart(path: str) -> tuple[str, str, str]:

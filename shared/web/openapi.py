@@ -33,6 +33,8 @@ _WITH_RETRY_AFTER = frozenset({429, 503})
 _SHARED_KINDS = frozenset({"query", "header"})
 """Where parameters stand that operations have alike; one in the path is read with its path."""
 
+_PARAMETER = re.compile(r"\{[^}]*\}")
+
 _TEXT: Json = {"text/plain": {"schema": {"type": "string"}}}
 _JSON: Json = {"application/json": {"schema": {"type": "object"}}}
 _PARAMETERS: dict[str, Json] = {
@@ -133,7 +135,14 @@ def _text(parameter: Json) -> str:
 
 
 def _add_ends(paths: dict[str, Json]) -> None:
-    """What `navigation` answers behind lists, and behind one object where its reference can be set."""
+    """What `navigation` answers behind lists, and behind one object: relations that it can be read with, and its
+    reference where that can be set."""
+    declared = {_PARAMETER.sub("{}", path) for path, item in paths.items() if "get" in item}
+    for path, whole in [(path, item["get"]) for path, item in paths.items() if "get" in item and path.endswith("}")]:
+        for relation in _relations(whole):
+            behind = f"{path}/{relation}"
+            if _PARAMETER.sub("{}", behind) not in declared:
+                paths.setdefault(behind, {})["get"] = _relation(whole, relation)
     lists = {path: item["get"] for path, item in paths.items() if "get" in item and _is_counted(path, item["get"])}
     for path, listed in lists.items():
         counted = paths.setdefault(f"{path}/$count", {})
@@ -152,6 +161,29 @@ def _is_counted(path: str, operation: Json) -> bool:
 
 def _is_list(operation: Json) -> bool:
     return _has(operation, "$top")
+
+
+def _relations(operation: Json) -> list[str]:
+    """Those that `$expand` takes."""
+    expand = (one for one in operation.get("parameters", []) if one.get("name") == "$expand")
+    return [name for one in expand for name in one["schema"].get("examples", ())]
+
+
+def _relation(whole: Json, name: str) -> Json:
+    said = f"What `$expand={name}` shows, by itself."
+    options = [
+        {
+            "name": option,
+            "in": "query",
+            "description": f"As inside `$expand={name}(...)`.",
+            "schema": {"type": "string"},
+        }
+        for option in ("$select", "$expand")
+    ]
+    made = _end(whole, name, said, set(), _JSON)
+    made["parameters"] += options
+    made["responses"]["204"] = {"description": "It leads nowhere."}
+    return made
 
 
 def _has(operation: Json, parameter: str) -> bool:

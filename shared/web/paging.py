@@ -68,16 +68,25 @@ def _reading(entities: EntitySet, read: Callable[[Request], R]) -> Callable[...,
 def shape_query(entities: EntitySet, *, also: frozenset[str] = frozenset()) -> Callable[..., Shape]:
     """The same for a route that answers one object: `shape: Annotated[Shape, Depends(shape_query(PACKAGES))]`, then
     `shape.selected(body)`."""
+    return _shaping(entities, lambda request: read_shape(entities, request.query_params.multi_items(), also=also))
+
+
+def shape_options(entities: EntitySet) -> Callable[..., None]:
+    """A dependency that only documents the options, for a route that answers one object and reads them by itself."""
+    return _shaping(entities, lambda _request: None)
+
+
+def _shaping(entities: EntitySet, read: Callable[[Request], R]) -> Callable[..., R]:
     say = _Options(entities)
 
-    def read(
+    def reading(
         request: Request,
         select: Annotated[str | None, say.select()] = None,
         expand: Annotated[str | None, say.expand()] = None,
-    ) -> Shape:
-        return read_shape(entities, request.query_params.multi_items(), also=also)
+    ) -> R:
+        return read(request)
 
-    return read
+    return reading
 
 
 class _Options:

@@ -76,7 +76,7 @@ class PathTable:
     def find(self, path: str) -> Known | None:
         """The path that `path` means, None if none. Several may be declared that it fits (`/users/{id}` and
         `/users/delta`): the first is meant, and has the methods of all that are spelt like it."""
-        segments = _segments(path)
+        segments = segments_of(path)
         if len(segments) > _MOST_SEGMENTS:
             return None
         meant: str | None = None
@@ -105,7 +105,7 @@ class PathTable:
             if literal := node.literals.get(spelling.lower()):
                 yield [], [literal[0]], literal[1]
             if not (call := _call(spelling)):
-                if spelling == segment and (key := _keyed(spelling)):
+                if spelling == segment and (key := keyed(spelling)):
                     named = node.literals.get(key[0].lower())
                     # An id, even if it is spelt like a literal beside it: users('delta').
                     if named and named[1].any:
@@ -166,7 +166,7 @@ def _call(segment: str) -> tuple[str, dict[str, str]] | None:
     return match["name"], arguments
 
 
-def _keyed(segment: str) -> tuple[str, str] | None:
+def keyed(segment: str) -> tuple[str, str] | None:
     """`users('o''neil')` as ("users", "o'neil"). None for what no single segment can carry (a slash inside)."""
     if not (match := _CALL.fullmatch(segment)):
         return None
@@ -178,7 +178,7 @@ def _keyed(segment: str) -> tuple[str, str] | None:
     return None if not key or "/" in key else (match["name"], key)
 
 
-def _segments(path: str) -> list[str]:
+def segments_of(path: str) -> list[str]:
     """Split at slashes that stand outside quotes in parentheses; a trailing slash counts for nothing."""
     segments, depth, quoted, start = [], 0, False, 1
     for at, char in enumerate(path):

@@ -92,6 +92,7 @@ _EM = {
         GET /resources/{resource}/scopes
         GET /resourceRequests/{id}
         GET /accessPackages/{id}
+        GET /accessPackages/{id}/assignmentPolicies
         GET /accessPackages/{id}/resourceRoleScopes
         GET /accessPackages/{id}/incompatibleAccessPackages
         GET /accessPackages/{id}/accessPackagesIncompatibleWith
@@ -207,11 +208,10 @@ WHO_MAY: dict[str, May] = {
     for may, lines in table.items()
     for method, _, path in (line.strip().partition(" ") for line in lines.strip().splitlines())
 }
-"""'<METHOD> <path as declared>' -> who may. `/$count` and `/$ref` behind a list are the list's."""
+"""'<METHOD> <path as declared>' -> who may. What lies behind a list or an object and does not stand here is as open as
+that: `/$count`, `/$ref`, and the relations that the object can be read with."""
 
 
 def who_may(operation: str) -> May:
     """Raises KeyError for an operation that is not in the table."""
-    if operation in WHO_MAY:
-        return WHO_MAY[operation]
-    return WHO_MAY[operation.removesuffix("/$count").removesuffix("/$ref")]
+    return WHO_MAY[operation] if operation in WHO_MAY else WHO_MAY[operation.rpartition("/")[0]]

@@ -151,6 +151,34 @@ async def test_what_is_expanded_is_expanded_inside_too_or_refused(world: Any) ->
     assert single.status_code == 400, "one object is not filtered"
 
 
+async def test_relations_are_read_by_their_own_paths_as_well(world: Any) -> None:
+    catalog = await a_catalog(world)
+    package = await a_package(world, catalog)
+    policy, other = await a_policy(world, package), await a_package(world, catalog, "Other")
+
+    async def read(path: str, **options: str) -> Any:
+        answer = await world.client.get(f"{EM}/{path}", params=options)
+        return answer.json() if answer.status_code == 200 else answer.status_code
+
+    found = await read(f"accessPackages/{package}/catalog", **{"$select": "id"})
+    assert found["@odata.context"].endswith(f"$metadata#accessPackages('{package}')/catalog(id)/$entity")
+    assert {name: value for name, value in found.items() if "@" not in name} == {"id": catalog}
+    assert (await read(f"assignmentPolicies/{policy}/accessPackage"))["displayName"] == "Sales"
+    assert (await read(f"assignmentPolicies/{policy}/accessPackage/catalog"))["id"] == catalog
+    assert (await read(f"assignmentPolicies/{policy}/questions"))["value"] == []
+    assert (await read(f"catalogs/{catalog}/accessPackages/{package}"))["id"] == package
+    assert (await read(f"catalogs/{catalog}/accessPackages/{package}/catalog"))["id"] == catalog
+    assert await read(f"catalogs/{await a_catalog(world)}/accessPackages/{package}") == 404
+    assert await read(f"accessPackages/{uuid.uuid4()}/catalog") == 404
+    assert await read(f"accessPackages/{package}/catalog/secret") == 404
+    assert await read(f"accessPackages/{package}/catalog", **{"$top": "1"}) == 400
+
+    listed = await read(f"accessPackages/{package}/assignmentPolicies", **{"$filter": "displayName eq 'BY RULE'"})
+    assert [one["id"] for one in listed["value"]] == [policy]
+    assert (await read(f"accessPackages/{package}/assignmentPolicies/{policy}/catalog"))["id"] == catalog
+    assert (await read(f"accessPackages/{other}/assignmentPolicies", **{"$count": "true"}))["@odata.count"] == 0
+
+
 async def test_roles_take_nothing_from_other_roles_and_say_so_when_asked(world: Any) -> None:
     at = "/v1.0/roleManagement/entitlementManagement/roleDefinitions"
     plain = (await world.client.get(at)).json()["value"]

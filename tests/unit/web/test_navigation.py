@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request, Response
 
 from shared.web.app import make_app
 from shared.web.errors import NotFound
-from shared.web.odata import GUID, EntitySet, Field, ListQuery, Shape
+from shared.web.odata import GUID, EntitySet, Expand, Field, ListQuery, Shape
 from shared.web.paging import answer_list, context_url, list_query, shape_query
 
 USERS = EntitySet(
@@ -185,3 +185,145 @@ async def test_an_option_that_no_path_has_is_refused_even_where_a_route_reads_no
     assert answer.status_code == 400
     assert answer.json()["error"]["target"] == "$fitler"
     assert (await call(app, f"{path}?fitler=x")).status_code == 200, "what has no $ is the route's own"
+
+
+# Relations, by the path of the object that has them
+
+ANA, BEN, DOG = (f"{letter}0000000-0000-4000-8000-000000000000" for letter in "abd")
+PETS: dict[str, dict[str, Any]] = {
+    ANA: {"id": ANA, "name": "Ana", "boss": None, "pets": [{"id": DOG, "name": "Rex", "toys": None}], "size": {"cm": 1}}
+}
+PETS[BEN] = {"id": BEN, "name": "Ben", "boss": {**PETS[ANA], "boss": None}, "pets": [], "size": {"cm": 2}}
+OWNERS = EntitySet(
+    "owner",
+    {"id": Field("_id", GUID), "name": Field("name")},
+    selectable=frozenset({"size"}),
+    expandable={"boss": lambda: OWNERS, "pets": lambda: ANIMALS},
+)
+ANIMALS = EntitySet("animal", {"id": Field("_id", GUID), "name": Field("name")}, expandable={"toys": lambda: ANIMALS})
+
+
+@pytest.fixture
+def owners() -> FastAPI:
+    routes = APIRouter(prefix="/v1.0")
+
+    def made(one: dict[str, Any], expand: tuple[Expand, ...]) -> dict[str, Any]:
+        inner = {each.name: each.expand for each in expand}
+        body = {k: v for k, v in one.items() if k not in {"boss", "pets"} - inner.keys()}
+        return {**body, "boss": made(body["boss"], inner["boss"])} if body.get("boss") else body
+
+    def said(one: dict[str, Any], shape: Shape) -> dict[str, Any]:
+        return shape.selected(made(one, shape.expand))
+
+    @routes.get("/owners")
+    async def listed(request: Request, query: Annotated[ListQuery, Depends(list_query(OWNERS))]) -> dict[str, Any]:
+        wanted = dict(query.options).get("$filter", "")
+        found = [one for one in PETS.values() if one["id"] in wanted]
+        return {"@odata.context": context_url(request, "owners"), "value": [said(one, query) for one in found]}
+
+    @routes.get("/tribes/{id}/owners")
+    async def of_tribe(request: Request, query: Annotated[ListQuery, Depends(list_query(OWNERS))]) -> dict[str, Any]:
+        return await listed(request, query)
+
+    @routes.get("/owners/{id}")
+    async def one(request: Request, id: str, shape: Annotated[Shape, Depends(shape_query(OWNERS))]) -> dict[str, Any]:
+        if id not in PETS:
+            raise NotFound(f"There is no {id}.")
+        return {"@odata.context": context_url(request, "owners/$entity", shape.select), **said(PETS[id], shape)}
+
+    @routes.get("/deaf/{id}")
+    async def deaf(id: str) -> dict[str, Any]:
+        return {"id": id, "size": {"cm": 3}, "name": "Deaf"}
+
+    return make_app("Test", [routes])
+
+
+META = "http://127.0.0.1:8000/v1.0/$metadata#owners"
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        (
+            f"/v1.0/owners/{BEN}/boss",
+            {"@odata.context": f"{META}('{BEN}')/boss/$entity", "id": ANA, "name": "Ana", "size": {"cm": 1}},
+        ),
+        (
+            f"/v1.0/Owners('{BEN}')/Boss?$select=name",
+            {"@odata.context": f"{META}('{BEN}')/boss(name)/$entity", "name": "Ana"},
+        ),
+        (
+            f"/v1.0/owners/{BEN}/boss?$expand=pets($select=name)&$select=id",
+            {"@odata.context": f"{META}('{BEN}')/boss(id)/$entity", "id": ANA, "pets": [{"name": "Rex"}]},
+        ),
+        (
+            f"/v1.0/owners/{BEN}/boss/pets?$select=name&$count=true",
+            {"@odata.context": f"{META}('{BEN}')/boss/pets(name)", "@odata.count": 1, "value": [{"name": "Rex"}]},
+        ),
+        (
+            f"/v1.0/owners/{BEN}/boss/pets/{DOG}",
+            {"@odata.context": f"{META}('{BEN}')/boss/pets/$entity", "id": DOG, "name": "Rex", "toys": None},
+        ),
+        (
+            f"/v1.0/tribes/x/owners/{ANA}",
+            {"@odata.context": f"{META}/$entity", "id": ANA, "name": "Ana", "size": {"cm": 1}},
+        ),
+        (
+            f"/v1.0/tribes/x/owners('{ANA}')/pets('{DOG}')?$select=id",
+            {"@odata.context": f"{META}('{ANA}')/pets(id)/$entity", "id": DOG},
+        ),
+        (
+            f"/v1.0/owners/{ANA}/pets/{DOG}?$select=name",
+            {"@odata.context": f"{META}('{ANA}')/pets(name)/$entity", "name": "Rex"},
+        ),
+        (f"/v1.0/owners/{BEN}/pets", {"@odata.context": f"{META}('{BEN}')/pets", "value": []}),
+        (f"/v1.0/owners/{BEN}/size", {"@odata.context": f"{META}('{BEN}')/size", "value": {"cm": 2}}),
+        (f"/v1.0/deaf/{BEN}/size", {"@odata.context": f"{META[:-6]}('{BEN}')/size", "value": {"cm": 3}}),
+    ],
+)
+async def test_a_relation_is_answered_under_its_name_as_expanding_it_shows_it(
+    owners: FastAPI, path: str, said: dict[str, Any]
+) -> None:
+    answer = await call(owners, path)
+    assert (answer.status_code, answer.json()) == (200, said)
+
+
+async def test_a_relation_that_leads_nowhere_is_no_content(owners: FastAPI) -> None:
+    for path in (f"/v1.0/owners/{ANA}/boss", f"/v1.0/owners/{ANA}/pets/{DOG}/toys"):
+        nothing = await call(owners, path)
+        assert (nothing.status_code, nothing.content) == (204, b"")
+
+
+async def test_what_a_relation_leads_to_is_counted_and_read_in_pages(owners: FastAPI) -> None:
+    assert (await call(owners, f"/v1.0/owners/{ANA}/pets/$count")).text == "1"
+    assert (await call(owners, f"/v1.0/owners/{ANA}/pets?$skip=1")).json()["value"] == []
+    assert "@odata.nextLink" not in (await call(owners, f"/v1.0/owners/{ANA}/pets?$top=1")).json()
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "named"),
+    [
+        (f"/v1.0/owners/{DOG}/boss", 404, DOG),
+        (f"/v1.0/owners/{ANA}/boss/pets", 404, "not found"),
+        (f"/v1.0/owners/{ANA}/pets/{BEN}", 404, "not found"),
+        (f"/v1.0/tribes/x/owners/{DOG}", 404, "not found"),
+        (f"/v1.0/owners/{ANA}/{DOG}", 404, DOG),
+        (f"/v1.0/owners/{ANA}/name/pets", 404, "pets"),
+        (f"/v1.0/owners/{ANA}/boss/secret", 404, "secret"),
+        (f"/v1.0/owners/{ANA}/boss/$count", 404, "$count"),
+        (f"/v1.0/owners/{ANA}/pets/name", 404, "name"),
+        (f"/v1.0/owners/{BEN}{'/boss' * 5}", 404, "boss"),
+        (f"/v1.0/owners/{BEN}{'/boss' * 30}", 404, "boss"),
+        (f"/v1.0/owners/{BEN}/boss?$select=secret", 400, "secret"),
+        (f"/v1.0/owners/{BEN}/boss?$expand=secret", 400, "secret"),
+        (f"/v1.0/owners/{BEN}/boss?$expand=pets(", 400, "$expand"),
+        (f"/v1.0/owners/{BEN}/boss?$top=1", 400, "$top"),
+        (f"/v1.0/owners/{ANA}/pets?$filter=name eq 'Rex'", 400, "$filter"),
+        (f"/v1.0/owners/{ANA}/pets?$orderby=name", 400, "$orderby"),
+        (f"/v1.0/owners/{ANA}/pets?$select=id&$select=name", 400, "$select"),
+    ],
+)
+async def test_what_no_relation_shows_is_refused(owners: FastAPI, path: str, status: int, named: str) -> None:
+    answer = await call(owners, path)
+    assert answer.status_code == status, answer.text
+    assert named in answer.json()["error"]["message"]

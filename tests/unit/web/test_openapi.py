@@ -46,7 +46,7 @@ USERS = EntitySet(
         "flags": Field("f", Enumeration(("a", "b"), flags=True)),
         "mails": Many("mails"),
     },
-    expandable={"manager": lambda: USERS},
+    expandable={"manager": lambda: USERS, "mates": lambda: USERS},
     searchable=("displayName",),
 )
 
@@ -121,6 +121,7 @@ def test_every_operation_names_its_refusals(document: dict[str, Any]) -> None:
         "get /v1.0/users/$count": {"200", *always},
         "get /v1.0/users/{id}": {"200", *always},
         "get /v1.0/users/{id}/manager": {"200", *always},
+        "get /v1.0/users/{id}/mates": {"200", "204", *always},
         "put /v1.0/users/{id}/manager/$ref": {"200", "204", "409", "412", *always},
         "get /v1.0/users/{id}/manager/$ref": {"200", *always},
         "patch /v1.0/users/{id}": {"200", "204", "409", "412", *always},
@@ -136,6 +137,13 @@ def test_what_stands_behind_a_list_is_documented_with_it(document: dict[str, Any
     assert set(count["responses"]["200"]["content"]) == {"text/plain"}
     ids = [operation["operationId"] for _, operation in operations(document)]
     assert len(ids) == len(set(ids))
+
+
+def test_relations_that_an_object_can_be_read_with_are_documented_behind_it(document: dict[str, Any]) -> None:
+    mates = document["paths"]["/v1.0/users/{id}/mates"]["get"]
+    assert set(parameters(document, mates)) == {"id", "$select", "$expand", "client-request-id"}
+    assert "by itself" not in document["paths"]["/v1.0/users/{id}/manager"]["get"]["summary"], "a route of its own"
+    assert "/v1.0/users/mates" not in document["paths"]
 
 
 def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
@@ -155,7 +163,7 @@ def test_query_options_are_said_precisely_enough_to_be_asked(document: dict[str,
     assert re.fullmatch(said["$orderby"]["pattern"], "displayName desc,level")
     assert not re.fullmatch(said["$orderby"]["pattern"], "kind")
     assert re.fullmatch(said["$select"]["pattern"], "displayName,manager")
-    assert said["$expand"]["examples"] == ["manager"]
+    assert said["$expand"]["examples"] == ["manager", "mates"]
     assert len(said["$filter"]["examples"]) == len(USERS.fields)
     for example in said["$filter"]["examples"]:
         assert mongo_filter(parse_filter(example), USERS)
