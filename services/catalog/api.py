@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any, NoReturn
 
@@ -18,7 +18,7 @@ from services.catalog.delegation import NOT_OWNER, has_power_over
 from services.catalog.environments import environments_of, host_of
 from services.catalog.model import Catalog, K, Kept, Package, Policy, Resource, RoleAssignment
 from services.catalog.origins import GROUP_ROLES, NOUNS, Place
-from services.catalog.resource_lists import add_resource_lists, request_id
+from services.catalog.resource_lists import Render, add_resource_lists, request_id
 from services.catalog.stages import may_name_extensions
 from services.catalog.store import LIVING, Shelf, Versioned
 from shared.contracts.base import Refusal
@@ -40,7 +40,6 @@ TENURE = "/v1.0/tenure"
 PackageQuery = Annotated[ListQuery, Depends(list_query(graph.PACKAGES))]
 PolicyQuery = Annotated[ListQuery, Depends(list_query(graph.POLICIES))]
 Rendered = dict[str, Any]
-Render = Callable[[Sequence[Versioned[Any]], tuple[Expand, ...]], Awaitable[list[Rendered]]]
 
 _REFUSED: dict[str, tuple[type[GraphError], str]] = {
     "notFound": (NotFound, "ResourceNotFound"),
@@ -307,16 +306,16 @@ class Edge:
 
     async def resources_said(self, found: Sequence[Versioned[Any]], expand: tuple[Expand, ...]) -> list[Rendered]:
         names = frozenset(one.name for one in expand)
-        of_parts = [one.name for one in expand if any(deep.name == "resource" for deep in one.expand)]
         places = [(one.item.origin_system, one.item.origin_id) for one in found]
         origins = await self.origins.of(places) if "roles" in names else {}
         said = [
             graph.resource_said(one, names, origins[place].roles if place in origins else None)
             for one, place in zip(found, places, strict=True)
         ]
-        for body, one in zip(said, found, strict=True):
-            for part in (it for name in of_parts for it in body[name]):
-                part["resource"] = graph.resource_said(one)
+        for part, deep in ((one.name, deep) for one in expand for deep in one.expand if deep.name == "resource"):
+            for body, resource in zip(said, await self.resources_said(found, deep.expand), strict=True):
+                for it in body[part]:
+                    it["resource"] = resource
         if "environment" in names:
             environments = {one["originId"]: one for one in await environments_of(self.origins)}
             for body, (system, origin) in zip(said, places, strict=True):
@@ -348,7 +347,7 @@ def routes_of(edge: Edge, guard: Guard) -> APIRouter:
     _policy_routes(routes, edge)
     _resource_routes(routes, edge)
     _resource_request_routes(routes, edge)
-    add_resource_lists(routes, edge.acts)
+    add_resource_lists(routes, edge.acts, edge.catalogs_said, edge.resources_said)
     _population_routes(routes, edge)
 
     @routes.post(f"{TENURE}/catalog:apply")

@@ -7,7 +7,7 @@ Source: reference/graph-api-operations.md 2.6, 2.7.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -19,15 +19,15 @@ from services.catalog.decide import Change
 from services.catalog.environments import environments_of
 from services.catalog.model import Resource
 from services.catalog.origins import Place
-from services.catalog.store import LIVING, Versioned
+from services.catalog.store import LIVING, Shelf, Versioned
 from shared.contracts.catalog import Life
 from shared.ids import derived_id
 from shared.web.caller import cause_of
 from shared.web.errors import BadRequest, Conflict, NotFound
 from shared.web.graph_model import graph_time
 from shared.web.guard import Admission, Admitted
-from shared.web.odata import BOOLEAN, DATETIME, GUID, EntitySet, Enumeration, Field, ListQuery, Shape
-from shared.web.paging import answer_made, context_url, list_query, shape_query
+from shared.web.odata import BOOLEAN, DATETIME, GUID, EntitySet, Enumeration, Expand, Field, ListQuery, Shape
+from shared.web.paging import answer_list, context_url, list_query, shape_query
 
 EM = "/v1.0/identityGovernance/entitlementManagement"
 
@@ -84,6 +84,11 @@ ENVIRONMENTS = EntitySet(
 
 _Made = dict[str, Any]
 """A body, with its id as `_id` too and whatever else it is asked by."""
+_HIDDEN = frozenset({"_id", "created", "catalog", "resource"})
+"""It is asked by these. Relations are put in where they are expanded."""
+
+Render = Callable[[Sequence[Versioned[Any]], tuple[Expand, ...]], Awaitable[list[dict[str, Any]]]]
+"""How things are said, with what is expanded."""
 
 
 def request_id(resource: str, request_type: str) -> str:
@@ -94,9 +99,13 @@ def request_id(resource: str, request_type: str) -> str:
 class _Lists:
     """The lists, made of what there is."""
 
-    def __init__(self, acts: Acts) -> None:
+    def __init__(self, acts: Acts, catalogs_said: Render, resources_said: Render) -> None:
         self._acts = acts
         self._shelves = acts.shelves
+        self._related: dict[str, tuple[Shelf[Any], Render]] = {
+            "catalog": (acts.shelves.catalogs, catalogs_said),
+            "resource": (acts.shelves.resources, resources_said),
+        }
 
     async def of_catalog(self, id: str, admitted: Admission) -> list[Versioned[Resource]]:
         """All its resources. Raises NotFound, and NoRight for a catalog that is out of bounds."""
@@ -132,15 +141,11 @@ class _Lists:
 
     async def requests(self, scope: Mapping[str, Any]) -> list[_Made]:
         """One that brought each resource, and one that took it out again of each that is gone."""
-        found = await self._shelves.resources.find(scope)
-        ids = {one.item.catalog_id for one in found}
-        catalogs = await self._shelves.names_of(ids, self._shelves.catalogs)
         made: list[_Made] = []
-        for one in found:
-            resource, catalog = graph.resource_said(one), catalogs.get(one.item.catalog_id)
+        for one in await self._shelves.resources.find(scope):
             about = {
-                "catalog": graph.catalog_said(catalog) if catalog else {"id": one.item.catalog_id},
-                "resource": resource,
+                "catalog": {"id": one.item.catalog_id},
+                "resource": {"id": one.item.id, "originId": one.item.origin_id},
             }
             dates = {"adminAdd": one.item.created_at}
             if one.item.life is Life.DELETED:
@@ -156,14 +161,37 @@ class _Lists:
 
     async def answer(self, request: Request, query: ListQuery, made: Sequence[_Made], context: str) -> dict[str, Any]:
         """The page of `made` that `query` asks for."""
-        wanted = {one.name for one in query.expand}
+        among = self._acts.platform.database.among
 
-        def shown(body: Mapping[str, Any]) -> dict[str, Any]:
-            hidden = {"_id", "created"} | ({"catalog", "resource"} - wanted)
-            return {name: value for name, value in body.items() if name not in hidden}
+        async def find(query: ListQuery) -> list[_Made]:
+            found = await among(made, query.mongo_filter(), sort=query.sort, skip=query.skip, limit=query.limit)
+            said = await self.said(found, query.expand)
+            return [{**one, "said": body} for one, body in zip(found, said, strict=True)]
 
-        database = self._acts.platform.database
-        return await answer_made(request, query, made, database, render=shown, context=context)
+        async def total(query: ListQuery) -> int:
+            return len(await among(made, query.total_filter()))
+
+        return await answer_list(
+            request,
+            query,
+            find=find,
+            render=lambda one: one["said"],
+            context=context,
+            total=total,
+        )
+
+    async def said(self, made: Sequence[_Made], expand: Sequence[Expand]) -> list[dict[str, Any]]:
+        """The bodies, with what is expanded. What is gone is still said of what brought or took it."""
+        bodies = [{name: value for name, value in one.items() if name not in _HIDDEN} for one in made]
+        for relation in expand:
+            shelf, render = self._related[relation.name]
+            ids = [one[relation.name]["id"] for one in made]
+            found = await shelf.find({"_id": {"$in": sorted(set(ids))}})
+            said = await render(found, relation.expand)
+            by_id = {one.item.id: body for one, body in zip(found, said, strict=True)}
+            for body, id in zip(bodies, ids, strict=True):
+                body[relation.name] = by_id.get(id, {"id": id})
+        return bodies
 
     async def refresh(self, request: Request, found: Versioned[Resource]) -> None:
         """Take the name from where the resource comes from. Raises NotFound if it is there no longer."""
@@ -179,12 +207,12 @@ class _Lists:
 
 
 def _made(part: Mapping[str, Any], resource: Versioned[Resource]) -> _Made:
-    return {**part, "_id": part["id"], "resource": graph.resource_said(resource)}
+    return {**part, "_id": part["id"], "resource": {"id": resource.item.id, "originId": resource.item.origin_id}}
 
 
-def add_resource_lists(routes: APIRouter, acts: Acts) -> None:
+def add_resource_lists(routes: APIRouter, acts: Acts, catalogs_said: Render, resources_said: Render) -> None:
     """Their routes."""
-    lists = _Lists(acts)
+    lists = _Lists(acts, catalogs_said, resources_said)
     _part_routes(routes, lists)
     _resource_routes(routes, lists)
     _request_routes(routes, lists)
@@ -269,12 +297,10 @@ def _request_routes(routes: APIRouter, lists: _Lists) -> None:
     async def resource_request(
         request: Request, id: str, admitted: Admitted, shape: Annotated[Shape, Depends(shape_query(REQUESTS))]
     ) -> Response:
-        wanted = {one.name for one in shape.expand}
-        for body in await lists.requests({}):
-            if body["_id"] == id:
-                await admitted.at(body["catalog"]["id"])
-                hidden = {"_id", "created"} | ({"catalog", "resource"} - wanted)
-                said = {name: value for name, value in body.items() if name not in hidden}
+        for made in await lists.requests({}):
+            if made["_id"] == id:
+                await admitted.at(made["catalog"]["id"])
+                (said,) = await lists.said([made], shape.expand)
                 context = context_url(request, "accessPackageResourceRequests/$entity", shape.select)
                 return JSONResponse({"@odata.context": context, **shape.selected(said)})
         raise NotFound("The resource was not found.")

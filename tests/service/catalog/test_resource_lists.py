@@ -63,6 +63,16 @@ async def test_how_a_resource_came_and_went_can_be_read(world: Any) -> None:
     one = (await world.client.get(f"{at}?$expand=resource")).json()
     assert one["resource"]["originId"] == resource["originId"]
     assert "resource" not in (await world.client.get(at)).json()
+    deep = f"{at}?$expand=resource($expand=roles($expand=resource),scopes),catalog($expand=resources)"
+    whole = (await world.client.get(deep)).json()
+    assert [one["displayName"] for one in whole["resource"]["roles"]] == ["Member", "Owner"]
+    assert whole["resource"]["roles"][0]["resource"]["id"] == resource["id"]
+    assert [one["id"] for one in whole["catalog"]["resources"]] == [resource["id"]]
+    role = whole["resource"]["roles"][0]["id"]
+    for path_of_role in (f"{at}/resource/roles/{role}", f"{EM}/catalogs/{catalog}/resourceRoles/{role}"):
+        assert (await world.client.get(path_of_role)).json()["displayName"] == "Member"
+        found = (await world.client.get(f"{path_of_role}/resource/scopes")).json()["value"]
+        assert [one["originId"] for one in found] == [resource["originId"]]
 
     body = {"requestType": "adminRemove", "catalog": {"id": catalog}, "resource": {"id": resource["id"]}}
     went = await made(world.client, f"{EM}/resourceRequests", body)
