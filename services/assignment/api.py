@@ -26,33 +26,24 @@ from services.assignment.model import (
     public_assignment,
     public_job,
 )
-from services.assignment.organizations import OrganizationStore, organization_said, sponsors_said
 from services.assignment.rulebook import Package, Rulebook
 from services.assignment.store import ITEMS, LIVE, NOBODY, Looks
 from shared.clock import milliseconds
 from shared.contracts.assignment import AssignmentStatus, EndReason
 from shared.contracts.base import Refusal
-from shared.contracts.organizations import Side
 from shared.ids import derived_id
 from shared.messaging.decision import Handler, by
 from shared.messaging.loop import Loop
 from shared.messaging.service import Platform
 from shared.rules.text import fold
 from shared.storage import MongoAggregates
+from shared.subjects import Subjects
 from shared.web.caller import Asking, cause_of
 from shared.web.errors import BadRequest, Conflict, Forbidden, GraphError, NotFound, Unavailable
 from shared.web.graph_model import GraphInput, graph_time
 from shared.web.guard import Admission, Admitted, Guard
-from shared.web.odata import EntitySet, ListQuery, Shape, only_value, read_query, read_shape
-from shared.web.paging import (
-    answer_list,
-    context_url,
-    list_options,
-    only_its_options,
-    shape_options,
-    shape_query,
-    slice_of,
-)
+from shared.web.odata import Expand, ListQuery, Shape, only_value, read_shape
+from shared.web.paging import answer_list, context_url, only_its_options, shape_options
 
 EM = "/v1.0/identityGovernance/entitlementManagement"
 TENURE = "/v1.0/tenure"
@@ -96,22 +87,6 @@ class DirectAssignment(GraphInput):
         return self
 
 
-SUBJECTS = EntitySet(
-    "accessPackageSubject",
-    {},
-    selectable=frozenset(
-        {"id", "objectId", "displayName", "email", "principalName", "subjectType", "connectedOrganization"}
-    ),
-    expandable=frozenset({"connectedOrganization"}),
-)
-ORGANIZATIONS = EntitySet(
-    "connectedOrganization",
-    {},
-    selectable=frozenset({"id", "displayName", "description", "state", "createdDateTime", "modifiedDateTime"}),
-)
-SPONSORS = EntitySet("directoryObject", {}, selectable=frozenset({"id"}))
-
-
 def refuse(refusal: Refusal) -> NoReturn:
     """The refusal of a decision, as Graph says it."""
     kind = _REFUSED.get(refusal.code, BadRequest)
@@ -126,14 +101,13 @@ def routes(
     history: History,
     looks: Looks,
     askings: Askings,
-    organizations: OrganizationStore,
+    subjects: Subjects,
     guard: Guard,
 ) -> APIRouter:
     """All of them."""
     router = APIRouter(tags=["assignment"], dependencies=[Depends(guard)])
-    desk = Desk(platform, loop, holdings, history, looks)
+    desk = Desk(platform, loop, holdings, history, looks, subjects)
     _graph(router, desk)
-    _targets(router, desk, organizations)
     _tenure(router, desk)
     _insight(router, desk, jobs, askings)
     return router
@@ -143,13 +117,20 @@ class Desk:
     """What the routes have in common."""
 
     def __init__(
-        self, platform: Platform, loop: Loop[Holding], holdings: MongoAggregates, history: History, looks: Looks
+        self,
+        platform: Platform,
+        loop: Loop[Holding],
+        holdings: MongoAggregates,
+        history: History,
+        looks: Looks,
+        subjects: Subjects,
     ) -> None:
         self.platform = platform
         self.loop = loop
         self.holdings = holdings
         self.lists = Lists(holdings, history)
         self.looks = looks
+        self.subjects = subjects
         self.assigning = Handler(
             direct.assign_directly,
             by(lambda asked: asked.person_id),
@@ -216,8 +197,7 @@ class Desk:
         expanded = {one.name for one in query.expand}
 
         async def find(_: ListQuery) -> list[dict[str, Any]]:
-            found = await self.lists.find(wanted, scope)
-            return await self.lists.with_people(found) if "target" in expanded else found
+            return await self._with_subjects(await self.lists.find(wanted, scope), query.expand)
 
         async def total(_: ListQuery) -> int:
             return await self.lists.count(wanted, scope)
@@ -233,10 +213,23 @@ class Desk:
 
     async def render(self, document: dict[str, Any], query: Shape) -> Rendered:
         book = await self.looks.rules.present()
-        expanded = {one.name for one in query.expand}
-        if "target" in expanded:
-            (document,) = await self.lists.with_people([document])
-        return rendered(document, book, expanded)
+        (document,) = await self._with_subjects([document], query.expand)
+        return rendered(document, book, {one.name for one in query.expand})
+
+    async def _with_subjects(self, found: list[dict[str, Any]], expand: Sequence[Expand]) -> list[dict[str, Any]]:
+        """The same, with whom each is for beside, if that is asked."""
+        for one in expand:
+            if one.name == "target":
+                with_people = await self.lists.with_people(found)
+                people = {it["_id"]: _about(it["state"]) for it in with_people}
+                said = await self.subjects.said(people, one.expand)
+                return [{**it, "subject": said[it["_id"]]} for it in with_people]
+        return found
+
+
+def _about(holding: Mapping[str, Any]) -> dict[str, Any]:
+    """What is known of the person, in the names of Graph's user."""
+    return {**holding.get("about", {}), "userType": holding.get("facets", {}).get("userType")}
 
 
 def _package_of(document: dict[str, Any]) -> str:
@@ -245,8 +238,9 @@ def _package_of(document: dict[str, Any]) -> str:
 
 
 def rendered(document: dict[str, Any], book: Rulebook, expanded: set[str]) -> Rendered:
-    """Graph's accessPackageAssignment, of an unwound holding, or of one of the history in that form."""
-    about, person_id, ended_at = document["state"]["about"], document["_id"], None
+    """Graph's accessPackageAssignment, of an unwound holding, or of one of the history in that form; whom it is for is
+    said beside, as `subject`."""
+    ended_at = None
     if (ended := document.get("ended")) is None:
         one = load_assignment(document["state"]["assignments"])
         said, step = public_assignment(one).model_dump(mode="json", by_alias=True), _step(one)
@@ -266,7 +260,7 @@ def rendered(document: dict[str, Any], book: Rulebook, expanded: set[str]) -> Re
         "@tenure.justification": said.get("justification"),
     }
     if "target" in expanded:
-        body["target"] = subject_said(person_id, about)
+        body["target"] = document["subject"]
     if "accessPackage" in expanded:
         package = book.packages.get(said["packageId"])
         body["accessPackage"] = {"id": said["packageId"], "displayName": package.name if package else None}
@@ -283,18 +277,6 @@ def _step(one: Assignment) -> str:
         return "NearExpiry1DayNotificationTriggered"
     state = graph_state(one.status)
     return state[:1].upper() + state[1:]
-
-
-def subject_said(person_id: str, about: Mapping[str, Any]) -> Rendered:
-    """Graph's accessPackageSubject."""
-    return {
-        "id": person_id,
-        "objectId": person_id,
-        "displayName": about.get("displayName"),
-        "email": about.get("mail"),
-        "principalName": about.get("userPrincipalName"),
-        "subjectType": "user",
-    }
 
 
 def _graph(router: APIRouter, desk: Desk) -> None:
@@ -380,67 +362,6 @@ def _graph(router: APIRouter, desk: Desk) -> None:
         if outcome.decision and outcome.decision.refusal:
             refuse(outcome.decision.refusal)
         return Response(status_code=202)
-
-
-def _targets(router: APIRouter, desk: Desk, organizations: OrganizationStore) -> None:
-    """From an assignment to the organisation that its guest is of."""
-    at = EM + "/assignments/{id}/target"
-
-    async def there(id: str, admitted: Admission) -> tuple[str, Mapping[str, Any]]:
-        found = await desk.waiting(lambda: desk.document(id))
-        if found is None:
-            raise NotFound("The assignment was not found.")
-        await desk.within(_package_of(found), admitted)
-        person = str(found["_id"])
-        return person, await desk.holdings.state(person) or {}
-
-    async def organization_of(id: str, admitted: Admission) -> Rendered:
-        _, holding = await there(id, admitted)
-        found = await organizations.of_guest(holding)
-        if found is None:
-            raise NotFound("The target of this assignment is of no connected organization that is known.")
-        return found
-
-    @router.get(at)
-    async def target(
-        request: Request, id: str, admitted: Admitted, shape: Annotated[Shape, Depends(shape_query(SUBJECTS))]
-    ) -> Rendered:
-        """Whose assignment it is."""
-        person, holding = await there(id, admitted)
-        said = subject_said(person, holding.get("about", {}))
-        if any(one.name == "connectedOrganization" for one in shape.expand):
-            found = await organizations.of_guest(holding)
-            said["connectedOrganization"] = organization_said(found) if found else None
-        context = context_url(request, "accessPackageSubjects/$entity", shape.select)
-        return {"@odata.context": context, **shape.selected(said)}
-
-    @router.get(f"{at}/connectedOrganization")
-    async def organization(
-        request: Request, id: str, admitted: Admitted, shape: Annotated[Shape, Depends(shape_query(ORGANIZATIONS))]
-    ) -> Rendered:
-        """That of a guest, by the domain of their mail."""
-        said = organization_said(await organization_of(id, admitted))
-        context = context_url(request, "connectedOrganizations/$entity", shape.select)
-        return {"@odata.context": context, **shape.selected(said)}
-
-    def listed(side: Side) -> None:
-        @router.get(
-            f"{at}/connectedOrganization/{side.value}",
-            name=f"{side.value} of a target's organization",
-            dependencies=[Depends(list_options(SPONSORS))],
-        )
-        async def sponsors(request: Request, id: str, admitted: Admitted) -> Rendered:
-            query = read_query(SPONSORS, request.query_params.multi_items())
-            said = sponsors_said(await organization_of(id, admitted), side)
-            page, about = slice_of(request, query, said)
-            return {
-                "@odata.context": context_url(request, "directoryObjects", query.select),
-                **about,
-                "value": [query.selected(one) for one in page],
-            }
-
-    for side in Side:
-        listed(side)
 
 
 def _tenure(router: APIRouter, desk: Desk) -> None:

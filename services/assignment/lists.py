@@ -114,10 +114,10 @@ class Lists:
         ids = sorted({one["_id"] for one in found if "ended" in one})
         if not ids:
             return list(found)
-        about = {one["_id"]: one.get("about", {}) for one in await self._holdings.states({"_id": {"$in": ids}})}
+        holdings = await self._holdings.states({"_id": {"$in": ids}})
+        known = {one["_id"]: {name: one.get(name, {}) for name in ("about", "facets")} for one in holdings}
         return [
-            {**one, "state": {**one["state"], "about": about.get(one["_id"], {})}} if "ended" in one else one
-            for one in found
+            {**one, "state": {**one["state"], **known.get(one["_id"], {})}} if "ended" in one else one for one in found
         ]
 
     async def _page(self, wanted: Wanted, scope: Scope) -> list[Document]:

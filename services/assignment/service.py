@@ -7,12 +7,12 @@ from services.assignment.api import routes
 from services.assignment.askings import Askings
 from services.assignment.history import History, KeepingHistory
 from services.assignment.model import HOLDING, RULE_JOB
-from services.assignment.organizations import OrganizationStore, organization_facts
 from services.assignment.store import Looks, MembershipStore, RuleStore, holdings, roster_reader, rule_jobs
 from shared.contracts import topics
 from shared.messaging.callers import Callers
 from shared.messaging.service import Platform, Service, Timer
 from shared.rosters import telling
+from shared.subjects import Subjects
 from shared.web.guard import Guard
 
 JOBS_AT_ONCE = 20
@@ -25,7 +25,7 @@ def assemble(platform: Platform) -> Service:
     rules, history, memberships = RuleStore(database), History(database), MembershipStore(database)
     askings = Askings(database)
     looks = Looks(rules, history, memberships)
-    organizations = OrganizationStore(database)
+    subjects = Subjects(database)
     callers = Callers(database, groups_of=memberships.groups_of)
     guard = Guard(callers)
     holding_loop = platform.loop(HOLDING, people, KeepingHistory(platform.bus, history))
@@ -45,7 +45,7 @@ def assemble(platform: Platform) -> Service:
             history.documents,
             askings.requests,
             askings.approvals,
-            organizations.replica,
+            subjects.organizations,
             *callers.stores,
             rosters.store,
         ],
@@ -56,12 +56,12 @@ def assemble(platform: Platform) -> Service:
             *messages.membership_facts(platform, holding_loop, looks, memberships),
             *messages.catalog_facts(platform, job_loop, people, rules),
             *messages.askings(platform, askings),
-            organization_facts(platform, organizations),
+            subjects.facts(platform),
             *callers.subscriptions(platform),
             rosters.subscription,
         ],
         timers=[Timer(holding_loop, messages.dates(looks)), steps, rosters.timer],
         loops=[holding_loop, job_loop, rosters.loop],
-        routers=[routes(platform, holding_loop, people, jobs, history, looks, askings, organizations, guard)],
+        routers=[routes(platform, holding_loop, people, jobs, history, looks, askings, subjects, guard)],
         guard=guard,
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, NoReturn
 
@@ -215,20 +215,36 @@ class Desk:
             refuse(outcome.decision.refusal)
 
     async def said(self, documents: Sequence[dict[str, Any]], expand: tuple[Expand, ...]) -> list[Rendered]:
-        """As Graph's bodies, with the names of what is to be expanded."""
+        """As Graph's bodies, with what is to be expanded."""
         found = [Request.model_validate(document) for document in documents]
-        names = {one.name for one in expand}
-        names |= {f"assignment/{inner.name}" for one in expand if one.name == "assignment" for inner in one.expand}
-        packages, people = await asyncio.gather(
-            self.around.packages.get({one.package_id for one in found} if names else ()),
-            self.around.people.get(
-                {id for one in found for id in (one.person_id, one.requestor_id) if id} if names else ()
-            ),
+        outside = {one.name: one for one in expand}
+        inside = {one.name: one for one in outside["assignment"].expand} if "assignment" in outside else {}
+        packages = {one.package_id for one in found}
+        bodies = await asyncio.gather(
+            self._packages_said(packages, outside.get("accessPackage")),
+            self._subjects_said({one.requestor_id for one in found if one.requestor_id}, outside.get("requestor")),
+            self._packages_said(packages, inside.get("accessPackage")),
+            self._subjects_said({one.person_id for one in found}, inside.get("target")),
+            self._policies_said({one.policy_id for one in found}, inside.get("assignmentPolicy")),
         )
-        policies = await self.around.policies.get(
-            {one.policy_id for one in found} if "assignment/assignmentPolicy" in names else ()
+        expanded = {*outside, *(f"assignment/{name}" for name in inside)}
+        return [graph.request_said(one, expanded, graph.Names(*bodies)) for one in found]
+
+    async def _packages_said(self, ids: Collection[str], asked: Expand | None) -> dict[str, Rendered]:
+        found = await self.around.packages.get(ids) if asked else {}
+        return {one["_id"]: graph.package_said(one) for one in await self.around.with_catalogs(found.values(), asked)}
+
+    async def _subjects_said(self, ids: Collection[str], asked: Expand | None) -> dict[str, Rendered]:
+        if asked is None:
+            return {}
+        found = await self.around.people.get(ids)
+        return await self.around.subjects.said(
+            {id: found[id]["attributes"] if id in found else {} for id in ids}, asked.expand
         )
-        return [graph.request_said(one, names, graph.Names(packages, people, policies)) for one in found]
+
+    async def _policies_said(self, ids: Collection[str], asked: Expand | None) -> dict[str, Rendered]:
+        found = await self.around.policies.get(ids) if asked else {}
+        return {id: {"id": id, "displayName": one["state"]["display_name"]} for id, one in found.items()}
 
     async def many(self, request: HttpRequest, query: ListQuery, scope: dict[str, Any]) -> Rendered:
         scoped = {"$and": [THERE, scope]} if scope else THERE
@@ -390,10 +406,7 @@ def _offering(routes: APIRouter, desk: Desk) -> None:
             found = await around.package_documents.find(
                 query.mongo_filter(scope), sort=query.sort, skip=query.skip, limit=query.limit
             )
-            if not query.expand:
-                return found
-            catalogs = await around.catalogs_shown({one["catalog_id"] for one in found})
-            return [{**one, "catalog": catalogs.get(one["catalog_id"])} for one in found]
+            return await around.with_catalogs(found, query)
 
         async def total(query: ListQuery) -> int:
             return await around.package_documents.count(query.total_filter(scope))

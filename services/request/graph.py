@@ -173,10 +173,13 @@ def answers_of(said: Sequence[AnswerIn]) -> tuple[Answer, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Documents of the replicas, by id, for what is expanded."""
+    """Bodies, by id, of what is expanded."""
 
     packages: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    people: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    requestors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    assigned: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Packages again, inside the assignment."""
+    targets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     policies: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
@@ -200,9 +203,11 @@ def request_said(request: Request, expanded: set[str], names: Names) -> dict[str
     if request.reason is not None:
         body["@tenure.reason"] = {"code": request.reason.code, "message": request.reason.message}
     if "accessPackage" in expanded:
-        body["accessPackage"] = _package_said(request.package_id, names)
+        body["accessPackage"] = names.packages.get(request.package_id, _nameless(request.package_id))
     if "requestor" in expanded:
-        body["requestor"] = subject_said(request.requestor_id, names) if request.requestor_id else None
+        body["requestor"] = request.requestor_id and names.requestors.get(
+            request.requestor_id, _nameless(request.requestor_id)
+        )
     if "assignment" in expanded:
         body["assignment"] = _assignment_said(request, expanded, names)
     return body
@@ -211,32 +216,17 @@ def request_said(request: Request, expanded: set[str], names: Names) -> dict[str
 def _assignment_said(request: Request, expanded: set[str], names: Names) -> dict[str, Any]:
     said: dict[str, Any] = {"id": request.assignment_id}
     if "assignment/target" in expanded:
-        said["target"] = subject_said(request.person_id, names)
+        said["target"] = names.targets.get(request.person_id, _nameless(request.person_id))
     if "assignment/accessPackage" in expanded:
-        said["accessPackage"] = _package_said(request.package_id, names)
+        said["accessPackage"] = names.assigned.get(request.package_id, _nameless(request.package_id))
     if "assignment/assignmentPolicy" in expanded:
-        policy = names.policies.get(request.policy_id)
-        name = policy["state"]["display_name"] if policy else None
-        said["assignmentPolicy"] = {"id": request.policy_id, "displayName": name}
+        said["assignmentPolicy"] = names.policies.get(request.policy_id, _nameless(request.policy_id))
     return said
 
 
-def _package_said(id: str, names: Names) -> dict[str, Any]:
-    found = names.packages.get(id)
-    return {"id": id, "displayName": found["name"] if found else None}
-
-
-def subject_said(id: str, names: Names) -> dict[str, Any]:
-    """Graph's accessPackageSubject."""
-    attributes = names.people[id]["attributes"] if id in names.people else {}
-    return {
-        "id": id,
-        "objectId": id,
-        "displayName": attributes.get("displayName"),
-        "email": attributes.get("mail"),
-        "principalName": attributes.get("userPrincipalName"),
-        "subjectType": "user",
-    }
+def _nameless(id: str) -> dict[str, Any]:
+    """Of what is no longer known."""
+    return {"id": id, "displayName": None}
 
 
 def requirements_said(policy: PolicyState, questions: Sequence[Question]) -> dict[str, Any]:

@@ -41,6 +41,7 @@ def replicas(platform: Platform, around: Surroundings) -> list[Subscription]:
     }
     return [
         *(platform.keeps(tuple(topics.lanes_of(topic)), replica) for topic, replica in kept.items()),
+        around.subjects.facts(platform),
         platform.keeps(
             tuple(topics.lanes_of(topics.MEMBERSHIP_FACTS)), around.memberships.replica, pace=Pace.PATIENT, only=MOVES
         ),

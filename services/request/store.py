@@ -26,7 +26,8 @@ from shared.contracts.policy import ResourceAttribute, SubjectKind
 from shared.contracts.request import RequestStatus, RequestType
 from shared.contracts.resources import NO_ROLE, ApplicationFact, SiteFact
 from shared.storage import Database, Documents, Index, MongoAggregates, Replica
-from shared.web.odata import DATETIME, GUID, EntitySet, Enumeration, Field
+from shared.subjects import Subjects
+from shared.web.odata import DATETIME, GUID, EntitySet, Enumeration, Expand, Field, Shape
 
 THERE = {"state.deleted": False}
 """Deleted requests stay, for their versions never restart; nobody is shown them."""
@@ -219,6 +220,7 @@ class Surroundings:
                 "people_insight": fact.state.related_people_insight_level.value,
             },
         )
+        self.subjects = Subjects(database)
         self.package_documents = Documents(database, self.packages.name)
         """The same documents, for lists."""
 
@@ -236,6 +238,7 @@ class Surroundings:
             self.applications,
             self.sites,
             self.settings,
+            self.subjects.organizations,
         )
 
     async def gone_from(self, _messages: Sequence[Any], states: Mapping[str, Request | None]) -> Scene:
@@ -322,6 +325,15 @@ class Surroundings:
         """What everybody who may ask for something in them may know of these catalogs, by id."""
         found = await self.catalogs.get(ids)
         return {id: {"id": id, **one["shown"]} for id, one in found.items() if "shown" in one}
+
+    async def with_catalogs(
+        self, packages: Collection[dict[str, Any]], asked: Expand | Shape | None
+    ) -> list[dict[str, Any]]:
+        """These documents, with the catalog beside if that is asked."""
+        if asked is None or all(one.name != "catalog" for one in asked.expand):
+            return list(packages)
+        catalogs = await self.catalogs_shown({one["catalog_id"] for one in packages})
+        return [{**one, "catalog": catalogs.get(one["catalog_id"])} for one in packages]
 
     async def role_names(self, roles: Collection[ResourceRole]) -> dict[str, str]:
         """Key of a role -> its name, of those whose role is an id; a group's roles are names already."""

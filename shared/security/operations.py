@@ -145,10 +145,6 @@ _ENTITLEMENT = (
         GET /assignments
         GET /assignments/{id}
         GET /subjects(objectId='{id}')
-        GET /assignments/{id}/target
-        GET /assignments/{id}/target/connectedOrganization
-        GET /assignments/{id}/target/connectedOrganization/internalSponsors
-        GET /assignments/{id}/target/connectedOrganization/externalSponsors
         GET /settings
         GET /controlConfigurations
         GET /controlConfigurations/{id}

@@ -100,10 +100,6 @@ _EM = {
         GET /assignmentPolicies/{id}
         GET /assignmentRequests/{id}
         GET /assignments/{id}
-        GET /assignments/{id}/target
-        GET /assignments/{id}/target/connectedOrganization
-        GET /assignments/{id}/target/connectedOrganization/internalSponsors
-        GET /assignments/{id}/target/connectedOrganization/externalSponsors
         GET /assignments/additionalAccess(accessPackageId='{a}')
         GET /assignments/additionalAccess(accessPackageId='{a}',incompatibleAccessPackageId='{b}')
     """,

@@ -31,6 +31,13 @@ from shared.contracts.directory import (
     PersonStatus,
     ValueChange,
 )
+from shared.contracts.organizations import (
+    IdentitySource,
+    OrganizationCreated,
+    OrganizationFact,
+    OrganizationState,
+    SourceKind,
+)
 from shared.contracts.provisioning import (
     Delivered,
     DeliveriesFact,
@@ -66,6 +73,25 @@ def person(
             status=status,
             manager_id=manager,
             attributes={"displayName": id.title(), "userPrincipalName": f"{id}@x.example", **attributes},
+        ),
+    )
+
+
+def organization(id: str, *domains: str, sponsor: str = "eva", version: int = 1) -> OrganizationFact:
+    return OrganizationFact(
+        id=f"organization:{id}:{version}",
+        cause=_cause(f"{id}:{version}"),
+        subject=id,
+        version=version,
+        at=NOW,
+        transitions=(OrganizationCreated(),),
+        state=OrganizationState(
+            id=id,
+            display_name=id.title(),
+            identity_sources=tuple(IdentitySource(kind=SourceKind.DOMAIN, domain_name=one) for one in domains),
+            internal_sponsors=(sponsor,),
+            created_at=NOW,
+            modified_at=NOW,
         ),
     )
 

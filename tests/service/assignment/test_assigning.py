@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -68,6 +69,58 @@ async def test_a_list_without_what_has_ended_has_all_that_has_not(around: Surrou
         for filter, expected in (("state ne 'expired'", 1), ("state eq 'Expired'", 0), ("state eq 'delivering'", 1)):
             path = f"{EM}/assignments?$filter={filter} and target/objectId eq 'liv'"
             assert len((await client.get(path)).json()["value"]) == expected, filter
+
+
+@pytest.mark.spec("ORG-2")
+async def test_whom_an_assignment_is_for_is_said_with_the_organization_of_a_guest(around: Surroundings) -> None:
+    await around.say(topics.ORGANIZATION_FACTS, said.organization("partner", "partner.example"))
+    await around.say(topics.PACKAGE_FACTS, said.package("shared"))
+    await around.say(topics.POLICY_FACTS, said.policy("shared-rule", "shared", 'user.department -eq "shared"'))
+    mails = {"gus": ("Gus@Partner.example", "Guest"), "mia": ("mia@partner.example", "Member")}
+    for id, (mail, kind) in mails.items():
+        await around.say(topics.PERSON_FACTS, said.person(id, department="shared", mail=mail, userType=kind))
+        await around.holds(id, "shared")
+
+    async with around.client() as client:
+
+        async def read(path: str) -> Any:
+            answer = await client.get(f"{EM}/{path}")
+            return answer.json() if answer.status_code == 200 else answer.status_code
+
+        async def of(person: str) -> Any:
+            inner = "$expand=connectedOrganization($expand=internalSponsors;$select=displayName)"
+            path = f"assignments?$filter=target/objectId eq '{person}'&$expand=target({inner})"
+            return (await read(path))["value"][0]
+
+        async def known() -> bool:
+            return bool((await of("gus"))["target"]["connectedOrganization"])
+
+        await until(known, "the organization is known")
+        organization = {
+            "displayName": "Partner",
+            "internalSponsors": [{"@odata.type": "#microsoft.graph.directoryObject", "id": "eva"}],
+        }
+        assert (await of("gus"))["target"]["connectedOrganization"] == organization
+        assert (await of("mia"))["target"]["connectedOrganization"] is None, "who is no guest is of no organization"
+
+        at = {person: f"assignments/{(await of(person))['id']}" for person in mails}
+        assert (await read(f"{at['gus']}/target"))["displayName"] == "Gus"
+        assert (await read(f"{at['gus']}/target/connectedOrganization"))["id"] == "partner"
+        sponsors = await read(f"{at['gus']}/target/connectedOrganization/internalSponsors")
+        assert [one["id"] for one in sponsors["value"]] == ["eva"]
+        assert await read(f"{at['mia']}/target/connectedOrganization") == 204
+        assert await read(f"{at['mia']}/target/connectedOrganization/internalSponsors") == 404
+        assert (await read(f"{at['mia']}/accessPackage"))["id"] == "shared"
+        assert (await read(f"{at['mia']}/assignmentPolicy"))["displayName"] == "Policy shared-rule"
+
+        await around.say(topics.PERSON_FACTS, said.person("gus", 2, department="gone", mail="", userType="Guest"))
+        await around.holds("gus")
+
+        async def ended() -> bool:
+            return bool((await of("gus"))["state"] == "expired")
+
+        await until(ended, "it is in the history")
+        assert (await of("gus"))["target"]["connectedOrganization"] is None, "by the mail that they have now"
 
 
 async def test_what_has_ended_stays_listed_in_its_place(servers: Servers) -> None:
