@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from itertools import chain
 from typing import Annotated, Any, NoReturn
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -22,7 +23,7 @@ from services.catalog.resource_lists import Render, add_resource_lists, request_
 from services.catalog.stages import may_name_extensions
 from services.catalog.store import LIVING, Shelf, Versioned
 from shared.contracts.base import Refusal
-from shared.contracts.catalog import Life, ResourceRole
+from shared.contracts.catalog import Life, ResourceRole, resource_id
 from shared.security.operations import ADMINISTER
 from shared.web.caller import cause_of
 from shared.web.conditional import IfMatch, etag, version_named
@@ -241,14 +242,26 @@ class Edge:
             shown = await self.policies_said(policies, wanted["assignmentPolicies"].expand)
             _put(said, "assignmentPolicies", zip((one.item.package_id for one in policies), shown, strict=True))
         if scopes := wanted.get("resourceRoleScopes"):
-            inner = frozenset(one.name for one in scopes.expand)
-            names = await self.origins.role_names(role for one in found for role in one.item.roles)
-            for body, one in zip(said, found, strict=True):
-                body["resourceRoleScopes"] = [
-                    role_scope_said(one.item.catalog_id, role, inner, names, one.item.since(role))
-                    for role in one.item.roles
-                ]
+            brought = await self.role_scopes_said([one.item for one in found], scopes.expand)
+            for body, several in zip(said, brought, strict=True):
+                body["resourceRoleScopes"] = several
         await self._separation_said(found, said, set(wanted))
+        return said
+
+    async def role_scopes_said(self, found: Sequence[Package], expand: tuple[Expand, ...]) -> list[list[Rendered]]:
+        """What each of these packages brings."""
+        inner = frozenset(one.name for one in expand)
+        names = await self.origins.role_names(role for one in found for role in one.roles)
+        said = [
+            [role_scope_said(one.catalog_id, role, inner, names, one.since(role)) for role in one.roles]
+            for one in found
+        ]
+        ids = [[resource_id(one.catalog_id, role.origin_system, role.origin_id) for role in one.roles] for one in found]
+        for part, deep in ((one.name, deep) for one in expand for deep in one.expand if deep.name == "resource"):
+            there = await self.shelves.names_of({id for several in ids for id in several}, self.shelves.resources)
+            bodies = await _by_id(there, self.resources_said, deep)
+            for it, id in zip(chain(*said), chain(*ids), strict=True):
+                it[part]["resource"] = bodies.get(id)
         return said
 
     async def _separation_said(
@@ -452,9 +465,7 @@ def _package_routes(routes: APIRouter, edge: Edge) -> None:
     async def role_scopes(request: Request, id: str, admitted: Admitted) -> Rendered:
         item = (await edge.package(id, admitted)).item
         query = read_query(_ROLE_SCOPES, request.query_params.multi_items())
-        inner = frozenset(one.name for one in query.expand)
-        names = await edge.origins.role_names(item.roles)
-        said = [role_scope_said(item.catalog_id, role, inner, names, item.since(role)) for role in item.roles]
+        (said,) = await edge.role_scopes_said([item], query.expand)
         return await edge.made(request, query, said, "resourceRoleScopes")
 
     @routes.post(f"{EM}/accessPackages/{{id}}/resourceRoleScopes", status_code=201)

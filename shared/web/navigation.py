@@ -28,7 +28,7 @@ from shared.web.errors import BadRequest, UnsupportedQuery, method_not_allowed, 
 from shared.web.held import Answer, ask
 from shared.web.odata.options import OPTIONS
 from shared.web.paths import IN_PATH, Known, Paths, keyed, segments_of
-from shared.web.ways import MOST_STEPS, Nowhere, Way, shown, way_of
+from shared.web.ways import MOST_STEPS, Nowhere, Way, is_key, shown, way_of
 
 _ME = re.compile(r"/v1\.0/me(?=/|$)", re.IGNORECASE)
 _OPTIONS = OPTIONS | {"deltatoken", "format"}
@@ -77,7 +77,7 @@ class Navigating:
 
     async def _end(self, scope: Scope, *, declared: bool) -> Ends:
         whole, name, last = _taken_apart(scope["path"])
-        if declared and not last:  # an action is no property
+        if declared and not last and not is_key(name):  # an action is no property; an item may be only deleted
             return None
         known = self._readable(whole)
         match last:

@@ -37,6 +37,11 @@ _CONTEXT = re.compile(r"#(.*?)(?:\([^()']*\))?(?:/\$entity)?$")
 Body = Mapping[str, Any]
 
 
+def is_key(step: str) -> bool:
+    """Whether it is an id, and no name of a relation."""
+    return _KEY.fullmatch(step) is not None
+
+
 class Nowhere(Exception):
     """There is no such relation."""
 
@@ -50,18 +55,18 @@ class Way:
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(step for step in self.steps if not _KEY.fullmatch(step))
+        return tuple(step for step in self.steps if not is_key(step))
 
     @property
     def key(self) -> str | None:
         """In the list that the path answers, if it does not answer one object."""
-        return self.steps[0] if _KEY.fullmatch(self.steps[0]) else None
+        return self.steps[0] if is_key(self.steps[0]) else None
 
     def options(self, inner: Mapping[str, str]) -> dict[str, str]:
         """What the path is asked with, so that what is asked for is in the answer, shaped by `inner`: `$select` and
         `$expand`."""
         found = {"$filter": f"id eq '{self.key}'"} if self.key else {}
-        if "$select" in inner and _KEY.fullmatch(self.steps[-1]):
+        if "$select" in inner and is_key(self.steps[-1]):
             inner = {**inner, "$select": f"{inner['$select']},id"}  # it is found by that
         if not self.names:
             return {**found, **inner}
@@ -87,7 +92,7 @@ class Way:
         before = context
         for step in self.steps:
             before = context
-            if _KEY.fullmatch(step):
+            if is_key(step):
                 found, context = _item(found, step), f"{context}('{step}')"
             else:
                 name, found = _related(found, step)
@@ -97,7 +102,7 @@ class Way:
 
 def way_of(path: str, rest: Sequence[str]) -> Way | None:
     """The way behind a declared path, by what follows; None if they cannot be one."""
-    fit = all(_KEY.fullmatch(step) or _NAME.fullmatch(step) for step in rest)
+    fit = all(is_key(step) or _NAME.fullmatch(step) for step in rest)
     return Way(path, tuple(rest)) if rest and len(rest) <= MOST_STEPS and fit else None
 
 

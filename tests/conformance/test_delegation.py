@@ -58,7 +58,6 @@ OPERATIONS = sorted(
 IN_CATALOGS = [one for one in OPERATIONS if one.partition(" ")[2].startswith((f"{EM}/", f"{AT_ROLES}/"))]
 MAY_BE_MISSING = (
     f"{EM}/availableAccessPackages/{{id}}",
-    f"{EM}/assignments/{{id}}/target/connectedOrganization",
     f"{EM}/catalogs/{{id}}/resources/{{resource}}/environment",
     f"{EM}/resources/{{id}}/environment",
 )

@@ -83,6 +83,12 @@ async def test_a_package_with_role_and_policy_is_read_back_as_graph_writes_it(wo
     assert policy_said["specificAllowedTargets"][0]["membershipRule"] == RULE
     assert policy_said["automaticRequestSettings"]["gracePeriodBeforeAccessRemoval"] == "PT0S"
 
+    at = f"{EM}/accessPackages/{package}/resourceRoleScopes/{role['id']}"
+    for path in (f"{at}/role/resource", f"{at}/scope/resource"):
+        assert (await world.client.get(path)).json()["originId"] == group
+        assert len((await world.client.get(f"{path}/roles")).json()["value"]) == 2
+    assert (await world.client.get(at)).json()["createdDateTime"] == role["createdDateTime"]
+
     gone = await world.client.delete(f"{EM}/accessPackages/{package}/resourceRoleScopes/{role['id']}")
     assert gone.status_code == 204
     listed = (await world.client.get(f"{EM}/accessPackages/{package}/resourceRoleScopes")).json()

@@ -225,6 +225,12 @@ def owners() -> FastAPI:
     async def of_tribe(request: Request, query: Annotated[ListQuery, Depends(list_query(OWNERS))]) -> dict[str, Any]:
         return await listed(request, query)
 
+    @routes.delete("/tribes/{id}/owners/{owner}", status_code=204)
+    async def expel(id: str, owner: str) -> None: ...
+
+    @routes.post("/owners/{id}/name", status_code=204)
+    async def name(id: str) -> None: ...
+
     @routes.get("/owners/{id}")
     async def one(request: Request, id: str, shape: Annotated[Shape, Depends(shape_query(OWNERS))]) -> dict[str, Any]:
         if id not in PETS:
@@ -304,6 +310,7 @@ async def test_what_a_relation_leads_to_is_counted_and_read_in_pages(owners: Fas
     ("path", "status", "named"),
     [
         (f"/v1.0/owners/{DOG}/boss", 404, DOG),
+        (f"/v1.0/owners/{ANA}/name", 405, "not allowed"),
         (f"/v1.0/owners/{ANA}/boss/pets", 404, "not found"),
         (f"/v1.0/owners/{ANA}/pets/{BEN}", 404, "not found"),
         (f"/v1.0/tribes/x/owners/{DOG}", 404, "not found"),
