@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, NoReturn
 
@@ -42,7 +42,7 @@ from shared.web.caller import Asking, cause_of
 from shared.web.errors import BadRequest, Conflict, Forbidden, GraphError, NotFound, Unavailable
 from shared.web.graph_model import GraphInput, graph_time
 from shared.web.guard import Admission, Admitted, Guard
-from shared.web.odata import Expand, ListQuery, Shape, only_value, read_shape
+from shared.web.odata import Expand, ListQuery, only_value, read_shape
 from shared.web.paging import answer_list, context_url, only_its_options, shape_options
 
 EM = "/v1.0/identityGovernance/entitlementManagement"
@@ -193,11 +193,11 @@ class Desk:
         query = wanted.live
         if admitted is not None and not admitted.standing.everywhere:
             await self.within(only_value(query.where, f"{ITEMS}.package_id"), admitted)
-        book = await self.looks.rules.present()
-        expanded = {one.name for one in query.expand}
 
         async def find(_: ListQuery) -> list[dict[str, Any]]:
-            return await self._with_subjects(await self.lists.find(wanted, scope), query.expand)
+            found = await self.lists.find(wanted, scope)
+            said = await self.said(found, query.expand)
+            return [{**one, "said": body} for one, body in zip(found, said, strict=True)]
 
         async def total(_: ListQuery) -> int:
             return await self.lists.count(wanted, scope)
@@ -207,24 +207,28 @@ class Desk:
             query,
             find=find,
             total=total,
-            render=lambda document: rendered(dict(document), book, expanded),
+            render=lambda document: document["said"],
             context="accessPackageAssignments",
         )
 
-    async def render(self, document: dict[str, Any], query: Shape) -> Rendered:
-        book = await self.looks.rules.present()
-        (document,) = await self._with_subjects([document], query.expand)
-        return rendered(document, book, {one.name for one in query.expand})
-
-    async def _with_subjects(self, found: list[dict[str, Any]], expand: Sequence[Expand]) -> list[dict[str, Any]]:
-        """The same, with whom each is for beside, if that is asked."""
+    async def said(self, found: Sequence[dict[str, Any]], expand: Sequence[Expand] = ()) -> list[Rendered]:
+        """As Graph's bodies, with what is expanded."""
+        bodies = [rendered(one) for one in found]
         for one in expand:
-            if one.name == "target":
-                with_people = await self.lists.with_people(found)
-                people = {it["_id"]: _about(it["state"]) for it in with_people}
-                said = await self.subjects.said(people, one.expand)
-                return [{**it, "subject": said[it["_id"]]} for it in with_people]
-        return found
+            match one.name:
+                case "target":
+                    people = {it["_id"]: _about(it["state"]) for it in await self.lists.with_people(found)}
+                    related = await self.subjects.said(people, one.expand)
+                    ids = [str(it["_id"]) for it in found]
+                case "accessPackage":
+                    ids = [_package_of(it) for it in found]
+                    related = _shown(ids, await self.looks.rules.packages.get(set(ids)))
+                case "assignmentPolicy":
+                    ids = [_policy_of(it) for it in found]
+                    related = _shown(ids, await self.looks.rules.policies.get(set(ids)))
+            for body, id in zip(bodies, ids, strict=True):
+                body[one.name] = related[id]
+        return bodies
 
 
 def _about(holding: Mapping[str, Any]) -> dict[str, Any]:
@@ -237,9 +241,29 @@ def _package_of(document: dict[str, Any]) -> str:
     return str(document["state"]["assignments"]["package_id"])
 
 
-def rendered(document: dict[str, Any], book: Rulebook, expanded: set[str]) -> Rendered:
-    """Graph's accessPackageAssignment, of an unwound holding, or of one of the history in that form; whom it is for is
-    said beside, as `subject`."""
+def _policy_of(document: dict[str, Any]) -> str:
+    """The same."""
+    ended = document.get("ended")
+    return str(ended["assignment"]["policyId"] if ended else document["state"]["assignments"]["policy_id"])
+
+
+def _shown(ids: Iterable[str], known: Mapping[str, Mapping[str, Any]]) -> dict[str, Rendered]:
+    """Packages or policies, as far as they are kept here: who may get them, and how, catalog says."""
+    return {
+        id: {
+            "id": id,
+            "displayName": known[id]["name"] if id in known else None,
+            **{
+                name: graph_time(value) if isinstance(value, datetime) else value
+                for name, value in known.get(id, {}).get("shown", {}).items()
+            },
+        }
+        for id in ids
+    }
+
+
+def rendered(document: Mapping[str, Any]) -> Rendered:
+    """Graph's accessPackageAssignment, of an unwound holding, or of one of the history in that form."""
     ended_at = None
     if (ended := document.get("ended")) is None:
         one = load_assignment(document["state"]["assignments"])
@@ -249,7 +273,7 @@ def rendered(document: dict[str, Any], book: Rulebook, expanded: set[str]) -> Re
         step = "ExpiredNotificationTriggered" if ended["reason"] == EndReason.EXPIRED else "Expired"
     until = said.get("endsAt")
     expiration = {"type": "afterDateTime", "endDateTime": until} if until else {"type": "noExpiration"}
-    body: Rendered = {
+    return {
         "id": said["id"],
         "state": graph_state(AssignmentStatus(said["status"])),
         "status": step,
@@ -259,15 +283,6 @@ def rendered(document: dict[str, Any], book: Rulebook, expanded: set[str]) -> Re
         "@tenure.kind": said["kind"],
         "@tenure.justification": said.get("justification"),
     }
-    if "target" in expanded:
-        body["target"] = document["subject"]
-    if "accessPackage" in expanded:
-        package = book.packages.get(said["packageId"])
-        body["accessPackage"] = {"id": said["packageId"], "displayName": package.name if package else None}
-    if "assignmentPolicy" in expanded:
-        policy = book.policies.get(said["policyId"])
-        body["assignmentPolicy"] = {"id": said["policyId"], "displayName": policy.name if policy else None}
-    return body
 
 
 def _step(one: Assignment) -> str:
@@ -343,7 +358,7 @@ def _graph(router: APIRouter, desk: Desk) -> None:
         if found is None:
             raise NotFound("The assignment was not found.")
         await desk.within(_package_of(found), admitted)
-        body = query.selected(await desk.render(found, query))
+        body = query.selected((await desk.said([found], query.expand))[0])
         return {"@odata.context": context_url(request, "accessPackageAssignments/$entity", query.select), **body}
 
     @router.post(EM + "/assignments/{id}/reprocess", status_code=202)
@@ -390,7 +405,7 @@ def _tenure(router: APIRouter, desk: Desk) -> None:
         found = await desk.waiting(lambda: desk.document(id))
         if found is None:
             raise Unavailable("The assignment was made and has ended since, and is not listed yet.")
-        said = await desk.render(found, query)
+        (said,) = await desk.said([found], query.expand)
         if (said["accessPackage"]["id"], said["assignmentPolicy"]["id"]) != (body.package_id, body.policy_id):
             raise Conflict("This Idempotency-Key gave the person another package.", code="IdempotencyKeyReused")
         return said

@@ -146,7 +146,7 @@ def catalog_facts(
     ]
 
 
-_WORDS_ONLY = frozenset({"name", "version", "epoch", "expires_after_s", "expires_at", "accepts_by_hand"})
+_WORDS_ONLY = frozenset({"name", "shown", "version", "epoch", "expires_after_s", "expires_at", "accepts_by_hand"})
 
 
 def _matters(before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> bool:

@@ -31,7 +31,7 @@ from services.assignment.rulebook import (
 from shared.clock import Clock
 from shared.contracts.assignment import AssignmentStatus
 from shared.contracts.base import Refusal
-from shared.contracts.catalog import PackageFact, PolicyFact, PopulationFact
+from shared.contracts.catalog import PackageFact, PackageState, PolicyFact, PolicyState, PopulationFact
 from shared.contracts.directory import MembershipsFact
 from shared.contracts.policy import TargetScope
 from shared.contracts.roster import RosterAbout, RosterEntry, RosterKind
@@ -151,6 +151,15 @@ class MembershipStore:
         return [one["_id"] for one in await self.replica.find(query, limit=limit)]
 
 
+def _shown(state: PackageState | PolicyState) -> dict[str, Any]:
+    """What only people read, in Graph's names."""
+    return {
+        "description": state.description,
+        "createdDateTime": state.created_at,
+        "modifiedDateTime": state.modified_at,
+    }
+
+
 class RuleStore:
     """Packages, policies, populations and the epoch; and the rulebook of this process made of them."""
 
@@ -166,6 +175,7 @@ class RuleStore:
                 "incompatible_groups": [group.lower() for group in fact.state.incompatible_groups],
                 "catalog_id": fact.state.catalog_id,
                 "life": fact.state.life.value,
+                "shown": {**_shown(fact.state), "isHidden": fact.state.is_hidden},
                 "epoch": None,
             },
             epoch,
@@ -189,6 +199,7 @@ class RuleStore:
                 ),
                 "life": fact.state.life.value,
                 "created_at": fact.state.created_at,
+                "shown": _shown(fact.state),
                 "epoch": None,
             },
             epoch,

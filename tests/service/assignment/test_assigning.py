@@ -110,8 +110,10 @@ async def test_whom_an_assignment_is_for_is_said_with_the_organization_of_a_gues
         assert [one["id"] for one in sponsors["value"]] == ["eva"]
         assert await read(f"{at['mia']}/target/connectedOrganization") == 204
         assert await read(f"{at['mia']}/target/connectedOrganization/internalSponsors") == 404
-        assert (await read(f"{at['mia']}/accessPackage"))["id"] == "shared"
-        assert (await read(f"{at['mia']}/assignmentPolicy"))["displayName"] == "Policy shared-rule"
+        package = await read(f"{at['mia']}/accessPackage")
+        assert (package["id"], package["isHidden"]) == ("shared", False)
+        policy = await read(f"{at['mia']}/assignmentPolicy")
+        assert (policy["displayName"], policy["createdDateTime"]) == ("Policy shared-rule", "2026-01-01T00:00:00Z")
 
         await around.say(topics.PERSON_FACTS, said.person("gus", 2, department="gone", mail="", userType="Guest"))
         await around.holds("gus")
@@ -121,6 +123,7 @@ async def test_whom_an_assignment_is_for_is_said_with_the_organization_of_a_gues
 
         await until(ended, "it is in the history")
         assert (await of("gus"))["target"]["connectedOrganization"] is None, "by the mail that they have now"
+        assert (await read(f"{at['gus']}/assignmentPolicy"))["id"] == "shared-rule"
 
 
 async def test_what_has_ended_stays_listed_in_its_place(servers: Servers) -> None:

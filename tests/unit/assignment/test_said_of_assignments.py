@@ -35,7 +35,7 @@ BOOK.put(
 
 def live(**changes: Any) -> dict[str, Any]:
     one = replace(HELD, **changes)
-    return rendered({"_id": "ana", "state": {"assignments": dump_assignment(one), "about": {}}}, BOOK, set())
+    return rendered({"_id": "ana", "state": {"assignments": dump_assignment(one), "about": {}}})
 
 
 @pytest.mark.spec("ST-2")
@@ -62,7 +62,7 @@ def test_a_live_assignment_says_how_far_it_has_come(changes: dict[str, Any], sta
 def test_an_ended_assignment_says_whether_it_was_time(reason: str, status: str) -> None:
     over = public_assignment(HELD, AssignmentStatus.EXPIRED).model_dump(mode="json", by_alias=True)
     kept = {"_id": "a", "person_id": "ana", "package_id": "crm", "assignment": over, "ended_at": END, "reason": reason}
-    body = rendered(as_listed(kept), BOOK, set())
+    body = rendered(as_listed(kept))
     assert (body["state"], body["status"], body["expiredDateTime"]) == ("expired", status, "2026-04-01T00:00:00Z")
 
 
