@@ -28,11 +28,13 @@ from shared.web.errors import BadRequest, UnsupportedQuery, method_not_allowed, 
 from shared.web.held import Answer, ask
 from shared.web.odata.options import OPTIONS
 from shared.web.paths import IN_PATH, Known, Paths, keyed, segments_of
-from shared.web.ways import MOST_STEPS, Nowhere, Way, is_key, shown, way_of
+from shared.web.ways import MOST_STEPS, Nowhere, Way, is_key, length_of, shown, way_of
 
 _ME = re.compile(r"/v1\.0/me(?=/|$)", re.IGNORECASE)
 _OPTIONS = OPTIONS | {"deltatoken", "format"}
 _NAME = re.compile(r"[A-Za-z]\w{0,127}")
+_SHORTENED = re.compile(r"/v1\.0/(users|groups)\b")
+"""Where `$expand` shows the first of a list alone (`relations`), which would pass for all. Lists have routes there."""
 _OF_DIRECTORY = frozenset({"user", "group", "servicePrincipal", "application", "device", "orgContact", "directoryRole"})
 
 Body = dict[str, Any]
@@ -103,7 +105,7 @@ class Navigating:
         except Nowhere:
             return None
         if counted:
-            return Response(str(len(value)), media_type="text/plain") if isinstance(value, list) else None
+            return length_of(value, given)
         return shown(Request(scope), value, context, given, inner.get("$select"))
 
     def _way(self, path: str) -> Way | None:
@@ -111,7 +113,8 @@ class Navigating:
         segments = [part for segment in segments_of(path) for part in (keyed(segment) or (segment,))]
         for end in range(len(segments) - 1, max(0, len(segments) - 1 - MOST_STEPS), -1):
             if known := self._readable("/" + "/".join(segments[:end])):
-                return way_of(known.path, segments[end:])
+                way = way_of(known.path, segments[end:])
+                return None if way and way.names and _SHORTENED.match(known.path) else way
         return None
 
     def _methods_of_end(self, scope: Scope) -> frozenset[str]:

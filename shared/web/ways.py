@@ -116,10 +116,23 @@ def shown(request: Request, value: Any, context: str, given: Mapping[str, str], 
         with_id = selected is None or {name.lower() for name in selected} & {"id", "*"}
         body = {name: one for name, one in value.items() if name != "id" or with_id}
         return JSONResponse({"@odata.context": context_url(request, f"{context}/$entity", selected), **body})
-    for name in given.keys() & {"$filter", "$orderby", "$search", "$skiptoken"}:
-        raise UnsupportedQuery(f"The query option '{name}' is not supported here.", target=name)
+    _refuse(given, "$filter", "$orderby", "$search", "$skiptoken")
     page, about = slice_of(request, read_query(_RELATED, given.items()), value)
     return JSONResponse({"@odata.context": context_url(request, context, selected), **about, "value": page})
+
+
+def length_of(value: Any, given: Mapping[str, str]) -> Response | None:
+    """Of a list; None for anything else. Raises UnsupportedQuery for what would count some of it."""
+    if not isinstance(value, list):
+        return None
+    _refuse(given, "$filter", "$search")
+    return Response(str(len(value)), media_type="text/plain")
+
+
+def _refuse(given: Mapping[str, str], *names: str) -> None:
+    for name in names:
+        if name in given:
+            raise UnsupportedQuery(f"The query option '{name}' is not supported here.", target=name)
 
 
 def _related(found: Any, name: str) -> tuple[str, Any]:

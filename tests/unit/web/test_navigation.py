@@ -237,6 +237,10 @@ def owners() -> FastAPI:
             raise NotFound(f"There is no {id}.")
         return {"@odata.context": context_url(request, "owners/$entity", shape.select), **said(PETS[id], shape)}
 
+    @routes.get("/users/{id}")
+    async def user(request: Request, id: str, shape: Annotated[Shape, Depends(shape_query(OWNERS))]) -> dict[str, Any]:
+        return await one(request, id, shape)
+
     @routes.get("/deaf/{id}")
     async def deaf(id: str) -> dict[str, Any]:
         return {"id": id, "size": {"cm": 3}, "name": "Deaf"}
@@ -327,6 +331,8 @@ async def test_what_a_relation_leads_to_is_counted_and_read_in_pages(owners: Fas
         (f"/v1.0/owners/{BEN}/boss?$top=1", 400, "$top"),
         (f"/v1.0/owners/{ANA}/pets?$filter=name eq 'Rex'", 400, "$filter"),
         (f"/v1.0/owners/{ANA}/pets?$orderby=name", 400, "$orderby"),
+        (f"/v1.0/owners/{ANA}/pets/$count?$filter=name eq 'Rex'", 400, "$filter"),
+        (f"/v1.0/users/{BEN}/boss", 404, "boss"),
         (f"/v1.0/owners/{ANA}/pets?$select=id&$select=name", 400, "$select"),
     ],
 )
