@@ -5,6 +5,7 @@ Source: reference/graph-api-operations.md 2.5.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Any, Literal, NoReturn
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -22,7 +23,7 @@ from shared.messaging.service import Platform
 from shared.security.caller import Caller
 from shared.storage import Answers, MongoAggregates
 from shared.web.caller import Asking, cause_of
-from shared.web.errors import BadRequest, Conflict, Forbidden, GraphError, NotFound
+from shared.web.errors import BadRequest, Conflict, Forbidden, GraphError, NoRight, NotFound
 from shared.web.graph_model import ODATA_TYPE, GraphBody, graph_time
 from shared.web.guard import Admission, Admitted, Guard
 from shared.web.idempotency import answering_once
@@ -85,13 +86,26 @@ class Desk:
 
     async def there(self, id: str, admitted: Admission) -> Approval:
         """The approval, waited for if its request was only just made. Raises NotFound, and NoRight for strangers."""
-        found = await self.platform.hearing.once(lambda: self.store.state(id.lower()))
-        if found is None:
+        caller = admitted.standing.caller.person_id
+        approval = await self.platform.hearing.once(lambda: self._kept(id))
+        if approval is None:
             raise NotFound("The resource was not found.")
-        approval = Approval.model_validate(found)
-        if not _concerns(approval, admitted.standing.caller.person_id):
-            await admitted.at(None)
+        if _concerns(approval, caller) or await admitted.reaches(None):
+            return approval
+        if self._is_new(approval):
+            # That its stage asks the caller may be on its way here: who they are, whose manager, in which group.
+            approval = await self.platform.hearing.once(lambda: self._kept(id), enough=lambda it: _concerns(it, caller))
+        if approval is None or not _concerns(approval, caller):
+            raise NoRight
         return approval
+
+    async def _kept(self, id: str) -> Approval | None:
+        found = await self.store.state(id.lower())
+        return Approval.model_validate(found) if found is not None else None
+
+    def _is_new(self, approval: Approval) -> bool:
+        age = self.platform.clock.now() - approval.asked_at
+        return age < timedelta(seconds=self.platform.settings.read_wait_s)
 
     async def stages_said(self, approval: Approval, caller: Caller) -> list[Rendered]:
         people = await self.around.people.get({one.reviewed_by for one in approval.stages if one.reviewed_by})
@@ -104,8 +118,10 @@ class Desk:
         return body
 
 
-def _concerns(approval: Approval, person_id: str | None) -> bool:
+def _concerns(approval: Approval | None, person_id: str | None) -> bool:
     """Whether the person is asked, was told of a decision, or it is about them."""
+    if approval is None:
+        return False
     asked = {id for one in approval.stages for id in one.approvers}
     concerned = {approval.person_id, approval.requestor_id, *approval.told, *asked}
     return person_id is not None and person_id in concerned

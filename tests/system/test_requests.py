@@ -256,6 +256,27 @@ async def test_of_a_group_that_sponsors_somebody_the_members_are_asked_as_they_c
 
 
 @pytest.mark.spec("REQ-4")
+async def test_whoever_came_a_moment_ago_decides_at_once(company: Company) -> None:
+    """Approval may not have heard of them when their stage begins."""
+    asker = await company.person("early")
+    package, _, _ = await company.package()
+    new = {"accountEnabled": True, "passwordProfile": {"password": "Unused-1234"}}
+    for number in range(3):
+        name = f"late{number}"
+        upn = f"{name}@company.example"
+        made = await company.call(
+            "POST", "/v1.0/users", displayName=name, mailNickname=name, userPrincipalName=upn, **new
+        )
+        approver = {"@odata.type": "#microsoft.graph.singleUser", "userId": made["id"]}
+        stage = {"durationBeforeAutomaticDenial": "P14D", "primaryApprovers": [approver]}
+        settings = {"isApprovalRequiredForAdd": True, "stages": [stage]}
+        policy = await company.policy(package, requestApprovalSettings=settings)
+        request = await company.asked(asker, package, policy)
+        stages = f"{EM}/accessPackageAssignmentApprovals/{request}/stages"
+        (mine,) = (await company.call("GET", stages, made["id"]))["value"]
+        await company.call("PATCH", f"{stages}/{mine['id']}", made["id"], 204, reviewResult="Deny")
+
+
 async def test_a_request_that_the_manager_denies_brings_nothing(company: Company) -> None:
     boss, ben = await company.person("fay"), await company.person("ben", "fay")
     package, policy, group = await company.package(**approved_by_manager(isApproverJustificationRequired=True))
