@@ -11,9 +11,9 @@ import orjson
 import pytest
 
 from shared.contracts.base import Cause
-from shared.messaging.decision import Circumstances, Decision, Due
+from shared.messaging.decision import AggregateKind, Circumstances, Decision, Due
 from shared.messaging.loop import Work
-from tests.unit.messaging.world import KIND, NOTHING, NOW, Parts, Process, World, remember
+from tests.unit.messaging.world import NOTHING, NOW, Parts, Process, World, remember
 
 TIMER = Cause(id="timer:1", correlation="timer:1", actor="system:directory")
 SAID = Cause(id="timer:1", correlation="hr-1", actor="source:hr", effective_at=NOW - timedelta(days=1))
@@ -44,5 +44,6 @@ def test_a_decision_may_name_the_cause_of_its_fact(named: Cause | None, expected
 
 
 def test_only_a_kind_with_dates_has_something_for_a_timer() -> None:
-    assert not KIND.has_dates
-    assert replace(KIND, due_at=lambda _state: NOW).has_dates
+    dateless: AggregateKind[dict[str, Any]] = AggregateKind(name="note", owner="toy", dump=dict, load=dict)
+    assert not dateless.has_dates
+    assert replace(dateless, due_at=lambda _state: NOW).has_dates
