@@ -2,6 +2,8 @@
 
 Role assignments are few, so a roster is put in order here and not by the database. Whoever has a role by a group is on
 it, too: what they have ends where they leave the group. Service principals are not: only people are reviewed.
+
+Of a group that nobody is known to be in, the members may be on their way here: they are waited for once a roster.
 """
 
 from __future__ import annotations
@@ -11,13 +13,14 @@ from services.catalog.model import RoleAssignment
 from services.catalog.store import LIVING, Shelves
 from shared.contracts.base import Refusal
 from shared.contracts.roster import NESTED, RosterAbout, RosterEntry, RosterKind
+from shared.hearing import Hearing
 from shared.rosters import Read, Reader
 from shared.security.roles import CatalogRole
 
 DIRECT = "Member"
 
 
-def roster_reader(shelves: Shelves, delegates: Delegates) -> Reader:
+def roster_reader(shelves: Shelves, delegates: Delegates, hearing: Hearing) -> Reader:
     """Reads a page of holders in the order of person ids."""
 
     async def read(about: RosterAbout, after: str | None, limit: int) -> Read:
@@ -29,14 +32,19 @@ def roster_reader(shelves: Shelves, delegates: Delegates) -> Reader:
             return Read((), None, True, reason)
         scope = {"state.catalog_id": about.catalog_id} if about.catalog_id is not None else {}
         found = [one.item for one in await shelves.role_assignments.find({"state.role": about.id, **scope, **LIVING})]
-        held = await _held(found)
+        groups = [one.principal_id for one in found if one.principal_kind == "group"]
+        held = _held(found, await _members(groups, begins=after is None))
         people = sorted(person for person in held if after is None or person > after)[:limit]
         entries = [entry for person in people for entry in held[person]]
         return Read(entries, people[-1] if people else None, len(people) < limit)
 
-    async def _held(found: list[RoleAssignment]) -> dict[str, list[RosterEntry]]:
+    async def _members(groups: list[str], *, begins: bool) -> dict[str, list[str]]:
+        if not begins:
+            return await delegates.members_of(groups)
+        return await hearing.once(lambda: delegates.members_of(groups), enough=lambda them: all(them.values()))
+
+    def _held(found: list[RoleAssignment], members: dict[str, list[str]]) -> dict[str, list[RosterEntry]]:
         """By person, what they have."""
-        members = await delegates.members_of([one.principal_id for one in found if one.principal_kind == "group"])
         held: dict[str, list[RosterEntry]] = {}
         for one in sorted(found, key=lambda it: it.id):
             direct = one.principal_kind == "user"

@@ -28,7 +28,10 @@ def assemble(platform: Platform) -> Service:
     role_routes(routes, edge, delegates)
 
     rosters = telling(
-        platform, topics.CATALOG_ROSTER_QUESTIONS, topics.CATALOG_ROSTERS, roster_reader(shelves, delegates)
+        platform,
+        topics.CATALOG_ROSTER_QUESTIONS,
+        topics.CATALOG_ROSTERS,
+        roster_reader(shelves, delegates, platform.hearing),
     )
 
     async def built_in_catalog() -> None:

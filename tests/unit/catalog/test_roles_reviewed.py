@@ -14,6 +14,7 @@ from services.catalog.rosters import roster_reader
 from shared.contracts.base import Cause
 from shared.contracts.catalog import EndRoleAssignment, Life
 from shared.contracts.roster import NESTED, RosterAbout, RosterKind
+from shared.hearing import Hearing
 from shared.messaging.decision import Circumstances, Decision
 from shared.messaging.errors import WillNotPass
 from shared.rosters import Read
@@ -59,15 +60,22 @@ class Shelves:
 
 
 class Delegates:
+    """Hears of the members of a group only after it was asked so often."""
+
+    def __init__(self, late: int = 0) -> None:
+        self._late = late
+
     async def members_of(self, groups: list[str]) -> dict[str, list[str]]:
-        return {group: {"team": ["ben", "ana"]}.get(group, []) for group in groups}
+        self._late -= 1
+        known = {"team": ["ben", "ana"]} if self._late < 0 else {}
+        return {group: known.get(group, []) for group in groups}
 
 
-async def read(*found: RoleAssignment, after: str | None = None, limit: int = 10, **about: Any) -> Read:
+async def read(*found: RoleAssignment, after: str | None = None, limit: int = 10, late: int = 0, **about: Any) -> Read:
     shelves: Any = Shelves(*found)
-    delegates: Any = Delegates()
+    delegates: Any = Delegates(late)
     wanted = RosterAbout(**{"kind": RosterKind.GOVERNANCE_ROLE, "id": CatalogRole.OWNER.value, **about})
-    page = await roster_reader(shelves, delegates)(wanted, after, limit)
+    page = await roster_reader(shelves, delegates, Hearing(0.5))(wanted, after, limit)
     if about.get("catalog_id"):
         assert shelves.asked["state.catalog_id"] == about["catalog_id"]
     return page
@@ -93,6 +101,16 @@ async def test_whoever_has_the_role_is_listed_by_group_too_and_page_by_page() ->
     assert [one.person_id for one in rest.entries] == ["ben", "cy"]
     nobody = await read()
     assert (nobody.entries, nobody.over) == ([], True)
+
+
+async def test_members_of_a_group_that_are_on_their_way_are_waited_for() -> None:
+    page = await read(assigned("r2", "team", "group"), late=2)
+    assert [one.person_id for one in page.entries] == ["ana", "ben"]
+
+
+async def test_a_group_without_anybody_is_not_waited_for_on_later_pages() -> None:
+    page = await read(*ALL, assigned("r5", "nobody", "group"), after="ana", late=1)
+    assert [one.person_id for one in page.entries] == ["cy"]
 
 
 @pytest.mark.parametrize("about", [{"kind": RosterKind.GROUP}, {"id": "11111111-0000-4000-8000-000000000000"}])
