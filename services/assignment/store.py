@@ -47,6 +47,7 @@ log = structlog.get_logger(__name__)
 PARSE_TURN = 20
 """Rules parsed before others get their turn on the event loop: some milliseconds."""
 RECENT_S = 0.05
+"""A rulebook that was the present one so many seconds ago does for a decision that is looked at again."""
 
 NOBODY: dict[str, Any] = {"_id": {"$in": []}}
 MATCHING = {"state.status": {"$in": ["active", "suspended"]}}
@@ -228,8 +229,7 @@ class RuleStore:
         asked_at = time.monotonic()
         document = await self._epoch.get("rules")
         epoch = int(document["epoch"]) if document else 0
-        if epoch == self.book.epoch:
-            self._asked_at = max(self._asked_at, asked_at)
+        self._asked_at = max(self._asked_at, asked_at) if epoch == self.book.epoch else -math.inf
         return epoch
 
     async def raise_epoch(self) -> int:
