@@ -132,7 +132,7 @@ class Desk:
         assignment_id = wanted.assignment_id
         if assignment_id is None and body.request_type not in ADDS:
             assignment_id = await self._held(person_id, package_id)
-        await self._heard_of(person_id, requestor, package_id, policy_id, adds=body.request_type in ADDS)
+        await self.heard_of(person_id, requestor, package_id, policy_id, adds=body.request_type in ADDS)
         return submit.Ask(
             id=id,
             type=body.request_type,
@@ -167,7 +167,7 @@ class Desk:
         found = await self.waiting(find)
         return str(found) if found else None
 
-    async def _heard_of(
+    async def heard_of(
         self, person_id: str, requestor: str | None, package_id: str, policy_id: str | None, *, adds: bool
     ) -> None:
         """Wait for what was just made elsewhere; the decision says what is missing.
@@ -419,7 +419,8 @@ def _offering(routes: APIRouter, desk: Desk) -> None:
     async def requirements(request: HttpRequest, id: str, caller: Asking) -> Rendered:
         """Under which policies the person who asks may ask for the package, and what each wants to know."""
         person = await person_of(caller)
-        if not await desk.waiting(lambda: around.packages_of([id])):
+        await desk.heard_of(person.id, None, id, None, adds=True)
+        if not await around.packages_of([id]):
             raise NotFound("The resource was not found.")
         ask = submit.Ask("", RequestType.USER_ADD, person.id, person.id, id)
         scene = await around.scene([ask], {})
