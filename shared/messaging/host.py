@@ -248,13 +248,12 @@ class Host:
 
     async def _sweep(self, service: Service, platform: Platform) -> None:
         age = timedelta(seconds=self.settings.sweep_after_s)
-        every_s = self.settings.sweep_after_s
         while True:
             # `pending` is stamped with the business clock, which tests may turn: compared with the same.
             for loop in service.loops:
                 await loop.sweep(self.clock.now() - age, attempts=platform.patience("sweeper"))
             platform.health.well("sweeper")
-            until = time.monotonic() + every_s
+            until = time.monotonic() + self.settings.sweep_after_s
             while (left := until - time.monotonic()) > 0:
                 await asyncio.sleep(min(left, SETTLE_EVERY_S))
                 for loop in service.loops:

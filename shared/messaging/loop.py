@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count
 from typing import Any, Generic, TypeVar
@@ -442,15 +442,18 @@ class Loop(Generic[S]):
         if every:
             await attempt("publish", lambda: self._publisher.publish(every))
             self._failpoints.reach(Point.AFTER_PUBLISH, self.kind.owner)
+        written: dict[str, int] = {}
         for draft in won:
-            stored = draft.stored
+            read = draft.stored
+            revision = read.revision + draft.changed
             if draft.changed:
-                stored = replace(stored, revision=stored.revision + 1, version=draft.version)
-                self._acknowledge({stored.id: stored.revision})
+                written[read.id] = revision
                 if draft.unmoored and draft.records:
-                    self._settled[stored.id] = stored.revision
+                    self._settled[read.id] = revision
             if draft.state is not None:
-                self._recent.remember(stored, draft.state)
+                left = Stored(read.id, revision, draft.version, dead_letters=read.dead_letters)
+                self._recent.remember(left, draft.state)
+        self._acknowledge(written)
 
     def _acknowledge(self, revisions: Mapping[str, int]) -> None:
         """Remember what this process saw acknowledged, the latest some thousands; forgetting only costs a repeat."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from shared.messaging.ports import Stored
@@ -41,11 +41,12 @@ class Recent(Generic[S]):
         return {id: self._known[id] for id in ids if id in self._known}
 
     def remember(self, stored: Stored, state: S) -> None:
-        """Unless something newer is known, or it never was stored."""
+        """Unless something newer is known, or it never was stored. `stored`: without state and outbox, for all that it
+        carried is published."""
         known = self._known.get(stored.id)
         if not stored.revision or (known is not None and known.stored.revision > stored.revision):
             return
-        self._known[stored.id] = Known(replace(stored, state=None, outbox=None, pending=False), state)
+        self._known[stored.id] = Known(stored, state)
         self._known.move_to_end(stored.id)
         while len(self._known) > self._most:
             self._known.popitem(last=False)
