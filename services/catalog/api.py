@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from itertools import chain
 from typing import Annotated, Any, NoReturn
@@ -19,7 +19,7 @@ from services.catalog.delegation import NOT_OWNER, has_power_over
 from services.catalog.environments import environments_of, host_of
 from services.catalog.model import Catalog, K, Kept, Package, Policy, Resource, RoleAssignment
 from services.catalog.origins import GROUP_ROLES, NOUNS, Place
-from services.catalog.resource_lists import Render, add_resource_lists, request_id
+from services.catalog.resource_lists import Render, add_resource_lists, bodies_by_id, request_id
 from services.catalog.stages import may_name_extensions
 from services.catalog.store import LIVING, Shelf, Versioned
 from shared.contracts.base import Refusal
@@ -233,7 +233,7 @@ class Edge:
         wanted = {one.name: one for one in expand}
         if "catalog" in wanted:
             catalogs = await self.shelves.names_of({one.item.catalog_id for one in found}, self.shelves.catalogs)
-            bodies = await _by_id(catalogs, self.catalogs_said, wanted["catalog"])
+            bodies = await bodies_by_id(catalogs, self.catalogs_said, wanted["catalog"])
             for body, one in zip(said, found, strict=True):
                 body["catalog"] = bodies.get(one.item.catalog_id)
         if "assignmentPolicies" in wanted:
@@ -259,7 +259,7 @@ class Edge:
         ids = [[resource_id(one.catalog_id, role.origin_system, role.origin_id) for role in one.roles] for one in found]
         for part, deep in ((one.name, deep) for one in expand for deep in one.expand if deep.name == "resource"):
             there = await self.shelves.names_of({id for several in ids for id in several}, self.shelves.resources)
-            bodies = await _by_id(there, self.resources_said, deep)
+            bodies = await bodies_by_id(there, self.resources_said, deep)
             for it, id in zip(chain(*said), chain(*ids), strict=True):
                 it[part]["resource"] = bodies.get(id)
         return said
@@ -296,8 +296,8 @@ class Edge:
             packages = await self.shelves.names_of({one.item.package_id for one in found}, self.shelves.packages)
             ids = {one.item.catalog_id for one in packages.values()} if "catalog" in names else set()
             catalogs = await self.shelves.names_of(ids, self.shelves.catalogs)
-            shown = await _by_id(packages, self.packages_said, names.get("accessPackage"))
-            around = await _by_id(catalogs, self.catalogs_said, names.get("catalog"))
+            shown = await bodies_by_id(packages, self.packages_said, names.get("accessPackage"))
+            around = await bodies_by_id(catalogs, self.catalogs_said, names.get("catalog"))
             for body, one in zip(said, found, strict=True):
                 package = packages.get(one.item.package_id)
                 if "accessPackage" in names:
@@ -337,12 +337,6 @@ class Edge:
 
     async def populations_said(self, found: Sequence[Versioned[Any]], _expand: tuple[Expand, ...]) -> list[Rendered]:
         return [graph.population_said(one) for one in found]
-
-
-async def _by_id(found: Mapping[str, Versioned[Any]], render: Render, asked: Expand | None) -> dict[str, Rendered]:
-    """The bodies of what a relation leads to, with what is asked for inside it."""
-    bodies = await render(list(found.values()), asked.expand if asked else ())
-    return dict(zip(found, bodies, strict=True))
 
 
 def _put(said: Sequence[Rendered], name: str, children: Iterable[tuple[str, Rendered]]) -> None:

@@ -27,7 +27,7 @@ from shared.web.errors import BadRequest, Conflict, NotFound
 from shared.web.graph_model import graph_time
 from shared.web.guard import Admission, Admitted
 from shared.web.odata import BOOLEAN, DATETIME, GUID, EntitySet, Enumeration, Expand, Field, ListQuery, Shape
-from shared.web.paging import answer_list, context_url, list_query, shape_query
+from shared.web.paging import answer_made, context_url, list_query, shape_query
 
 EM = "/v1.0/identityGovernance/entitlementManagement"
 
@@ -89,6 +89,14 @@ _HIDDEN = frozenset({"_id", "created", "catalog", "resource"})
 
 Render = Callable[[Sequence[Versioned[Any]], tuple[Expand, ...]], Awaitable[list[dict[str, Any]]]]
 """How things are said, with what is expanded."""
+
+
+async def bodies_by_id(
+    found: Mapping[str, Versioned[Any]], render: Render, asked: Expand | None
+) -> dict[str, dict[str, Any]]:
+    """The bodies of what a relation leads to, with what is asked for inside it."""
+    bodies = await render(list(found.values()), asked.expand if asked else ())
+    return dict(zip(found, bodies, strict=True))
 
 
 def request_id(resource: str, request_type: str) -> str:
@@ -161,36 +169,26 @@ class _Lists:
 
     async def answer(self, request: Request, query: ListQuery, made: Sequence[_Made], context: str) -> dict[str, Any]:
         """The page of `made` that `query` asks for."""
-        among = self._acts.platform.database.among
 
-        async def find(query: ListQuery) -> list[_Made]:
-            found = await among(made, query.mongo_filter(), sort=query.sort, skip=query.skip, limit=query.limit)
+        async def read(found: Sequence[Mapping[str, Any]]) -> list[_Made]:
             said = await self.said(found, query.expand)
             return [{**one, "said": body} for one, body in zip(found, said, strict=True)]
 
-        async def total(query: ListQuery) -> int:
-            return len(await among(made, query.total_filter()))
-
-        return await answer_list(
-            request,
-            query,
-            find=find,
-            render=lambda one: one["said"],
-            context=context,
-            total=total,
+        database = self._acts.platform.database
+        return await answer_made(
+            request, query, made, database, render=lambda one: one["said"], context=context, read=read
         )
 
-    async def said(self, made: Sequence[_Made], expand: Sequence[Expand]) -> list[dict[str, Any]]:
+    async def said(self, made: Sequence[Mapping[str, Any]], expand: Sequence[Expand]) -> list[dict[str, Any]]:
         """The bodies, with what is expanded. What is gone is still said of what brought or took it."""
         bodies = [{name: value for name, value in one.items() if name not in _HIDDEN} for one in made]
         for relation in expand:
             shelf, render = self._related[relation.name]
             ids = [one[relation.name]["id"] for one in made]
             found = await shelf.find({"_id": {"$in": sorted(set(ids))}})
-            said = await render(found, relation.expand)
-            by_id = {one.item.id: body for one, body in zip(found, said, strict=True)}
+            said = await bodies_by_id({one.item.id: one for one in found}, render, relation)
             for body, id in zip(bodies, ids, strict=True):
-                body[relation.name] = by_id.get(id, {"id": id})
+                body[relation.name] = said.get(id, {"id": id})
         return bodies
 
     async def refresh(self, request: Request, found: Versioned[Resource]) -> None:

@@ -195,12 +195,14 @@ async def answer_made(
     *,
     render: Callable[[Document], Mapping[str, Any]],
     context: str,
+    read: Callable[[Sequence[Document]], Awaitable[Sequence[Document]]] | None = None,
 ) -> dict[str, Any]:
     """One page of a short list that is made and not kept: `made` is what it is asked by, which MongoDB reads as it does
-    what is stored."""
+    what is stored. `read`: adds to those of the page what `render` needs besides."""
 
     async def find(query: ListQuery) -> Sequence[Document]:
-        return await database.among(made, query.mongo_filter(), sort=query.sort, skip=query.skip, limit=query.limit)
+        found = await database.among(made, query.mongo_filter(), sort=query.sort, skip=query.skip, limit=query.limit)
+        return await read(found) if read else found
 
     async def total(query: ListQuery) -> int:
         return len(await database.among(made, query.total_filter()))
