@@ -94,7 +94,9 @@ class Desk:
             return approval
         if self._is_new(approval):
             # That its stage asks the caller may be on its way here: who they are, whose manager, in which group.
-            approval = await self.platform.hearing.once(lambda: self._kept(id), enough=lambda it: _concerns(it, caller))
+            approval = await self.platform.hearing.once(
+                lambda: self._kept(id), enough=lambda it: it is not None and _concerns(it, caller)
+            )
         if approval is None or not _concerns(approval, caller):
             raise NoRight
         return approval
@@ -118,10 +120,8 @@ class Desk:
         return body
 
 
-def _concerns(approval: Approval | None, person_id: str | None) -> bool:
+def _concerns(approval: Approval, person_id: str | None) -> bool:
     """Whether the person is asked, was told of a decision, or it is about them."""
-    if approval is None:
-        return False
     asked = {id for one in approval.stages for id in one.approvers}
     concerned = {approval.person_id, approval.requestor_id, *approval.told, *asked}
     return person_id is not None and person_id in concerned
