@@ -53,6 +53,12 @@ def _cause(id: str, lane: Lane = Lane.ORDINARY) -> Cause:
     return Cause(id=f"cause:{id}", correlation=f"first:{id}", actor="source:test", lane=lane)
 
 
+def _envelope(kind: str, id: str, version: int, lane: Lane = Lane.ORDINARY, caused: str = "") -> dict[str, Any]:
+    """What every fact has. `caused`: tells its cause from that of another kind about the same person."""
+    cause = _cause(f"{caused}{id}:{version}", lane)
+    return {"id": f"{kind}:{id}:{version}", "cause": cause, "subject": id, "version": version, "at": NOW}
+
+
 def person(
     id: str,
     version: int = 1,
@@ -62,11 +68,7 @@ def person(
     **attributes: Any,
 ) -> PersonFact:
     return PersonFact(
-        id=f"person:{id}:{version}",
-        cause=_cause(f"{id}:{version}", lane),
-        subject=id,
-        version=version,
-        at=NOW,
+        **_envelope("person", id, version, lane),
         transitions=(PersonChanged(changes={"department": ValueChange()}),),
         state=PersonState(
             id=id,
@@ -79,11 +81,7 @@ def person(
 
 def organization(id: str, *domains: str, sponsor: str = "eva", version: int = 1) -> OrganizationFact:
     return OrganizationFact(
-        id=f"organization:{id}:{version}",
-        cause=_cause(f"{id}:{version}"),
-        subject=id,
-        version=version,
-        at=NOW,
+        **_envelope("organization", id, version),
         transitions=(OrganizationCreated(),),
         state=OrganizationState(
             id=id,
@@ -110,11 +108,7 @@ def package(
 ) -> PackageFact:
     """`not_for`: groups whose members cannot have it."""
     return PackageFact(
-        id=f"package:{id}:{version}",
-        cause=_cause(f"{id}:{version}"),
-        subject=id,
-        version=version,
-        at=NOW,
+        **_envelope("package", id, version),
         transitions=(DeletionAsked() if asked else Changed(properties=()),),
         state=PackageState(
             id=id,
@@ -140,11 +134,7 @@ def policy(
     asked: bool = False,
 ) -> PolicyFact:
     return PolicyFact(
-        id=f"policy:{id}:{version}",
-        cause=_cause(f"{id}:{version}"),
-        subject=id,
-        version=version,
-        at=NOW,
+        **_envelope("policy", id, version),
         transitions=(DeletionAsked() if asked else Changed(properties=()),),
         state=PolicyState(
             id=id,
@@ -161,11 +151,7 @@ def policy(
 
 def population(id: str, rule: str, version: int = 1) -> PopulationFact:
     return PopulationFact(
-        id=f"population:{id}:{version}",
-        cause=_cause(f"{id}:{version}"),
-        subject=id,
-        version=version,
-        at=NOW,
+        **_envelope("population", id, version),
         transitions=(Changed(properties=("rule",)),),
         state=PopulationState(id=id, display_name=id, rule=rule, created_at=NOW, modified_at=NOW),
     )
@@ -175,11 +161,7 @@ def memberships(person_id: str, version: int, *groups: str, left: Sequence[str] 
     """They are in `groups` now, and have come into them or left others."""
     came = tuple(MemberAdded(group_id=group) for group in groups)
     return MembershipsFact(
-        id=f"memberships:{person_id}:{version}",
-        cause=_cause(f"m:{person_id}:{version}"),
-        subject=person_id,
-        version=version,
-        at=NOW,
+        **_envelope("memberships", person_id, version, caused="m:"),
         transitions=(*came, *(MemberRemoved(group_id=group) for group in left)),
         state=MembershipsState(
             person_id=person_id, groups=tuple(MembershipState(group_id=group, member=True) for group in groups)
@@ -193,11 +175,7 @@ def delivery(role: ResourceRole, version: int, status: DeliveryStatus, said_in: 
 
 def deliveries(person_id: str, version: int, *known: DeliveryState) -> DeliveriesFact:
     return DeliveriesFact(
-        id=f"deliveries:{person_id}:{version}",
-        cause=_cause(f"d:{person_id}:{version}"),
-        subject=person_id,
-        version=version,
-        at=NOW,
+        **_envelope("deliveries", person_id, version, caused="d:"),
         transitions=tuple(Delivered(role=one.role, version=one.version) for one in known if one.said_in == version),
         state=DeliveriesState(person_id=person_id, deliveries=known),
     )
