@@ -19,5 +19,5 @@ Answers: `/v1.0/users` and `/v1.0/groups` (their deltas, too), `/v1.0/applicatio
 say who they are.
 
 What is true of a person is never edited: it is folded from statements, so that late, repeated, reordered, future-dated,
-corrected and rescinded changes all end in the right state. Sources and their authority: `sources.py`.
+corrected and rescinded changes all end in the right state: `timeline.py`. Sources and their authority: `sources.py`.
 """

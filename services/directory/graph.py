@@ -12,8 +12,9 @@ from pydantic import ConfigDict, field_validator, model_validator
 from pydantic import Field as Described
 
 from services.directory import properties
-from services.directory.model import Person, from_ms, load_person
+from services.directory.model import Person, load_person
 from services.directory.properties import Type
+from services.directory.timeline import from_ms
 from shared.contracts.directory import DYNAMIC
 from shared.rules import MAX_CHARACTERS, RuleError, parse
 from shared.web.graph_model import GraphBody, GraphInput, NotBlank, graph_time, not_null

@@ -12,9 +12,10 @@ from services.directory.decide.links import KeepApart, Link
 from services.directory.decide.memberships import Groups, SetByHand, named_by
 from services.directory.decide.people import Around, Heard, Purge
 from services.directory.decide.sponsors import SetSponsor
-from services.directory.model import Memberships, Person, had_joined_by, load_person, to_ms
+from services.directory.model import Memberships, Person, load_person
 from services.directory.properties import MANAGER
 from services.directory.sources import API, Sources
+from services.directory.timeline import had_joined_by, to_ms
 from shared.clock import Clock
 from shared.contracts.answers import AnswersCommand
 from shared.contracts.directory import DYNAMIC, BlockGuest, PersonStatus, SetMemberships

@@ -10,8 +10,9 @@ from dataclasses import replace
 
 from services.directory import properties
 from services.directory.decide.people import Around, appeared
-from services.directory.model import Person, Statement, Timeline, TooMany, TooOld, compacted, stated, to_ms
+from services.directory.model import Person
 from services.directory.sources import ANSWERS
+from services.directory.timeline import Statement, Timeline, TooMany, TooOld, compacted, stated, to_ms
 from shared.contracts.answers import AnswersCommand
 from shared.messaging.decision import Circumstances, Decision
 

@@ -11,8 +11,9 @@ from dataclasses import replace
 
 from services.directory.decide.countdown import ENABLED, GUEST, HERE, KNOWN, NO_GUEST
 from services.directory.decide.people import Around, appeared, known_to
-from services.directory.model import Countdown, Person, Statement, TooMany, TooOld, fold, from_ms, stated, to_ms
+from services.directory.model import Countdown, Person
 from services.directory.sources import API
+from services.directory.timeline import Statement, TooMany, TooOld, fold, from_ms, stated, to_ms
 from shared.contracts.base import Refusal, Transition
 from shared.contracts.directory import BlockGuest, GuestBlocked, GuestDeleted, GuestKept, GuestRefused, PersonStatus
 from shared.contracts.hr import ChangeKind

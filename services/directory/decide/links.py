@@ -16,7 +16,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from services.directory.decide.people import Around, appeared, said_again
-from services.directory.model import Person, Statement, from_ms, to_ms
+from services.directory.model import Person
+from services.directory.timeline import Statement, from_ms, to_ms
 from shared.contracts.base import Refusal
 from shared.contracts.directory import IdentityKeptApart, IdentityLinked
 from shared.contracts.hr import ChangeKind, HrChange

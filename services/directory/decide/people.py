@@ -11,9 +11,9 @@ from services.directory import properties
 from services.directory.decide import countdown
 from services.directory.decide.conditional import STALE
 from services.directory.decide.rejections import rejection
-from services.directory.model import (
-    Countdown,
-    Person,
+from services.directory.model import Countdown, Person
+from services.directory.sources import API, Sources
+from services.directory.timeline import (
     Statement,
     Timeline,
     TooMany,
@@ -28,7 +28,6 @@ from services.directory.model import (
     taken_back,
     to_ms,
 )
-from services.directory.sources import API, Sources
 from shared.contracts import topics
 from shared.contracts.base import Cause, Refusal, Transition, made
 from shared.contracts.directory import (

@@ -9,8 +9,9 @@ import pytest
 
 from services.directory import decide
 from services.directory.decide import guests
-from services.directory.model import FOLD_ABOVE, Person, from_ms
+from services.directory.model import Person
 from services.directory.sources import API, Sources, sources_of
+from services.directory.timeline import FOLD_ABOVE, from_ms
 from shared.contracts.base import Cause
 from shared.contracts.directory import BlockGuest, GuestBlocked, PersonStatus
 from shared.messaging.decision import Decision, Due

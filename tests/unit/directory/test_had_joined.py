@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from services.directory.model import FOLD_ABOVE, had_joined_by, to_ms
+from services.directory.timeline import FOLD_ABOVE, had_joined_by, to_ms
 
 from .people import Ana
 

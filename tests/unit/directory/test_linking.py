@@ -11,9 +11,9 @@ import pytest
 from services.directory import decide
 from services.directory.decide.links import KeepApart, Link
 from services.directory.decide.people import NAME_INDEX, Heard
-from services.directory.model import fold
 from services.directory.sources import sources_of
 from services.directory.store import correlation_keys, person_id_of, put_together, settle
+from services.directory.timeline import fold
 from shared.contracts.hr import HrChange, hr_correlation
 from shared.contracts.topics import HR_CHANGES, HR_REJECTED, HR_URGENT
 from shared.messaging.decision import Due

@@ -7,7 +7,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from services.directory import decide, model
+from services.directory import decide
+from services.directory.timeline import FOLD_ABOVE
 from shared.messaging.decision import Due
 from tests.unit.directory.people import NOW, Ana, codes, heard
 
@@ -134,7 +135,7 @@ def test_old_statements_are_folded_and_say_the_same() -> None:
         day = (datetime(2001, 1, 1, tzinfo=UTC) + timedelta(days=n)).date().isoformat()
         ana.hears(changeId=f"n{n}", effectiveAt=day, attributes={"jobTitle": str(n)})
     assert ana.state is not None
-    assert len(ana.state.timeline.statements) <= model.FOLD_ABOVE
+    assert len(ana.state.timeline.statements) <= FOLD_ABOVE
     assert ana.attributes == {"department": "Sales", "jobTitle": "399"}
     version = ana.state
     assert ana.hears(changeId="n3", effectiveAt="2001-01-04", attributes={"jobTitle": "3"}).messages == ()
