@@ -18,7 +18,7 @@ from services.directory.graph import group as group_shown
 from services.directory.graph import user as user_shown
 from services.directory.lists import answer_few
 from services.directory.resources import graph
-from services.directory.resources.api import ResourceRooms, first
+from services.directory.resources.api.rooms import ResourceRooms, first
 from services.directory.resources.store import LIVING, Document
 from services.directory.store import JOINED, page_of
 from shared.contracts.resources import OWNER, TENANT, RoleSystem

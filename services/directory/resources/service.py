@@ -10,7 +10,8 @@ from fastapi import APIRouter, Request
 from services.directory.api import Owning, Rooms
 from services.directory.decide import applications, held_roles, role_definitions, sites
 from services.directory.decide.conditional import conditionally
-from services.directory.resources.api import ResourceRooms, routes
+from services.directory.resources.api import routes
+from services.directory.resources.api.rooms import ResourceRooms
 from services.directory.resources.objects import object_routes
 from services.directory.resources.rosters import roster_reader
 from services.directory.resources.store import (
