@@ -329,6 +329,8 @@ class Bus:
             no_reply=True,
             max_partition_fetch_bytes=PREFETCH,
             fetch_max_wait_ms=QUIET_WAIT_MS,
+            # The client looks that often for what it could fetch, though all that changes that wakes it.
+            consumer_timeout_ms=QUIET_WAIT_MS,
             session_timeout_ms=SESSION_MS,
             rebalance_timeout_ms=REBALANCE_MS,
             heartbeat_interval_ms=SESSION_MS * 3 // 10,
