@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from deploy.cli.common import DEFAULT_DIR, Api, AsJson, DataDir, check_token, credentials
+from deploy.cli.common import DEFAULT_DIR, Api, AsJson, DataDir, check_token, credentials, plain
 from deploy.cli.endpoints import CommandFailed, NothingAnswers, api_url
 from services.audit.decide.evidence import problems_of
 from services.audit.decide.verify import NO_CHECKPOINT, Verification
@@ -211,7 +211,7 @@ def explain(
     for line in body["value"]:
         actor = line.get("actorName") or line["actor"]
         effective = str(line.get("effectiveAt") or "")[:10]
-        table.add_row(_time(line["at"]), effective, _plain(line["what"]), _plain(actor))
+        table.add_row(_time(line["at"]), effective, plain(line["what"]), plain(actor))
     console.print(table)
 
 
@@ -354,21 +354,14 @@ def _print_access(body: dict[str, Any]) -> None:
     for row in body["value"]:
         what = f"group {row['group'] or row['groupId']}" if row["groupId"] else str(row["package"] or row["packageId"])
         table.add_row(
-            _plain(row["employeeId"] or row["personId"]),
-            _plain(row["displayName"] or ""),
-            _plain(what),
+            plain(row["employeeId"] or row["personId"]),
+            plain(row["displayName"] or ""),
+            plain(what),
             _time(row[since]),
             _time(row[until]) if row[until] else "",
-            _plain(row["policy"] or row["actorName"] or row["actor"]),
+            plain(row["policy"] or row["actorName"] or row["actor"]),
         )
     console.print(table)
-
-
-def _plain(text: str) -> str:
-    """Without what rich would read as markup, and without control characters."""
-    from rich.markup import escape  # noqa: PLC0415
-
-    return escape("".join(c if c.isprintable() else "�" for c in text))
 
 
 def _time(text: str) -> str:

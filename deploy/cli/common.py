@@ -35,6 +35,14 @@ def console() -> Console:
     return Console(highlight=False)
 
 
+def plain(text: object) -> str:
+    """What others wrote, as a cell of a table: without what rich would read as markup, and without control characters
+    that a terminal would obey. None is an empty cell."""
+    from rich.markup import escape  # noqa: PLC0415
+
+    return "" if text is None else escape("".join(c if c.isprintable() else "�" for c in str(text)))
+
+
 def print_json(value: Any) -> None:
     """One JSON document on standard output, nothing else."""
     import orjson  # noqa: PLC0415

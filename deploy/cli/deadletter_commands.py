@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from deploy.cli.common import DEFAULT_DIR, Api, AsJson, DataDir, complain, console, print_json, settings_of
+from deploy.cli.common import DEFAULT_DIR, Api, AsJson, DataDir, complain, console, plain, print_json, settings_of
 from deploy.cli.endpoints import CommandFailed
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def list_letters(
     for of, letter in found:
         since = f"{letter.at:%Y-%m-%d %H:%M:%S}" if letter.at else ""
         reason = f"{letter.code}: {letter.reason[:120]}"
-        table.add_row(letter.id, of, since, str(letter.times), reason, letter.settled or "open")
+        table.add_row(letter.id, of, since, str(letter.times), plain(reason), plain(letter.settled or "open"))
     console().print(table)
 
 

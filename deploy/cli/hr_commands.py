@@ -20,6 +20,7 @@ from deploy.cli.common import (
     client,
     complain,
     console,
+    plain,
     print_json,
     settings_of,
 )
@@ -100,7 +101,7 @@ def list_rejected(
         reason = one.get("reason") or {}
         named = (one.get(name) for name in ("id", "changeId", "employeeId", "state"))
         cells = (*named, reason.get("code"), reason.get("message"))
-        table.add_row(*(str(cell) if cell is not None else "" for cell in cells))
+        table.add_row(*map(plain, cells))
     console().print(table)
 
 

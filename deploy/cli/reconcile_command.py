@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from deploy.cli.common import DEFAULT_DIR, Api, AsJson, DataDir, asked, client, complain, console, print_json
+from deploy.cli.common import DEFAULT_DIR, Api, AsJson, DataDir, asked, client, complain, console, plain, print_json
 
 PATH = "/v1.0/tenure/reconciliation"
 _LONG_S = 600.0
@@ -41,7 +41,7 @@ def _show(said: dict[str, Any], drift: list[dict[str, Any]], repair: bool) -> No
         for title in titles:
             table.add_column(title, overflow="fold")
         for one in drift:
-            table.add_row(*(str(one.get(title, "")) for title in titles))
+            table.add_row(*(plain(one.get(title)) for title in titles))
         console().print(table)
     found = "No differences" if not drift else f"{len(drift)} differences"
     complain(f"{found}{', being repaired' if drift and repair else ''}; {reach(said)}.")

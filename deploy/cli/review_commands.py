@@ -59,7 +59,10 @@ def exceptions(
     if as_json:
         print_json({"value": rows})
     elif out is not None:
-        out.write_text(as_table(rows, COLUMNS), encoding="utf-8")
+        try:
+            out.write_text(as_table(rows, COLUMNS), encoding="utf-8")
+        except OSError as problem:
+            raise CommandFailed(f"{out}: {problem.strerror}") from None
         typer.echo(f"{len(rows)} exceptions written to {out}.")
     elif as_csv:
         typer.echo(as_table(rows, COLUMNS), nl=False)

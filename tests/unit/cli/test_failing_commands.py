@@ -11,6 +11,7 @@ import httpx
 import pytest
 from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError
 
+from deploy.cli import hr_commands
 from deploy.cli.common import read_settings
 from deploy.cli.deadletter_commands import _on_kafka, discard
 from deploy.cli.endpoints import CommandFailed, NothingAnswers, NothingRunning
@@ -106,6 +107,21 @@ def test_a_kafka_that_goes_away_is_told() -> None:
 def test_nothing_is_given_up_without_a_reason(tmp_path: Path) -> None:
     with pytest.raises(CommandFailed, match="--reason"):
         discard(reason=" ", ids=["a/0/1"], data_dir=tmp_path)
+
+
+def test_what_others_wrote_is_shown_as_it_is_and_never_obeyed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A terminal would: rich reads [/x] as an end of markup and fails, and ESC begins a command."""
+    said = {"id": "1", "changeId": "[/x]", "employeeId": "\x1b[2J", "reason": {"code": "notJoined"}}
+    monkeypatch.setattr(hr_commands, "settings_of", lambda *_: Settings())
+    monkeypatch.setattr(hr_commands, "_rejections", lambda _: {"1": said})
+    monkeypatch.setattr(hr_commands, "_say_how_they_stand", lambda found, *_: found[0].update(state="refused"))
+    hr_commands.list_rejected()
+
+    shown = capsys.readouterr().out
+    assert "[/x]" in shown
+    assert "\x1b[2J" not in shown
 
 
 def test_no_differences_says_among_whom() -> None:
