@@ -222,6 +222,8 @@ def _thing(kind: Kind, body: dict[str, Any], id: str, now: Any) -> Kept:  # noqa
             return graph.policy_of(graph.PolicyIn.model_validate(body), id, now)
         case "package":
             read = PackageBody.model_validate(body)
+            if id in read.incompatible_packages:
+                raise BadRequest("A package is not incompatible with itself.", target="incompatiblePackages")
             roles = tuple(
                 ResourceRole(origin_system=one.origin_system, origin_id=one.origin_id, role=one.role)
                 for one in read.roles

@@ -341,6 +341,9 @@ class _Comparing:
                         f"{NOUN[kind]} {self._titles[one.id]!r} stays, although the file says it no more: it holds "
                         f"{len(others)} that this file does not remove ({named})"
                     )
+        for one in [thing for thing in mine.values() if thing.body.get("catalogType") == "serviceDefault"]:
+            del mine[one.id]
+            self.notes.append(f"catalog {one.name!r} stays, although the file says it no more: it is built in")
         brought = self._brought | {
             (package.parent, resource_key(role["resource"]).casefold())
             for package in self.present.packages

@@ -217,6 +217,12 @@ class PackageSpec(Spec):
     incompatible_groups: list[Name] = Field(default_factory=list)
     policies: list[PolicySpec] = Field(default_factory=list)
 
+    @model_validator(mode="after")
+    def _goes_with_itself(self) -> Self:
+        if self.name.casefold() in map(str.casefold, self.incompatible):
+            raise ValueError("a package is not incompatible with itself")
+        return self
+
 
 class CatalogSpec(Spec):
     name: Name
@@ -343,24 +349,33 @@ def _line(lines: Mapping[Place, int], place: Place) -> int | None:
 _CONSTRUCTOR = SafeConstructor()
 
 
-def _plain(node: yaml.Node, place: Place, lines: dict[Place, int], problems: list[Problem]) -> Any:
+def _plain(
+    node: yaml.Node, place: Place, lines: dict[Place, int], problems: list[Problem], within: tuple[yaml.Node, ...] = ()
+) -> Any:
     """The node as plain values, noting the line of each; a key that stands twice is a problem."""
     line = lines.setdefault(place, node.start_mark.line + 1)
+    if node in within:
+        problems.append(Problem("refers to what it lies in", place, line))
+        return None
+    within = (*within, node)
     if isinstance(node, yaml.SequenceNode):
-        return [_plain(child, (*place, number), lines, problems) for number, child in enumerate(node.value)]
+        return [_plain(child, (*place, number), lines, problems, within) for number, child in enumerate(node.value)]
     if not isinstance(node, yaml.MappingNode):
         try:
             return _CONSTRUCTOR.construct_object(node)
-        except (yaml.YAMLError, ValueError):
+        except Exception:  # of a tag that does not fit the text, the library raises whatever it meets
             problems.append(Problem(f"cannot be read: {node.value!r}", place, line))
             return None
     found: dict[str, Any] = {}
     for key_node, child in node.value:
+        if not isinstance(key_node, yaml.ScalarNode):
+            problems.append(Problem("a key must be text", place, key_node.start_mark.line + 1))
+            continue
         key = str(key_node.value)
         if key in found:
             problems.append(Problem(f"'{key}' stands twice", (*place, key), key_node.start_mark.line + 1))
         lines[(*place, key)] = key_node.start_mark.line + 1
-        found[key] = _plain(child, (*place, key), lines, problems)
+        found[key] = _plain(child, (*place, key), lines, problems, within)
     return found
 
 
@@ -380,6 +395,8 @@ def _of_pydantic(error: Any, lines: Mapping[Place, int]) -> Problem:
     message = str(error["msg"]).removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
         message = "is not known here; is it misspelt?"
+    elif error["type"] == "model_type":
+        message = "must be an object"
     elif error["type"] == "missing":
         message = "is missing"
     elif error["type"] == "string_type":

@@ -287,6 +287,24 @@ async def test_what_left_the_file_goes_and_what_people_made_stays(world: Any) ->
     assert "second" not in left
 
 
+async def test_the_built_in_catalog_is_kept_by_a_file_for_a_while_and_stays(world: Any) -> None:
+    text = "name: house\ncatalogs: [{name: General, packages: [{name: Tea}]}]"
+    assert (await files.apply(world.url, await planned(world, text))).is_complete
+
+    plan = await planned(world, "name: house")
+    assert "catalog 'General' stays, although the file says it no more: it is built in" in files.render(plan)
+    assert (await files.apply(world.url, plan)).removed == 1, "the package"
+    assert (await planned(world, "name: house")).is_empty
+
+
+async def test_what_a_file_cannot_say_the_api_does_not_take_either(world: Any) -> None:
+    plan = await planned(world, "name: odd\ncatalogs: [{name: Odd, packages: [{name: Loner}]}]")
+    (package,) = [one for one in plan.steps if one.kind == "package"]
+    package.body["incompatiblePackages"] = [package.id]
+    result = await files.apply(world.url, plan)
+    assert [one.message for one in result.refused] == ["A package is not incompatible with itself."]
+
+
 async def test_a_change_made_since_the_plan_is_not_overwritten(world: Any) -> None:
     text = "name: third\ncatalogs: [{name: Third, description: One}]"
     assert (await files.apply(world.url, await planned(world, text))).is_complete

@@ -229,7 +229,11 @@ def test_the_same_weeks_in_days_are_no_difference() -> None:
         ("catalogs: [{name: A}, {name: a}]", "catalogs[1].name: 'a' stands already at catalogs[0]"),
         ("catalogs: ]", "company.yaml:1: is no YAML"),
         ("populations: [{name: A}]", "populations[0].rule: is missing"),
-        ("- 1", "company.yaml:1"),
+        ("- 1", "company.yaml:1: must be an object"),
+        ("catalogs: [{name: C, packages: [{name: A, incompatible: [a]}]}]", "is not incompatible with itself"),
+        ("groups: &all\n  - *all", "company.yaml:1: groups[0]: refers to what it lies in"),
+        ("groups: [{name: !!bool maybe}]", "company.yaml:1: groups[0].name: cannot be read: 'maybe'"),
+        ("groups:\n- ? [name]\n  : A", "company.yaml:2: groups[0]: a key must be text"),
         (
             "catalogs: [{name: A, packages: [{name: B, policies: [{name: C, direct: true, expiresAfter: P1M}]}]}]",
             "expiresAfter: 'P1M' is no duration",
@@ -238,6 +242,11 @@ def test_the_same_weeks_in_days_are_no_difference() -> None:
 )
 def test_what_is_wrong_is_said_with_line_and_path(text: str, expected: str) -> None:
     assert expected in wrong(text)
+
+
+def test_what_stands_twice_may_be_written_once() -> None:
+    said = read_text("groups: [{name: &team Sales}]\npopulations: [{name: *team, rule: user.city -eq null}]", "f.yaml")
+    assert said.contents.groups[0].name == said.contents.populations[0].name == "Sales"
 
 
 def test_a_rule_that_does_not_parse_shows_the_place_in_the_rule() -> None:
