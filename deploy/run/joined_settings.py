@@ -6,12 +6,20 @@ Apart from `process`, which imports all that runs: a command that only reads a t
 from __future__ import annotations
 
 from deploy.cli.endpoints import Endpoints
-from shared.settings import Settings
+from shared.settings import Settings, variable
 
 
 def servers_named(settings: Settings) -> bool:
     """Whether the operator names both servers; then none is started here."""
     return {"kafka", "mongo"} <= settings.model_fields_set
+
+
+def half_named(settings: Settings) -> str | None:
+    """What to say to an operator who names one server alone; None if there is nothing to say."""
+    if servers_named(settings) or not (named := {"kafka", "mongo"} & settings.model_fields_set):
+        return None
+    (one,) = named
+    return f"{variable(one)} is not used: name TENURE_KAFKA and TENURE_MONGO, or neither for servers of the run's own."
 
 
 def joined(settings: Settings, run: Endpoints) -> Settings:

@@ -21,7 +21,7 @@ from deploy.run.clock import RunClock
 from deploy.run.front import application
 from deploy.run.identity import check_callers, issuer_joined, own_issuer, unasked
 from deploy.run.interpreter import at_work, hand_over_soon, use_one_heap
-from deploy.run.joined_settings import joined, servers_named, with_values
+from deploy.run.joined_settings import half_named, joined, servers_named, with_values
 from deploy.run.lock import hold
 from shared.messaging.admin import create_topics
 from shared.messaging.errors import GivenUp, MayPass, StateLost
@@ -189,6 +189,8 @@ async def _with_servers(stack: AsyncExitStack, settings: Settings, say: Say) -> 
     if servers_named(settings):
         say(f"Using Kafka at {settings.kafka} and the MongoDB that TENURE_MONGO names")
         return settings
+    if warning := half_named(settings):
+        say(warning)
     both = await stack.enter_async_context(
         servers(
             settings.data_dir,

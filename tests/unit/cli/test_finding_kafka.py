@@ -14,12 +14,23 @@ import pytest
 from deploy.cli.common import settings_of
 from deploy.cli.endpoints import LOCK, CommandFailed, Endpoints, NothingRunning, write
 from deploy.cli.hr_commands import sources
+from deploy.run.joined_settings import half_named
 from deploy.run.lock import hold
+from shared.settings import Settings
 
 ANSWERS = {
     "/v1.0/tenure/status": {"kafka": "broker.test:9093", "namespace": "spring", "services": {}},
     "/v1.0/tenure/sources": {"value": [{"name": "agency", "employeeIds": False}], "correlate": [], "authority": {}},
 }
+
+
+@pytest.mark.parametrize(
+    ("named", "said"), [({}, None), ({"kafka": "k:1"}, "KAFKA"), ({"mongo": "mongodb://m/"}, "MONGO")]
+)
+def test_one_server_named_alone_is_told_to_be_passed_over(named: dict[str, Any], said: str | None) -> None:
+    told = half_named(Settings(**named))
+    assert (told and told.partition(" ")[0]) == (said and f"TENURE_{said}")
+    assert half_named(Settings(kafka="k:1", mongo="mongodb://m/")) is None  # type: ignore[arg-type]
 
 
 class Answering(BaseHTTPRequestHandler):
