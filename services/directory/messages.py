@@ -20,7 +20,7 @@ from shared.clock import Clock
 from shared.contracts import topics
 from shared.contracts.answers import AnswersCommand
 from shared.contracts.base import Cause, Refusal, made
-from shared.contracts.hr import ChangeKind, HrChange, hr_correlation
+from shared.contracts.hr import LARGEST_CHANGE, ChangeKind, HrChange, hr_correlation
 from shared.messaging.decision import Circumstances, Decision, Due, Handler, by
 from shared.messaging.envelope import Incoming, Outgoing
 from shared.messaging.errors import WillNotPass
@@ -37,6 +37,8 @@ def decoder(sources: Sources) -> Any:
         raw = record.value
         if not raw:
             raise WillNotPass("empty", "The record has no body. Send the change as JSON.")
+        if len(raw) > LARGEST_CHANGE:
+            raise WillNotPass("tooLarge", f"A change has at most {LARGEST_CHANGE:,} bytes, and this one {len(raw):,}.")
         try:
             change = HrChange.model_validate_json(data_of(record, raw))
         except ValidationError as problem:
@@ -88,7 +90,9 @@ def _said(problem: ValidationError) -> tuple[str, str]:
     error = problem.errors(include_url=False, include_input=False, include_context=False)[0]
     where = str(error["loc"][0]) if error["loc"] else ""
     if error["type"] == "json_invalid":
-        return "notJson", "The body is not JSON. Send the change as UTF-8 JSON."
+        deep = "recursion" in error["msg"]
+        plain = "The body is not JSON. Send the change as UTF-8 JSON."
+        return "notJson", "The body is nested deeper than any change is." if deep else plain
     if not where:
         return "notAChange", "The body is JSON but no object: send {changeId, employeeId, kind, effectiveAt, …}."
     text = error["msg"].removeprefix("Value error, ")

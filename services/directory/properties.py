@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import Enum
 from functools import lru_cache
@@ -16,6 +16,8 @@ from typing import Any
 LONGEST_TEXT = 1024
 """Characters. Graph's own limits are lower, and differ by property; this one keeps a fact publishable."""
 MOST_ITEMS = 250
+MOST_TOLD = 16
+"""Problems of one change that are answered one by one."""
 MANAGER = "managerEmployeeId"
 """Not a Graph property: the source's own name for the manager, resolved to a person."""
 SPONSORS = "sponsors"
@@ -102,12 +104,16 @@ class Unfit(Exception):
     """A value that its property cannot have."""
 
 
-def cleaned(stated: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[tuple[str, str, str], ...]]:
-    """What can be taken of `stated`, normalised, and the problems: (property, code, message) each.
+Problem = tuple[str, str, str]
+"""Property, code and message."""
+
+
+def cleaned(stated: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[Problem, ...]]:
+    """What can be taken of `stated`, normalised, and the problems.
 
     null stays null: it clears. Dates become date-times in UTC (midnight, if they have no time)."""
     clean: dict[str, Any] = {}
-    problems: list[tuple[str, str, str]] = []
+    problems: list[Problem] = []
     for name, value in stated.items():
         kind = TYPES.get(name)
         if value is None and (kind is not None or extension(name)):
@@ -115,13 +121,23 @@ def cleaned(stated: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[tuple[str,
         elif kind is Type.TEXT and value.__class__ is str and len(value) <= LONGEST_TEXT and name not in _OF_SOME_TEXTS:
             clean[name] = value  # by far the most
         elif (kind := kind or extension(name)) is None:
-            problems.append((name, "unknownProperty", _unknown(name)))
+            # Beyond those that are told nobody reads the text, and to look for what is meant takes a while.
+            problems.append((name, "unknownProperty", _unknown(name) if len(problems) < MOST_TOLD else ""))
         else:
             try:
                 clean[name] = _CHECKS[kind](name, value)
             except Unfit as problem:
                 problems.append((name, "invalidProperty", str(problem)))
     return clean, tuple(problems)
+
+
+def told(problems: Sequence[Problem]) -> tuple[Problem, ...]:
+    """Those that are told one by one, and the rest in a word: each is answered with all that was received."""
+    if len(problems) <= MOST_TOLD:
+        return tuple(problems)
+    (name, _, _), more = problems[MOST_TOLD], len(problems) - MOST_TOLD
+    text = f"{more} more properties could not be taken, '{name[:100]}' first. The rest of the change was taken."
+    return (*problems[:MOST_TOLD], ("", "moreProblems", text))
 
 
 def _unknown(name: str) -> str:
@@ -196,8 +212,8 @@ def _nested(name: str, value: Any) -> dict[str, str | None]:
     for key, inner in value.items():
         if key not in known:
             raise Unfit(f"{name} has no '{key[:100]}'. The rest of the change was taken.")
-        if inner is not None and (inner.__class__ is not str or len(inner) > LONGEST_TEXT):
-            raise _unfit(f"{name}/{key}", Type.TEXT)
+        if inner is not None:
+            _text(f"{name}/{key}", inner)
     return value
 
 

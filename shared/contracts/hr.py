@@ -27,6 +27,8 @@ class ChangeKind(StrEnum):
     RESCINDED = "rescinded"
 
 
+LARGEST_CHANGE = 256 * 1024
+"""Bytes. Beyond it are no changes of people but mistakes; what is answered of one, and kept, stays storable."""
 _DATE_ALONE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 

@@ -39,6 +39,9 @@ from shared.contracts.signins import SignIn, SignInsFact
 FORTNIGHT = timedelta(days=14)
 QUARTER = timedelta(days=90)
 
+LARGEST_LETTER = 2 * 1024 * 1024
+"""Bytes. The largest record that any topic takes by itself (1 MiB), as base64 if need be, and what we add."""
+
 PER_PERSON = 6
 """Partitions of what is keyed by person: the embedded run's figure, `TENURE_PARTITIONS` in production.
 
@@ -61,6 +64,8 @@ class Topic:
     public: bool = False
     inbound: bool = False
     """Written by those who are not us: what does not validate is answered, not dead-lettered."""
+    largest: int | None = None
+    """Bytes of a record. None: as many as Kafka allows by itself (1 MiB)."""
 
     @property
     def urgent(self) -> Topic:
@@ -77,7 +82,7 @@ HR_URGENT = replace(
 )
 HR_REJECTED = Topic(
     "hr.attribute-changes.rejected", "directory", "as received", HrRejection,
-    "What could not be taken, why, and the original.", retention=QUARTER, public=True,
+    "What could not be taken, why, and the original.", retention=QUARTER, public=True, largest=LARGEST_LETTER,
 )  # fmt: skip
 SIGN_INS = Topic(
     "hr.sign-ins", "directory", "employee id or user principal name", SignIn,

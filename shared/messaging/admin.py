@@ -11,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from aiokafka.structs import OffsetAndMetadata
 
-from shared.contracts.topics import QUARTER, TABLE, Topic
+from shared.contracts.topics import LARGEST_LETTER, QUARTER, TABLE, Topic
 from shared.messaging.deadletters import topic_of
 from shared.messaging.errors import MayPass
 from shared.settings import Settings
@@ -21,8 +21,6 @@ MAKING_S = 30.0
 OFFSETS_S = 15.0
 """How long a broker that has just started may take to know its groups."""
 _ASK_AGAIN_S = 0.2
-LARGEST_LETTER = 2 * 1024 * 1024
-"""Bytes. The largest record that any topic takes (1 MiB), its headers as base64, and what we add."""
 
 
 async def learn(consumer: AIOKafkaConsumer, names: Iterable[str]) -> None:
@@ -132,6 +130,7 @@ async def create_topics(settings: Settings, groups: Sequence[str], table: Sequen
                 "retention.ms": str(int(topic.retention.total_seconds() * 1000)),
                 "cleanup.policy": "delete",
                 "min.insync.replicas": "2" if settings.replication > 2 else "1",
+                **({"max.message.bytes": str(topic.largest)} if topic.largest else {}),
             },
         )
         for topic in table

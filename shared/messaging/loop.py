@@ -36,6 +36,9 @@ R = TypeVar("R")
 LARGEST_FACT = 900_000
 """Bytes. Kafka's default limit for a record is 1 MiB with its headers; a larger fact could never be published."""
 
+TOO_LARGE = "tooLarge"
+"""Code of a message that would make a larger one."""
+
 MOST_RECORDS = 200
 """Facts that one write may carry; far below what MongoDB's 16 MiB a document allow."""
 
@@ -362,7 +365,7 @@ class Loop(Generic[S]):
             records = [*self._fact(decision, draft, cause, version, now), *records]
         for record in records:
             if record.value is not None and len(record.value) > LARGEST_FACT:
-                raise WillNotPass("tooLarge", f"{record.topic}: {len(record.value)} bytes exceed {LARGEST_FACT}.")
+                raise WillNotPass(TOO_LARGE, f"{record.topic}: {len(record.value)} bytes exceed {LARGEST_FACT}.")
         return records
 
     def _fact(

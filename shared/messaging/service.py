@@ -33,7 +33,7 @@ from shared.messaging.health import Health
 from shared.messaging.kafka import Bus, CommittedOffsets, Take
 from shared.messaging.lanes import RightOfWay
 from shared.messaging.limit import Limit
-from shared.messaging.loop import Attempts, Loop, Outcome, Work
+from shared.messaging.loop import TOO_LARGE, Attempts, Loop, Outcome, Work
 from shared.messaging.pace import Pace
 from shared.messaging.ports import Publisher
 from shared.messaging.subscription import Subscription, together
@@ -175,11 +175,14 @@ class Platform:
         async def take(records: Sequence[Incoming]) -> None:
             good, bad = decoded(records, lambda record: _work(read(record), record, cause))
             outcomes = await isolating.run(loop, [work for _, work in good], handler, lambda: self.patience(group))
-            aside = [
+            failed = [
                 (record, outcome.error, outcome.subject or record.key_text)
                 for (record, _), outcome in zip(good, outcomes, strict=True)
                 if outcome.error is not None
             ]
+            # Whoever sent it is told what only they can mend.
+            aside = [one for one in failed if on_invalid is None or one[1].code != TOO_LARGE]
+            bad += [(record, reason) for record, reason, _ in failed if on_invalid and reason.code == TOO_LARGE]
             settled = [
                 record.header(REPLAY_OF)
                 for (record, _), outcome in zip(good, outcomes, strict=True)
@@ -190,6 +193,8 @@ class Platform:
                     settled.append(letter)
                 elif on_invalid is None or not await self._answered(record, reason, on_invalid, group):
                     aside.append((record, reason, record.key_text))
+                elif record.marked:
+                    settled.append(record.header(REPLAY_OF))
             self._hold_if_nearly_all_fail(limit, len(records), aside, group)
             await self._set_aside(aside, group, loop.store)
             for letter in settled:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 import services.directory.service
@@ -46,12 +48,16 @@ class Ground:
 
     async def letters(self) -> list[str]:
         """Codes of all dead letters of the group."""
-        name = self.host.settings.topic(deadletters.topic_of(self.group))
-        consumer = AIOKafkaConsumer(bootstrap_servers=self.host.settings.kafka)
-        async with consumer:
+        found = await self.records(deadletters.topic_of(self.group))
+        return [dict(record.headers)[deadletters.CODE].decode() for record in found]
+
+    async def records(self, topic: str) -> list[Any]:
+        """All that lies there."""
+        name = self.host.settings.topic(topic)
+        async with AIOKafkaConsumer(bootstrap_servers=self.host.settings.kafka) as consumer:
             begins, ends = await bounds(consumer, [TopicPartition(name, 0)])
             missing = {one: begin for one, begin in begins.items() if begin < ends[one]}
-            return [dict(record.headers)[deadletters.CODE].decode() async for record in read(consumer, missing, ends)]
+            return [record async for record in read(consumer, missing, ends)]
 
 
 @asynccontextmanager
@@ -156,3 +162,47 @@ async def test_a_fact_that_is_none_does_not_hold_the_groups_that_a_rule_fills(
 
         await until(went_on, "whoever comes after it is looked at")
         assert sorted(await it.letters()) == ["bug", "invalid"]
+
+
+def change(number: int, **attributes: object) -> bytes:
+    said = {"changeId": str(number), "employeeId": "E1", "kind": "joined", "effectiveAt": "2026-01-01"}
+    return orjson.dumps(said | {"attributes": attributes})
+
+
+async def test_whatever_a_source_sends_too_much_of_is_answered_to_it_and_no_letter_to_ourselves(
+    servers: Servers,
+) -> None:
+    heaps = [
+        change(number, **{f"extension_{'a' * 32}_p{number}_{n}": "x" * 1000 for n in range(240)}) for number in range(3)
+    ]
+    sent: list[tuple[bytes, list[str]]] = [
+        (b"\0" * 1_000_000, ["tooLarge"]),
+        (b"[" * 900 + b"]" * 900, ["notJson"]),
+        (change(8, **{f"p{n}": 1 for n in range(3000)}), ["unknownProperty"] * 16 + ["moreProblems"]),
+        *((heap, []) for heap in heaps[:-1]),
+        (heaps[-1], ["tooLarge"]),  # a fact of the person would be larger than Kafka takes
+        (change(9), []),
+    ]
+    async with ground(servers, services.directory.service.assemble, "directory", topics.HR_CHANGES) as it:
+        for body, _ in sent:
+            await it.say(topics.HR_CHANGES, body, "E1")
+
+        async def last_was_taken() -> bool:
+            document = await it.database.collection("people").find_one({}) or {"state": {"timeline": ""}}
+            return '"9"' in document["state"]["timeline"]
+
+        async def answered() -> list[list[str]]:
+            answers: dict[int, list[str]] = {offset: [] for offset in range(len(sent))}
+            for record in await it.records(topics.HR_REJECTED.name):
+                said = orjson.loads(record.value)
+                answers[said["offset"]].append(said["reason"]["code"])
+            return list(answers.values())
+
+        async def all_were_answered() -> bool:
+            return await answered() == [codes for _, codes in sent]
+
+        await until(last_was_taken, "whatever comes after them is taken")
+        await until(all_were_answered, "each is answered in its own words")
+        answers = [orjson.loads(one.value) for one in await it.records(topics.HR_REJECTED.name)]
+        assert [base64.b64decode(one["original"]) for one in answers if one["offset"] == 0] == [sent[0][0]]
+        assert await it.letters() == []

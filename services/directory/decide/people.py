@@ -357,7 +357,7 @@ def _changes(before: Person, after: Person) -> dict[str, ValueChange]:
     return changes
 
 
-def _taken(said: HrChange, sources: Sources) -> tuple[dict[str, Any], tuple[tuple[str, str, str], ...]]:
+def _taken(said: HrChange, sources: Sources) -> tuple[dict[str, Any], tuple[properties.Problem, ...]]:
     """The attributes that can be taken, and what is wrong with the others."""
     if said.kind is ChangeKind.RESCINDED or not said.attributes:
         return {}, ()
@@ -367,14 +367,14 @@ def _taken(said: HrChange, sources: Sources) -> tuple[dict[str, Any], tuple[tupl
             del clean[name]
             text = f"The source may not set {name}: see `tenure sources`. The rest of the change was taken."
             problems = (*problems, (name, "notAuthoritative", text))
-    return clean, problems
+    return clean, properties.told(problems)
 
 
 def _refused_to_callers(  # noqa: PLR0911 - a refusal each
     state: Person | None,
     heard: Heard,
     clean: Mapping[str, Any],
-    problems: tuple[tuple[str, str, str], ...],
+    problems: tuple[properties.Problem, ...],
     at: Circumstances[Around],
 ) -> Refusal | None:
     """Why nothing of this is taken, for those who wait for the answer: sources get theirs later, and in part."""

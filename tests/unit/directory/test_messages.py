@@ -11,7 +11,7 @@ from services.directory.messages import answered, cause_of, decoder
 from services.directory.sources import DEFAULT, SourcesFileError, sources_of
 from shared.clock import TurnableClock
 from shared.contracts.base import Lane
-from shared.contracts.hr import hr_correlation
+from shared.contracts.hr import LARGEST_CHANGE, HrRejection, hr_correlation
 from shared.contracts.topics import HR_REJECTED
 from shared.messaging.envelope import Incoming, Position
 from shared.messaging.errors import WillNotPass
@@ -57,6 +57,7 @@ INVALID = {
     "rescindsMissing": orjson.dumps(CHANGE | {"kind": "rescinded"}),
     "invalid": b'{"sequence": 18446744073709551616, ' + orjson.dumps(CHANGE)[1:],
     "dataMissing": orjson.dumps({"specversion": "1.0"}),
+    "tooLarge": orjson.dumps(CHANGE | {"attributes": {"city": "x" * LARGEST_CHANGE}}),
 }
 
 
@@ -78,6 +79,37 @@ def test_what_is_no_change_is_answered_with_a_code_and_the_original(code: str) -
         assert base64.b64decode(said["original"]) == value
     elif value is not None:
         assert said["original"] == orjson.loads(value)
+
+
+def test_an_answer_has_every_field_of_the_contract_and_says_null_of_what_is_not_known() -> None:
+    said = answer_to(b"\xff")
+    assert said.keys() == {field.alias for field in HrRejection.model_fields.values()}
+    assert (said["changeId"], said["employeeId"], said["source"]) == (None, None, None)
+
+
+def test_the_original_is_the_very_json_that_came() -> None:
+    raw = b'{ "changeId" : "c1", "sequence": 123456789012345678901234567890 }'
+    received = record(raw)
+    answer = answered(TurnableClock(datetime(2026, 3, 1, tzinfo=UTC)))(received, WillNotPass("x", "x."))
+    assert raw in answer.value
+
+
+@pytest.mark.parametrize("depth", [100, 300, 900, 5000])
+def test_whatever_is_nested_is_answered_so_that_it_can_be_read(depth: int) -> None:
+    raw = b'{"changeId": "c1", "kind": "no", "x": ' + b"[" * depth + b"]" * depth + b"}"
+    said = answer_to(raw)
+    assert said["reason"]["code"] in {"notJson", "employeeIdMissing"}
+    assert said["original"] in (orjson.loads(raw) if depth == 100 else None, base64.b64encode(raw).decode())
+
+
+def answer_to(raw: bytes) -> dict[str, Any]:
+    received = record(raw)
+    with pytest.raises(WillNotPass) as refused:
+        decoder(DEFAULT)(received)
+    value = answered(TurnableClock(datetime(2026, 3, 1, tzinfo=UTC)))(received, refused.value).value
+    HrRejection.model_validate_json(value)
+    said: dict[str, Any] = orjson.loads(value)
+    return said
 
 
 @pytest.mark.parametrize("date", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])

@@ -129,6 +129,13 @@ def test_a_wrong_property_is_refused_alone(ana: Ana) -> None:
     assert ana.attributes == {"department": "Sales"}
 
 
+def test_of_very_many_wrong_properties_the_first_are_told_and_how_many_more(ana: Ana) -> None:
+    decision = ana.hears(kind="joined", attributes={"department": "Sales"} | {f"p{n}": n for n in range(5000)})
+    assert codes(decision) == ["unknownProperty"] * 16 + ["moreProblems"]
+    assert b"4984 more properties could not be taken, 'p16' first" in (decision.messages[-1].value or b"")
+    assert ana.attributes == {"department": "Sales"}
+
+
 def test_a_manager_without_a_name_is_refused_and_the_one_before_stays(ana: Ana) -> None:
     ana.managers = {"hr:E2": "bob"}
     joined(ana, managerEmployeeId="E2")
@@ -141,6 +148,12 @@ def test_nested_properties_are_merged_by_key(ana: Ana) -> None:
     joined(ana, employeeOrgData={"costCenter": "1", "division": "North"})
     ana.hears(changeId="m", attributes={"employeeOrgData": {"costCenter": None}})
     assert ana.attributes == {"employeeOrgData": {"division": "North"}}
+
+
+def test_a_nested_property_that_is_too_long_is_told_so(ana: Ana) -> None:
+    decision = ana.hears(kind="joined", attributes={"employeeOrgData": {"division": "x" * 1025}})
+    assert codes(decision) == ["invalidProperty"]
+    assert b"employeeOrgData/division is longer than 1024 characters" in (decision.messages[0].value or b"")
 
 
 def test_an_account_that_is_not_enabled_is_no_suspension(ana: Ana) -> None:
