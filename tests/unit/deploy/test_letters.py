@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
+
+import orjson
 
 from deploy.run.letters import Headers, Letters, discarded, replayed, settled
 from shared.messaging.deadletters import DISCARD_OF, REPLAY_FOR, REPLAY_OF, dead_letter, letter_id
@@ -42,6 +45,14 @@ def test_a_letter_holds_the_message_as_it_came_and_the_reason() -> None:
     assert (letter.key, letter.value, letter.headers) == (POISON.key, POISON.value, POISON.headers)
     assert (letter.code, letter.reason, letter.at, letter.times) == ("invalid", "no JSON", AT, 1)
     assert letter.as_json()["headers"]["odd"].startswith("base64:")
+
+
+def test_a_body_that_is_nested_too_deeply_to_be_written_is_shown_as_its_text() -> None:
+    body = b"[" * 600 + b"]" * 600
+    (letter,) = folded(set_aside(replace(POISON, value=body))).open
+
+    assert letter.as_json()["body"] == body.decode()
+    assert orjson.dumps([letter.as_json()])
 
 
 def test_settling_closes_a_letter_and_failing_again_opens_the_same_one() -> None:
