@@ -13,18 +13,19 @@ from typing import Any
 
 import yaml
 
-from deploy.demo.history import read_company, several_at_once
-from deploy.demo.packages import Both, Either, InDepartment, Manages, Not, Who, WithTitle, packages_of
+from deploy.demo.history import HistoryError, listed, read_company, several_at_once
+from deploy.demo.packages import LONGEST_NAME, Both, Either, InDepartment, Manages, Not, Who, WithTitle, packages_of
+from shared.rules.text import fold
 
 
-class NamesTooAlikeError(ValueError):
-    """Rules compare without case, so names that differ only by case cannot be told apart."""
+class NamesTooAlikeError(HistoryError):
+    """Rules compare without case and in one Unicode form, so names that differ by that alone cannot be told apart."""
 
 
 def document(folder: Path) -> dict[str, Any]:
     """Groups, then one catalog with a package for each, as plain values; the same for the same folder."""
     packages = packages_of(folder)
-    _refuse_names_too_alike([package.name for package in packages])
+    _refuse_unfit_names([package.name for package in packages])
     people = read_company(folder).people.values()
     write = _Writer(
         many_departments=any(several_at_once(person.departments) for person in people),
@@ -94,15 +95,19 @@ class _Writer:
             rule = f"user.{attribute} -in [{', '.join(map(quoted, names))}]"
         if (also := self._also_in[attribute]) is None:
             return rule
-        listed = [f"(user.{also} -contains {quoted(f'|{name}|')})" for name in names]
-        return " -or ".join([f"({rule})", *listed])
+        among = [f"(user.{also} -contains {quoted(listed([name]))})" for name in names]
+        return " -or ".join([f"({rule})", *among])
 
 
-def _refuse_names_too_alike(names: list[str]) -> None:
+def _refuse_unfit_names(names: list[str]) -> None:
     seen: dict[str, str] = {}
     for name in names:
-        if (other := seen.setdefault(name.casefold(), name)) != name:
-            raise NamesTooAlikeError(f"{other!r} and {name!r} differ only by case, which no rule can tell apart.")
+        if len(name) > LONGEST_NAME:
+            raise HistoryError(f"{name[:40]!r}… is longer than a group's name can be ({LONGEST_NAME} characters).")
+        if (other := seen.setdefault(fold(name), name)) != name:
+            raise NamesTooAlikeError(
+                f"{other!r} and {name!r} differ only by case or Unicode form, which no rule can tell apart."
+            )
 
 
 if __name__ == "__main__":

@@ -5,9 +5,10 @@ not of this shape raises `HistoryError` with the file and line. Reading is strea
 """
 
 import csv
+import hashlib
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -120,7 +121,7 @@ def read_company(folder: Path) -> Company:
 
 def department_names(folder: Path) -> dict[str, str]:
     """Department name by number. Two numbers may share a name: they are one department to whoever reads names."""
-    return {row[0]: row[1] for _, row in _rows(folder, "department.csv", ("dept_no", "dept_name")) if row[1]}
+    return {row[0]: row[1] for _, row in _rows(folder, "department.csv", ("dept_no", "dept_name")) if row[1].strip()}
 
 
 def department_spells(folder: Path) -> Iterator[tuple[int, Spell]]:
@@ -133,7 +134,7 @@ def department_spells(folder: Path) -> Iterator[tuple[int, Spell]]:
 def title_spells(folder: Path) -> Iterator[tuple[int, Spell]]:
     """(person, spell with a job title), in the order of the file. A blank title is none."""
     for where, row in _rows(folder, "title.csv", ("emp_no", "title", "from_date", "to_date")):
-        if row[1]:
+        if row[1].strip():
             yield _number(where, row[0]), Spell(row[1], _date(where, row[2]), _date(where, row[3]))
 
 
@@ -162,6 +163,20 @@ def several_at_once(spells: Sequence[Spell]) -> bool:
         for i, one in enumerate(lasting)
         for other in lasting[i + 1 :]
     )
+
+
+def listed(names: Iterable[str]) -> str:
+    """Departments or titles held at once, as one text: |One|Other|."""
+    return f"|{'|'.join(map(as_listed, names))}|"
+
+
+def as_listed(name: str) -> str:
+    """How a name stands in such a list: as itself, or by its digest if it would blur the list or burst it."""
+    return name if len(name) <= _LONGEST_LISTED and "|" not in name else hashlib.sha256(name.encode()).hexdigest()[:16]
+
+
+_LONGEST_LISTED = 40
+"""Characters. An extension attribute has room for 1,024."""
 
 
 def _by_person(spells: Iterator[tuple[int, Spell]]) -> dict[int, tuple[Spell, ...]]:

@@ -21,7 +21,7 @@ from typing import Any
 import orjson
 from aiokafka import AIOKafkaProducer
 
-from deploy.demo.history import Company, Person, Spell, read_company
+from deploy.demo.history import Company, Person, Spell, listed, read_company
 from deploy.demo.rough import roughen
 
 Change = dict[str, Any]
@@ -105,7 +105,7 @@ def _attributes(
 def _several(spells: Sequence[Spell]) -> str | None:
     """Departments or titles held at once, as |One|Other|; None unless there are several."""
     names = sorted({spell.name for spell in spells})
-    return f"|{'|'.join(names)}|" if len(names) > 1 else None
+    return listed(names) if len(names) > 1 else None
 
 
 @lru_cache(maxsize=1 << 16)

@@ -2,7 +2,7 @@
 
 A package is named exactly as its department or job title. Where a department and a title share a name there is one
 package of that name with a policy for each, so either way in gives it. The combined ones are chosen by size from
-whatever the folder holds, and step aside (` (combined)`) if their name is taken.
+whatever the folder holds, and step aside (` (combined)`) if their name, or one too like it for rules, is taken.
 """
 
 from collections import Counter
@@ -11,6 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.demo.history import department_names, department_spells, title_spells
+from shared.rules.text import fold
+
+LONGEST_NAME = 256
+"""Characters that Graph gives the name of a group, a package or a policy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +99,24 @@ def packages_of(folder: Path) -> list[Package]:
     """Every department, every job title, then some that combine them, then managers; in that order, by name."""
     departments, titles = set(department_names(folder).values()), {spell.name for _, spell in title_spells(folder)}
     found = [_named(name, name in departments, name in titles) for name in sorted(departments | titles)]
-    taken = {package.name for package in found}
+    taken = {fold(package.name) for package in found}
     for name, description, who in _combined(*_by_size(folder)):
-        free = name
-        while free in taken:
-            free += " (combined)"
-        taken.add(free)
-        found.append(Package(free, description, ((f"{free}, by rule", who),)))
+        aside = ""
+        while fold(free := _cut(name, aside)) in taken:
+            aside += " (combined)"
+        taken.add(fold(free))
+        found.append(Package(free, description, ((_policy_of(free, "by rule"), who),)))
     return found
+
+
+def _cut(name: str, aside: str) -> str:
+    room = LONGEST_NAME - len(aside)
+    return (name if len(name) <= room else f"{name[: room - 1]}…") + aside
+
+
+def _policy_of(package: str, way: str) -> str:
+    whole = f"{package}, {way}"
+    return whole if len(whole) <= LONGEST_NAME else way
 
 
 def _named(name: str, is_department: bool, is_title: bool) -> Package:
@@ -112,7 +126,7 @@ def _named(name: str, is_department: bool, is_title: bool) -> Package:
     if is_title:
         ways.append(("by job title", "has that job title", WithTitle((name,))))
     description = f"For everyone who {' or '.join(whom for _, whom, _ in ways)}."
-    return Package(name, description, tuple((f"{name}, {way}", who) for way, _, who in ways))
+    return Package(name, description, tuple((_policy_of(name, way), who) for way, _, who in ways))
 
 
 def _by_size(folder: Path) -> tuple[list[str], list[str]]:

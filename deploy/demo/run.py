@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import ctypes
 import json
+import shlex
 import signal
 import sys
 import time
@@ -106,7 +107,14 @@ def demo(
     from deploy.demo.history import HistoryError  # noqa: PLC0415
     from deploy.run.process import all_in_one, until_told  # noqa: PLC0415
 
-    if data is not None:  # what is wrong with it is said before anything starts
+    # What is wrong with any of these is said before anything starts.
+    if report is not None and (report.is_dir() or not report.absolute().parent.is_dir()):
+        raise CannotStart(f"{report} can be no file: there is no such folder, or it is one itself.")
+    if catalog is not None:
+        from deploy.cli.plan import read_file  # noqa: PLC0415
+
+        read_file(catalog)
+    if data is not None:
         try:
             _documents(data, catalog)
         except HistoryError as problem:
@@ -173,7 +181,7 @@ class _Demo:
         if not (folder / "made.json").exists():
             complain(f"Making up a company of {self._asked.people:,} people in {folder}")
             await _process("deploy.demo.company", str(folder), "--people", str(self._asked.people))
-            (folder / "made.json").write_text(json.dumps({"people": self._asked.people}))
+            _write(folder / "made.json", json.dumps({"people": self._asked.people}))
         if (people := json.loads((folder / "made.json").read_text())["people"]) != self._asked.people:
             raise CannotStart(
                 f"{folder} holds a company of {people:,} people: say --people {people}, or choose another --data-dir."
@@ -195,7 +203,7 @@ class _Demo:
                     f"{self._asked.data_dir} has been sent changes up to {before['until']}: "
                     "choose a later --until, or another --data-dir."
                 )
-        note.write_text(json.dumps(now))
+        _write(note, json.dumps(now))
 
     async def _apply(self, document: Mapping[str, Any]) -> None:
         from deploy.cli import plan as planning  # noqa: PLC0415
@@ -222,6 +230,7 @@ class _Demo:
                 with contextlib.suppress(settling.NoAnswer):
                     await settling.look(client, self._up.endpoints.mail, progress, 0)
                     break
+            await _reach(client, until)
             before, progress = progress.changes, settling.Progress()
             began = time.monotonic()
             feed = asyncio.create_task(self._feed(folder, until, progress))
@@ -399,10 +408,13 @@ class _Demo:
         if held is None:
             return
         name, people = held
-        person, now = str(people[0]), f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-        for arguments in (["explain", person, name], ["access", person, "--at", now]):
-            self._out.print(f"\n[bold]$ tenure {' '.join(_quoted(one) for one in arguments)}[/bold]")
-            complete = [*arguments, "--data-dir", str(self._asked.data_dir)]
+        async with _client(self._up.endpoints.api, self._asked.data_dir) as client:
+            person, now = str(people[0]), f"{await _now(client):%Y-%m-%dT%H:%M:%SZ}"
+        # A name that begins like an option has to be told from one.
+        named = ["--", name] if name.startswith("-") else [name]
+        for command, *arguments in (["explain", person, *named], ["access", person, "--at", now]):
+            self._out.print(f"\n$ tenure {shlex.join([command, *arguments])}", style="bold", markup=False)
+            complete = [command, "--data-dir", str(self._asked.data_dir), *arguments]
             try:
                 self._out.print((await _process("deploy.cli", *complete)).rstrip(), markup=False)
             except CommandFailed as problem:
@@ -416,6 +428,27 @@ async def _count_now_and_then(client: httpx.AsyncClient, progress: Progress) -> 
         with contextlib.suppress(settling.NoAnswer):
             await settling.count(client, progress)
         await asyncio.sleep(_COUNT_EVERY_S)
+
+
+async def _reach(client: httpx.AsyncClient, until: date) -> None:
+    """Put the run's clock to the last day that is played: what lies ahead of it would not have come true.
+
+    Raises CannotStart for a day that it cannot be put to."""
+    from deploy.run.clock import PATH as CLOCK  # noqa: PLC0415
+
+    day = datetime.combine(until, datetime.min.time(), UTC)
+    if await _now(client) >= day:
+        return
+    complain(f"{until} lies ahead: the run's clock is put forward to it.")
+    if (answer := await client.post(CLOCK, json={"to": day.isoformat()}, timeout=None)).is_error:
+        raise CannotStart(f"{until} lies ahead. {answer.json()['error']['message']} Choose an earlier --until.")
+
+
+async def _now(client: httpx.AsyncClient) -> datetime:
+    """What time it is for the run."""
+    from deploy.run.clock import PATH as CLOCK  # noqa: PLC0415
+
+    return datetime.fromisoformat((await client.get(CLOCK)).raise_for_status().json()["now"])
 
 
 def _client(api: str, data_dir: Path) -> httpx.AsyncClient:
@@ -488,8 +521,13 @@ def _write_report(file: Path, played: Played, until: date) -> None:
         "requests": played.asked.as_json() if played.asked else None,
         "reviews": played.reviewed.as_json() if played.reviewed else None,
     }
+    _write(file, json.dumps(report, ensure_ascii=False, indent=1) + "\n")
+
+
+def _write(file: Path, text: str) -> None:
+    """Whole or not at all, whenever this process is killed."""
     written = file.with_name(f"{file.name}.new")
-    written.write_text(json.dumps(report, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    written.write_text(text, encoding="utf-8")
     written.replace(file)
 
 
@@ -523,7 +561,3 @@ def _summary(plan: Any) -> str:
     from deploy.cli.applying.showing import summary  # noqa: PLC0415
 
     return summary(plan)
-
-
-def _quoted(text: str) -> str:
-    return f"'{text}'" if " " in text else text

@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 import yaml
 
+from deploy.cli.applying.document import document_of
 from deploy.demo import catalog
+from deploy.demo.history import HistoryError
+from deploy.demo.packages import LONGEST_NAME
 from tests.unit.demo.folding import matches
 
 Write = Callable[..., Path]
@@ -65,7 +68,30 @@ def test_rules_look_into_the_lists_only_where_people_are_in_several_departments_
 
 def test_names_that_differ_only_by_case_are_refused(write: Write) -> None:
     folder = write(["1,d1,1985-01-01,9999-01-01"], department=["d1,Sales", "d2,SALES"])
-    with pytest.raises(catalog.NamesTooAlikeError, match="'SALES' and 'Sales' differ only by case"):
+    with pytest.raises(HistoryError, match="'SALES' and 'Sales' differ only by case"):
+        catalog.document(folder)
+    folder = write(["1,d1,1985-01-01,9999-01-01"], department=["d1,Caf\u00e9", "d2,Cafe\u0301"])
+    with pytest.raises(HistoryError, match="Unicode form"):
+        catalog.document(folder)
+
+
+def test_a_combined_package_steps_aside_from_a_name_that_rules_cannot_tell_from_its_own(write: Write) -> None:
+    folder = write(["1,d1,1985-01-01,9999-01-01"], department=["d1,managers", "d2,Sales"])
+    assert list(rules(folder)) == ["Sales", "managers", "Managers (combined)"]
+
+
+def test_names_as_long_as_they_may_be_make_no_name_that_is_longer(write: Write) -> None:
+    longest = [letter * LONGEST_NAME for letter in "abc"]
+    folder = write(
+        [f"1,d{number},1985-01-01,9999-01-01" for number in range(3)],
+        [f"1,{letter * LONGEST_NAME},1985-01-01,9999-01-01" for letter in "xyz"],
+        department=[f"d{number},{name}" for number, name in enumerate(longest)],
+    )
+    document_of(catalog.document(folder), "company.yaml")
+    assert {*longest} < rules(folder).keys()
+
+    (folder / "department.csv").write_text(f"dept_no,dept_name\nd0,A\nd1,B\nd2,{longest[2]}c\n")
+    with pytest.raises(HistoryError, match="longer than a group's name can be"):
         catalog.document(folder)
 
 

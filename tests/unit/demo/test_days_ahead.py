@@ -1,0 +1,46 @@
+"""A history that goes on beyond today is played on a clock that has got there."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+
+from deploy.cli.endpoints import CannotStart
+from deploy.demo.run import _reach
+
+NOW = "2026-03-01T09:00:00Z"
+
+
+async def turned(until: date, refusal: str | None = None) -> list[Any]:
+    """What the run was asked to put its clock to."""
+    asked: list[Any] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            return httpx.Response(200, json={"now": NOW})
+        asked.append(orjson.loads(request.content))
+        if refusal:
+            return httpx.Response(400, json={"error": {"code": "x", "message": refusal}})
+        return httpx.Response(200, json={})
+
+    async with httpx.AsyncClient(base_url="http://run.test", transport=httpx.MockTransport(answer)) as client:
+        await _reach(client, until)
+    return asked
+
+
+@pytest.mark.parametrize("until", [date(1985, 1, 1), date(2026, 3, 1)])
+async def test_of_days_that_have_come_nothing_has_to_be_reached(until: date) -> None:
+    assert await turned(until) == []
+
+
+async def test_the_clock_is_put_to_a_day_that_lies_ahead() -> None:
+    assert await turned(date(2026, 3, 2)) == [{"to": "2026-03-02T00:00:00+00:00"}]
+
+
+async def test_a_day_that_the_clock_is_not_put_to_is_refused_in_the_runs_own_words() -> None:
+    with pytest.raises(CannotStart, match=r"^2099-01-01 lies ahead\. Too far\. Choose an earlier --until"):
+        await turned(date(2099, 1, 1), "Too far.")
