@@ -138,12 +138,13 @@ def _lost(state: ItemState, lost: Lost) -> Reviewed:
 def together(messages: Sequence[Message]) -> tuple[list[Message], dict[str, str]]:
     """One message instead of several about reviews to the same person; and which went into which, by id.
 
-    Of one instance the newest word counts. All of them share the fate of the one that goes out."""
+    Of one instance the newest word counts. All of them share the fate of the one that goes out. Those about access
+    come in the order in which it happened: of what somebody is told at once, the last is to be what is true."""
     first: dict[tuple[str, Event], Message] = {}
     merged: dict[str, list[Message]] = {}
     found: list[Message] = []
     within: dict[str, str] = {}
-    for one in sorted(messages, key=lambda it: (it.created_at, it.id)):
+    for one in sorted(messages, key=lambda it: (it.created_at, it.version, it.id)):
         key = (one.recipient, one.event)
         if not one.reviews:
             found.append(one)

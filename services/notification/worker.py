@@ -111,10 +111,14 @@ class Worker:
         known = await self._names.known(claimed)
         now = self._clock.now()
         letters: list[Letter] = []
+        waits: set[str] = set()
         for message in claimed:
-            why_not = decide.may_send(message, known, now)
+            # What happened to somebody later waits for what happened to them before.
+            why_not = Not.YET if message.recipient in waits else decide.may_send(message, known, now)
             if why_not is not None:
                 refused[message.id] = why_not
+                if why_not is Not.YET:
+                    waits.add(message.recipient)
                 continue
             to = known.people.get(message.recipient) or Person(message.recipient)
             html = self._channel is Channel.MAIL

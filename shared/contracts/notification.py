@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, ClassVar
 
+import orjson
 from pydantic import Field
 
 from shared.contracts.base import Contract
@@ -36,3 +37,8 @@ class Notification(Contract):
     link: str | None = None
     about: dict[str, Any] = Field(default_factory=dict)
     due_at: datetime | None = None
+
+    def json_bytes(self) -> bytes:
+        """Of the recipient with all that readers look for, null where nothing is known."""
+        said = self.model_dump(mode="json", exclude_none=True)
+        return orjson.dumps(said | {"recipient": self.recipient.model_dump(mode="json")})

@@ -44,9 +44,12 @@ class MailOutlet:
         self._idle: list[aiosmtplib.SMTP] = []
 
     async def deliver(self, letters: Sequence[Letter], results: Results) -> None:
-        waiting = deque(letters)
+        by_recipient: dict[str, deque[Letter]] = {}
+        for letter in letters:
+            by_recipient.setdefault(letter.message.recipient, deque()).append(letter)
+        waiting = deque(by_recipient.values())
         began = time.monotonic()
-        senders = [self._send_all(waiting, results, began) for _ in range(min(CONNECTIONS, len(letters)))]
+        senders = [self._send_all(waiting, results, began) for _ in range(min(CONNECTIONS, len(waiting)))]
         outcomes = await asyncio.gather(*senders, return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
@@ -57,7 +60,8 @@ class MailOutlet:
         for connection in idle:
             connection.close()
 
-    async def _send_all(self, waiting: deque[Letter], results: Results, began: float) -> None:
+    async def _send_all(self, waiting: deque[deque[Letter]], results: Results, began: float) -> None:
+        """Each connection takes a recipient's next mail, and nobody else theirs meanwhile: they come in order."""
         connection: aiosmtplib.SMTP | None = None
         try:
             while waiting and time.monotonic() - began < BATCH_S:
@@ -65,9 +69,12 @@ class MailOutlet:
                     connection = await self._connect()
                 if not waiting:  # the other connection was quicker
                     break
-                letter = waiting.popleft()
+                theirs = waiting.popleft()
+                letter = theirs.popleft()
                 results[letter.message.id] = None
                 results[letter.message.id] = await self._send(connection, letter)
+                if theirs:
+                    waiting.append(theirs)
         except Away:
             waiting.clear()
             raise

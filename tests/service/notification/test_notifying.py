@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -230,6 +231,24 @@ async def test_one_mail_and_one_public_message_list_all_that_a_cause_gave_and_to
     assert settled["mail"]["id"] in str(mail)
 
 
+async def test_what_happens_to_somebody_at_once_is_told_in_its_order(world: World, catcher: MailCatcher) -> None:
+    await world.say(topics.PACKAGE_FACTS, *(package(f"q{number}", f"Q{number}") for number in range(20)))
+    await world.say(topics.PERSON_FACTS, person("una"), person("val"))
+    # Whoever is told of all has waited for all names.
+    await world.say(topics.HOLDING_FACTS, holding("val", 1, *(added(f"q{number}") for number in range(20))))
+    await world.until_settled("val")
+    await world.say(topics.HOLDING_FACTS, *(holding("una", number + 1, added(f"q{number}")) for number in range(20)))
+    told = [f"You have access to Q{number}" for number in range(20)]
+
+    def heard() -> list[str]:
+        return [one.subject for one in world.heard if one.recipient.id == "una"]
+
+    await world.until(lambda: len(heard()) == 20)
+    assert heard() == told
+    await world.until_settled("una")
+    assert [mail["subject"] for mail in await mails(catcher, "una@example.com")] == told
+
+
 async def test_a_name_not_heard_of_yet_is_waited_for(world: World, catcher: MailCatcher) -> None:
     await world.say(topics.HOLDING_FACTS, holding("bob", 1, added("late")))
     async with asyncio.timeout(WITHIN_S):
@@ -272,6 +291,9 @@ async def test_without_an_address_the_topic_alone_carries_it(world: World) -> No
     settled = await world.until_settled("cyd")
     assert (settled["mail"]["status"], settled["mail"]["problem"]) == ("skipped", "noAddress")
     assert settled["topic"]["status"] == "sent"
+    await world.until(lambda: [one for one in world.heard if one.recipient.id == "cyd"])
+    (said,) = (one for one in world.heard if one.recipient.id == "cyd")
+    assert orjson.loads(said.json_bytes())["recipient"] == {"id": "cyd", "userPrincipalName": None, "mail": None}
 
 
 async def test_an_end_that_came_before_its_reminder_silences_it(world: World, catcher: MailCatcher) -> None:
