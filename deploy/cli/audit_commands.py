@@ -204,10 +204,10 @@ def explain(
         _print_json(body)
         return
     console = Console()
-    console.print(body["summary"], style="bold", markup=False, highlight=False)
+    console.print(plain(body["summary"]), style="bold", highlight=False)
     if not body["value"]:
         return
-    table = Table("when", "effective", "what", "by", box=None, pad_edge=False)
+    table = _table("when", "effective", "what", "by")
     for line in body["value"]:
         actor = line.get("actorName") or line["actor"]
         effective = str(line.get("effectiveAt") or "")[:10]
@@ -350,7 +350,7 @@ def _print_access(body: dict[str, Any]) -> None:
     if not body["value"]:
         return
     since, until = ("effectiveFrom", "effectiveTo") if body["basis"] == "effective" else ("from", "to")
-    table = Table("who", "name", "what", "from", "to", "by", box=None, pad_edge=False)
+    table = _table("who", "name", "what", "from", "to", "by")
     for row in body["value"]:
         what = f"group {row['group'] or row['groupId']}" if row["groupId"] else str(row["package"] or row["packageId"])
         table.add_row(
@@ -366,6 +366,14 @@ def _print_access(body: dict[str, Any]) -> None:
 
 def _time(text: str) -> str:
     return text[:19].replace("T", " ")
+
+
+def _table(*titles: str) -> Table:
+    """Long words are broken, never cut: an address or an id is to be read whole."""
+    table = Table(box=None, pad_edge=False)
+    for title in titles:
+        table.add_column(title, overflow="fold")
+    return table
 
 
 def _print_json(body: dict[str, Any]) -> None:

@@ -369,7 +369,7 @@ def _of_assignment(  # noqa: PLR0911 (one a kind of transition)
         return f'{named} was assigned {how} under policy "{policy}"{until}'
     if kind == "AssignmentEnded":
         reason = transition.get("reason")
-        detail = whole.get("detail")
+        detail = str(whole.get("detail") or "").replace(str(assignment.get("policyId")), f'"{policy}"')
         return f"{named} ended: {REASONS.get(str(reason), reason)}" + (f" ({detail})" if detail else "")
     if kind == "AssignmentMoved":
         before = transition.get("before") or {}

@@ -205,8 +205,9 @@ def moved(version: int, at: datetime, why: Cause, before: datetime | None, after
 
 def ended(version: int, at: datetime, why: Cause, begun: Cause, id: str = "assignment-1", who: str = ANA) -> Outgoing:
     held = assignment(begun, START, id)
+    detail = f"The rule of policy {SALES_POLICY} matches no longer."
     happened = [
-        AssignmentEnded(assignment=held, reason=EndReason.NO_LONGER_MATCHES, detail="department is Support"),
+        AssignmentEnded(assignment=held, reason=EndReason.NO_LONGER_MATCHES, detail=detail),
         GrantTaken(role=ROLE, version=version),
     ]
     state = HoldingState(person_id=who)

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError
 
-from deploy.cli import hr_commands
+from deploy.cli import audit_commands, hr_commands
 from deploy.cli.common import read_settings
 from deploy.cli.deadletter_commands import _on_kafka, discard
 from deploy.cli.endpoints import CommandFailed, NothingAnswers, NothingRunning
@@ -122,6 +122,20 @@ def test_what_others_wrote_is_shown_as_it_is_and_never_obeyed(
     shown = capsys.readouterr().out
     assert "[/x]" in shown
     assert "\x1b[2J" not in shown
+
+
+def test_why_is_told_whole_and_nothing_in_it_is_obeyed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    long = "x" * 100
+    line = {"at": "2026-03-01T00:00:00Z", "what": f"[/x]{long}", "actor": "source:hr"}
+    monkeypatch.setattr(audit_commands, "_get", lambda *_: {"summary": "\x1b[2JAna [/x]", "value": [line]})
+    audit_commands.explain("ana")
+
+    shown = capsys.readouterr().out
+    assert "\x1b[2J" not in shown
+    assert "Ana [/x]" in shown
+    assert shown.count("x") >= len(long), "broken, not cut"
 
 
 def test_no_differences_says_among_whom() -> None:
