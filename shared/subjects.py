@@ -83,7 +83,9 @@ def _subject(id: str, about: Mapping[str, Any]) -> Document:
         "displayName": about.get("displayName"),
         "email": about.get("mail"),
         "principalName": about.get("userPrincipalName"),
+        "onPremisesSecurityIdentifier": about.get("onPremisesSecurityIdentifier"),
         "subjectType": "user",
+        "subjectLifecycle": about.get("subjectLifecycle") or "notDefined",
     }
 
 

@@ -272,7 +272,8 @@ def rendered(document: Mapping[str, Any]) -> Rendered:
         said, ended_at = ended["assignment"], ended["ended_at"]
         step = "ExpiredNotificationTriggered" if ended["reason"] == EndReason.EXPIRED else "Expired"
     until = said.get("endsAt")
-    expiration = {"type": "afterDateTime", "endDateTime": until} if until else {"type": "noExpiration"}
+    kind = "afterDateTime" if until else "noExpiration"
+    expiration = {"endDateTime": until, "duration": None, "type": kind}
     return {
         "id": said["id"],
         "state": graph_state(AssignmentStatus(said["status"])),

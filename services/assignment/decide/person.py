@@ -11,7 +11,7 @@ from shared.contracts.directory import PersonFact
 from shared.messaging.decision import Again, Circumstances, Decision
 from shared.rules import facets
 
-_SHOWN = ("displayName", "userPrincipalName", "mail")
+_SHOWN = ("displayName", "userPrincipalName", "mail", "onPremisesSecurityIdentifier", "subjectLifecycle")
 
 
 def person_changed(holding: Holding | None, fact: PersonFact, at: Circumstances[Look]) -> Decision[Holding]:

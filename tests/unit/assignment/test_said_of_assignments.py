@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -19,6 +20,8 @@ from shared.contracts.base import Cause
 from shared.contracts.catalog import Life
 from shared.contracts.directory import PersonStatus
 from shared.messaging.decision import Circumstances
+from shared.storage import Database
+from shared.subjects import Subjects
 from tests.service.assignment import said
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -64,6 +67,23 @@ def test_an_ended_assignment_says_whether_it_was_time(reason: str, status: str) 
     kept = {"_id": "a", "person_id": "ana", "package_id": "crm", "assignment": over, "ended_at": END, "reason": reason}
     body = rendered(as_listed(kept))
     assert (body["state"], body["status"], body["expiredDateTime"]) == ("expired", status, "2026-04-01T00:00:00Z")
+
+
+def test_the_end_of_an_assignment_is_said_in_full_whether_there_is_one_or_not() -> None:
+    ends = live()["schedule"]["expiration"]
+    assert ends == {"type": "afterDateTime", "endDateTime": "2026-04-01T00:00:00Z", "duration": None}
+    never = live(ends_at=None)["schedule"]["expiration"]
+    assert never == {"type": "noExpiration", "endDateTime": None, "duration": None}
+
+
+async def test_a_subject_says_whether_their_stay_is_governed() -> None:
+    subjects = Subjects(Database(MagicMock()))
+    at = Circumstances(now=NOW, version=1, cause=CAUSE, context=Look(BOOK, 1))
+    ana = person_changed(None, said.person("ana", 1, displayName="Ana", subjectLifecycle="governed"), at).state
+    assert ana is not None
+    known = await subjects.said({"ana": ana.about, "ben": {}})
+    assert {id: one["subjectLifecycle"] for id, one in known.items()} == {"ana": "governed", "ben": "notDefined"}
+    assert known["ana"]["onPremisesSecurityIdentifier"] is None
 
 
 @pytest.mark.spec("PPL-1", "PPL-3")
