@@ -284,9 +284,9 @@ class Edge:
                     graph.package_said(one) for one in listing if id in one.item.incompatible_packages
                 ]
         if "incompatibleGroups" in wanted:
-            names = await self.shelves.groups.names({id for one in found for id in one.item.incompatible_groups})
+            known = await self.shelves.groups.there({id for one in found for id in one.item.incompatible_groups})
             for body, one in zip(said, found, strict=True):
-                body["incompatibleGroups"] = [graph.group_said(id, names) for id in one.item.incompatible_groups]
+                body["incompatibleGroups"] = [graph.group_said(id, known) for id in one.item.incompatible_groups]
 
     async def policies_said(self, found: Sequence[Versioned[Any]], expand: tuple[Expand, ...]) -> list[Rendered]:
         said = [graph.policy_said(one) for one in found]
@@ -489,8 +489,16 @@ _ROLE_SCOPES = EntitySet(
     expandable=frozenset({"role", "scope"}),
 )
 _GROUPS = EntitySet(
-    "group", {"id": Asked("_id", GUID), "displayName": Asked("displayName", sortable=True)}, order="displayName"
-)
+    "group",
+    {"id": Asked("_id", GUID), "displayName": Asked("displayName", sortable=True)},
+    selectable=frozenset(
+        {
+            "createdDateTime", "description", "groupTypes", "mailEnabled", "mailNickname", "securityEnabled",
+            "visibility",
+        }
+    ),
+    order="displayName",
+)  # fmt: skip
 
 
 def _separation_routes(routes: APIRouter, edge: Edge) -> None:
@@ -530,8 +538,8 @@ def _separation_routes(routes: APIRouter, edge: Edge) -> None:
         request: Request, id: str, admitted: Admitted, query: Annotated[ListQuery, Depends(list_query(_GROUPS))]
     ) -> Rendered:
         ids = (await edge.package(id, admitted)).item.incompatible_groups
-        names = await edge.shelves.groups.names(ids)
-        return await edge.made(request, query, [graph.group_said(one, names) for one in ids], "groups")
+        known = await edge.shelves.groups.there(ids)
+        return await edge.made(request, query, [graph.group_said(one, known) for one in ids], "groups")
 
     @routes.post(f"{at}/incompatibleGroups/$ref", status_code=204)
     async def add_group(request: Request, id: str, body: graph.LinkIn, admitted: Admitted) -> None:

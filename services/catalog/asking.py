@@ -305,10 +305,9 @@ def _subject_set(body: dict[str, Any], allowed: set[SubjectKind], where: str) ->
 
 
 def notification_settings_of(body: NotificationSettingsIn | None) -> dict[str, Any] | None:
-    """As it is kept and said back; None if nothing was said."""
-    if body is None:
-        return None
-    return {"isAssignmentNotificationDisabled": bool(body.is_assignment_notification_disabled)}
+    """As it is kept; None if nothing is otherwise than ever."""
+    disabled = body is not None and body.is_assignment_notification_disabled
+    return {"isAssignmentNotificationDisabled": True} if disabled else None
 
 
 def kept_as_said(body: dict[str, Any] | None, where: str) -> dict[str, Any] | None:

@@ -36,4 +36,7 @@ def _said(url: str, *, is_default: bool) -> dict[str, Any]:
         "originId": url,
         "isDefaultEnvironment": is_default,
         "connectionInfo": {"url": url},
+        # It is made of sites as they are now: since when it is there nobody has noted.
+        "createdDateTime": None,
+        "modifiedDateTime": None,
     }

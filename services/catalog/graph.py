@@ -509,9 +509,14 @@ def package_said(found: Versioned[Package]) -> dict[str, Any]:
     return {**_said(found), "isHidden": found.item.is_hidden}
 
 
-def group_said(id: str, names: Mapping[str, str]) -> dict[str, Any]:
-    """A group that a package is incompatible with."""
-    return {ODATA_TYPE: "#microsoft.graph.group", "id": id, "displayName": names.get(id)}
+def group_said(id: str, known: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """A group that a package is incompatible with, as far as it is kept here; of one that is gone its id."""
+    group = known.get(id, {})
+    shown = {
+        name: graph_time(value) if isinstance(value, datetime) else value
+        for name, value in group.get("shown", {}).items()
+    }
+    return {ODATA_TYPE: "#microsoft.graph.group", "id": id, "displayName": group.get("name"), **shown}
 
 
 def policy_said(found: Versioned[Policy]) -> dict[str, Any]:
@@ -538,7 +543,7 @@ def policy_said(found: Versioned[Policy]) -> dict[str, Any]:
         "requestorSettings": asking.requestor_settings_said(policy.requestor_settings),
         "requestApprovalSettings": asking.approval_settings_said(policy.approval_settings),
         "reviewSettings": policy.review_settings,
-        "notificationSettings": policy.notification_settings,
+        "notificationSettings": policy.notification_settings or {"isAssignmentNotificationDisabled": False},
         "questions": [question_said(one) for one in policy.questions],
         "customExtensionStageSettings": extensions.stage_settings_said(policy.id, policy.extensions),
     }

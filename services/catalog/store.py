@@ -255,4 +255,13 @@ def _kept_of_group(fact: GroupFact) -> dict[str, Any]:
         "by_rule": state.is_dynamic,
         "only_mail": state.mail_enabled and not state.security_enabled and "Unified" not in state.group_types,
         "unified": "Unified" in state.group_types,
+        "shown": {
+            "description": state.description,
+            "groupTypes": list(state.group_types),
+            "mailEnabled": state.mail_enabled,
+            "mailNickname": state.mail_nickname,
+            "securityEnabled": state.security_enabled,
+            "visibility": state.visibility,
+            "createdDateTime": state.created_at,
+        },
     }

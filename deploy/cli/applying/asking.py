@@ -102,6 +102,11 @@ def _reviewers_checked(settings: dict[str, Any]) -> dict[str, Any]:
     return settings
 
 
+def _that_say_something(settings: dict[str, Any] | None) -> dict[str, Any] | None:
+    """None for those that are so without being said: every policy shows them."""
+    return settings if settings and any(settings.values()) else None
+
+
 class Requestors(Spec):
     """What people may ask for, for themselves and for others."""
 
@@ -166,7 +171,7 @@ class Asking(Spec):
     questions: list[Question] = Field(default_factory=list)
     review_settings: Annotated[dict[str, Any], AfterValidator(_reviewers_checked)] | None = None
     """As Graph writes them, but that reviewers stand as other people do: `primaryReviewers: [{manager: 1}]`."""
-    notification_settings: dict[str, Any] | None = None
+    notification_settings: Annotated[dict[str, Any] | None, AfterValidator(_that_say_something)] = None
 
 
 Kind = Literal["user", "group", "population"]

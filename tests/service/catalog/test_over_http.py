@@ -340,6 +340,10 @@ async def test_an_incompatible_group_has_to_be_there(world: Any) -> None:
     assert (await world.client.post(f"{path}/$ref", json=link)).status_code == 204
     (said,) = (await world.client.get(path)).json()["value"]
     assert (said["id"], said["displayName"]) == (group, "Auditors")
+    assert (said["groupTypes"], said["mailEnabled"], said["securityEnabled"]) == ([], False, True)
+    assert said["createdDateTime"].endswith("Z")
+    (brief,) = (await world.client.get(path, params={"$select": "id,description"})).json()["value"]
+    assert brief.keys() - {"@odata.type"} == {"id", "description"}
     missing = {"@odata.id": "https://graph.microsoft.com/v1.0/groups/none"}
     assert (await world.client.post(f"{path}/$ref", json=missing)).status_code == 404
     assert (await world.client.delete(f"{path}/{group}/$ref")).status_code == 204

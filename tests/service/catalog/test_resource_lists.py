@@ -114,3 +114,4 @@ async def test_environments_are_where_sites_lie(world: Any, directory: Directory
 
     found = await until(both, "both environments are known")
     assert [one["isDefaultEnvironment"] for one in found].count(True) == 1
+    assert {one["createdDateTime"] for one in found} == {None}, "said, though nobody has noted it"

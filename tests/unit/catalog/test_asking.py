@@ -181,6 +181,14 @@ def test_what_could_never_work_is_refused_where_it_stands(change: dict[str, Any]
     assert refused.value.target == target
 
 
+@pytest.mark.parametrize(
+    ("written", "disabled"), [(None, False), ({}, False), ({"isAssignmentNotificationDisabled": True}, True)]
+)
+def test_whether_mails_are_sent_is_shown_whether_it_was_said_or_not(written: Any, disabled: bool) -> None:
+    said = graph.policy_said(Versioned(policy(notificationSettings=written), 1, {}))
+    assert said["notificationSettings"] == {"isAssignmentNotificationDisabled": disabled}
+
+
 @pytest.mark.parametrize("said", [10**30, "maybe", [], {"$ne": 1}])
 def test_whether_mails_are_sent_is_yes_or_no(said: Any) -> None:
     assert policy(notificationSettings={"isAssignmentNotificationDisabled": True}).is_assignment_notification_disabled

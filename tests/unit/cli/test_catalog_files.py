@@ -163,6 +163,15 @@ def test_an_automatic_policy_with_remains_of_asking_is_exported_by_its_rule() ->
     assert planned(text, there).is_empty
 
 
+def test_mails_that_are_sent_as_ever_are_no_word_of_a_file() -> None:
+    as_ever = as_it_is(more={"notificationSettings": {"isAssignmentNotificationDisabled": False}})
+    text = as_yaml(exported(as_ever))
+    assert "otification" not in text
+    assert planned(text, as_ever).is_empty
+    said = f"{text.rstrip()}\n      notificationSettings: {{isAssignmentNotificationDisabled: false}}\n"
+    assert planned(said, as_ever).is_empty
+
+
 def test_a_policy_that_takes_no_requests_any_more_stays_so_whatever_else_the_file_changes() -> None:
     shut = {"automaticRequestSettings": None, "specificAllowedTargets": [], "allowedTargetScope": "allMemberUsers"}
     there = as_it_is(more={**shut, "requestorSettings": {"acceptRequests": False}})
