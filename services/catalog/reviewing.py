@@ -73,7 +73,7 @@ def review_of(body: dict[str, Any] | None) -> PolicyReview | None:
     self_review, reviewers, fallback = _reviewers(said)
     return PolicyReview(
         recurrence=recurrence,
-        duration_in_days=_days(schedule, recurrence),
+        duration_in_days=_days(schedule),
         self_review=self_review,
         reviewers=reviewers,
         fallback_reviewers=fallback,
@@ -90,7 +90,7 @@ def _recurrence(schedule: ScheduleIn) -> Recurrence:
     starts_on = _starts_on(schedule.start_date_time, range_)
     if starts_on is None:
         raise BadRequest(f"{where}/startDateTime: say when the first review begins.", target=f"{where}/startDateTime")
-    if schedule.recurrence is None:
+    if schedule.recurrence is None or schedule.recurrence.pattern is None:
         once = RecurrenceRange(type="numbered", start_date=starts_on, number_of_occurrences=1)
         return Recurrence(pattern=RecurrencePattern(type="absoluteMonthly"), range=once)
     pattern = schedule.recurrence.pattern
@@ -111,7 +111,7 @@ def _starts_on(at: datetime | None, range_: RangeIn) -> date | None:
     return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(zone).date()
 
 
-def _days(schedule: ScheduleIn, recurrence: Recurrence) -> int:
+def _days(schedule: ScheduleIn) -> int:
     """How long one review lasts: no longer than until the next one (REV-6)."""
     where = f"{WHERE}/schedule/expiration"
     expiration = schedule.expiration
@@ -119,10 +119,10 @@ def _days(schedule: ScheduleIn, recurrence: Recurrence) -> int:
         text = "say how long reviewers have, as {type: afterDuration, duration: P14D}"
         raise BadRequest(f"{where}: {text}.", target=where)
     span = duration_of(expiration.duration, f"{where}/duration")
-    once = schedule.recurrence is None
-    most = 3650 if once else _SHORTEST[recurrence.pattern.type, recurrence.pattern.interval]
+    pattern = schedule.recurrence and schedule.recurrence.pattern
+    most = _SHORTEST[pattern.type, pattern.interval] if pattern else 3650
     if not 1 <= span.days <= most:
-        text = f"from 1 to {most} days" + ("" if once else ", for the next review begins then")
+        text = f"from 1 to {most} days" + (", for the next review begins then" if pattern else "")
         raise BadRequest(f"{where}/duration: {text}.", target=f"{where}/duration")
     return span.days
 

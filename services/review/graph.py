@@ -317,11 +317,8 @@ def _stages(said: list[StageIn]) -> tuple[StageSettings, ...]:
             recommendation_insights=_insights(
                 one.recommendation_insight_settings, f"{where}/{number}/recommendationInsightSettings"
             ),
-            moves_on=(
-                None
-                if one.decisions_that_will_move_to_next_stage is None
-                else tuple(one.decisions_that_will_move_to_next_stage)
-            ),
+            # None named, as none is said: a stage that nothing goes on to would be none.
+            moves_on=tuple(one.decisions_that_will_move_to_next_stage or ()) or None,
         )
         for number, one in enumerate(said)
     )
@@ -429,7 +426,7 @@ def _stage_settings_said(state: DefinitionState, number: int) -> Rendered:
         if one.recommendation_look_back
         else None,
         "recommendationInsightSettings": list(one.recommendation_insights or ()),
-        "decisionsThatWillMoveToNextStage": list(one.moves_on) if one.moves_on is not None else None,
+        "decisionsThatWillMoveToNextStage": list(one.moves_on or ()),
         "reviewers": scopes_said(one.reviewers),
         "fallbackReviewers": scopes_said(one.fallback_reviewers),
     }

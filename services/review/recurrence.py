@@ -28,7 +28,8 @@ def days(recurrence: Recurrence) -> Iterator[date]:
     (our choice; Graph is silent), without moving those after it."""
     range_ = recurrence.range
     last = _last_day(range_)
-    for number, day in enumerate(_fitting(recurrence.pattern, range_.start_date), 1):
+    fitting = _fitting(recurrence.pattern, range_.start_date) if recurrence.pattern else iter((range_.start_date,))
+    for number, day in enumerate(fitting, 1):
         if day > last or day.year > LAST_YEAR or number > (_most(range_) or number):
             return
         yield day

@@ -53,21 +53,22 @@ class RangeIn(GraphModel):
 
 
 class RecurrenceIn(GraphModel):
-    pattern: PatternIn
+    pattern: PatternIn | None = None
+    """Without one it is a series of one, as Graph's own clients write it."""
     range: RangeIn | None = None
 
 
 def recurrence_of(said: RecurrenceIn, where: str, starts_on: date | None = None) -> Recurrence:
     """`starts_on`: if something beside the recurrence says when it begins. Raises BadRequest that names the place."""
     pattern, range_ = said.pattern, said.range or RangeIn()
-    if pattern.type not in _KINDS.values():
+    if pattern is not None and pattern.type not in _KINDS.values():
         text = f"recurs weekly, absoluteMonthly or absoluteYearly, not '{pattern.type[:32]}'"
         raise BadRequest(f"{where}/pattern/type: {text}.", target=f"{where}/pattern/type")
     begins = starts_on or range_.start_date
     if begins is None:
         place = f"{where}/range/startDate"
         raise BadRequest(f"{place}: say the day on which it begins.", target=place)
-    if range_.type == "numbered" and not range_.number_of_occurrences and range_.end_date is None:
+    if pattern and range_.type == "numbered" and not range_.number_of_occurrences and range_.end_date is None:
         place = f"{where}/range/numberOfOccurrences"
         raise BadRequest(f"{place}: say how many there are.", target=place)
     if range_.type == "endDate" and (range_.end_date is None or range_.end_date < begins):
@@ -75,7 +76,8 @@ def recurrence_of(said: RecurrenceIn, where: str, starts_on: date | None = None)
         raise BadRequest(f"{place}: say a day that is not before the first.", target=place)
     zone_named(range_.recurrence_time_zone, f"{where}/range/recurrenceTimeZone")
     return Recurrence(
-        pattern=RecurrencePattern.model_validate(
+        pattern=pattern
+        and RecurrencePattern.model_validate(
             {
                 "type": pattern.type,
                 "interval": pattern.interval,
@@ -105,7 +107,7 @@ def zone_named(said: str | None, where: str) -> ZoneInfo:
 def recurrence_said(one: Recurrence) -> dict[str, Any]:
     """With the properties filled in that Graph fills in."""
     return {
-        "pattern": {
+        "pattern": one.pattern and {
             "type": one.pattern.type, "interval": one.pattern.interval, "month": one.pattern.month,
             "dayOfMonth": one.pattern.day_of_month, "daysOfWeek": [], "firstDayOfWeek": "sunday", "index": "first",
         },

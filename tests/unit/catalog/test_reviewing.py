@@ -33,7 +33,9 @@ def review(**changes: Any) -> PolicyReview:
 @pytest.mark.spec("PKR-2", "PKR-3", "PKR-4", "PKR-5")
 def test_start_length_recurrence_reviewers_and_the_defaults_are_read() -> None:
     read = review()
-    assert (read.recurrence.pattern.type, read.recurrence.pattern.interval) == ("absoluteMonthly", 3)
+    pattern = read.recurrence.pattern
+    assert pattern is not None
+    assert (pattern.type, pattern.interval) == ("absoluteMonthly", 3)
     assert read.recurrence.range.start_date == date(2026, 7, 1)
     assert read.duration_in_days == 14
     assert [(one.kind, one.id) for one in read.reviewers] == [(SubjectKind.SINGLE_USER, "ana")]

@@ -43,6 +43,31 @@ def definition(**settings: Any) -> DefinitionState:
     return graph.definition_of(graph.DefinitionIn.model_validate(said), "d", None, NOW)
 
 
+def test_a_review_of_once_keeps_the_range_that_it_is_said_with() -> None:
+    range_ = {"type": "numbered", "numberOfOccurrences": 0, "startDate": "2026-02-11", "endDate": "2026-02-16"}
+    once = definition(recurrence={"pattern": None, "range": range_})
+
+    said = graph.definition_said(Definition(state=once, cause=CAUSE), graph.Names())["settings"]["recurrence"]
+
+    assert said == {"pattern": None, "range": {**range_, "recurrenceTimeZone": None}}
+
+
+@pytest.mark.parametrize("moving", [None, []])
+def test_a_stage_that_names_no_decisions_lets_all_of_them_go_on(moving: list[str] | None) -> None:
+    stage = {"durationInDays": 2, "recommendationsEnabled": False, "reviewers": []}
+    stages = [
+        {**stage, "stageId": "1", "decisionsThatWillMoveToNextStage": moving},
+        {**stage, "stageId": "2", "dependsOn": ["1"]},
+    ]
+    scope = {"query": f"/groups/{GROUP}/transitiveMembers", "queryType": "MicrosoftGraph"}
+    body = {"displayName": "One", "scope": scope, "settings": {"instanceDurationInDays": 5}, "stageSettings": stages}
+    read = graph.definition_of(graph.DefinitionIn.model_validate(body), "d", None, NOW)
+
+    assert [one.moves_on for one in read.stages] == [None, None]
+    said = graph.definition_said(Definition(state=read, cause=CAUSE), graph.Names())["stageSettings"]
+    assert [one["decisionsThatWillMoveToNextStage"] for one in said] == [[], []]
+
+
 @pytest.mark.spec("REV-7")
 def test_what_is_not_said_is_off() -> None:
     answered = graph.definition_said(Definition(state=definition(), cause=CAUSE), graph.Names())["settings"]

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from services.review.recurrence import days
 from shared.contracts.review import Recurrence
 from shared.web.errors import BadRequest
 from shared.web.recurrence import RangeIn, RecurrenceIn, recurrence_of, recurrence_said
 
 
-def read(pattern: dict[str, Any], range_: dict[str, Any] | None, starts_on: date | None = None) -> Recurrence:
+def read(pattern: dict[str, Any] | None, range_: dict[str, Any] | None, starts_on: date | None = None) -> Recurrence:
     return recurrence_of(RecurrenceIn.model_validate({"pattern": pattern, "range": range_}), "here", starts_on)
 
 
@@ -28,7 +29,9 @@ def read(pattern: dict[str, Any], range_: dict[str, Any] | None, starts_on: date
     ],
 )
 def test_the_ways_in_which_clients_write_a_pattern(written: str, kind: str) -> None:
-    assert read({"type": written}, {"startDate": "2026-01-31"}).pattern.type == kind
+    pattern = read({"type": written}, {"startDate": "2026-01-31"}).pattern
+    assert pattern is not None
+    assert pattern.type == kind
 
 
 def test_what_is_not_said_or_says_nothing_is_none() -> None:
@@ -41,7 +44,20 @@ def test_what_is_not_said_or_says_nothing_is_none() -> None:
     one = read({"type": "weekly", "dayOfMonth": None, "daysOfWeek": ["monday"]}, range_ | {"numberOfOccurrences": None})
 
     assert (one.range.type, one.range.start_date, one.range.end_date) == ("noEnd", date(2026, 3, 1), None)
+    assert one.pattern is not None
     assert (one.range.number_of_occurrences, one.pattern.day_of_month, one.pattern.month) == (0, 0, 0)
+
+
+def test_without_a_pattern_it_is_once_and_said_so() -> None:
+    range_ = {"type": "numbered", "numberOfOccurrences": 0, "startDate": "2026-02-11", "endDate": "2026-02-16"}
+    for written in (range_, {"type": "numbered", "startDate": "2026-02-11"}, {"startDate": "2026-02-11"}):
+        once = read(None, written)
+        assert list(days(once)) == [date(2026, 2, 11)]
+        said = recurrence_said(once)
+        assert said["pattern"] is None
+        assert read(None, said["range"]) == once.model_copy(
+            update={"range": once.range.model_copy(update={"end_date": once.range.end_date or date(9999, 12, 31)})}
+        )
 
 
 def test_what_begins_elsewhere_needs_no_range() -> None:
