@@ -105,14 +105,19 @@ class Scene:
         return Prepared(self.example.method, sent, body, headers, self._by, notes)
 
     async def _asked_for(self) -> None:
-        """Whoever asks for a package without naming a policy is let by one."""
+        """Whoever asks for a package without naming a policy is let by one; what is changed is there, also where it is
+        named by whose it is of what."""
         body = self.example.body
         if self.example.method != "POST" or not isinstance(body, dict):
             return
         asked = body.get("assignment") or body.get("accessPackageAssignment")
+        if not isinstance(asked, dict) or "accessPackageId" not in asked:
+            return
         adds = str(body.get("requestType", "")).lower().endswith("add")
-        if adds and isinstance(asked, dict) and "accessPackageId" in asked and "assignmentPolicyId" not in asked:
+        if adds and "assignmentPolicyId" not in asked:
             await self.make("accessPackageAssignmentPolicy", {})
+        elif not adds and "id" not in asked:
+            await self.make("accessPackageAssignment", {})
 
     def _lost_with_what_is_cut_off(self) -> list[str]:
         """Behind an option that is cut off no query is left; the answer tells what was expanded, in its context or by
@@ -661,15 +666,17 @@ class Scene:
                 value = value.replace(one["value"], await self.have(type, one["value"]))
         return value
 
-    async def _rewritten(self, body: Any, name: str, around: Like) -> Any:
-        """The body with ids of here in place of the example's."""
+    async def _rewritten(self, body: Any, name: str, around: Like, years: int = 0) -> Any:
+        """The body with ids of here in place of the example's. `years`: by which the times around it were moved, for a
+        period keeps its length."""
         if isinstance(body, list):
             return [await self._rewritten(one, name, around) for one in body]
         if isinstance(body, dict):
             ahead = self._ahead
-            shift = _years_to_now(body, ahead)
+            shift = years or _years_to_now(body, ahead)
+            here = {"__name__": name, **body}
             return {
-                key: await self._rewritten(_later(key, value, shift, ahead), key.lower(), {"__name__": name, **body})
+                key: await self._rewritten(_later(key, value, shift, ahead), key.lower(), here, shift)
                 for key, value in body.items()
             }
         return await self._id(body, name, around) if isinstance(body, str) else body

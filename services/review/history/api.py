@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -142,7 +142,7 @@ def _definitions(routes: APIRouter, of: Archive, desk: Desk) -> None:
 
         return await answer_list(
             request,
-            query,
+            replace(query, count=True),  # counted unasked, as all lists of reviews
             find=find,
             render=lambda one: one["said"],
             context=CONTEXT,
