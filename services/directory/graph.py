@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -55,20 +56,30 @@ _USER_FIELDS: dict[str, Field | Many] = {
     "userPrincipalName": Field("state.attributes.userPrincipalName", sortable=True, folded="state.name"),
     "employeeId": Field("state.attributes.employeeId", sortable=True, folded="state.number"),
     "createdDateTime": Field("state.created_at", DATETIME, sortable=True),
-    # Nobody has these here, so that nobody is found by them.
+    # Nobody has any here, so that nobody is found by them.
     "assignedLicenses": Many("state.attributes.assignedLicenses", {"skuId": Field("skuId")}),
+    # That of the userPrincipalName is found by that name, as in Graph.
     "identities": Many("state.attributes.identities", {
         name: Field(name) for name in ("issuer", "issuerAssignedId", "signInType")
     }),
 }  # fmt: skip
 _OF_OTHERS: Document = {
-    "assignedLicenses": [],
-    "createdDateTime": None,
-    "externalUserStateChangeDateTime": None,
-    "identities": [],
-    "lastPasswordChangeDateTime": None,
-    "signInSessionsValidFromDateTime": None,
-}
+    **dict.fromkeys(
+        (
+            "authorizationInfo", "createdDateTime", "deletedDateTime", "externalUserStateChangeDateTime",
+            "isManagementRestricted", "isResourceAccount", "lastPasswordChangeDateTime", "legalAgeGroupClassification",
+            "onPremisesLastSyncDateTime", "passwordProfile", "preferredDataLocation", "securityIdentifier",
+            "showInAddressList", "signInSessionsValidFromDateTime",
+        )
+    ),
+    **{
+        name: []
+        for name in (
+            "assignedLicenses", "licenseAssignmentStates", "onPremisesProvisioningErrors", "provisionedPlans",
+            "serviceProvisioningErrors",
+        )
+    },
+}  # fmt: skip
 """What Graph knows of a user by itself. Passwords, sessions and licences are not ours, and stay empty."""
 _SELECTABLE = (frozenset(properties.TYPES) | frozenset(_OF_OTHERS)) - properties.NOT_OF_USERS
 
@@ -185,7 +196,19 @@ def user(document: Mapping[str, Any]) -> Document:
 def whole_user(document: Mapping[str, Any]) -> Document:
     """The same with every property that can be selected, whether it is set or not."""
     created = document["state"].get("created_at")
-    return {**_UNSET, **user(document), "createdDateTime": graph_time(created) if created else None}
+    shown = {**_UNSET, **user(document), "createdDateTime": graph_time(created) if created else None}
+    stated = [one for one in shown["identities"] or () if one.get("signInType") != BY_NAME]
+    return {**shown, "identities": [*stated, *_by_principal_name(shown["userPrincipalName"])]}
+
+
+BY_NAME = "userPrincipalName"
+
+
+def _by_principal_name(name: str | None) -> list[Document]:
+    """The identity by which everybody signs in who has such a name."""
+    if not name:
+        return []
+    return [{"signInType": BY_NAME, "issuer": name.rpartition("@")[2], "issuerAssignedId": name}]
 
 
 def deleted_user(document: Mapping[str, Any], asked: Shape | None = None) -> Document:
@@ -224,7 +247,7 @@ _ALWAYS_SHOWN: Document = {
 
 _UNSET: Document = {
     **{
-        name: [] if kind in {Type.TEXTS, Type.PLANS} else None
+        name: [] if kind in {Type.TEXTS, Type.PLANS, Type.IDENTITIES} else None
         for name, kind in properties.TYPES.items()
         if name not in properties.NOT_OF_USERS
     },
@@ -390,13 +413,23 @@ class UserPatch(GraphBody):
 
 
 class UserIn(UserPatch):
-    """A user to be made."""
+    """A user to be made. With `identities` of other issuers the account is enabled, and its name is made up."""
 
     account_enabled: bool
     display_name: Name
     mail_nickname: Annotated[str, Described(min_length=1, max_length=64)]
     user_principal_name: PrincipalName
     password_profile: PasswordIn
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_by_an_identity(cls, body: Any) -> Any:
+        identities = body.get("identities") if isinstance(body, dict) else None
+        if not isinstance(identities, list) or not identities or not isinstance(identities[0], dict):
+            return body
+        made = str(uuid.uuid4())
+        unsaid = {"accountEnabled": True, "mailNickname": made, "passwordProfile": {}}
+        return {**unsaid, "userPrincipalName": f"{made}@{identities[0].get('issuer')}", **body}
 
 
 MOST_BOUND = 20

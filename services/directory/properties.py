@@ -40,6 +40,7 @@ class Type(Enum):
     NESTED = "an object of texts"
     REFERENCES = "a list of ids of people and groups"
     PLANS = "a list of objects with servicePlanId, service, capabilityStatus"
+    IDENTITIES = "a list of objects with signInType, issuer, issuerAssignedId"
     EXTENSION = "a text, a number, true or false"
     SCHEMA = "an object of texts, numbers, true or false"
 
@@ -69,6 +70,7 @@ TYPES: Mapping[str, Type] = {
     **dict.fromkeys(NESTED, Type.NESTED),
     SPONSORS: Type.REFERENCES,
     "assignedPlans": Type.PLANS,
+    "identities": Type.IDENTITIES,
 }
 
 ANSWERABLE = frozenset(
@@ -95,7 +97,10 @@ def extension(name: str) -> Type | None:
 
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
-_PLAN_FIELDS = frozenset({"servicePlanId", "service", "capabilityStatus"})
+_PARTS: Mapping[Type, frozenset[str]] = {
+    Type.PLANS: frozenset({"servicePlanId", "service", "capabilityStatus"}),
+    Type.IDENTITIES: frozenset({"signInType", "issuer", "issuerAssignedId"}),
+}
 _OF_SOME_TEXTS = frozenset({"userType", LIFECYCLE, MANAGER})
 _USER_TYPES = {"member": "Member", "guest": "Guest"}
 
@@ -217,15 +222,19 @@ def _nested(name: str, value: Any) -> dict[str, str | None]:
     return value
 
 
-def _plans(name: str, value: Any) -> list[dict[str, str]]:
+def _objects(name: str, value: Any) -> list[dict[str, str]]:
+    kind = TYPES[name]
     if not isinstance(value, list) or len(value) > MOST_ITEMS:
-        raise _unfit(name, Type.PLANS)
-    plans = []
-    for plan in value:
-        if not isinstance(plan, dict) or not all(isinstance(v, str) for k, v in plan.items() if k in _PLAN_FIELDS):
-            raise _unfit(name, Type.PLANS)
-        plans.append({key: inner for key, inner in plan.items() if key in _PLAN_FIELDS})
-    return plans
+        raise _unfit(name, kind)
+    found = []
+    for one in value:
+        if not isinstance(one, dict):
+            raise _unfit(name, kind)
+        parts = {key: inner for key, inner in one.items() if key in _PARTS[kind]}
+        if not all(isinstance(inner, str) and len(inner) <= LONGEST_TEXT for inner in parts.values()):
+            raise _unfit(name, kind)
+        found.append(parts)
+    return found
 
 
 def _extension(name: str, value: Any) -> str | bool | int | float:
@@ -256,7 +265,8 @@ _CHECKS: Mapping[Type, Callable[[str, Any], Any]] = {
     Type.TEXTS: _texts,
     Type.REFERENCES: _references,
     Type.NESTED: _nested,
-    Type.PLANS: _plans,
+    Type.PLANS: _objects,
+    Type.IDENTITIES: _objects,
     Type.EXTENSION: _extension,
     Type.SCHEMA: _schema_extension,
 }

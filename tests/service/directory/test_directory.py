@@ -400,7 +400,8 @@ async def test_users_are_written_over_http(world: World) -> None:
     asked = "accountEnabled,ageGroup,createdDateTime,identities,userType"
     whole = (await world.http.get(f"/v1.0/users/{ana}?$select={asked}")).json()
     created = whole.pop("createdDateTime")
-    expected = {"accountEnabled": True, "ageGroup": None, "identities": [], "userType": "Guest"}
+    by_name = {"signInType": "userPrincipalName", "issuer": "x.example", "issuerAssignedId": "ana@x.example"}
+    expected = {"accountEnabled": True, "ageGroup": None, "identities": [by_name], "userType": "Guest"}
     assert {name: value for name, value in whole.items() if "@" not in name} == expected
     for condition, many in ((f"createdDateTime le {created}", 1), (f"createdDateTime gt {created}", 0)):
         found = await world.http.get("/v1.0/users", params={"$filter": f"id eq '{ana}' and {condition}"})
@@ -448,6 +449,21 @@ async def test_users_are_written_over_http(world: World) -> None:
     ordinary = {"Tenure-Actor": f"person:{ana}"}
     own = await world.http.patch(f"/v1.0/users/{ana}", json={"department": "Board"}, headers=ordinary)
     assert own.status_code == 403, "nobody writes about themself what rules read"
+
+
+async def test_whoever_signs_in_elsewhere_is_made_by_that_identity_and_found_by_it(world: World) -> None:
+    elsewhere = {"signInType": "emailAddress", "issuer": "partner.example", "issuerAssignedId": "gus@post.example"}
+    made = await world.http.post("/v1.0/users", json={"displayName": "Gus", "identities": [elsewhere]})
+    assert made.status_code == 201, made.text
+    assert made.json()["identities"] == [elsewhere]
+    name = made.json()["userPrincipalName"]
+    assert name.endswith("@partner.example")
+    where = "identities/any(one:one/issuerAssignedId eq 'gus@post.example' and one/issuer eq 'partner.example')"
+    found = (await world.http.get("/v1.0/users", params={"$filter": where, "$select": "id,identities"})).json()["value"]
+    by_name = {"signInType": "userPrincipalName", "issuer": "partner.example", "issuerAssignedId": name}
+    assert [(one["id"], one["identities"]) for one in found] == [(made.json()["id"], [elsewhere, by_name])]
+    refused = await world.http.post("/v1.0/users", json={"displayName": "Gus", "identities": [{"issuer": 5}]})
+    assert refused.status_code == 400, refused.text
 
 
 async def test_sign_ins_are_kept_by_themselves_and_shown_to_who_may_see_them(world: World) -> None:
