@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, NoReturn
 
@@ -28,6 +28,7 @@ from services.assignment.model import (
 )
 from services.assignment.rulebook import Package, Rulebook
 from services.assignment.store import ITEMS, LIVE, NOBODY, Looks
+from shared.catalogs import Catalogs
 from shared.clock import milliseconds
 from shared.contracts.assignment import AssignmentStatus, EndReason
 from shared.contracts.base import Refusal
@@ -102,11 +103,12 @@ def routes(
     looks: Looks,
     askings: Askings,
     subjects: Subjects,
+    catalogs: Catalogs,
     guard: Guard,
 ) -> APIRouter:
     """All of them."""
     router = APIRouter(tags=["assignment"], dependencies=[Depends(guard)])
-    desk = Desk(platform, loop, holdings, history, looks, subjects)
+    desk = Desk(platform, loop, holdings, history, looks, subjects, catalogs)
     _graph(router, desk)
     _tenure(router, desk)
     _insight(router, desk, jobs, askings)
@@ -124,6 +126,7 @@ class Desk:
         history: History,
         looks: Looks,
         subjects: Subjects,
+        catalogs: Catalogs,
     ) -> None:
         self.platform = platform
         self.loop = loop
@@ -131,6 +134,7 @@ class Desk:
         self.lists = Lists(holdings, history)
         self.looks = looks
         self.subjects = subjects
+        self.catalogs = catalogs
         self.assigning = Handler(
             direct.assign_directly,
             by(lambda asked: asked.person_id),
@@ -222,13 +226,38 @@ class Desk:
                     ids = [str(it["_id"]) for it in found]
                 case "accessPackage":
                     ids = [_package_of(it) for it in found]
-                    related = _shown(ids, await self.looks.rules.packages.get(set(ids)))
+                    related = await self.packages_said(ids, one.expand)
                 case "assignmentPolicy":
                     ids = [_policy_of(it) for it in found]
-                    related = _shown(ids, await self.looks.rules.policies.get(set(ids)))
+                    related = await self.policies_said(ids, one.expand)
             for body, id in zip(bodies, ids, strict=True):
                 body[one.name] = related[id]
         return bodies
+
+    async def packages_said(self, ids: Collection[str], expand: Sequence[Expand]) -> dict[str, Rendered]:
+        """By id, in their catalogs if that is expanded."""
+        known = await self.looks.rules.packages.get(set(ids))
+        said = _shown(ids, known)
+        if any(one.name == "catalog" for one in expand):
+            catalogs = await self.catalogs.said({str(one["catalog_id"]) for one in known.values()})
+            for id, body in said.items():
+                body["catalog"] = catalogs.get(known[id]["catalog_id"]) if id in known else None
+        return said
+
+    async def policies_said(self, ids: Collection[str], expand: Sequence[Expand]) -> dict[str, Rendered]:
+        """By id, with the package that they are of, and its catalog, if that is expanded."""
+        known = await self.looks.rules.policies.get(set(ids))
+        said = _shown(ids, known)
+        of = {id: str(one["package_id"]) for id, one in known.items()}
+        for one in expand:
+            if one.name not in {"accessPackage", "catalog"}:
+                continue
+            inner = one.expand if one.name == "accessPackage" else (Expand("catalog"),)
+            packages = await self.packages_said(set(of.values()), inner)
+            for id, body in said.items():
+                package = packages.get(of.get(id, ""))
+                body[one.name] = package and (package if one.name == "accessPackage" else package["catalog"])
+        return said
 
 
 def _about(holding: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from services.assignment.askings import Askings
 from services.assignment.history import History, KeepingHistory
 from services.assignment.model import HOLDING, RULE_JOB
 from services.assignment.store import Looks, MembershipStore, RuleStore, holdings, roster_reader, rule_jobs
+from shared.catalogs import Catalogs
 from shared.contracts import topics
 from shared.messaging.callers import Callers
 from shared.messaging.service import Platform, Service, Timer
@@ -25,7 +26,7 @@ def assemble(platform: Platform) -> Service:
     rules, history, memberships = RuleStore(database), History(database), MembershipStore(database)
     askings = Askings(database)
     looks = Looks(rules, history, memberships)
-    subjects = Subjects(database)
+    subjects, catalogs = Subjects(database), Catalogs(database)
     callers = Callers(database, groups_of=memberships.groups_of)
     guard = Guard(callers)
     holding_loop = platform.loop(HOLDING, people, KeepingHistory(platform.bus, history))
@@ -46,6 +47,7 @@ def assemble(platform: Platform) -> Service:
             askings.requests,
             askings.approvals,
             subjects.organizations,
+            catalogs.replica,
             *callers.stores,
             rosters.store,
         ],
@@ -57,11 +59,12 @@ def assemble(platform: Platform) -> Service:
             *messages.catalog_facts(platform, job_loop, people, rules),
             *messages.askings(platform, askings),
             subjects.facts(platform),
+            catalogs.facts(platform),
             *callers.subscriptions(platform),
             rosters.subscription,
         ],
         timers=[Timer(holding_loop, messages.dates(looks)), steps, rosters.timer],
         loops=[holding_loop, job_loop, rosters.loop],
-        routers=[routes(platform, holding_loop, people, jobs, history, looks, askings, subjects, guard)],
+        routers=[routes(platform, holding_loop, people, jobs, history, looks, askings, subjects, catalogs, guard)],
         guard=guard,
     )

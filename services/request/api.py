@@ -244,7 +244,7 @@ class Desk:
 
     async def _policies_said(self, ids: Collection[str], asked: Expand | None) -> dict[str, Rendered]:
         found = await self.around.policies.get(ids) if asked else {}
-        return {id: {"id": id, "displayName": one["state"]["display_name"]} for id, one in found.items()}
+        return {id: graph.policy_said(one["state"]) for id, one in found.items()}
 
     async def many(self, request: HttpRequest, query: ListQuery, scope: dict[str, Any]) -> Rendered:
         scoped = {"$and": [THERE, scope]} if scope else THERE

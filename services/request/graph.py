@@ -251,9 +251,8 @@ def requirements_said(policy: PolicyState, questions: Sequence[Question]) -> dic
 
 def package_said(document: Mapping[str, Any]) -> dict[str, Any]:
     """Graph's accessPackage, as catalog last said it; with its catalog if the document has that."""
-    catalog = document.get("catalog")
     return {
-        **({"catalog": catalog and catalog_said(catalog)} if "catalog" in document else {}),
+        **({"catalog": document["catalog"]} if "catalog" in document else {}),
         "id": document["_id"],
         "displayName": document["name"],
         "description": document["description"],
@@ -263,17 +262,15 @@ def package_said(document: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def catalog_said(shown: Mapping[str, Any]) -> dict[str, Any]:
-    """Graph's accessPackageCatalog."""
+def policy_said(state: Mapping[str, Any]) -> dict[str, Any]:
+    """What everybody may know of a policy that something is asked for under, as it is kept; the rest catalog says to
+    its keepers."""
     return {
-        "id": shown["id"],
-        "displayName": shown["display_name"],
-        "description": shown["description"],
-        "createdDateTime": graph_time(shown["created_at"]),
-        "modifiedDateTime": graph_time(shown["modified_at"]),
-        "catalogType": "serviceDefault" if shown["is_built_in"] else "userManaged",
-        "state": shown["state"],
-        "isExternallyVisible": shown["is_externally_visible"],
+        "id": state["id"],
+        "displayName": state["display_name"],
+        "description": state["description"],
+        "createdDateTime": graph_time(datetime.fromisoformat(state["created_at"])),
+        "modifiedDateTime": graph_time(datetime.fromisoformat(state["modified_at"])),
     }
 
 

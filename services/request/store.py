@@ -9,6 +9,7 @@ from typing import Any
 from services.request.decide.scene import Gone, Held, Package, Person, Policy, Scene
 from services.request.decide.submit import Ask
 from services.request.model import ADDS, Request
+from shared.catalogs import catalog_said, shown_of
 from shared.contracts.assignment import AssignmentStatus, HoldingFact
 from shared.contracts.catalog import (
     CatalogFact,
@@ -151,18 +152,7 @@ class Surroundings:
             lambda fact: {
                 "published": fact.state.state == "published" and fact.state.life is Life.ACTIVE,
                 "external": fact.state.is_externally_visible,
-                "shown": fact.state.model_dump(
-                    by_alias=False,
-                    include={
-                        "display_name",
-                        "description",
-                        "state",
-                        "is_externally_visible",
-                        "is_built_in",
-                        "created_at",
-                        "modified_at",
-                    },
-                ),
+                "shown": shown_of(fact.state),
             },
         )
         self.people: Replica[PersonFact] = Replica(
@@ -321,10 +311,10 @@ class Surroundings:
             for package in packages
         }
 
-    async def catalogs_shown(self, ids: Collection[str]) -> dict[str, dict[str, Any]]:
+    async def catalogs_said(self, ids: Collection[str]) -> dict[str, dict[str, Any]]:
         """What everybody who may ask for something in them may know of these catalogs, by id."""
         found = await self.catalogs.get(ids)
-        return {id: {"id": id, **one["shown"]} for id, one in found.items() if "shown" in one}
+        return {id: catalog_said(id, one["shown"]) for id, one in found.items() if "shown" in one}
 
     async def with_catalogs(
         self, packages: Collection[dict[str, Any]], asked: Expand | Shape | None
@@ -332,7 +322,7 @@ class Surroundings:
         """These documents, with the catalog beside if that is asked."""
         if asked is None or all(one.name != "catalog" for one in asked.expand):
             return list(packages)
-        catalogs = await self.catalogs_shown({one["catalog_id"] for one in packages})
+        catalogs = await self.catalogs_said({one["catalog_id"] for one in packages})
         return [{**one, "catalog": catalogs.get(one["catalog_id"])} for one in packages]
 
     async def role_names(self, roles: Collection[ResourceRole]) -> dict[str, str]:

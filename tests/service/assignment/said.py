@@ -8,6 +8,8 @@ from typing import Any
 
 from shared.contracts.base import Cause, Lane
 from shared.contracts.catalog import (
+    CatalogFact,
+    CatalogState,
     Changed,
     DeletionAsked,
     Life,
@@ -91,6 +93,14 @@ def organization(id: str, *domains: str, sponsor: str = "eva", version: int = 1)
             created_at=NOW,
             modified_at=NOW,
         ),
+    )
+
+
+def catalog(id: str, version: int = 1) -> CatalogFact:
+    return CatalogFact(
+        **_envelope("catalog", id, version),
+        transitions=(Changed(properties=()),),
+        state=CatalogState(id=id, display_name=id.title(), created_at=NOW, modified_at=NOW),
     )
 
 

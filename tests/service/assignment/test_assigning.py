@@ -71,6 +71,30 @@ async def test_a_list_without_what_has_ended_has_all_that_has_not(around: Surrou
             assert len((await client.get(path)).json()["value"]) == expected, filter
 
 
+async def test_an_assignment_is_said_with_the_catalog_that_its_package_lies_in(around: Surroundings) -> None:
+    await around.say(topics.CATALOG_FACTS, said.catalog("general"))
+    await around.say(topics.PACKAGE_FACTS, said.package("boxed"))
+    await around.say(topics.POLICY_FACTS, said.policy("boxed-rule", "boxed", 'user.department -eq "boxed"'))
+    await around.say(topics.PERSON_FACTS, said.person("bea", department="boxed"))
+    await around.holds("bea", "boxed")
+    await around.read_all()
+    async with around.client() as client:
+
+        async def read(expand: str) -> Any:
+            path = f"{EM}/assignments?$filter=target/objectId eq 'bea'&$expand={expand}"
+            (one,) = (await client.get(path)).json()["value"]
+            return one
+
+        package = (await read("accessPackage($expand=catalog)"))["accessPackage"]
+        assert (package["displayName"], package["catalog"]["displayName"]) == ("Package boxed", "General")
+        assert package["catalog"]["catalogType"] == "userManaged"
+        policy = (await read("assignmentPolicy($expand=accessPackage,catalog($select=id))"))["assignmentPolicy"]
+        assert (policy["accessPackage"]["id"], policy["catalog"]) == ("boxed", {"id": "general"})
+        assert "catalog" not in policy["accessPackage"]
+        at = f"{EM}/assignments/{(await read('target'))['id']}"
+        assert (await client.get(f"{at}/accessPackage/catalog")).json()["displayName"] == "General"
+
+
 @pytest.mark.spec("ORG-2")
 async def test_whom_an_assignment_is_for_is_said_with_the_organization_of_a_guest(around: Surroundings) -> None:
     await around.say(topics.ORGANIZATION_FACTS, said.organization("partner", "partner.example"))

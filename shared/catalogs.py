@@ -1,0 +1,52 @@
+"""Catalogs as packages are shown in them (Graph's accessPackageCatalog), for services that keep what catalog says."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from shared.contracts import topics
+from shared.contracts.catalog import CatalogFact, CatalogState
+from shared.messaging.service import Platform
+from shared.messaging.subscription import Subscription
+from shared.storage import Database, Replica
+from shared.web.graph_model import graph_time
+
+Document = dict[str, Any]
+
+_SHOWN = frozenset(
+    {"display_name", "description", "state", "is_externally_visible", "is_built_in", "created_at", "modified_at"}
+)
+
+
+def shown_of(state: CatalogState) -> Document:
+    """What is kept of it to be shown."""
+    return state.model_dump(by_alias=False, include=set(_SHOWN))
+
+
+def catalog_said(id: str, shown: Mapping[str, Any]) -> Document:
+    """Graph's accessPackageCatalog, of what was kept."""
+    return {
+        "id": id,
+        "displayName": shown["display_name"],
+        "description": shown["description"],
+        "createdDateTime": graph_time(shown["created_at"]),
+        "modifiedDateTime": graph_time(shown["modified_at"]),
+        "catalogType": "serviceDefault" if shown["is_built_in"] else "userManaged",
+        "state": shown["state"],
+        "isExternallyVisible": shown["is_externally_visible"],
+    }
+
+
+class Catalogs:
+    """A copy of them, for a service that only shows them."""
+
+    def __init__(self, database: Database) -> None:
+        self.replica = Replica[CatalogFact](database, "catalogs", lambda fact: shown_of(fact.state))
+
+    def facts(self, platform: Platform) -> Subscription:
+        return platform.keeps([topics.CATALOG_FACTS], self.replica)
+
+    async def said(self, ids: Collection[str]) -> dict[str, Document]:
+        """Those that have been heard of, by id."""
+        return {id: catalog_said(id, shown) for id, shown in (await self.replica.get(ids)).items()}
