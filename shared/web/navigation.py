@@ -24,7 +24,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.web.caller import caller_of
-from shared.web.errors import BadRequest, UnsupportedQuery, method_not_allowed, no_such_path
+from shared.web.errors import BadRequest, GraphError, UnsupportedQuery, method_not_allowed, no_such_path
 from shared.web.held import Answer, ask
 from shared.web.odata.options import OPTIONS
 from shared.web.paths import IN_PATH, Known, Paths, keyed, segments_of
@@ -32,6 +32,8 @@ from shared.web.ways import MOST_STEPS, Nowhere, Way, is_key, length_of, shown, 
 
 _ME = re.compile(r"/v1\.0/me(?=/|$)", re.IGNORECASE)
 _OPTIONS = OPTIONS | {"deltatoken", "format"}
+_OF_LISTS = {"$filter", "$orderby", "$search", "$skiptoken"}
+"""What no list takes that is shown expanded."""
 _NAME = re.compile(r"[A-Za-z]\w{0,127}")
 _SHORTENED = re.compile(r"/v1\.0/(users|groups)\b")
 """Where `$expand` shows the first of a list alone (`relations`), which would pass for all. Lists have routes there."""
@@ -95,6 +97,32 @@ class Navigating:
         if (way := self._way(path)) is None:
             return None
         given = _options_of(scope)
+        at_home = given.keys() & _OF_LISTS and await self._at_home(scope, way, counted=counted)
+        if at_home:
+            return at_home
+        expanded = await self._expanded(scope, way, given, counted=counted)
+        return await self._at_home(scope, way, counted=counted) if expanded is None else expanded
+
+    async def _at_home(self, scope: Scope, way: Way, *, counted: bool) -> Answer | None:
+        """What is answered there; None if nothing on the way has a path of its own here."""
+        for whole, home, behind in way.homes():
+            if not self._readable(f"{home}/x"):
+                continue
+            inner = {**scope, "query_string": b"$select=id"}
+            _go(inner, whole)
+            try:
+                found = await ask(self, inner)
+                if found.status != 200:
+                    return None
+                inner = {**scope}
+                _go(inner, "/".join((home, orjson.loads(found.body)["id"], *behind, *(["$count"] if counted else []))))
+                return await ask(self, inner)
+            except GraphError:  # raised by this very layer: there is no such path
+                return None
+        return None
+
+    async def _expanded(self, scope: Scope, way: Way, given: dict[str, str], *, counted: bool) -> Ends:
+        """What expanding shows; None if it shows no such thing."""
         inner: dict[str, str] = {name: given.pop(name) for name in ("$select", "$expand") if name in given}
         found = await self._asked(scope, way.path, way.options(inner).items())
         if isinstance(found, Answer):

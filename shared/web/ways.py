@@ -7,13 +7,18 @@ into a list.
     /catalogs/{id}/accessPackages/{id}/catalog        catalogs/{id}/accessPackages?$filter=id eq '…'&$expand=catalog
 
 So whoever may read an object with a relation expanded, and nobody else, may read the relation by its own path, and it
-looks the same. Source: OData 4.01 part 2, 4.3, 4.9; the request builders of msgraph-sdk.
+looks the same. What expanding does not show (a part of a list, by `$filter`; what lies too deep) is asked where the
+last object on the way has a path of its own, and whoever may read that may read it:
+
+    /accessPackages/{id}/catalog/resources?$filter=…  catalogs/{id of the catalog}/resources?$filter=…
+
+Source: OData 4.01 part 2, 4.3, 4.9; the request builders of msgraph-sdk.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +47,23 @@ def is_key(step: str) -> bool:
     return _KEY.fullmatch(step) is not None
 
 
+EM = "/v1.0/identityGovernance/entitlementManagement"
+_HOMES = {
+    "accesspackage": "accessPackages",
+    "accesspackages": "accessPackages",
+    "accesspackagesincompatiblewith": "accessPackages",
+    "assignment": "assignments",
+    "assignmentpolicies": "assignmentPolicies",
+    "assignmentpolicy": "assignmentPolicies",
+    "catalog": "catalogs",
+    "connectedorganization": "connectedOrganizations",
+    "incompatibleaccesspackages": "accessPackages",
+    "resource": "resources",
+    "resources": "resources",
+}
+"""Name of a relation, in small letters -> the list that has what it leads to, under its own path."""
+
+
 class Nowhere(Exception):
     """There is no such relation."""
 
@@ -61,6 +83,16 @@ class Way:
     def key(self) -> str | None:
         """In the list that the path answers, if it does not answer one object."""
         return self.steps[0] if is_key(self.steps[0]) else None
+
+    def homes(self) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+        """Where the way leads past something that has a path of its own, the farthest first: the path up to it, the
+        list that it is in, and what is left of the way behind it."""
+        for at in range(len(self.steps) - 1, 0, -1):
+            before, behind = self.steps[:at], self.steps[at:]
+            named = (self.path.rpartition("/")[2], *before)
+            name = named[-2] if is_key(before[-1]) else before[-1]
+            if home := _HOMES.get(name.lower()):
+                yield "/".join((self.path, *before)), f"{EM}/{home}", behind
 
     def options(self, inner: Mapping[str, str]) -> dict[str, str]:
         """What the path is asked with, so that what is asked for is in the answer, shaped by `inner`: `$select` and

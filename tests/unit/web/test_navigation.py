@@ -340,3 +340,64 @@ async def test_what_no_relation_shows_is_refused(owners: FastAPI, path: str, sta
     answer = await call(owners, path)
     assert answer.status_code == status, answer.text
     assert named in answer.json()["error"]["message"]
+
+
+# What has a path of its own is asked there for what expanding does not show
+
+EM = "/v1.0/identityGovernance/entitlementManagement"
+CATALOG, PACKAGE, PART = (f"{letter}0000000-0000-4000-8000-000000000000" for letter in "cef")
+CATALOGS: EntitySet = EntitySet(
+    "catalog", {"id": Field("_id", GUID), "name": Field("name")}, expandable={"accessPackages": lambda: PACKAGES}
+)
+PACKAGES: EntitySet = EntitySet(
+    "package", {"id": Field("_id", GUID), "name": Field("name")}, expandable={"catalog": lambda: CATALOGS}
+)
+
+
+@pytest.fixture
+def packages() -> FastAPI:
+    routes = APIRouter(prefix=EM)
+    catalog = {"id": CATALOG, "name": "Company"}
+
+    @routes.get("/accessPackages/{id}")
+    async def one(request: Request, id: str, shape: Annotated[Shape, Depends(shape_query(PACKAGES))]) -> dict[str, Any]:
+        if id != PACKAGE:
+            raise NotFound(f"There is no {id}.")
+        body = {"id": id, "name": "Sales", "catalog": catalog}
+        context = context_url(request, "accessPackages/$entity", shape.select)
+        return {"@odata.context": context, **shape.selected(body)}
+
+    @routes.get("/catalogs/{id}")
+    async def home(id: str) -> dict[str, Any]:
+        return {"@odata.context": f"{META[:-6]}catalogs/$entity", **catalog, "asked": id}
+
+    @routes.get("/catalogs/{id}/resources")
+    async def resources(
+        request: Request, id: str, query: Annotated[ListQuery, Depends(list_query(USERS))]
+    ) -> dict[str, Any]:
+        said = dict(query.options)
+        return {"@odata.context": context_url(request, "resources"), "@odata.count": 7, "value": [{"in": id, **said}]}
+
+    return make_app("Test", [routes])
+
+
+async def test_a_part_of_what_a_relation_leads_to_is_asked_where_that_has_a_path_of_its_own(packages: FastAPI) -> None:
+    behind = f"{EM}/accessPackages/{PACKAGE}/catalog/resources"
+    some = await call(packages, f"{behind}?$filter=displayName eq 'Ana'&$top=3")
+    assert some.json()["value"] == [{"in": CATALOG, "$filter": "displayName eq 'Ana'", "$top": "3"}]
+    refused = await call(packages, f"{behind}?$filter=secret eq 'Ana'")
+    assert (refused.status_code, "secret" in refused.text) == (400, True)
+    assert (await call(packages, behind)).json()["value"] == [{"in": CATALOG}], "nor was it expanded"
+    assert (await call(packages, f"{behind}/$count?$filter=id eq '{PART}'")).text == "7"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"accessPackages/{PART}/catalog/resources?$filter=id eq '{PART}'",
+        f"accessPackages/{PACKAGE}/catalog/nothing?$filter=id eq '{PART}'",
+        f"accessPackages/{PACKAGE}/catalog/accessPackages/{PART}/catalog/resources",
+    ],
+)
+async def test_no_way_leads_past_what_is_not_there(packages: FastAPI, path: str) -> None:
+    assert (await call(packages, f"{EM}/{path}")).status_code == 404
