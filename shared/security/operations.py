@@ -144,6 +144,8 @@ _ENTITLEMENT = (
         GET /assignmentRequests
         GET /assignments
         GET /assignments/{id}
+        GET /subjects
+        GET /subjects/{id}
         GET /subjects(objectId='{id}')
         GET /settings
         GET /controlConfigurations

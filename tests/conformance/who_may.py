@@ -109,6 +109,8 @@ _EM = {
         GET /controlConfigurations
         GET /controlConfigurations/{id}
         GET /resourceEnvironments
+        GET /subjects
+        GET /subjects/{id}
         GET /subjects(objectId='{id}')
     """,
     OWN_ANY: "PATCH /subjects(objectId='{id}')",

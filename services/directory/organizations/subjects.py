@@ -1,4 +1,5 @@
-"""People as subjects of entitlement management: `/subjects(objectId='…')`.
+"""People as subjects of entitlement management: `/subjects`, `/subjects/{id}`, `/subjects(objectId='…')`; whose id is
+that of the person.
 
 Whether a guest's stay is governed is kept with the person, as every other thing that is stated of them; what follows
 from it when their last assignment ends comes with the life of guests. Source: reference/graph-api-operations.md 2.9.
@@ -6,26 +7,39 @@ from it when their last assignment ends comes with the life of guests. Source: r
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request, Response
 
 from services.directory.api import Rooms
+from services.directory.lists import answer_shown
 from services.directory.organizations import graph
 from services.directory.organizations.store import LIVING, Document, Organizations
 from services.directory.properties import LIFECYCLE
-from services.directory.store import page_of
+from services.directory.store import JOINED, page_of
 from services.directory.writing import state
 from shared.contracts.hr import ChangeKind
 from shared.web.errors import BadRequest
 from shared.web.graph_model import GraphBody
 from shared.web.guard import Guard
-from shared.web.odata import EntitySet, Shape
+from shared.web.odata import GUID, EntitySet, Field, ListQuery, Shape
 from shared.web.odata.related import related
-from shared.web.paging import context_url, shape_query
+from shared.web.paging import context_url, list_query, shape_query
 
-AT = "/v1.0/identityGovernance/entitlementManagement/subjects(objectId='{id}')"
-SUBJECTS = related("accessPackageAssignment", "target") or EntitySet("accessPackageSubject", {})
+ALL = "/v1.0/identityGovernance/entitlementManagement/subjects"
+AT = f"{ALL}(objectId='{{id}}')"
+SUBJECTS = replace(
+    related("accessPackageAssignment", "target") or EntitySet("accessPackageSubject", {}),
+    fields={
+        "id": Field("_id", GUID),
+        "objectId": Field("_id", GUID),
+        "displayName": Field("state.attributes.displayName", sortable=True, folded="state.label"),
+        "email": Field("state.attributes.mail"),
+        "principalName": Field("state.attributes.userPrincipalName", folded="state.name"),
+    },
+)
 
 
 class SubjectPatch(GraphBody):
@@ -38,24 +52,35 @@ def subject_routes(rooms: Rooms, organizations: Organizations, route_class: type
     """These routes."""
     router = APIRouter(tags=["subjects"], route_class=route_class, dependencies=[Depends(guard)])
 
-    async def organization_of(person: Document) -> Document | None:
-        """A guest's, by the domain of their mail."""
-        attributes = person["state"]["attributes"]
-        domain = str(attributes.get("mail") or "").rpartition("@")[2].casefold()
-        if attributes.get("userType") != "Guest" or not domain:
-            return None
-        for one in await page_of(organizations, dict(LIVING)):
-            if domain in {str(it.get("domain_name")).casefold() for it in one["state"]["identity_sources"]}:
-                return graph.organization(one)
-        return None
+    async def said_of(people: Sequence[Document], shape: Shape) -> list[Document]:
+        """With the connected organisations if they are expanded: of guests, by the domain of their mail."""
+        said = [_said(one) for one in people]
+        if any(one.name == "connectedOrganization" for one in shape.expand):
+            of_domain = {
+                str(domain).casefold(): one
+                for one in reversed(await page_of(organizations, dict(LIVING)))
+                for it in one["state"]["identity_sources"]
+                if (domain := it.get("domain_name"))
+            }
+            for body, one in zip(said, people, strict=True):
+                found = of_domain.get(_domain(one["state"]["attributes"]))
+                body["connectedOrganization"] = graph.organization(found) if found else None
+        return said
 
+    @router.get(ALL)
+    async def subjects(request: Request, query: Annotated[ListQuery, Depends(list_query(SUBJECTS))]) -> Document:
+        """Everybody who can be given something."""
+
+        async def shown(found: Sequence[Document]) -> list[Document]:
+            return await said_of(found, query)
+
+        return await answer_shown(request, query, rooms.people, shown, context="accessPackageSubjects", scope=JOINED)
+
+    @router.get(f"{ALL}/{{id}}")
     @router.get(AT)
     async def subject(request: Request, id: str, shape: Annotated[Shape, Depends(shape_query(SUBJECTS))]) -> Document:
         """One person, with the connected organisation if it is expanded."""
-        person = await rooms.user(id)
-        said = _said(person)
-        if any(one.name == "connectedOrganization" for one in shape.expand):
-            said["connectedOrganization"] = await organization_of(person)
+        (said,) = await said_of([await rooms.user(id)], shape)
         context = context_url(request, "accessPackageSubjects/$entity", shape.select)
         return {"@odata.context": context, **shape.selected(said)}
 
@@ -69,6 +94,12 @@ def subject_routes(rooms: Rooms, organizations: Organizations, route_class: type
         return Response(status_code=204)
 
     return router
+
+
+def _domain(attributes: Mapping[str, Any]) -> str:
+    """By which a guest is of an organisation; empty for everybody else."""
+    mail = str(attributes.get("mail") or "") if attributes.get("userType") == "Guest" else ""
+    return mail.rpartition("@")[2].casefold()
 
 
 def _said(person: Document) -> Document:

@@ -163,3 +163,22 @@ async def test_a_microsoft_365_group_and_a_group_itself_take_no_group(world: Wor
     plain = await world.ask("POST", "/groups", {"displayName": "Plain"}, status=201)
     await world.ask("POST", f"/groups/{unified['id']}/members/$ref", reference(plain["id"]), status=400)
     await world.ask("POST", f"/groups/{plain['id']}/members/$ref", reference(plain["id"]), status=400)
+
+
+async def test_subjects_are_listed_found_and_said_with_the_organization_of_a_guest(world: World) -> None:
+    partner = await organization(world, identitySources=[{**SOURCES[2], "domainName": "Guests.example"}])
+    person = {"accountEnabled": True, "mailNickname": "x", "passwordProfile": {"password": "x"}}
+    ids = {}
+    for name, kind in (("gus", "Guest"), ("mia", "Member")):
+        mail = f"{name}@guests.example"
+        body = {**person, "displayName": name, "userPrincipalName": mail, "mail": mail, "userType": kind}
+        ids[name] = (await world.ask("POST", "/users", body, status=201))["id"]
+    at = f"{EM}/subjects"
+    for where in (f"objectId eq '{ids['gus']}'", "email eq 'GUS@guests.example'", "displayName eq 'gus'"):
+        assert await world.ids(at, filter=where) == [ids["gus"]], where
+    for path in (f"{at}/{ids['gus']}", f"{at}(objectId='{ids['gus']}')"):
+        found = await world.ask("GET", f"{path}?$expand=connectedOrganization")
+        assert (found["objectId"], found["connectedOrganization"]["id"]) == (ids["gus"], partner["id"])
+    found = await world.ask("GET", f"{at}?$filter=displayName eq 'mia'&$expand=connectedOrganization")
+    assert [one["connectedOrganization"] for one in found["value"]] == [None], "who is no guest is of none"
+    await world.ask("GET", f"{at}/nobody", status=404)
