@@ -30,13 +30,15 @@ from shared.web.conditional import IfMatch, etag, version_named
 from shared.web.errors import BadRequest, Conflict, GraphError, NoRight, NotFound, PreconditionFailed
 from shared.web.guard import Admission, Admitted, Guard
 from shared.web.idempotency import IdempotencyKey, made_id
-from shared.web.odata import GUID, EntitySet, Expand, ListQuery, read_query, read_shape
+from shared.web.odata import GUID, EntitySet, Expand, ListQuery, Shape, read_query, read_shape
 from shared.web.odata import Field as Asked
-from shared.web.paging import answer_list, answer_made, context_url, list_query, shape_options
+from shared.web.paging import answer_list, answer_made, context_url, list_query, shape_options, shape_query
 from shared.web.role_scopes import role_scope_id, role_scope_said
 
 EM = "/v1.0/identityGovernance/entitlementManagement"
 TENURE = "/v1.0/tenure"
+
+_ROOT = EntitySet("entitlementManagement", {"id": Asked("_id")})
 
 PackageQuery = Annotated[ListQuery, Depends(list_query(graph.PACKAGES))]
 PolicyQuery = Annotated[ListQuery, Depends(list_query(graph.POLICIES))]
@@ -348,6 +350,13 @@ def _put(said: Sequence[Rendered], name: str, children: Iterable[tuple[str, Rend
 def routes_of(edge: Edge, guard: Guard) -> APIRouter:
     """Graph's paths for catalogs and what is in them, and Tenure's own."""
     routes = APIRouter(tags=["catalog"], dependencies=[Depends(guard)])
+
+    @routes.get(EM)
+    async def root(request: Request, shape: Annotated[Shape, Depends(shape_query(_ROOT))]) -> Rendered:
+        """Entitlement management itself. What it holds is read behind it."""
+        context = context_url(request, "identityGovernance/entitlementManagement/$entity", shape.select)
+        return {"@odata.context": context, **shape.selected({"id": "entitlementManagement"})}
+
     _catalog_routes(routes, edge)
     _package_routes(routes, edge)
     _separation_routes(routes, edge)

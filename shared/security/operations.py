@@ -114,6 +114,7 @@ _ENTITLEMENT = (
     (
         READ,
         """
+        GET
         GET /catalogs
         GET /catalogs/{id}
         GET /catalogs/{id}/accessPackages

@@ -235,7 +235,7 @@ def path_of(operation: str, at: Site, world: World) -> str:
         f"{EM}/accessPackageCatalogs/": at.catalog,
         f"{EM}/connectedOrganizations/": world.organization,
         f"{EM}/controlConfigurations/": "endUserSettings",
-        f"{EM}/subjects(": world.guest,
+        f"{EM}/subjects": world.guest,
         f"{TENURE}/assignments/": at.ended,
         f"{TENURE}/packages/": at.package,
         f"{TENURE}/populations/": world.population,

@@ -109,6 +109,7 @@ _EM = {
         GET /controlConfigurations
         GET /controlConfigurations/{id}
         GET /resourceEnvironments
+        GET
         GET /subjects
         GET /subjects/{id}
         GET /subjects(objectId='{id}')

@@ -331,6 +331,13 @@ async def test_separation_of_duties_is_listed_on_one_package_and_seen_from_the_o
     assert (await world.client.delete(f"{path}/{sales}/$ref")).status_code == 404
 
 
+async def test_entitlement_management_itself_is_there(world: Any) -> None:
+    answer = await world.client.get(EM)
+    assert (answer.status_code, answer.json()["id"]) == (200, "entitlementManagement")
+    assert (await world.client.get(f"{EM}/nothing")).status_code == 404
+    assert (await world.client.get(f"{EM}/id")).json()["value"] == "entitlementManagement"
+
+
 @pytest.mark.spec("SOD-1")
 async def test_an_incompatible_group_has_to_be_there(world: Any) -> None:
     package = await a_package(world)
