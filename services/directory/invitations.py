@@ -11,10 +11,11 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import Field as Described
+from pydantic import model_validator
 
 from services.directory.api import Rooms
 from services.directory.decide.sponsors import SetSponsor
-from services.directory.graph import Reference, id_at
+from services.directory.graph import id_at
 from services.directory.store import Document
 from services.directory.writing import set_sponsor, state
 from shared.contracts.hr import ChangeKind
@@ -52,6 +53,23 @@ class InvitedIn(GraphModel):
     id: Annotated[str, Described(min_length=1, max_length=64)]
 
 
+class SponsorIn(GraphModel):
+    """Whoever answers for a guest: an object of that id, or a reference to it."""
+
+    id: Annotated[str, Described(min_length=1, max_length=64)] | None = None
+    odata_id: Annotated[str, Described(min_length=1, max_length=512)] | None = Described(None, alias="@odata.id")
+
+    @model_validator(mode="after")
+    def _named(self) -> SponsorIn:
+        if self.id is None and self.odata_id is None:
+            raise ValueError("say the id, or '@odata.id'")
+        return self
+
+    @property
+    def named(self) -> str:
+        return self.id or id_at(self.odata_id or "")
+
+
 class InvitationIn(GraphBody):
     """Whom to invite, and where they come to afterwards."""
 
@@ -65,13 +83,13 @@ class InvitationIn(GraphBody):
     invited_user_message_info: MessageIn = MessageIn()
     reset_redemption: bool = False
     invited_user: InvitedIn | None = None
-    invited_user_sponsors: Annotated[tuple[Reference, ...], Described(max_length=MOST_SPONSORS)] = ()
+    invited_user_sponsors: Annotated[tuple[SponsorIn, ...], Described(max_length=MOST_SPONSORS)] = ()
     sponsors_bound: tuple[_Text, ...] = Described((), alias="invitedUserSponsors@odata.bind", max_length=MOST_SPONSORS)
 
     @property
     def sponsors(self) -> list[str]:
         """Ids of who answers for the guest."""
-        return [*(one.id for one in self.invited_user_sponsors), *map(id_at, self.sponsors_bound)]
+        return [*(one.named for one in self.invited_user_sponsors), *map(id_at, self.sponsors_bound)]
 
 
 def invitation_routes(rooms: Rooms, answers: Answers, guard: Guard) -> APIRouter:

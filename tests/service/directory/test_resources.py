@@ -381,6 +381,10 @@ async def test_who_is_invited_is_a_guest_at_once_and_the_same_one_again(world: W
     found = await world.ask("GET", f"/users/{guest}?$select=userType,externalUserState")
     assert (found["userType"], found["externalUserState"]) == ("Guest", "PendingAcceptance")
     assert await world.ids(f"/users/{guest}/sponsors") == [ANA]
+    named = body | {"invitedUserEmailAddress": "yan@partner.example", "invitedUserSponsors": [{"id": BOB}]}
+    other = (await world.ask("POST", "/invitations", named, status=201))["invitedUser"]["id"]
+    assert await world.ids(f"/users/{other}/sponsors") == [BOB], "an object of the collection may be named by its id"
+    await world.ask("POST", "/invitations", body | {"invitedUserSponsors": [{}]}, status=400)
 
     await world.ask("PATCH", f"/users/{guest}", {"externalUserState": "Accepted"}, status=204)
     again = await world.ask("POST", "/invitations", body, status=201)
