@@ -18,7 +18,7 @@ from services.directory.properties import Type
 from services.directory.timeline import from_ms
 from shared.contracts.directory import DYNAMIC
 from shared.rules import MAX_CHARACTERS, RuleError, parse
-from shared.web.graph_model import GraphBody, GraphInput, NotBlank, graph_time, not_null
+from shared.web.graph_model import GraphBody, GraphInput, GraphModel, NotBlank, graph_time, not_null
 from shared.web.odata import (
     BOOLEAN,
     DATE_TEXT,
@@ -126,14 +126,14 @@ MEMBERS = EntitySet("user", {"id": Field("_id", GUID)}, selectable=_SELECTABLE)
 GROUP_RELATIONS = ("members", "owners", "memberOf", "transitiveMembers", "transitiveMemberOf")
 _GROUP_SELECTABLE = frozenset(
     {
-        "allowExternalSenders", "assignedLicenses", "autoSubscribeNewMembers", "creationOptions", "deletedDateTime",
-        "expirationDateTime",
+        "allowExternalSenders", "assignedLabels", "assignedLicenses", "autoSubscribeNewMembers", "creationOptions",
+        "deletedDateTime", "expirationDateTime",
         "hideFromAddressLists", "hideFromOutlookClients", "isSubscribedByMail", "mail", "onPremisesDomainName",
         "onPremisesLastSyncDateTime", "onPremisesNetBiosName",
         "onPremisesProvisioningErrors", "onPremisesSamAccountName", "onPremisesSecurityIdentifier",
         "onPremisesSyncEnabled", "preferredDataLocation", "preferredLanguage", "proxyAddresses", "renewedDateTime",
-        "resourceBehaviorOptions", "resourceProvisioningOptions", "securityIdentifier", "theme", "uniqueName",
-        "unseenCount",
+        "resourceBehaviorOptions", "resourceProvisioningOptions", "securityIdentifier", "serviceProvisioningErrors",
+        "theme", "uniqueName", "unseenCount",
     }
 )  # fmt: skip
 GROUPS: EntitySet = EntitySet(
@@ -340,6 +340,11 @@ def group(document: Mapping[str, Any]) -> Document:
         "classification": state.get("classification"),
         "theme": state.get("theme"),
         "resourceProvisioningOptions": list(state.get("resource_provisioning_options") or ()),
+        "assignedLabels": [
+            {"labelId": one["label_id"], "displayName": one.get("display_name")}
+            for one in state.get("assigned_labels") or ()
+        ],
+        "resourceBehaviorOptions": list(state.get("resource_behavior_options") or ()),
         "preferredLanguage": state.get("preferred_language"),
         "preferredDataLocation": state.get("preferred_data_location"),
         "createdDateTime": created,
@@ -359,7 +364,7 @@ _GROUP_WITHOUT: Document = {
     **{
         name: []
         for name in (
-            "creationOptions", "onPremisesProvisioningErrors", "proxyAddresses", "resourceBehaviorOptions",
+            "creationOptions", "onPremisesProvisioningErrors", "proxyAddresses", "serviceProvisioningErrors",
         )
     },
 }  # fmt: skip
@@ -438,6 +443,22 @@ _NICKNAME = r"""^[^@()\\\[\]";:.<>, ]*$"""
 """Source: reference/graph-api-operations.md 5.2."""
 
 
+class PropertiesIn(GraphBody):
+    """Names that a group is to have."""
+
+    entity_type: Literal["Group"] = "Group"
+    display_name: Annotated[str, Described(max_length=256)] | None = None
+    mail_nickname: Annotated[str, Described(max_length=64, pattern=_NICKNAME)] | None = None
+    on_behalf_of_user_id: Annotated[str, Described(max_length=64)] | None = None
+
+
+class LabelIn(GraphModel):
+    """A sensitivity label of a group. What it means is known where labels are made."""
+
+    label_id: Annotated[str, Described(min_length=1, max_length=64)]
+    display_name: Annotated[str, Described(max_length=256)] | None = None
+
+
 class _GroupBody(GraphBody):
     """What a group can be made with and changed to. `…@odata.bind` adds, at most 20 at once."""
 
@@ -455,6 +476,7 @@ class _GroupBody(GraphBody):
     resource_provisioning_options: tuple[Literal["Team"], ...] = ()
     preferred_language: Annotated[str, Described(max_length=64)] | None = None
     preferred_data_location: Annotated[str, Described(max_length=64)] | None = None
+    assigned_labels: tuple[LabelIn, ...] = Described((), max_length=MOST_BOUND)
     members: tuple[Annotated[str, Described(max_length=512)], ...] = Described(
         (), alias="members@odata.bind", max_length=MOST_BOUND
     )
@@ -486,6 +508,8 @@ class GroupIn(_GroupBody):
     security_enabled: bool = True
     group_types: tuple[Literal["Unified", "DynamicMembership"], ...] = ()
     is_assignable_to_role: bool | None = None
+    resource_behavior_options: tuple[Annotated[str, Described(max_length=64)], ...] = Described((), max_length=20)
+    """Kept as they are said: they are for Exchange and Teams."""
     owners: tuple[Annotated[str, Described(max_length=512)], ...] = Described(
         (), alias="owners@odata.bind", max_length=MOST_BOUND
     )
@@ -518,6 +542,8 @@ class GroupIn(_GroupBody):
 
 class GroupPatch(_GroupBody):
     """What is to change; what is left out stays."""
+
+    read_only: ClassVar[frozenset[str]] = _GroupBody.read_only | {"resourceBehaviorOptions"}
 
     display_name: Name | None = None
     mail_enabled: bool | None = None

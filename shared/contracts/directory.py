@@ -200,6 +200,8 @@ class GroupState(Contract):
     classification: str | None = None
     theme: str | None = None
     resource_provisioning_options: tuple[str, ...] = Field((), description="`Team`: there is a team behind it.")
+    resource_behavior_options: tuple[str, ...] = ()
+    assigned_labels: tuple[dict[str, str | None], ...] = Field((), description="Sensitivity labels, as Graph has them.")
     preferred_language: str | None = None
     preferred_data_location: str | None = None
     member_of: tuple[str, ...] = Field((), description="Ids of the groups that this group itself is a member of.")

@@ -289,6 +289,7 @@ _DIRECTORY = (
         GET /groups/{id}/transitiveMemberOf
         GET /groups/{id}/transitiveMemberOf/microsoft.graph.group
         GET /groups/{id}/transitiveMembers/microsoft.graph.group
+        POST /groups/{id}/validateProperties
         POST /groups/{id}/getMemberGroups
         POST /groups/{id}/getMemberObjects
         POST /groups/{id}/checkMemberGroups
@@ -314,6 +315,7 @@ _DIRECTORY = (
         """
         GET /directoryObjects/{id}
         POST /directoryObjects/getByIds
+        POST /directoryObjects/validateProperties
         POST /directoryObjects/{id}/getMemberGroups
         POST /directoryObjects/{id}/getMemberObjects
         POST /directoryObjects/{id}/checkMemberGroups

@@ -13,7 +13,7 @@ from pydantic import Field as Described
 
 from services.directory.api import may_write_group, own_only
 from services.directory.decide.groups import DeleteGroup
-from services.directory.graph import OBJECTS, typed
+from services.directory.graph import OBJECTS, PropertiesIn, typed
 from services.directory.graph import group as group_shown
 from services.directory.graph import user as user_shown
 from services.directory.lists import answer_few
@@ -81,6 +81,17 @@ def object_routes(rooms: ResourceRooms, route_class: type[Any], guard: Guard) ->
             "@odata.context": context_url(request, "directoryObjects"),
             "value": [found[id] for id in ids if id in found],
         }
+
+    @router.post("/v1.0/directoryObjects/validateProperties", status_code=204)
+    async def validate(body: PropertiesIn) -> Response:
+        """Whether a group may have these names: there is no policy of names, so that whatever is well formed may."""
+        return Response(status_code=204)
+
+    @router.post("/v1.0/groups/{id}/validateProperties", status_code=204)
+    async def validate_of(id: str, body: PropertiesIn) -> Response:
+        """The same of a group that is there."""
+        await directory.group(id)
+        return Response(status_code=204)
 
     @router.get("/v1.0/users/{id}/ownedObjects", dependencies=[Depends(list_options(OBJECTS))])
     async def owned(request: Request, id: str) -> dict[str, Any]:

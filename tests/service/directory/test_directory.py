@@ -523,10 +523,18 @@ async def test_a_group_as_graph_shows_it_and_whom_it_has(world: World) -> None:
 
     ana, bob, eva = [await person(name) for name in ("Ana", "Bob", "Eva")]
     members = {"members@odata.bind": [f"https://graph.example/v1.0/directoryObjects/{id}" for id in (ana, bob)]}
-    body = {"displayName": "Ops", "groupTypes": ["Unified"], "mailEnabled": True, "preferredDataLocation": "EU"}
+    body = {
+        "displayName": "Ops", "groupTypes": ["Unified"], "mailEnabled": True, "preferredDataLocation": "EU",
+        "resourceBehaviorOptions": ["WelcomeEmailDisabled"],
+    }  # fmt: skip
     made = (await world.http.post("/v1.0/groups", json={**body, **members})).json()
     assert (made["visibility"], made["preferredDataLocation"], made["proxyAddresses"]) == ("Public", "EU", [])
+    assert (made["resourceBehaviorOptions"], made["assignedLabels"]) == (["WelcomeEmailDisabled"], [])
     group = f"/v1.0/groups/{made['id']}"
+    labelled = await world.http.patch(group, json={"assignedLabels": [{"labelId": "secret"}]})
+    assert labelled.status_code == 204, labelled.text
+    labels = (await world.http.get(group, params={"$select": "assignedLabels"})).json()["assignedLabels"]
+    assert labels == [{"labelId": "secret", "displayName": None}]
     mailbox = (await world.http.get(group, params={"$select": "unseenCount"})).json()
     assert (mailbox["unseenCount"], "displayName" in mailbox) == (0, False)
 

@@ -415,3 +415,12 @@ async def test_a_schema_extension_of_a_user_is_kept_and_selected(world: World) -
 
 def reference(id: str) -> dict[str, str]:
     return {"@odata.id": f"https://graph.example/v1.0/directoryObjects/{id}"}
+
+
+async def test_names_of_a_group_are_fit_if_they_are_well_formed(world: World) -> None:
+    group = await world.ask("POST", "/groups", {"displayName": "Team"}, status=201)
+    fit = {"entityType": "Group", "displayName": "Team of Rome", "mailNickname": "rome"}
+    for path in ("/directoryObjects/validateProperties", f"/groups/{group['id']}/validateProperties"):
+        await world.ask("POST", path, fit, status=204)
+        await world.ask("POST", path, fit | {"mailNickname": "team of rome"}, status=400)
+    await world.ask("POST", f"/groups/{uuid.uuid4()}/validateProperties", fit, status=404)
