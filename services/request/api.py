@@ -132,7 +132,9 @@ class Desk:
         assignment_id = wanted.assignment_id
         if assignment_id is None and body.request_type not in ADDS:
             assignment_id = await self._held(person_id, package_id)
-        await self.heard_of(person_id, requestor, package_id, policy_id, adds=body.request_type in ADDS)
+        for_another = requestor if body.request_type is RequestType.ON_BEHALF_ADD else None
+        adds = body.request_type in ADDS
+        await self.heard_of(person_id, requestor, package_id, policy_id, adds=adds, manager=for_another)
         return submit.Ask(
             id=id,
             type=body.request_type,
@@ -168,11 +170,19 @@ class Desk:
         return str(found) if found else None
 
     async def heard_of(
-        self, person_id: str, requestor: str | None, package_id: str, policy_id: str | None, *, adds: bool
+        self,
+        person_id: str,
+        requestor: str | None,
+        package_id: str,
+        policy_id: str | None,
+        *,
+        adds: bool,
+        manager: str | None = None,
     ) -> None:
         """Wait for what was just made elsewhere; the decision says what is missing.
 
-        Where none is named, some policy of the package is waited for: without any, nobody could be asking."""
+        Where none is named, some policy of the package is waited for: without any, nobody could be asking. `manager`:
+        whose report the person has to be, which they may have become a moment ago."""
         people = {id for id in (person_id, requestor) if id}
 
         async def policy() -> bool:
@@ -184,7 +194,8 @@ class Desk:
             persons, packages, is_there = await asyncio.gather(
                 self.around.people.get(people), self.around.packages.get([package_id]), policy()
             )
-            return len(persons) == len(people) and len(packages) == 1 and is_there
+            reports = manager is None or persons.get(person_id, {}).get("manager_id") == manager
+            return len(persons) == len(people) and len(packages) == 1 and is_there and reports
 
         await self.waiting(find)
 

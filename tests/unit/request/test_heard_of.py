@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from services.request.api import Desk
 from services.request.graph import RequestIn
 from shared.hearing import Hearing
@@ -15,13 +17,14 @@ from shared.security.caller import Caller
 class Slowly:
     """A replica that knows something after some looks at it."""
 
-    def __init__(self, known: dict[str, Any], after: int = 0) -> None:
+    def __init__(self, known: dict[str, Any], after: int = 0, before: dict[str, Any] | None = None) -> None:
         self.known = known
         self.after = after
+        self.before = before or {}
 
     def _now(self) -> dict[str, Any]:
         self.after -= 1
-        return self.known if self.after < 0 else {}
+        return self.known if self.after < 0 else self.before
 
     async def get(self, ids: Iterable[str]) -> dict[str, Any]:
         wanted = set(ids)
@@ -53,3 +56,17 @@ async def test_who_names_no_policy_is_not_refused_while_the_only_one_is_on_its_w
 async def test_a_package_without_any_policy_is_decided_in_the_end() -> None:
     ask = await desk(Slowly({}), within_s=0.05).ask_of(ASKED, ANA, "r")
     assert ask.policy_id is None, "the decision says that nobody may ask for it"
+
+
+@pytest.mark.parametrize(("manager", "within_s"), [("ana", 5.0), ("eva", 0.1)])
+async def test_who_asks_for_a_new_report_of_theirs_is_not_refused_while_that_is_on_its_way(
+    manager: str, within_s: float
+) -> None:
+    one = desk(Slowly(POLICY), within_s)
+    before: dict[str, Any] = {"ana": {}, "ben": {"manager_id": None}}
+    people = Slowly({**before, "ben": {"manager_id": manager}}, 2, before)
+    one.around.people = people  # type: ignore[assignment]
+    asked = {"requestType": "onBehalfAdd", "assignment": {"targetId": "ben", "accessPackageId": "p"}}
+    ask = await one.ask_of(RequestIn.model_validate(asked), ANA, "r")
+    assert (ask.person_id, ask.requestor_id) == ("ben", "ana"), "whose report it is, the decision says"
+    assert people.after < 0, "it was looked for until it was there"
