@@ -42,6 +42,7 @@ from shared.web.idempotency import IdempotencyKey, answering_once, made_id
 from shared.web.odata import ListQuery, Shape, read_query
 from shared.web.odata.options import read_shape
 from shared.web.paging import answer_list, answer_made, context_url, list_query, shape_options
+from shared.web.relations import with_relations
 
 AR = "/v1.0/identityGovernance/accessReviews"
 DEFINITIONS_AT = f"{AR}/definitions"
@@ -194,7 +195,9 @@ class Counter:
     async def list_runs(self, request: Request, query: ListQuery, scope: dict[str, Any], context: str) -> Rendered:
         async def find(q: ListQuery) -> list[Rendered]:
             found = await self.runs.instances.states(q.mongo_filter(scope), sort=q.sort, skip=q.skip, limit=q.limit)
-            return [{"_id": one["_id"], "state": one, "said": graph.instance_said(load_instance(one))} for one in found]
+            ones = [load_instance(one) for one in found]
+            said = [await self.said_run(request, one, q) for one in ones]
+            return [{"_id": one["_id"], "state": one, "said": body} for one, body in zip(found, said, strict=True)]
 
         return await answer_list(
             request,
@@ -204,6 +207,13 @@ class Counter:
             context=context,
             total=lambda q: self.runs.instances.count(q.total_filter(scope)),
         )
+
+    async def said_run(self, request: Request, one: Instance, shape: Shape) -> Rendered:
+        """With what is expanded of it. Raises what refuses the caller to read that."""
+        said = graph.instance_said(one)
+        at = f"{DEFINITIONS_AT}/{one.definition.id}/instances"
+        await with_relations(request, at, [said], shape.expand, INSTANCES.expandable, linked=True)
+        return said
 
     async def list_made(
         self, request: Request, query: ListQuery, made: Sequence[Rendered], said: dict[str, Rendered], context: str
@@ -297,10 +307,9 @@ def _definitions(routes: APIRouter, counter: Counter) -> None:
             found = await counter.campaigns.states(q.mongo_filter(scoped), sort=q.sort, skip=q.skip, limit=q.limit)
             ones = [load_definition(one) for one in found]
             names = await counter.names(request, [one.state.created_by for one in ones])
-            return [
-                {"_id": raw["_id"], "state": raw, "said": graph.definition_said(one, names)}
-                for raw, one in zip(found, ones, strict=True)
-            ]
+            said = [graph.definition_said(one, names) for one in ones]
+            await with_relations(request, DEFINITIONS_AT, said, q.expand, DEFINITIONS.expandable, linked=True)
+            return [{"_id": raw["_id"], "state": raw, "said": body} for raw, body in zip(found, said, strict=True)]
 
         return await answer_list(
             request,
@@ -352,6 +361,7 @@ def _definitions(routes: APIRouter, counter: Counter) -> None:
         shape = read_shape(DEFINITIONS, request.query_params.multi_items())
         one = await counter.definition(id, admitted)
         said = graph.definition_said(one, await counter.names(request, [one.state.created_by]))
+        await with_relations(request, DEFINITIONS_AT, [said], shape.expand, DEFINITIONS.expandable, linked=True)
         return {
             "@odata.context": context_url(request, f"{CONTEXT}/$entity", shape.select),
             **shape.selected(said),
@@ -406,7 +416,7 @@ def _instances(routes: APIRouter, counter: Counter) -> None:
         shape = read_shape(INSTANCES, request.query_params.multi_items())
         one = await counter.run(id, instance_id, admitted)
         context = context_url(request, f"{CONTEXT}('{one.definition.id}')/instances/$entity", shape.select)
-        return {"@odata.context": context, **shape.selected(graph.instance_said(one))}
+        return {"@odata.context": context, **shape.selected(await counter.said_run(request, one, shape))}
 
     @routes.patch(RUN)
     @routes.put(RUN, name="replace a run's reviewers")

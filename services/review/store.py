@@ -408,6 +408,7 @@ DEFINITIONS = EntitySet(
             "fallbackReviewers", "backupReviewers", "settings", "stageSettings", "additionalNotificationRecipients",
         }
     ),
+    expandable=frozenset({"instances"}),
     order="createdDateTime",
 )  # fmt: skip
 
@@ -421,6 +422,7 @@ INSTANCES = EntitySet(
         **{name: Field("state.query") for name in _QUERIES},
     },
     selectable=frozenset({"id", "status", "startDateTime", "endDateTime", "scope", "reviewers", "fallbackReviewers"}),
+    expandable=frozenset({"contactedReviewers", "decisions", "stages"}),
     order="startDateTime",
 )
 

@@ -1,7 +1,8 @@
 """Relations inside an object's body, for `$expand`, read from the routes that list them.
 
-So what may be seen, and of whom, is decided once, by the route of the relation; an expanded relation shows at most
-`MOST` objects and no `@odata.nextLink`, as documented. Source: reference/graph-api-operations.md 1.2.
+So what may be seen, and of whom, is decided once, by the route of the relation. An expanded relation shows at most
+`MOST` objects; of directory objects without an `@odata.nextLink`, as documented, elsewhere with one if there are more.
+Source: reference/graph-api-operations.md 1.2; OData JSON 4.01, 4.6.6.
 """
 
 from __future__ import annotations
@@ -22,17 +23,26 @@ MOST = 20
 
 
 async def with_relations(
-    request: Request, at: str, bodies: Sequence[dict[str, Any]], expand: Sequence[Expand], listed: Collection[str]
+    request: Request,
+    at: str,
+    bodies: Sequence[dict[str, Any]],
+    expand: Sequence[Expand],
+    listed: Collection[str],
+    *,
+    linked: bool = False,
 ) -> None:
     """Put into each body, which lies at `at` under its id, those of the relations that are `listed` by routes. Raises
-    what refuses the caller."""
+    what refuses the caller. `linked`: with the address of what is left of a longer list."""
     for one in expand:
         if one.name in listed:
             for body in bodies:
-                body[one.name] = await _read(request, f"{at}/{body['id']}/{one.name}", one)
+                said = await _read(request, f"{at}/{body['id']}/{one.name}", one)
+                body[one.name] = said["value"]
+                if linked and "@odata.nextLink" in said:
+                    body[f"{one.name}@odata.nextLink"] = said["@odata.nextLink"]
 
 
-async def _read(request: Request, path: str, expand: Expand) -> list[Any]:
+async def _read(request: Request, path: str, expand: Expand) -> dict[str, Any]:
     options = {"$top": str(MOST), **({"$select": ",".join(sorted(expand.select))} if expand.select else {})}
     scope = {
         **{name: value for name, value in request.scope.items() if name in _CARRIED},
@@ -44,10 +54,10 @@ async def _read(request: Request, path: str, expand: Expand) -> list[Any]:
         "extensions": {},
     }
     answer = await ask(request.app, scope)
-    said = orjson.loads(answer.body)
+    said: dict[str, Any] = orjson.loads(answer.body)
     if answer.status >= 400:
         raise GraphError(said["error"]["message"], code=said["error"]["code"], status=answer.status)
-    return list(said["value"])
+    return said
 
 
 _CARRIED = {"type", "scheme", "http_version", "client", "server", "root_path", "state", "asgi"}

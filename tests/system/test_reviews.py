@@ -141,6 +141,16 @@ async def test_a_member_whom_the_owner_denies_is_taken_out_of_the_group(company:
     mine = await company.items(run, owner)
     assert set(mine) == {ana, ben}, "nobody decides about themself"
 
+    whole = await company.call("GET", f"{run}?$expand=decisions($select=id),contactedReviewers,stages")
+    assert {one["id"] for one in whole["decisions"]} == {one["id"] for one in (await company.items(run)).values()}
+    assert {name for one in whole["decisions"] for name in one if "@" not in name} == {"id"}
+    assert whole["stages"] == []
+    definition = run.rpartition("/instances/")[0]
+    (listed,) = (await company.call("GET", f"{definition}?$expand=instances"))["instances"]
+    assert listed["id"] == whole["id"]
+    await company.call("GET", f"{run}?$expand=decisions", owner, 200)
+    await company.call("GET", f"{definition}?$expand=instances", ana, 403)
+
     at = f"{run}/decisions"
     await company.call("PATCH", f"{at}/{mine[ana]['id']}", owner, 400, decision="Approve")
     await company.call("PATCH", f"{at}/{mine[ana]['id']}", owner, 204, decision="Approve", justification="She sells.")
