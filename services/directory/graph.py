@@ -58,6 +58,7 @@ _USER_FIELDS: dict[str, Field | Many] = {
     "createdDateTime": Field("state.created_at", DATETIME, sortable=True),
     # Nobody has any here, so that nobody is found by them.
     "assignedLicenses": Many("state.attributes.assignedLicenses", {"skuId": Field("skuId")}),
+    "imAddresses": Many("state.attributes.imAddresses"),
     # That of the userPrincipalName is found by that name, as in Graph.
     "identities": Many("state.attributes.identities", {
         name: Field(name) for name in ("issuer", "issuerAssignedId", "signInType")
@@ -75,8 +76,8 @@ _OF_OTHERS: Document = {
     **{
         name: []
         for name in (
-            "assignedLicenses", "licenseAssignmentStates", "onPremisesProvisioningErrors", "provisionedPlans",
-            "serviceProvisioningErrors",
+            "assignedLicenses", "imAddresses", "licenseAssignmentStates", "onPremisesProvisioningErrors",
+            "provisionedPlans", "serviceProvisioningErrors",
         )
     },
 }  # fmt: skip
@@ -92,7 +93,7 @@ USERS = EntitySet(
 )
 SIGN_IN_ACTIVITY = "signInActivity"
 """Shown only if selected, as in Graph."""
-USER_RELATIONS = ("memberOf", "transitiveMemberOf", "sponsors", "ownedObjects")
+USER_RELATIONS = ("memberOf", "transitiveMemberOf", "sponsors", "ownedObjects", "appRoleAssignments")
 """Those that have routes of their own, which `$expand` reads."""
 USERS_RELATED: EntitySet = replace(
     USERS,
@@ -101,6 +102,7 @@ USERS_RELATED: EntitySet = replace(
         "manager": lambda: USERS_RELATED,
         "directReports": lambda: USERS,
         **dict.fromkeys(USER_RELATIONS, lambda: OBJECTS),
+        "appRoleAssignments": lambda: APP_ROLES_OF,
     },
     levelled=frozenset({"manager"}),
 )
@@ -127,7 +129,7 @@ GROUP_RELATIONS = ("members", "owners", "memberOf", "transitiveMembers", "transi
 _GROUP_SELECTABLE = frozenset(
     {
         "allowExternalSenders", "assignedLabels", "assignedLicenses", "autoSubscribeNewMembers", "creationOptions",
-        "deletedDateTime", "expirationDateTime",
+        "deletedDateTime", "expirationDateTime", "infoCatalogs", "isManagementRestricted",
         "hideFromAddressLists", "hideFromOutlookClients", "isSubscribedByMail", "mail", "onPremisesDomainName",
         "onPremisesLastSyncDateTime", "onPremisesNetBiosName",
         "onPremisesProvisioningErrors", "onPremisesSamAccountName", "onPremisesSecurityIdentifier",
@@ -160,6 +162,7 @@ GROUPS: EntitySet = EntitySet(
         "resourceProvisioningOptions": Many("state.resource_provisioning_options"),
         "mail": Field("state.mail"),
         "expirationDateTime": Field("state.expires_at", DATETIME),
+        "renewedDateTime": Field("state.created_at", DATETIME),
         "uniqueName": Field("state.unique_name"),
     },
     selectable=_GROUP_SELECTABLE,
@@ -170,6 +173,17 @@ _SINCE = {"deletedDateTime": Field("state.deleted_at", DATETIME, sortable=True)}
 DELETED_USERS = replace(USERS, fields={**USERS.fields, **_SINCE})
 DELETED_GROUPS = replace(GROUPS, fields={**GROUPS.fields, **_SINCE})
 """Of those that can be restored it can be asked since when."""
+APP_ROLES_OF: EntitySet = EntitySet(
+    "appRoleAssignment",
+    {},
+    selectable=frozenset(
+        {
+            "appRoleId", "createdDateTime", "deletedDateTime", "id", "principalDisplayName", "principalId",
+            "principalType", "resourceDisplayName", "resourceId",
+        }
+    ),
+)  # fmt: skip
+"""The roles of applications that a person has."""
 OBJECTS: EntitySet = EntitySet(
     "directoryObject",
     {},
@@ -251,7 +265,6 @@ _UNSET: Document = {
         for name, kind in properties.TYPES.items()
         if name not in properties.NOT_OF_USERS
     },
-    "imAddresses": [],
     **_OF_OTHERS,
 }
 """Every property, as it is of whom nobody has stated it."""
@@ -358,13 +371,14 @@ _GROUP_WITHOUT: Document = {
         (
             "expirationDateTime", "mail", "onPremisesDomainName",
             "onPremisesLastSyncDateTime", "onPremisesNetBiosName", "onPremisesSamAccountName",
-            "onPremisesSecurityIdentifier", "onPremisesSyncEnabled", "securityIdentifier",
+            "isManagementRestricted", "onPremisesSecurityIdentifier", "onPremisesSyncEnabled", "securityIdentifier",
         )
     ),
     **{
         name: []
         for name in (
-            "creationOptions", "onPremisesProvisioningErrors", "proxyAddresses", "serviceProvisioningErrors",
+            "creationOptions", "infoCatalogs", "onPremisesProvisioningErrors", "proxyAddresses",
+            "serviceProvisioningErrors",
         )
     },
 }  # fmt: skip

@@ -208,6 +208,13 @@ class Counter:
             total=lambda q: self.runs.instances.count(q.total_filter(scope)),
         )
 
+    async def said_definitions(self, request: Request, ones: Sequence[Definition], shape: Shape) -> list[Rendered]:
+        """With what is expanded of them. Raises what refuses the caller to read that."""
+        names = await self.names(request, [one.state.created_by for one in ones])
+        said = [graph.definition_said(one, names) for one in ones]
+        await with_relations(request, DEFINITIONS_AT, said, shape.expand, DEFINITIONS.expandable, linked=True)
+        return said
+
     async def said_run(self, request: Request, one: Instance, shape: Shape) -> Rendered:
         """With what is expanded of it. Raises what refuses the caller to read that."""
         said = graph.instance_said(one)
@@ -306,9 +313,7 @@ def _definitions(routes: APIRouter, counter: Counter) -> None:
         async def find(q: ListQuery) -> list[Rendered]:
             found = await counter.campaigns.states(q.mongo_filter(scoped), sort=q.sort, skip=q.skip, limit=q.limit)
             ones = [load_definition(one) for one in found]
-            names = await counter.names(request, [one.state.created_by for one in ones])
-            said = [graph.definition_said(one, names) for one in ones]
-            await with_relations(request, DEFINITIONS_AT, said, q.expand, DEFINITIONS.expandable, linked=True)
+            said = await counter.said_definitions(request, ones, q)
             return [{"_id": raw["_id"], "state": raw, "said": body} for raw, body in zip(found, said, strict=True)]
 
         return await answer_list(
@@ -360,8 +365,7 @@ def _definitions(routes: APIRouter, counter: Counter) -> None:
         """One review."""
         shape = read_shape(DEFINITIONS, request.query_params.multi_items())
         one = await counter.definition(id, admitted)
-        said = graph.definition_said(one, await counter.names(request, [one.state.created_by]))
-        await with_relations(request, DEFINITIONS_AT, [said], shape.expand, DEFINITIONS.expandable, linked=True)
+        (said,) = await counter.said_definitions(request, [one], shape)
         return {
             "@odata.context": context_url(request, f"{CONTEXT}/$entity", shape.select),
             **shape.selected(said),

@@ -6,9 +6,10 @@
   single object, `/$ref` is its address
 - behind every object, a relation's name is what `$expand` of it shows, and behind every list, an id is its item; so on
   along relations (`ways`)
+- behind every list of directory objects, a type's name (`microsoft.graph.device`) means those of that type
 - behind every object, a property's name is its value, and `/$value` behind that the value alone
 
-The last three are answered from what the route of the list or the object answers, so routes need not know. A route that
+The last four are answered from what the route of the list or the object answers, so routes need not know. A route that
 is declared comes first. A verb that a path lacks is a 405 that allows all it has.
 Source: OData 4.01 part 2, 4.3 to 4.9; reference/graph-api-operations.md 1.2, 1.5.
 """
@@ -26,7 +27,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from shared.web.caller import caller_of
 from shared.web.errors import BadRequest, GraphError, UnsupportedQuery, method_not_allowed, no_such_path
 from shared.web.held import Answer, ask
+from shared.web.odata import EntitySet, read_query
 from shared.web.odata.options import OPTIONS
+from shared.web.paging import context_url, slice_of
 from shared.web.paths import IN_PATH, Known, Paths, keyed, segments_of
 from shared.web.ways import MOST_STEPS, Nowhere, Way, is_key, length_of, shown, way_of
 
@@ -38,6 +41,13 @@ _NAME = re.compile(r"[A-Za-z]\w{0,127}")
 _SHORTENED = re.compile(r"/v1\.0/(users|groups)\b")
 """Where `$expand` shows the first of a list alone (`relations`), which would pass for all. Lists have routes there."""
 _OF_DIRECTORY = frozenset({"user", "group", "servicePrincipal", "application", "device", "orgContact", "directoryRole"})
+_CAST = re.compile(
+    rf"microsoft\.graph\.({'|'.join(sorted({*_OF_DIRECTORY, 'administrativeUnit', 'endpoint'}))})", re.IGNORECASE
+)
+_MOST_CAST = 999
+"""Objects of all types that are looked through. A longer list answers casts by routes of its own."""
+
+_OBJECTS = EntitySet("directoryObject", {})
 
 Body = dict[str, Any]
 Ends = Response | Answer | None
@@ -84,6 +94,8 @@ class Navigating:
         if declared and not last and not is_key(name):  # an action is no property; an item may be only deleted
             return None
         known = self._readable(whole)
+        if known and not last and (cast := _CAST.fullmatch(name)):
+            return await self._of_type(scope, known.path, cast[1])
         match last:
             case "$count":
                 return await (self._count(scope, known.path) if known else self._related(scope, whole, counted=True))
@@ -161,6 +173,22 @@ class Navigating:
             return None if found is not None and _refuses(found, "$top") else found
         total = found.get("@odata.count")
         return None if total is None else Response(str(total), media_type="text/plain")
+
+    async def _of_type(self, scope: Scope, path: str, kind: str) -> Ends:
+        given = _options_of(scope)
+        taken = {name: given.pop(name) for name in ("$top", "$skip", "$count") if name in given}
+        found = await self._asked(scope, path, {**given, "$top": str(_MOST_CAST)}.items())
+        if not isinstance(found, dict):
+            # One object is of the type that it is of.
+            return None if found is not None and _refuses(found, "$top") else found
+        items = found.get("value")
+        if not isinstance(items, list) or "@odata.nextLink" in found or any("@odata.type" not in one for one in items):
+            return None
+        wanted = f"#microsoft.graph.{kind}".lower()
+        cast = [one for one in items if one["@odata.type"].lower() == wanted]
+        page, about = slice_of(Request(scope), read_query(_OBJECTS, taken.items()), cast)
+        context = context_url(Request(scope), f"{kind[:1].lower()}{kind[1:]}s")
+        return JSONResponse({"@odata.context": context, **about, "value": page})
 
     async def _references(self, scope: Scope, path: str) -> Ends:
         found = await self._get(scope, path, {"$select": "id"})

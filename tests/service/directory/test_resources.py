@@ -164,6 +164,8 @@ async def test_app_roles_are_given_and_taken_by_hand_and_listed_from_both_sides(
     second = await world._http.get(first["@odata.nextLink"])
     assert {one["id"] for one in [*first["value"], *second.json()["value"]]} == {given["id"], bobs["id"]}
     assert await world.ids(of) == [bobs["id"]]
+    bob = await world.ask("GET", f"/users/{BOB}?$select=imAddresses&$expand=appRoleAssignments($select=id,resourceId)")
+    assert (bob["imAddresses"], [one["id"] for one in bob["appRoleAssignments"]]) == ([], [bobs["id"]])
     assert (await world.ask("GET", f"{of}/{bobs['id']}"))["appRoleId"] == APPROVER
     await world.ask("GET", f"{of}/{given['id']}", status=404)
     await world.ask("DELETE", f"{of}/{bobs['id']}", status=204)

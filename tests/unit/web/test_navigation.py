@@ -132,6 +132,19 @@ async def test_references_are_the_addresses_of_what_is_there(app: FastAPI) -> No
     assert group["@odata.id"] == f"{base}/groups/g"
 
 
+async def test_of_a_list_of_directory_objects_those_of_one_type_are_read_by_its_name(app: FastAPI) -> None:
+    at = "/v1.0/groups/g/members"
+    users = (await call(app, f"{at}/microsoft.graph.user?$count=true&$top=1&$select=displayName")).json()
+    assert users["@odata.context"] == "http://127.0.0.1:8000/v1.0/$metadata#users"
+    assert (users["@odata.count"], [one["displayName"] for one in users["value"]]) == (2, ["Ana"])
+    following = (await call(app, users["@odata.nextLink"].removeprefix("http://127.0.0.1:8000"))).json()
+    assert [one["displayName"] for one in following["value"]] == ["Ben"]
+    assert (await call(app, f"{at}/Microsoft.Graph.servicePrincipal")).json()["value"] == []
+    assert (await call(app, f"{at}/microsoft.graph.device?$filter=secret eq 'x'")).status_code == 400
+    for path in (f"{at}/microsoft.graph.site", "/v1.0/users/a/microsoft.graph.user", f"{at}/user"):
+        assert (await call(app, path)).status_code == 404, path
+
+
 @pytest.mark.parametrize(
     ("path", "status", "named"),
     [
