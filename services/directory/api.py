@@ -232,6 +232,12 @@ async def related(
     return shown
 
 
+def whose(query: ListQuery) -> ListQuery:
+    """The same with the id, wherever it is asked when somebody last signed in: Graph says that of nobody without it."""
+    selects = query.select is not None and SIGN_IN_ACTIVITY in query.select
+    return replace(query, select=query.select | {"id"}) if selects and query.select else query
+
+
 async def with_activity(rooms: Rooms, admitted: Admission, query: Shape, users: list[Document]) -> list[Document]:
     """The users, with when they last signed in if that is selected. Raises Forbidden: it says what people do."""
     if query.select is None or SIGN_IN_ACTIVITY not in query.select:
@@ -259,6 +265,7 @@ def _users(router: APIRouter, rooms: Rooms) -> None:
         request: Request, admitted: Admitted, query: Annotated[ListQuery, Depends(list_query(USERS_RELATED))]
     ) -> dict[str, Any]:
         """Everyone who has ever joined, those who left too."""
+        query = whose(query)
 
         async def shown(found: Sequence[Document]) -> list[dict[str, Any]]:
             users = await with_activity(rooms, admitted, query, await related(rooms.people, found, query))
@@ -280,6 +287,7 @@ def _users(router: APIRouter, rooms: Rooms) -> None:
         query: Annotated[ListQuery, Depends(list_query(USERS_RELATED))],
     ) -> dict[str, Any]:
         """By id or userPrincipalName."""
+        query = whose(query)
         person = await rooms.user(id)
         response.headers["ETag"] = etag(person["version"])
         shown = await related(rooms.people, [person], query)

@@ -242,7 +242,15 @@ def sign_in_activity(last_at: datetime | None) -> Document | None:
     if last_at is None:
         return None
     last = graph_time(last_at)
-    return {"lastSignInDateTime": last, "lastSuccessfulSignInDateTime": last, "lastNonInteractiveSignInDateTime": None}
+    return {
+        "lastSignInDateTime": last,
+        "lastSuccessfulSignInDateTime": last,
+        # Of which nobody told here.
+        "lastNonInteractiveSignInDateTime": None,
+        "lastNonInteractiveSignInRequestId": None,
+        "lastSignInRequestId": None,
+        "lastSuccessfulSignInRequestId": None,
+    }
 
 
 _ALWAYS_SHOWN: Document = {

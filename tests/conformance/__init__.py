@@ -11,7 +11,9 @@ path, query and body refer to, and what its answer shows.
 
 How documented text is read where it cannot be taken to the letter:
 - `/beta/` is asked as `/v1.0/`; keys in braces mean any thing of that type; ids may have lost their dashes
-- an option that is cut off at a blank is not sent, and said so; what was expanded behind it the answer's context tells
+- an option that is cut off at a blank is not sent, and said so; what was expanded and selected behind it, or behind a
+  path that is cut off, the answer tells by its context
+- what a list has to show may lie on a later page of it
 - answers of old pages show a few properties under their beta names; they are looked for under those of v1.0
 - times ahead that have passed since are moved by whole years
 - a text may be null where nobody wrote one; `@odata.type` is demanded where the address does not tell the type

@@ -102,6 +102,8 @@ class Address:
     """Query options in the order of the example."""
     cut_off: tuple[str, ...] = ()
     """Options that the example shows only in part; they are not sent."""
+    ends_within_a_key: bool = False
+    """The path itself is shown only in part, and no option of it."""
 
     @property
     def operation(self) -> str:
@@ -144,7 +146,7 @@ def read_address(path: str) -> Address:
             cut_off.append(option)
         else:
             options.append((name, value))
-    return Address(steps, tuple(options), tuple(cut_off))
+    return Address(steps, tuple(options), tuple(cut_off), path.count("{") != path.count("}"))
 
 
 def is_placeholder(key: str) -> bool:

@@ -74,7 +74,15 @@ async def _replayed(asks: Asks, example: Example) -> Outcome:
 
     async def judged() -> str | None:
         answer = await asks.send(request.method, request.path, request.body, by=request.by, headers=request.headers)
-        return _judged(example, request.body, answer, scene)
+        why = _judged(example, request.body, answer, scene)
+        # What a list has to show may lie on a later page, for others have made people and groups before.
+        for _ in range(MOST_PAGES):
+            if why is None or request.method != "GET" or (further := _next_page(answer)) is None:
+                break
+            page = await asks.send("GET", further, by=request.by, headers=request.headers)
+            answer = httpx.Response(answer.status_code, json=_longer(answer.json(), page.json()))
+            why = _judged(example, request.body, answer, scene)
+        return why
 
     why = await judged()
     if why is not None and request.method == "GET":  # what was made may be on its way through the services
@@ -84,6 +92,25 @@ async def _replayed(asks: Asks, example: Example) -> Outcome:
         except NotMade:
             pass
     return Outcome(example, operation, why, request.notes)
+
+
+MOST_PAGES = 20
+
+
+def _next_page(answer: httpx.Response) -> str | None:
+    """Its path, if there is one."""
+    try:
+        said = answer.json()
+    except ValueError:
+        return None
+    link = said.get("@odata.nextLink") if isinstance(said, dict) else None
+    return httpx.URL(link).raw_path.decode() if link else None
+
+
+def _longer(list_: dict[str, Any], page: dict[str, Any]) -> dict[str, Any]:
+    """With what the next page has."""
+    rest = {name: value for name, value in list_.items() if name != "@odata.nextLink"}
+    return {**rest, **page, "value": [*list_["value"], *page.get("value", ())]}
 
 
 async def _none(judged: Any) -> bool:

@@ -33,6 +33,8 @@ _FUTURE = frozenset({"startdatetime", "enddatetime"})
 _DATE_TIME = re.compile(r"(\d{4})(-\d\d-\d\dT.*)")
 _EXPANDED = re.compile(r"[(,](\w+)\(\)")
 """A relation in an answer's context: `#roleAssignments(principal())`."""
+_IN_CONTEXT = re.compile(r"\((.*)\)(?:/\$entity)?$")
+"""What stands behind the name of a list: `#users(displayName,id)`."""
 _ENDS = re.compile(r"endswith\((?P<property>\w+),\s*'(?P<text>[^']+)'\)", re.IGNORECASE)
 """What ends so is an address in all that is documented."""
 _NESTED = frozenset({"onPremisesExtensionAttributes", "employeeOrgData"})
@@ -120,19 +122,27 @@ class Scene:
             await self.make("accessPackageAssignment", {})
 
     def _lost_with_what_is_cut_off(self) -> list[str]:
-        """Behind an option that is cut off no query is left; the answer tells what was expanded, in its context or by
-        showing it."""
-        answer = self.example.answer
-        if not self.address.cut_off or not isinstance(answer, dict) or self.address.option("expand"):
+        """Behind what is cut off no query is left; the answer tells what was expanded and selected, in its context or
+        by showing it."""
+        answer, address = self.example.answer, self.address
+        if not (address.cut_off or address.ends_within_a_key) or not isinstance(answer, dict):
             return []
         items = [one for one in answer.get("value") or [answer] if isinstance(one, dict)]
+        context = str(answer.get("@odata.context", ""))
+        lost = [] if address.option("expand") else self._expanded_in(context, items)
+        selected = _selected_in(context) or ({name for one in items for name in one} if _is_selected(items) else set())
+        if selected and not address.option("select"):
+            lost.append(f"$select={','.join(sorted(name for name in selected if '@' not in name))}")
+        return lost
+
+    def _expanded_in(self, context: str, items: Collection[Like]) -> list[str]:
         shown = {
             name
             for one in items
             for name, value in one.items()
             if isinstance(value, dict) and ODATA_TYPE in value and not name.lower().endswith("scope")  # no relation
         }
-        expanded = {*_EXPANDED.findall(str(answer.get("@odata.context", ""))), *shown}
+        expanded = {*_EXPANDED.findall(context), *shown}
         return [f"$expand={','.join(sorted(expanded))}"] if expanded else []
 
     # What the example refers to
@@ -319,7 +329,7 @@ class Scene:
     async def _group(self, like: Like) -> str:
         id = await self.makes.group(like)
         for relation in ("members", "owners"):
-            for one in (like.get(relation) or [])[:_MOST]:
+            for one in (like.get(relation) or like.get(f"{relation}@delta") or [])[:_MOST]:
                 await self.makes.refer(f"/v1.0/groups/{id}/{relation}", f"/v1.0/users/{await self._person(one)}")
         return id
 
@@ -508,7 +518,7 @@ class Scene:
                 package = await self.make("accessPackage", like)
                 if steps[-1].call:
                     await self.makes.policy({}, package)
-            elif type := (before if steps[-1].call else steps[-1].type):
+            elif type := (before if steps[-1].call or relation == "delta" else steps[-1].type):
                 await self.make(type, like)
 
     async def _holds_both(self, arguments: str) -> None:
@@ -760,6 +770,17 @@ class Scene:
 def _name(type: str, text: str) -> str:
     """Examples lose dashes of ids here and there; a placeholder means something else for each type."""
     return f"{type}:{text}" if is_placeholder(text) or not text else text.replace("-", "").lower()
+
+
+def _selected_in(context: str) -> set[str]:
+    """Properties in an answer's context, without relations and keys."""
+    found = _IN_CONTEXT.search(context)
+    return {name for name in (found[1].split(",") if found else ()) if re.fullmatch(r"\w+", name)}
+
+
+def _is_selected(items: Collection[Like]) -> bool:
+    """Whether something is shown that is shown only if it is selected."""
+    return any("signInActivity" in one for one in items)
 
 
 def _is_group(like: Like) -> bool:

@@ -67,7 +67,7 @@ def object_routes(rooms: ResourceRooms, route_class: type[Any], guard: Guard) ->
         context = context_url(request, "directoryObjects/$entity", shape.select)
         return {
             "@odata.context": context,
-            **(shape.selected(found)),
+            **shape.selected({"deletedDateTime": None, **found}),
         }
 
     @router.post("/v1.0/directoryObjects/getByIds")

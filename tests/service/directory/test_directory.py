@@ -510,6 +510,7 @@ async def test_sign_ins_are_kept_by_themselves_and_shown_to_who_may_see_them(wor
     assert (await world.http.post(path, json=signed, headers=ordinary)).status_code == 403
     listed = (await world.http.get("/v1.0/users", params=shown)).json()["value"]
     assert listed[0]["signInActivity"]["lastSignInDateTime"] == "2026-03-01T08:00:00Z"
+    assert listed[0]["id"], "whose activity it is is said, selected or not"
     await world.until(lambda: len(world.facts("E1", topics.SIGN_IN_FACTS)) == 4)
 
 

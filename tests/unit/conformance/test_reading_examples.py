@@ -10,6 +10,7 @@ from tests.conformance.addresses import read_address
 from tests.conformance.examples import Example, NoExample, read_examples
 from tests.conformance.items import Item, Status, marked, read_deviations, read_items, status_of
 from tests.conformance.replay import Outcome
+from tests.conformance.scene import Scene
 from tests.conformance.shape import differences, echoed
 from tests.conformance.table import table
 
@@ -74,6 +75,29 @@ def test_an_option_that_is_cut_off_is_told_and_not_sent() -> None:
     address = read_address("/v1.0/groups?$count=true&$filter=startswith(displayName,&$select=id")
     assert address.options == (("$count", "true"), ("$select", "id"))
     assert address.cut_off == ("$filter=startswith(displayName,",)
+
+
+@pytest.mark.parametrize(
+    ("path", "answer", "found"),
+    [
+        ("/v1.0/users/{id", {"@odata.context": "x#users(city,displayName)/$entity"}, ["$select=city,displayName"]),
+        (
+            "/v1.0/users?$filter=startswith(displayName,",
+            {"@odata.context": "x#users(displayName,manager())", "value": [{"displayName": "Ana"}]},
+            ["$expand=manager", "$select=displayName"],
+        ),
+        (
+            "/v1.0/users?$filter=signInActivity/lastSignInDateTime",
+            {"@odata.context": "x#users", "value": [{"id": "1", "signInActivity": {}}]},
+            ["$select=id,signInActivity"],
+        ),
+        ("/v1.0/users/{id}", {"@odata.context": "x#users(city)/$entity"}, []),
+        ("/v1.0/users?$filter=startswith(displayName,&$select=id", {"@odata.context": "x#users(id)"}, []),
+    ],
+)
+def test_what_stood_behind_a_cut_the_answer_tells(path: str, answer: dict[str, Any], found: list[str]) -> None:
+    nobody: Any = None
+    assert Scene(nobody, Example("one", "GET", path, 200, answer=answer))._lost_with_what_is_cut_off() == found
 
 
 def test_examples_are_read_with_the_damage_they_have(tmp_path: Path) -> None:
