@@ -388,9 +388,17 @@ def definition_said(definition: Definition, names: Names) -> Rendered:
         "stageSettings": [_stage_settings_said(state, number) for number in range(len(state.stages))]
         if state.staged
         else [],
-        "additionalNotificationRecipients": list(state.additional_recipients),
+        "additionalNotificationRecipients": [_recipient_said(one) for one in state.additional_recipients],
         "instances": [],
     }
+
+
+def _recipient_said(written: Mapping[str, Any]) -> Rendered:
+    """As it was written, with what Graph fills in."""
+    scope = written.get("notificationRecipientScope")
+    if not isinstance(scope, Mapping):
+        return dict(written)
+    return {**written, "notificationRecipientScope": {"queryType": "MicrosoftGraph", "queryRoot": None, **scope}}
 
 
 def settings_said(state: DefinitionState) -> Rendered:

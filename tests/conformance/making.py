@@ -10,7 +10,7 @@ import asyncio
 import itertools
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -350,10 +350,11 @@ class Makes:
 
     # Access reviews
 
-    async def review(self, of_memberships: bool, in_stages: bool = False) -> str:
+    async def review(self, of_memberships: bool, having: Collection[str] = ()) -> str:
         """Of a group with a guest, whom the administrator reviews, every week. In progress.
 
-        `of_memberships`: by a scope of principals and resources. `in_stages`: in two of them."""
+        `of_memberships`: by a scope of principals and resources. `having`: properties that show something: in
+        `stageSettings` two stages, in `fallbackReviewers` and `additionalNotificationRecipients` the administrator."""
         group = await self.group({})
         guest = await self.user({"userType": "Guest"})
         await self.refer(f"/v1.0/groups/{group}/members", f"/v1.0/directoryObjects/{guest}")
@@ -376,8 +377,20 @@ class Makes:
             "reviewers": [{"query": f"/users/{self.asks.admin}", "queryType": "MicrosoftGraph"}],
             "settings": {"instanceDurationInDays": 3, "recurrence": weekly},
         }
-        if in_stages:
-            stage = {"durationInDays": 2, "recommendationsEnabled": False, "reviewers": body["reviewers"]}
+        whoever = {"query": f"/users/{self.asks.admin}", "queryType": "MicrosoftGraph"}
+        fallback = [whoever] if "fallbackReviewers" in having else []
+        body["fallbackReviewers"] = fallback
+        if "additionalNotificationRecipients" in having:
+            kind = "#microsoft.graph.accessReviewNotificationRecipientQueryScope"
+            told = {"@odata.type": kind, **whoever}
+            body["additionalNotificationRecipients"] = [
+                {"notificationTemplateType": "CompletedAdditionalRecipients", "notificationRecipientScope": told}
+            ]
+        if "stageSettings" in having:
+            stage = {
+                "durationInDays": 1, "recommendationsEnabled": False, "reviewers": body["reviewers"],
+                "fallbackReviewers": fallback, "decisionsThatWillMoveToNextStage": ["Approve", "NotReviewed"],
+            }  # fmt: skip
             body["stageSettings"] = [
                 {**stage, "stageId": "1", "dependsOn": []},
                 {**stage, "stageId": "2", "dependsOn": ["1"]},

@@ -299,7 +299,8 @@ class Scene:
                 written = self.example.body.get("scope") if isinstance(self.example.body, dict) else None
                 kind = str(written.get("@odata.type")) if isinstance(written, dict) else ""
                 of_memberships = kind.endswith("principalResourceMembershipsScope")
-                return await makes.review(of_memberships, in_stages="stages" in self._names)
+                having = _having(self.example.answer) | ({"stageSettings"} if "stages" in self._names else set())
+                return await makes.review(of_memberships, having)
             case "accessReviewHistoryDefinition":
                 return await makes.review_history()
             case "accessPackageResourceRequest":
@@ -770,6 +771,15 @@ class Scene:
 def _name(type: str, text: str) -> str:
     """Examples lose dashes of ids here and there; a placeholder means something else for each type."""
     return f"{type}:{text}" if is_placeholder(text) or not text else text.replace("-", "").lower()
+
+
+def _having(answer: Any) -> set[str]:
+    """Names of properties that show something, anywhere in an answer."""
+    if isinstance(answer, list):
+        return {name for one in answer for name in _having(one)}
+    if not isinstance(answer, dict):
+        return set()
+    return {name for name, value in answer.items() if value} | {n for value in answer.values() for n in _having(value)}
 
 
 def _selected_in(context: str) -> set[str]:

@@ -10,6 +10,8 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d(T.*)?")
 _IS_DATE = re.compile(r"(date|datetime)$", re.IGNORECASE)
 _NOT_COMPARED = frozenset({"@odata.id", "@odata.nextLink", "@odata.deltaLink", "@odata.etag"})
 """Annotations that name a place or a moment."""
+_OF_A_RELATION = re.compile(r"\w+@odata\.context")
+"""The same of a relation: `members@odata.context`."""
 _ALWAYS_THERE = frozenset({"id", "displayName", "state", "status", "requestType", "catalogType", "type"})
 """Texts that no resource of ours has without a value; any other text may be null where nobody wrote one."""
 
@@ -50,7 +52,7 @@ def _differences(documented: Any, answered: Any, at: str, written: frozenset[str
 def _property(
     name: str, value: Any, answered: dict[str, Any], at: str, written: frozenset[str], of_type: str
 ) -> Iterator[str]:
-    if name in _NOT_COMPARED:
+    if name in _NOT_COMPARED or _OF_A_RELATION.fullmatch(name):
         return
     if name == "@odata.type":
         # Answers tell the type where it is not the one that the address declares; only then is it written with '#'.

@@ -36,6 +36,7 @@ from tests.conformance.table import table
         ({"a": {"b": 1}}, {"a": "x"}, ["a is a text, not an object"]),
         ({"endDateTime": "2026-01-01T00:00:00Z"}, {"endDateTime": None}, []),
         ({"@odata.type": "#microsoft.graph.group"}, {}, []),
+        ({"@odata.context": "x", "roles@odata.context": "x"}, {}, ["@odata.context is missing"]),
         ({"@odata.type": "microsoft.graph.schedule"}, {}, []),
         ({"@odata.type": "#microsoft.graph.user"}, {}, ["@odata.type is None, not '#microsoft.graph.user'"]),
     ],

@@ -52,6 +52,27 @@ def test_a_review_of_once_keeps_the_range_that_it_is_said_with() -> None:
     assert said == {"pattern": None, "range": {**range_, "recurrenceTimeZone": None}}
 
 
+def test_whom_a_review_tells_is_said_with_what_is_filled_in() -> None:
+    told = {
+        "notificationTemplateType": "CompletedAdditionalRecipients",
+        "notificationRecipientScope": {
+            "@odata.type": "#microsoft.graph.accessReviewNotificationRecipientQueryScope",
+            "query": f"/users/{ANA}",
+        },
+    }
+    scope = {"query": f"/groups/{GROUP}/transitiveMembers", "queryType": "MicrosoftGraph"}
+    body = {"displayName": "One", "scope": scope, "settings": {"instanceDurationInDays": 5}}
+    written = graph.DefinitionIn.model_validate({**body, "additionalNotificationRecipients": [told]})
+    state = graph.definition_of(written, "d", None, NOW)
+
+    (said,) = graph.definition_said(Definition(state=state, cause=CAUSE), graph.Names())[
+        "additionalNotificationRecipients"
+    ]
+
+    filled = {"queryType": "MicrosoftGraph", "queryRoot": None}
+    assert said == {**told, "notificationRecipientScope": {**told["notificationRecipientScope"], **filled}}
+
+
 @pytest.mark.parametrize("moving", [None, []])
 def test_a_stage_that_names_no_decisions_lets_all_of_them_go_on(moving: list[str] | None) -> None:
     stage = {"durationInDays": 2, "recommendationsEnabled": False, "reviewers": []}
