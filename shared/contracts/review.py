@@ -97,7 +97,7 @@ class RecurrenceRange(Contract):
 
 
 class Recurrence(Contract):
-    pattern: RecurrencePattern | None = Field(description="None: once, on the first day of the range.")
+    pattern: RecurrencePattern | None = Field(None, description="None: once, on the first day of the range.")
     range: RecurrenceRange
 
 
