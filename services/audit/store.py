@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from services.audit.decide.chain import erasure, extended, is_record_of, renewal
+from services.audit.decide.explain import body_of
 from services.audit.decide.record import base_topic
 from services.audit.decide.spans import holding_spans, membership_spans
 from services.audit.model import ERASURES, Document, Head, Heard, Names, Span, place_of
@@ -307,8 +308,6 @@ class Trail:
 
 def identities_in(document: Mapping[str, Any]) -> set[str]:
     """The source identities that a stored person fact names."""
-    from services.audit.decide.explain import body_of  # noqa: PLC0415
-
     state = body_of(document).get("state") or {}
     return {f"{one.get('source')}:{one.get('id')}" for one in state.get("identities") or ()}
 

@@ -7,7 +7,7 @@ told by correlation and ids. What was erased is told as far as the chain goes: t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,7 @@ import orjson
 
 from services.audit.decide import asked
 from services.audit.decide.record import base_topic
+from services.audit.decide.spans import moment
 from services.audit.model import Document, Line, Names, Span
 from shared.contracts.topics import (
     APPROVAL_FACTS,
@@ -199,8 +200,6 @@ def _during(line: Line, span: Span, causes: set[str | None]) -> bool:
 
 
 def _instant(text: str) -> float:
-    from services.audit.decide.spans import moment  # noqa: PLC0415
-
     at = moment(text)
     return at.timestamp() if at else 0.0
 
@@ -230,6 +229,15 @@ def _show(value: Any) -> str:
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
 
 
+def _stated(attributes: Mapping[str, Any]) -> Iterator[str]:
+    """Each with its value; those that are nested by their own names."""
+    for name, value in attributes.items():
+        if isinstance(value, dict):
+            yield from _stated(value)
+        else:
+            yield f"{name} {_show(value)}"
+
+
 def _hr(line: Line, transition: Document, _whole: Document, body: Document, document: Any, _names: Names) -> Line:
     actor = line.actor.removeprefix("source:")
     kind = transition.get("kind", "something unreadable")
@@ -237,11 +245,7 @@ def _hr(line: Line, transition: Document, _whole: Document, body: Document, docu
         what = f'{actor} said "{kind}"; its content has been erased'
     else:
         attributes = body.get("attributes")
-        stated = (
-            ", ".join(f"{name} {_show(value)}" for name, value in attributes.items())
-            if isinstance(attributes, dict)
-            else ""
-        )
+        stated = ", ".join(_stated(attributes)) if isinstance(attributes, dict) else ""
         what = f'{actor} said "{kind}"' + (f": {stated}" if stated else "")
         line = replace(line, effective_at=_text(body.get("effectiveAt")), id=str(body.get("changeId") or line.id))
     origins = frozenset((document.get("personal") or {}).get("origins") or ())

@@ -49,6 +49,7 @@ from tests.unit.audit.said import (
     ended,
     fact,
     holding_said,
+    hr_change,
     member,
     memberships,
     moved,
@@ -154,6 +155,13 @@ def test_what_is_no_fact_of_ours_spoils_no_answer() -> None:
     del stranger["at"]
     (span,) = membership_spans([came, stranger])
     assert (span.since, span.until) == (START, None)
+
+
+def test_what_hr_says_of_nested_properties_is_told_by_their_own_names() -> None:
+    badge = {"onPremisesExtensionAttributes": {"extensionAttribute1": "blue", "extensionAttribute2": None}}
+    records = [*story()[:3], hr_change("c1", "1995-06-01", {"department": "Sales", **badge}), *story()[4:]]
+    told = [line.what for line in explained([span_of(records)], stored(records), NAMES) if line.kind == "hr"]
+    assert 'hr said "changed": department "Sales", extensionAttribute1 "blue", extensionAttribute2 nothing' in told
 
 
 def test_why_goes_from_the_hr_change_to_the_membership_and_names_every_actor() -> None:
