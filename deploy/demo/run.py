@@ -162,6 +162,9 @@ class _Demo:
             until = await asyncio.to_thread(_last_day, folder)
         check_note(self._asked.data_dir, self._asked.asking, until)
         self._same_history_as_before(folder, until)
+        async with _client(self._up.endpoints.api, self._asked.data_dir) as client:
+            await _reach(client, folder, until)
+        self._note_history(folder, until)
         made, given = await asyncio.to_thread(_documents, folder, self._asked.catalog)
         await self._apply(given)
         played = await self._play(folder, until, made, given)
@@ -190,20 +193,24 @@ class _Demo:
 
     def _same_history_as_before(self, folder: Path, until: date) -> None:
         """Two histories in one database would be checked as one; and what was sent cannot be unsent."""
-        note = self._asked.data_dir / "demo.json"
-        now = {"data": str(folder.resolve()), "until": until.isoformat()}
-        if note.exists():
-            before = json.loads(note.read_text())
-            if before["data"] != now["data"]:
+        if self._history_noted.exists():
+            before = json.loads(self._history_noted.read_text())
+            if before["data"] != str(folder.resolve()):
                 raise CannotStart(
                     f"{self._asked.data_dir} has played {before['data']} already: choose another --data-dir."
                 )
-            if before["until"] > now["until"]:
+            if before["until"] > until.isoformat():
                 raise CannotStart(
                     f"{self._asked.data_dir} has been sent changes up to {before['until']}: "
                     "choose a later --until, or another --data-dir."
                 )
-        _write(note, json.dumps(now))
+
+    def _note_history(self, folder: Path, until: date) -> None:
+        _write(self._history_noted, json.dumps({"data": str(folder.resolve()), "until": until.isoformat()}))
+
+    @property
+    def _history_noted(self) -> Path:
+        return self._asked.data_dir / "demo.json"
 
     async def _apply(self, document: Mapping[str, Any]) -> None:
         from deploy.cli import plan as planning  # noqa: PLC0415
@@ -230,7 +237,6 @@ class _Demo:
                 with contextlib.suppress(settling.NoAnswer):
                     await settling.look(client, self._up.endpoints.mail, progress, 0)
                     break
-            await _reach(client, until)
             before, progress = progress.changes, settling.Progress()
             began = time.monotonic()
             feed = asyncio.create_task(self._feed(folder, until, progress))
@@ -430,18 +436,20 @@ async def _count_now_and_then(client: httpx.AsyncClient, progress: Progress) -> 
         await asyncio.sleep(_COUNT_EVERY_S)
 
 
-async def _reach(client: httpx.AsyncClient, until: date) -> None:
+async def _reach(client: httpx.AsyncClient, folder: Path, until: date) -> None:
     """Put the run's clock to the last day that is played: what lies ahead of it would not have come true.
 
     Raises CannotStart for a day that it cannot be put to."""
     from deploy.run.clock import PATH as CLOCK  # noqa: PLC0415
 
-    day = datetime.combine(until, datetime.min.time(), UTC)
-    if await _now(client) >= day:
+    if (now := await _now(client)).date() >= until:
         return
-    complain(f"{until} lies ahead: the run's clock is put forward to it.")
+    last = min(until, await asyncio.to_thread(_last_day, folder))
+    if now >= (day := datetime.combine(last, datetime.min.time(), UTC)):
+        return
+    complain(f"{last} lies ahead: the run's clock is put forward to it.")
     if (answer := await client.post(CLOCK, json={"to": day.isoformat()}, timeout=None)).is_error:
-        raise CannotStart(f"{until} lies ahead. {answer.json()['error']['message']} Choose an earlier --until.")
+        raise CannotStart(f"{last} lies ahead. {answer.json()['error']['message']} Choose an earlier --until.")
 
 
 async def _now(client: httpx.AsyncClient) -> datetime:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,10 +14,11 @@ import pytest
 from deploy.cli.endpoints import CannotStart
 from deploy.demo.run import _reach
 
+Write = Callable[..., Path]
 NOW = "2026-03-01T09:00:00Z"
 
 
-async def turned(until: date, refusal: str | None = None) -> list[Any]:
+async def turned(folder: Path, until: date, refusal: str | None = None) -> list[Any]:
     """What the run was asked to put its clock to."""
     asked: list[Any] = []
 
@@ -28,19 +31,26 @@ async def turned(until: date, refusal: str | None = None) -> list[Any]:
         return httpx.Response(200, json={})
 
     async with httpx.AsyncClient(base_url="http://run.test", transport=httpx.MockTransport(answer)) as client:
-        await _reach(client, until)
+        await _reach(client, folder, until)
     return asked
 
 
-@pytest.mark.parametrize("until", [date(1985, 1, 1), date(2026, 3, 1)])
-async def test_of_days_that_have_come_nothing_has_to_be_reached(until: date) -> None:
-    assert await turned(until) == []
+@pytest.fixture
+def ending(write: Write) -> Callable[[str], Path]:
+    """A history in which somebody leaves that day."""
+    return lambda day: write([f"1,d1,2020-01-01,{day}"])
 
 
-async def test_the_clock_is_put_to_a_day_that_lies_ahead() -> None:
-    assert await turned(date(2026, 3, 2)) == [{"to": "2026-03-02T00:00:00+00:00"}]
+@pytest.mark.parametrize("until", [date(1985, 1, 1), date(2026, 3, 1), date(2090, 1, 1)])
+async def test_of_days_that_have_come_nothing_has_to_be_reached(ending: Any, until: date) -> None:
+    assert await turned(ending("2026-03-01"), until) == []
 
 
-async def test_a_day_that_the_clock_is_not_put_to_is_refused_in_the_runs_own_words() -> None:
+@pytest.mark.parametrize(("until", "day"), [(date(2026, 3, 2), "2026-03-02"), (date(2090, 1, 1), "2027-01-01")])
+async def test_the_clock_is_put_to_the_last_day_that_lies_ahead(ending: Any, until: date, day: str) -> None:
+    assert await turned(ending("2027-01-01"), until) == [{"to": f"{day}T00:00:00+00:00"}]
+
+
+async def test_a_day_that_the_clock_is_not_put_to_is_refused_in_the_runs_own_words(ending: Any) -> None:
     with pytest.raises(CannotStart, match=r"^2099-01-01 lies ahead\. Too far\. Choose an earlier --until"):
-        await turned(date(2099, 1, 1), "Too far.")
+        await turned(ending("2099-01-01"), date(2099, 1, 1), "Too far.")
