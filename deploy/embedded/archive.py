@@ -50,7 +50,9 @@ async def _trial_run(data: Path, archive: Path, formatted: Path) -> None:
             shutil.copytree(kafka.data(folder), formatted)
             return kafka.command(folder, settings, 256, archive_to=archive)
 
-        server = Server("kafka", folder, port, command, lambda: kafka.is_up(port))
+        server = Server(
+            "kafka", folder, port, command, lambda: kafka.is_up(port), cwd=folder.kafka, env=kafka.environment()
+        )
         await server.start()
         try:
             async with asyncio.timeout(60):

@@ -1,6 +1,7 @@
 """How Apache Kafka is run here: its settings, its command line, and when it counts as up."""
 
 import asyncio
+import os
 import shutil
 from importlib.metadata import version
 from pathlib import Path
@@ -110,8 +111,13 @@ def data(folder: Folder) -> Path:
 def configure(folder: Folder, port: int, controller_port: int) -> Path:
     """Write the settings file for these ports; it is the same whether the folder is new or not."""
     settings = folder.kafka / "server.properties"
-    _write_settings(settings, port, controller_port, data(folder))
+    _write_settings(settings, port, controller_port, data(folder).name)
     return settings
+
+
+def environment() -> dict[str, str]:
+    """Of the JVM, so that it reads the names of folders as UTF-8 wherever it is started."""
+    return {**os.environ, "LC_ALL": "C.UTF-8"}
 
 
 def command(folder: Folder, settings: Path, heap_mb: int, *, archive_to: Path | None = None) -> list[str]:
@@ -139,7 +145,7 @@ async def format_storage(folder: Folder, port: int, controller_port: int, log: P
 
 async def _format(folder: Folder, port: int, controller_port: int, unfinished: Path, log: Path) -> None:
     settings = folder.kafka / "format.properties"
-    _write_settings(settings, port, controller_port, unfinished)
+    _write_settings(settings, port, controller_port, unfinished.name)
     with log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(
             *_java(folder, "-Xmx128m"),
@@ -147,6 +153,8 @@ async def _format(folder: Folder, port: int, controller_port: int, unfinished: P
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=output,
+            cwd=folder.kafka,
+            env=environment(),
         )
         try:
             code = await asyncio.wait_for(process.wait(), 60)
@@ -180,10 +188,7 @@ def _java(folder: Folder, *options: str) -> list[str]:
     return [str(java()), *_JVM, f"-Djava.io.tmpdir={folder.tmp}", *options, "-cp", path]
 
 
-def _write_settings(file: Path, port: int, controller_port: int, data: Path) -> None:
-    file.write_text(_SETTINGS.format(port=port, controller_port=controller_port, data=_escaped(data)))
-
-
-def _escaped(path: Path) -> str:
-    """As a value in a Java properties file."""
-    return str(path).replace("\\", "\\\\")
+def _write_settings(file: Path, port: int, controller_port: int, data: str) -> None:
+    """`data`: the folder within the one that the broker is started in. Its whole path may have letters that no Java
+    properties file holds, or a comma, which would make two of it."""
+    file.write_text(_SETTINGS.format(port=port, controller_port=controller_port, data=data))

@@ -6,7 +6,7 @@ import os
 import platform
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +43,11 @@ class Server:
         port: int,
         command: Callable[[], Awaitable[list[str]]],
         is_up: Callable[[], Awaitable[bool]],
+        *,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
     ) -> None:
+        """`cwd`, `env`: where it is started, and with which environment. None: as this process."""
         self.name = name
         self.port = port
         self.log = folder.logs / f"{name}.log"
@@ -51,6 +55,8 @@ class Server:
         self._folder = folder
         self._command = command
         self._is_up = is_up
+        self._cwd = cwd
+        self._env = env
         self._guard: asyncio.subprocess.Process | None = None
 
     @property
@@ -77,6 +83,8 @@ class Server:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 pass_fds=(lock,),
+                cwd=self._cwd,
+                env=self._env,
                 start_new_session=True,  # Ctrl-C is for us: we stop the servers after their clients
             )
         finally:
@@ -205,7 +213,15 @@ def _assemble(folder: Folder, heap_mb: int, cache_mb: int, kafka_port: int | Non
 
     return Servers(
         folder.path,
-        Server("kafka", folder, ports["kafka"], kafka_command, lambda: kafka.is_up(ports["kafka"])),
+        Server(
+            "kafka",
+            folder,
+            ports["kafka"],
+            kafka_command,
+            lambda: kafka.is_up(ports["kafka"]),
+            cwd=folder.kafka,
+            env=kafka.environment(),
+        ),
         Server("mongo", folder, ports["mongo"], mongo_command, lambda: mongo.is_up(ports["mongo"])),
     )
 

@@ -77,8 +77,11 @@ async def test_a_killed_guard_takes_its_server_along(servers: Servers) -> None:
     await write_document(servers.endpoints, "after the guard")
 
 
-async def test_nothing_outlives_a_killed_run_and_its_folder_serves_the_next(tmp_path: Path) -> None:
-    async with another_run(tmp_path) as (run, endpoints):
+async def test_nothing_outlives_a_killed_run_and_its_folder_serves_the_next_whatever_it_is_called(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "Jürgen's, 研究 #1"
+    async with another_run(folder, LC_ALL="C") as (run, endpoints):
         await write_message(endpoints, "outlives", b"kept")
         await write_document(endpoints, "kept")
         descendants = run.children(recursive=True)
@@ -88,7 +91,7 @@ async def test_nothing_outlives_a_killed_run_and_its_folder_serves_the_next(tmp_
         await becomes_true(lambda: all(map(gone, descendants)))
         assert time.monotonic() - killed_at < GONE_WITHIN_S
 
-    async with run_servers(tmp_path) as both:
+    async with run_servers(folder) as both:
         assert both.endpoints == endpoints
         assert await read_message(endpoints, "outlives") == b"kept"
         assert "kept" in await read_documents(endpoints)
@@ -111,12 +114,13 @@ async def test_a_start_waits_for_what_a_killed_run_left_behind(tmp_path: Path) -
 
 
 @asynccontextmanager
-async def another_run(folder: Path) -> AsyncIterator[tuple[psutil.Process, Endpoints]]:
+async def another_run(folder: Path, **environment: str) -> AsyncIterator[tuple[psutil.Process, Endpoints]]:
     """`python -m deploy.embedded run` in a process of its own, ready."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "deploy.embedded", "run", "--data-dir", str(folder)),
         stdout=asyncio.subprocess.PIPE,
         cwd=Path(__file__).parents[2],
+        env={**os.environ, **environment},
     )
     try:
         assert process.stdout is not None
