@@ -134,7 +134,8 @@ def export(
     """The whole trail as lines of JSON: keys, checkpoints, records. Holds personal data."""
     url = f"{api_url(data_dir, api)}/v1.0/tenure/audit/export"
     try:
-        with httpx.stream("GET", url, timeout=LONG_S, headers=credentials(data_dir, api)) as answer:
+        headers = credentials(data_dir, api)
+        with httpx.stream("GET", url, timeout=LONG_S, trust_env=False, headers=headers) as answer:
             if answer.status_code != httpx.codes.OK:
                 answer.read()
                 check_token(answer)
@@ -388,7 +389,12 @@ def _ask(method: str, data_dir: Path, api: str | None, path: str, **how: Any) ->
     base = api_url(data_dir, api)
     try:
         answer = httpx.request(
-            method, f"{base}/v1.0/tenure/{path}", timeout=LONG_S, headers=credentials(data_dir, api), **how
+            method,
+            f"{base}/v1.0/tenure/{path}",
+            timeout=LONG_S,
+            trust_env=False,
+            headers=credentials(data_dir, api),
+            **how,
         )
     except httpx.HTTPError as problem:
         raise NothingAnswers(f"{base} does not answer: {problem}") from None

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from deploy.cli import audit_commands
 from deploy.cli.common import settings_of
 from deploy.cli.endpoints import LOCK, CommandFailed, Endpoints, NothingRunning, write
 from deploy.cli.hr_commands import sources
@@ -20,6 +21,8 @@ from shared.settings import Settings
 
 ANSWERS = {
     "/v1.0/tenure/status": {"kafka": "broker.test:9093", "namespace": "spring", "services": {}},
+    "/v1.0/tenure/audit/key": {"keyId": "k", "publicKey": "p", "pem": "PEM"},
+    "/v1.0/tenure/audit/export": {"kind": "key"},
     "/v1.0/tenure/sources": {"value": [{"name": "agency", "employeeIds": False}], "correlate": [], "authority": {}},
 }
 
@@ -62,6 +65,18 @@ def test_the_address_of_the_api_is_enough(api: str, tmp_path: Path) -> None:
     settings = settings_of(tmp_path, f"{api}/")
     assert (settings.kafka, settings.namespace) == ("broker.test:9093", "spring")
     assert settings.topic("hr.urgent") == "spring.hr.urgent"
+
+
+def test_a_proxy_that_the_environment_names_is_for_elsewhere(
+    api: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    audit_commands.show_key(tmp_path, api, as_json=True)
+    audit_commands.export(tmp_path, api, tmp_path / "trail")
+    settings_of(tmp_path, api)
+    assert json.loads(capsys.readouterr().out) == ANSWERS["/v1.0/tenure/audit/key"]
 
 
 def test_what_the_environment_says_of_kafka_itself_stays(
