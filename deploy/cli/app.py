@@ -10,6 +10,7 @@ import sys
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import version
+from io import TextIOWrapper
 from typing import Annotated, Any
 
 import typer
@@ -112,7 +113,12 @@ def _root(
 
 
 def main() -> None:
-    """Run the command line. A failure we know is one line on standard error and its own exit code."""
+    """Run the command line. A failure we know is one line on standard error and its own exit code.
+
+    Letters that an output has none for, as in an old locale, are written as escapes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except CommandFailed as problem:

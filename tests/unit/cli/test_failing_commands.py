@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,8 @@ import httpx
 import pytest
 from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError
 
-from deploy.cli import audit_commands, hr_commands
-from deploy.cli.common import read_settings
+from deploy.cli import app, audit_commands, hr_commands
+from deploy.cli.common import print_json, read_settings
 from deploy.cli.deadletter_commands import _on_kafka, discard
 from deploy.cli.endpoints import CommandFailed, NothingAnswers, NothingRunning
 from deploy.cli.hr_commands import _lines, _publish
@@ -136,6 +138,14 @@ def test_why_is_told_whole_and_nothing_in_it_is_obeyed(
     assert "\x1b[2J" not in shown
     assert "Ana [/x]" in shown
     assert shown.count("x") >= len(long), "broken, not cut"
+
+
+def test_letters_that_an_output_has_none_for_are_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = BytesIO()
+    monkeypatch.setattr(sys, "stdout", TextIOWrapper(written, encoding="latin-1", write_through=True))
+    monkeypatch.setattr(app, "app", lambda: print_json({"name": "Ü, Č"}))
+    app.main()
+    assert written.getvalue().split() == [b"{", b'"name":', b'"\xdc,', b'\\u010c"', b"}"]
 
 
 def test_no_differences_says_among_whom() -> None:
