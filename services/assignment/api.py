@@ -20,7 +20,6 @@ from services.assignment.model import (
     HOLDING,
     Assignment,
     Holding,
-    graph_state,
     load_assignment,
     load_job,
     public_assignment,
@@ -305,7 +304,7 @@ def rendered(document: Mapping[str, Any]) -> Rendered:
     expiration = {"endDateTime": until, "duration": None, "type": kind}
     return {
         "id": said["id"],
-        "state": graph_state(AssignmentStatus(said["status"])),
+        "state": AssignmentStatus(said["status"]).in_graph,
         "status": step,
         "expiredDateTime": graph_time(ended_at) if ended_at else None,
         "schedule": {"startDateTime": said["startsAt"], "recurrence": None, "expiration": expiration},
@@ -320,7 +319,7 @@ def _step(one: Assignment) -> str:
     announced = one.reminded == len(REMIND_BEFORE) > reminders_past(one.ends_at, one.starts_at)
     if announced and one.status is AssignmentStatus.DELIVERED:
         return "NearExpiry1DayNotificationTriggered"
-    state = graph_state(one.status)
+    state = one.status.in_graph
     return state[:1].upper() + state[1:]
 
 

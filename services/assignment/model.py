@@ -122,11 +122,6 @@ class Holding:
         return next((a for a in self.assignments.values() if a.package_id == package_id and not a.scheduled), None)
 
 
-def graph_state(status: AssignmentStatus) -> str:
-    """Its accessPackageAssignmentState, which has no word for what is to begin later: that is on its way."""
-    return (AssignmentStatus.DELIVERING if status is AssignmentStatus.SCHEDULED else status).value
-
-
 @lru_cache(maxsize=1 << 16)
 def role_of(origin_system: Any, origin_id: str, role: str, display_name: str) -> ResourceRole:
     """The same few roles stand in very many holdings."""

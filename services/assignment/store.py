@@ -19,7 +19,7 @@ import structlog
 from services.assignment.decide.look import Look, Memberships
 from services.assignment.decide.membership import memberships_in
 from services.assignment.history import History
-from services.assignment.model import Holding, RuleJob, graph_state
+from services.assignment.model import Holding, RuleJob
 from services.assignment.rulebook import (
     Policy,
     Rulebook,
@@ -356,8 +356,8 @@ class Looks:
 
 ITEMS = "state.assignments"
 _STATES = Enumeration(
-    tuple(dict.fromkeys(graph_state(status) for status in AssignmentStatus)),
-    besides={graph_state(AssignmentStatus.SCHEDULED): (AssignmentStatus.SCHEDULED.value,)},
+    tuple(dict.fromkeys(status.in_graph for status in AssignmentStatus)),
+    besides={AssignmentStatus.SCHEDULED.in_graph: (AssignmentStatus.SCHEDULED.value,)},
 )
 _EXPANDABLE = frozenset({"target", "accessPackage", "assignmentPolicy"})
 _SELECTABLE = frozenset({"id", "state", "status", "expiredDateTime", "schedule"})

@@ -238,8 +238,10 @@ class Desk:
             self._subjects_said({one.person_id for one in found}, inside.get("target")),
             self._policies_said({one.policy_id for one in found}, inside.get("assignmentPolicy")),
         )
+        held = await self.around.held({one.person_id for one in found}) if "assignment" in outside else {}
+        live = {one.id: one for several in held.values() for one in several}
         expanded = {*outside, *(f"assignment/{name}" for name in inside)}
-        return [graph.request_said(one, expanded, graph.Names(*bodies)) for one in found]
+        return [graph.request_said(one, expanded, graph.Names(*bodies, live)) for one in found]
 
     async def _packages_said(self, ids: Collection[str], asked: Expand | None) -> dict[str, Rendered]:
         found = await self.around.packages.get(ids) if asked else {}

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict, Field
 
 from services.request.decide.period import AS_THE_POLICY_SAYS, Schedule
+from services.request.decide.scene import Held
 from services.request.model import ADDS, BY_ADMINS, BY_USERS, Request
 from shared import durations
 from shared.clock import milliseconds
@@ -181,6 +182,8 @@ class Names:
     """Packages again, inside the assignment."""
     targets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     policies: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    held: Mapping[str, Held] = field(default_factory=dict)
+    """Assignments that are live."""
 
 
 NO_NAMES = Names()
@@ -214,7 +217,7 @@ def request_said(request: Request, expanded: set[str], names: Names) -> dict[str
 
 
 def _assignment_said(request: Request, expanded: set[str], names: Names) -> dict[str, Any]:
-    said: dict[str, Any] = {"id": request.assignment_id}
+    said: dict[str, Any] = {"id": request.assignment_id, **_held_said(names.held.get(request.assignment_id))}
     if "assignment/target" in expanded:
         said["target"] = names.targets.get(request.person_id, _nameless(request.person_id))
     if "assignment/accessPackage" in expanded:
@@ -222,6 +225,23 @@ def _assignment_said(request: Request, expanded: set[str], names: Names) -> dict
     if "assignment/assignmentPolicy" in expanded:
         said["assignmentPolicy"] = names.policies.get(request.policy_id, _nameless(request.policy_id))
     return said
+
+
+def _held_said(held: Held | None) -> dict[str, Any]:
+    """How far an assignment is; nothing of one that is not there yet, or any more: assignment lists those too."""
+    if held is None:
+        return {
+            **dict.fromkeys(("state", "status", "expiredDateTime", "schedule")),
+            "customExtensionCalloutInstances": [],
+        }
+    state = held.status.in_graph
+    return {
+        "state": state,
+        "status": state[:1].upper() + state[1:],
+        "expiredDateTime": None,
+        "schedule": _span_said("afterDateTime" if held.ends_at else "noExpiration", held.starts_at, held.ends_at, None),
+        "customExtensionCalloutInstances": [],
+    }
 
 
 def _nameless(id: str) -> dict[str, Any]:

@@ -23,6 +23,11 @@ class AssignmentStatus(StrEnum):
     DELIVERY_FAILED = "deliveryFailed"
     EXPIRED = "expired"
 
+    @property
+    def in_graph(self) -> str:
+        """Its accessPackageAssignmentState, which has no word for what is to begin later: that is on its way."""
+        return (AssignmentStatus.DELIVERING if self is AssignmentStatus.SCHEDULED else self).value
+
 
 class AssignmentKind(StrEnum):
     """By what a package is held."""

@@ -5,7 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from services.request import graph
+from services.request.decide.scene import Held
+from shared.contracts.assignment import AssignmentStatus
 from shared.contracts.catalog import PolicyState
+from tests.unit.request.test_in_vain import PENDING
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -21,3 +24,23 @@ def test_a_policy_is_described_where_it_is_expanded() -> None:
         "createdDateTime": "2026-01-01T00:00:00Z",
         "modifiedDateTime": "2026-01-01T00:00:00Z",
     }
+
+
+def test_an_assignment_that_is_live_says_how_far_it_is_where_it_is_expanded() -> None:
+    held = Held("a", "crm", "p", "requested", AssignmentStatus.SCHEDULED, NOW, None)
+    said = graph.request_said(PENDING, {"assignment"}, graph.Names(held={PENDING.assignment_id: held}))["assignment"]
+    assert said == {
+        "id": PENDING.assignment_id,
+        "state": "delivering",
+        "status": "Delivering",
+        "expiredDateTime": None,
+        "schedule": {
+            "startDateTime": "2026-01-01T00:00:00Z",
+            "recurrence": None,
+            "expiration": {"type": "noExpiration", "endDateTime": None, "duration": None},
+        },
+        "customExtensionCalloutInstances": [],
+    }
+    unknown = graph.request_said(PENDING, {"assignment"}, graph.NO_NAMES)["assignment"]
+    assert unknown.keys() == said.keys()
+    assert (unknown["id"], unknown["state"], unknown["schedule"]) == (PENDING.assignment_id, None, None)
