@@ -44,7 +44,7 @@ WRITABLE: dict[str, frozenset[str]] = {
     "accessPackageAssignmentPolicy": frozenset({
         "displayName", "description", "allowedTargetScope", "specificAllowedTargets", "expiration",
         "requestorSettings", "requestApprovalSettings", "questions", "reviewSettings",
-        "automaticRequestSettings", "notificationSettings",
+        "automaticRequestSettings", "notificationSettings", "customExtensionStageSettings",
     }),
     "connectedOrganization": frozenset({"displayName", "description", "identitySources", "state"}),
     "application": frozenset({"displayName", "description", "appRoles"}),
@@ -53,6 +53,19 @@ WRITABLE: dict[str, frozenset[str]] = {
 }
 # fmt: on
 """What a caller may write of each type, of what examples show."""
+
+
+_NAMED_BY: dict[str, Callable[[str], dict[str, str]]] = {
+    "domainIdentitySource": lambda domain: {"domainName": domain},
+    "externalDomainFederation": lambda domain: {"domainName": domain, "issuerUri": f"https://{domain}"},
+    "azureActiveDirectoryTenant": lambda domain: {"tenantId": str(uuid.uuid5(uuid.NAMESPACE_DNS, domain))},
+    "crossCloudAzureActiveDirectoryTenant": lambda domain: {
+        "tenantId": str(uuid.uuid5(uuid.NAMESPACE_DNS, domain)),
+        "cloudInstance": "login.cloud.example",
+    },
+    "socialIdentitySource": lambda _: {"socialIdentitySourceType": "facebook"},
+}
+"""What an identity source says of each kind, for one that nothing else has."""
 
 
 FIXED: dict[str, tuple[str, ...]] = {"group": ("groupTypes",)}
@@ -253,6 +266,9 @@ class Makes:
                 "onBehalfRequestors": [{"@odata.type": "#microsoft.graph.targetManager", "managerLevel": 1}],
             },
         )  # fmt: skip
+        if body.get("automaticRequestSettings"):  # nobody asks
+            del body["requestorSettings"]
+            del body["expiration"]
         body["accessPackage"] = {"id": package}
         return str((await self._post(f"{EM}/assignmentPolicies", body))["id"])
 
@@ -335,10 +351,14 @@ class Makes:
         return str((await self._post(f"{EM}/catalogs/{catalog}/customWorkflowExtensions", body))["id"])
 
     async def organization(self, like: Like, domain: str | None = None) -> str:
-        domain = domain or f"{fresh('partner').replace(' ', '-')}.example"
-        source = {"@odata.type": "#microsoft.graph.domainIdentitySource", "domainName": domain, "displayName": domain}
+        kind = "domainIdentitySource"
+        if domain is None:
+            domain = f"{fresh('partner').replace(' ', '-')}.example"
+            shown = next(iter(like.get("identitySources") or ()), {})
+            kind = str(shown.get("@odata.type") or kind).removeprefix("#").rpartition(".")[2]
+        source = {"displayName": domain, **_NAMED_BY.get(kind, dict)(domain)}
         body = self._body("connectedOrganization", like, displayName=fresh("partner"), state="configured")
-        body["identitySources"] = [source]
+        body["identitySources"] = [{"@odata.type": f"#microsoft.graph.{kind}", **source}]
         return str((await self._post(f"{EM}/connectedOrganizations", body))["id"])
 
     async def organization_of(self, person: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -35,6 +35,14 @@ _EXPANDED = re.compile(r"[(,](\w+)\(\)")
 """A relation in an answer's context: `#roleAssignments(principal())`."""
 _IN_CONTEXT = re.compile(r"\((.*)\)(?:/\$entity)?$")
 """What stands behind the name of a list: `#users(displayName,id)`."""
+_SYSTEM = re.compile(r"originSystem eq '(\w+)'")
+_RELATIONS = frozenset(
+    {
+        "accessPackage", "assignment", "assignmentPolicy", "catalog", "connectedOrganization", "requestor", "resource",
+        "role", "target",
+    }
+)  # fmt: skip
+"""Of entitlement management: examples show what they lead to without its type, too."""
 _ENDS = re.compile(r"endswith\((?P<property>\w+),\s*'(?P<text>[^']+)'\)", re.IGNORECASE)
 """What ends so is an address in all that is documented."""
 _NESTED = frozenset({"onPremisesExtensionAttributes", "employeeOrgData"})
@@ -140,10 +148,16 @@ class Scene:
             name
             for one in items
             for name, value in one.items()
-            if isinstance(value, dict) and ODATA_TYPE in value and not name.lower().endswith("scope")  # no relation
+            if isinstance(value, dict) and self._leads_on(name, value)
         }
         expanded = {*_EXPANDED.findall(context), *shown}
         return [f"$expand={','.join(sorted(expanded))}"] if expanded else []
+
+    def _leads_on(self, name: str, value: Like) -> bool:
+        """Whether that is what a relation leads to, and no property."""
+        if "entitlementmanagement" in self._names and name in _RELATIONS:
+            return True
+        return ODATA_TYPE in value and not name.lower().endswith("scope")
 
     # What the example refers to
 
@@ -288,7 +302,9 @@ class Scene:
             case "approval":
                 return await self._open_request()
             case "accessPackageResource":
-                return await makes.resource(await self.the("accessPackageCatalog"), await self.the("group"), "AadGroup")
+                found = _SYSTEM.search(self.address.option("filter") or "")
+                shown = {"originSystem": found[1]} if found else {}
+                return await self._resource_in(await self.the("accessPackageCatalog"), {**shown, **like})
             case "customCalloutExtension":
                 return await makes.extension(like, await self.the("accessPackageCatalog"))
             case "connectedOrganization":
@@ -419,12 +435,17 @@ class Scene:
         if (asker, package) in self._holds:
             package = await self._package({})
         self._holds.add((asker, package))
+        shown = [one for one in like.get("answers") or () if isinstance(one, dict)]
+        if shown:
+            settings = {**settings, "questions": [_question(one) for one in shown]}
         policy = await self.makes.policy(settings, package)
+        answers = await self._answered(policy, shown)
         wanted = {"accessPackageId": package, "assignmentPolicyId": policy}
         by_admin = kind.lower().startswith("admin") and not approved
         if by_admin:
             wanted["targetId"] = asker
-        body = {"requestType": "adminAdd" if by_admin else "userAdd", "assignment": wanted, "justification": "Work."}
+        kind_of = "adminAdd" if by_admin else "userAdd"
+        body = {"requestType": kind_of, "assignment": wanted, "justification": "Work.", "answers": answers}
         id = await self.makes.request(body, by=None if by_admin else asker)
         if approved:
             await self.makes.request_is(id, "pendingApproval")
@@ -443,6 +464,16 @@ class Scene:
             id = await self.makes.request(removing, by=None if by_admin else asker)
             await self.makes.request_is(id, "delivered")
         return id
+
+    async def _answered(self, policy: str, answers: Sequence[Like]) -> list[dict[str, Any]]:
+        """The same answers, to the questions of that policy."""
+        if not answers:
+            return []
+        asked = (await self.asks.call("GET", f"{EM}/assignmentPolicies/{policy}?$expand=questions"))["questions"]
+        return [
+            {**answer, "answeredQuestion": {ODATA_TYPE: question[ODATA_TYPE], "id": question["id"]}}
+            for answer, question in zip(answers, asked, strict=True)
+        ]
 
     async def _open_request(self) -> str:
         """A request that waits for the administrator; the approval has its id."""
@@ -602,8 +633,8 @@ class Scene:
                 await makes.refer(f"{EM}/accessPackages/{subject}/incompatibleGroups", f"/v1.0/groups/{other}")
             case "resourcerolescopes" | "accesspackageresourcerolescopes":
                 other = await makes.role_scope(self._in_catalog[subject], subject, await makes.group({}))
-            case "resources" | "accesspackageresources" | "resourceroles":
-                other = await makes.resource(subject, await makes.group(like), "AadGroup")
+            case "resources" | "accesspackageresources" | "resourceroles" | "resourcescopes":
+                other = await self._resource_in(subject, like)
             case "accesspackages":
                 other = await makes.package(like, subject)
             case "customworkflowextensions" | "accesspackagecustomworkflowextensions":
@@ -636,6 +667,18 @@ class Scene:
             case _:
                 raise NotMade(f"no builder puts anything into {relation} of {type}")
         return other
+
+    async def _resource_in(self, catalog: str, like: Like) -> str:
+        """Of the kind that is shown, with what it asks; the one that a filter names, if one does."""
+        system = str(like.get("originSystem") or "AadGroup")
+        kind = ORIGINS.get(system.lower(), "group")
+        origin = self._the[kind] if kind != "group" and kind in self._the else await self._made(kind, {})
+        id = await self.makes.resource(catalog, origin, system)
+        if like.get("attributes"):
+            asks = {"id": id, "originId": origin, "originSystem": system, "attributes": like["attributes"]}
+            body = {"requestType": "adminUpdate", "catalog": {"id": catalog}, "resource": asks}
+            await self.asks.call("POST", f"{EM}/resourceRequests", body)
+        return id
 
     def _run_at(self, run: str) -> str:
         return f"{AR}/definitions/{self._definition_of[run]}/instances/{run}"
