@@ -20,7 +20,7 @@ from shared.contracts.request import RequestType
 from shared.web.errors import BadRequest
 from shared.web.expiration import END_SAID, ends
 from shared.web.graph_model import ODATA_TYPE, GraphBody, graph_time
-from shared.web.questions import question_said
+from shared.web.questions import CHOICE, TEXT, question_said
 
 _TYPES = {one.value.lower(): one for one in RequestType} | {
     # What clients of the beta call a change of the end alone (REQ-1).
@@ -323,5 +323,17 @@ def _answer_said(answer: Answer) -> dict[str, Any]:
         ODATA_TYPE: "#microsoft.graph.accessPackageAnswerString",
         "value": answer.value,
         "displayValue": answer.display_value,
-        "answeredQuestion": {"id": answer.question_id, **({"text": answer.question} if answer.question else {})},
+        "answeredQuestion": {
+            **_QUESTIONS[answer.of_choices],
+            "id": answer.question_id,
+            **({"text": answer.question} if answer.question else {}),
+        },
     }
+
+
+_QUESTIONS: Mapping[bool | None, Mapping[str, str]] = {
+    None: {},
+    False: {ODATA_TYPE: f"#microsoft.graph.{TEXT}"},
+    True: {ODATA_TYPE: f"#microsoft.graph.{CHOICE}"},
+}
+"""Of what type a question was, by whether it was one of choices."""

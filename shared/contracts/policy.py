@@ -176,3 +176,4 @@ class Answer(Contract):
     value: str
     display_value: str | None = None
     question: str | None = Field(None, description="As the policy asked it then.")
+    of_choices: bool | None = Field(None, description="Whether it was asked to be one of several. None: not known.")

@@ -304,9 +304,9 @@ def _request(
 
 def _with_questions(ask: Ask, policy: Policy | None, attributes: tuple[ResourceAttribute, ...]) -> tuple[Answer, ...]:
     """Policies and resources change; what was answered stays."""
-    asked = {one.id: one.text for one in policy.state.questions} if policy else {}
-    asked |= {one.question.id: one.question.text for one in attributes}
-    return tuple(one.model_copy(update={"question": asked.get(one.question_id)}) for one in ask.answers)
+    questions = (*(policy.state.questions if policy else ()), *(one.question for one in attributes))
+    asked = {one.id: {"question": one.text, "of_choices": one.choices is not None} for one in questions}
+    return tuple(one.model_copy(update=asked.get(one.question_id, {})) for one in ask.answers)
 
 
 def _about_them(ask: Ask, attributes: tuple[ResourceAttribute, ...]) -> tuple[AttributeAnswer, ...]:

@@ -8,6 +8,7 @@ from services.request import graph
 from services.request.decide.scene import Held
 from shared.contracts.assignment import AssignmentStatus
 from shared.contracts.catalog import PolicyState
+from shared.contracts.policy import Answer
 from tests.unit.request.test_in_vain import PENDING
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -44,3 +45,15 @@ def test_an_assignment_that_is_live_says_how_far_it_is_where_it_is_expanded() ->
     unknown = graph.request_said(PENDING, {"assignment"}, graph.NO_NAMES)["assignment"]
     assert unknown.keys() == said.keys()
     assert (unknown["id"], unknown["state"], unknown["schedule"]) == (PENDING.assignment_id, None, None)
+
+
+def test_an_answer_says_of_what_type_its_question_was() -> None:
+    answers = [
+        Answer(question_id=str(kind), value="x", question="Why?", of_choices=kind) for kind in (None, False, True)
+    ]
+    said = graph.request_said(PENDING.having(answers=tuple(answers)), set(), graph.NO_NAMES)["answers"]
+    assert [one["answeredQuestion"].get("@odata.type") for one in said] == [
+        None,
+        "#microsoft.graph.accessPackageTextInputQuestion",
+        "#microsoft.graph.accessPackageMultipleChoiceQuestion",
+    ]

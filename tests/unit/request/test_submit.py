@@ -281,6 +281,7 @@ def test_justification_and_answers_are_asked_for_as_the_policy_says_and_go_to_th
     assert topic == topics.APPROVAL_COMMANDS.name
     assert order["justification"] == "I sell."
     assert [one["value"] for one in order["answers"]] == ["abc", "rome,oslo"]
+    assert [(one["question"], one["ofChoices"]) for one in order["answers"]] == [("Code?", False), ("Where?", True)]
 
 
 @pytest.mark.spec("CAT-6")
