@@ -15,21 +15,20 @@ from services.catalog.asking import subject_sets
 from services.catalog.bodies import Body, duration_of
 from shared.contracts.policy import SubjectKind, SubjectSet
 from shared.contracts.policy_review import PolicyReview, Unanswered
-from shared.contracts.review import Recurrence, RecurrencePattern, RecurrenceRange
+from shared.contracts.review import Recurrence, RecurrenceRange
+from shared.recurrence import shortest_distance
 from shared.web.errors import BadRequest, of_validation
 from shared.web.graph_model import GraphModel, lowered
 from shared.web.recurrence import RangeIn, RecurrenceIn, recurrence_of, zone_named
 
 WHERE = "reviewSettings"
-_SHORTEST = {
-    ("weekly", 1): 7,
-    ("absoluteMonthly", 1): 28,
-    ("absoluteMonthly", 3): 89,
-    ("absoluteMonthly", 6): 181,
-    ("absoluteMonthly", 12): 365,
-    ("absoluteYearly", 1): 365,
-}
-"""Which recurrences there are (PKR-2), and the fewest days from one to the next."""
+LONGEST = 3650
+"""Days that one review lasts at most."""
+_PATTERNS = frozenset(
+    {("weekly", 1), *((f"{kind}Yearly", 1) for kind in ("absolute", "relative"))}
+    | {(f"{kind}Monthly", every) for kind in ("absolute", "relative") for every in (1, 3, 6, 12)}
+)
+"""Which recurrences there are (PKR-2): type and interval."""
 _MANAGERS = frozenset({SubjectKind.REQUESTOR_MANAGER, SubjectKind.TARGET_MANAGER})
 _FALLBACKS = {SubjectKind.SINGLE_USER, SubjectKind.GROUP_MEMBERS}
 
@@ -73,7 +72,7 @@ def review_of(body: dict[str, Any] | None) -> PolicyReview | None:
     self_review, reviewers, fallback = _reviewers(said)
     return PolicyReview(
         recurrence=recurrence,
-        duration_in_days=_days(schedule),
+        duration_in_days=_days(schedule, recurrence),
         self_review=self_review,
         reviewers=reviewers,
         fallback_reviewers=fallback,
@@ -92,12 +91,12 @@ def _recurrence(schedule: ScheduleIn) -> Recurrence:
         raise BadRequest(f"{where}/startDateTime: say when the first review begins.", target=f"{where}/startDateTime")
     if schedule.recurrence is None or schedule.recurrence.pattern is None:
         once = RecurrenceRange(type="numbered", start_date=starts_on, number_of_occurrences=1)
-        return Recurrence(pattern=RecurrencePattern(type="absoluteMonthly"), range=once)
+        return Recurrence(pattern=None, range=once)
     pattern = schedule.recurrence.pattern
-    if (pattern.type, pattern.interval) not in _SHORTEST:
+    if (pattern.type, pattern.interval) not in _PATTERNS:
         text = (
-            f"{pattern.type[:32]} every {pattern.interval} is none: absoluteMonthly with the interval 1, 3, 6 or 12, "
-            "absoluteYearly or weekly with the interval 1"
+            f"{pattern.type[:32]} every {pattern.interval} is none: absoluteMonthly or relativeMonthly with the "
+            "interval 1, 3, 6 or 12, absoluteYearly, relativeYearly or weekly with the interval 1"
         )
         raise BadRequest(f"{where}/recurrence/pattern: {text}.", target=f"{where}/recurrence/pattern")
     return recurrence_of(schedule.recurrence, f"{where}/recurrence", starts_on)
@@ -111,7 +110,7 @@ def _starts_on(at: datetime | None, range_: RangeIn) -> date | None:
     return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(zone).date()
 
 
-def _days(schedule: ScheduleIn) -> int:
+def _days(schedule: ScheduleIn, recurrence: Recurrence) -> int:
     """How long one review lasts: no longer than until the next one (REV-6)."""
     where = f"{WHERE}/schedule/expiration"
     expiration = schedule.expiration
@@ -119,10 +118,10 @@ def _days(schedule: ScheduleIn) -> int:
         text = "say how long reviewers have, as {type: afterDuration, duration: P14D}"
         raise BadRequest(f"{where}: {text}.", target=where)
     span = duration_of(expiration.duration, f"{where}/duration")
-    pattern = schedule.recurrence and schedule.recurrence.pattern
-    most = _SHORTEST[pattern.type, pattern.interval] if pattern else 3650
+    shortest = shortest_distance(recurrence)
+    most = LONGEST if shortest is None else min(shortest, LONGEST)
     if not 1 <= span.days <= most:
-        text = f"from 1 to {most} days" + (", for the next review begins then" if pattern else "")
+        text = f"from 1 to {most} days" + ("" if shortest is None else ", for the next review begins then")
         raise BadRequest(f"{where}/duration: {text}.", target=f"{where}/duration")
     return span.days
 

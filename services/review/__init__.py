@@ -14,7 +14,8 @@ blocked and later deleted, each resent under its id until it is answered.
 Answers: `/v1.0/identityGovernance/accessReviews`, the files of its history under `/v1.0/tenure/reviewHistory`,
 `/v1.0/tenure/exceptions`, `/v1.0/tenure/reviewCoverage`.
 
-Where to read: `recurrence.py` (when), `scope.py` (what and by whom), then `decide/`: `definitions` begin `instances`,
-which ask for a roster and lead `items` through stages, default decision and applying, some hundreds a step.
-`history/` lists what was decided in a period, `exceptions.py` who was kept although something spoke against it.
+Where to read: `shared/recurrence.py` (when), `scope.py` (what and by whom), then `decide/`: `definitions` begin
+`instances`, which ask for a roster and lead `items` through stages, default decision and applying, some hundreds of
+them a step. `history/` lists what was decided in a period, `exceptions.py` who was kept although something spoke
+against it.
 """

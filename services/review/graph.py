@@ -13,15 +13,13 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
-from services.review import recurrence
 from services.review.decide.recipients import read_recipients
 from services.review.model import Definition, Instance, Item, Stage
 from services.review.scope import NotUnderstood, Scope, read_reviewers, read_scope
-from shared import durations
+from shared import durations, recurrence
 from shared.contracts.review import (
     DefaultDecision,
     DefinitionState,
-    Recurrence,
     ReviewerScope,
     ReviewSettings,
     StageSettings,
@@ -243,7 +241,7 @@ def _settings(said: SettingsIn) -> ReviewSettings:
         default_decision=said.default_decision,
         auto_apply_decisions_enabled=said.auto_apply_decisions_enabled,
         instance_duration_in_days=said.instance_duration_in_days,
-        recurrence=_recurrence(said.recurrence) if said.recurrence else None,
+        recurrence=recurrence_of(said.recurrence, "settings/recurrence") if said.recurrence else None,
         recommendations_enabled=said.recommendations_enabled,
         recommendation_look_back=_span(
             said.recommendation_look_back_duration, "settings/recommendationLookBackDuration"
@@ -282,14 +280,6 @@ def _disables(actions: list[dict[str, Any]]) -> bool:
         known = " or ".join(f"#microsoft.graph.{name}" for name in _ACTIONS)
         raise BadRequest(f"settings/applyActions: each is {known}.", target="settings/applyActions")
     return any(_ACTIONS[name] for name in named)
-
-
-def _recurrence(said: RecurrenceIn) -> Recurrence:
-    where = "settings/recurrence"
-    read = recurrence_of(said, where)
-    if next(recurrence.days(read), None) is None:
-        raise BadRequest(f"{where}/range: the recurrence ends before it begins.", target=f"{where}/range")
-    return read
 
 
 def _stages(said: list[StageIn]) -> tuple[StageSettings, ...]:

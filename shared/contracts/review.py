@@ -75,13 +75,22 @@ class ReviewerScope(Contract):
     query_root: str | None = None
 
 
-class RecurrencePattern(Contract):
-    """Every `interval` weeks or months. Other types are refused; of these only what is here is honoured."""
+DayOfWeek = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+WeekIndex = Literal["first", "second", "third", "fourth", "last"]
 
-    type: Literal["weekly", "absoluteMonthly", "absoluteYearly"]
+
+class RecurrencePattern(Contract):
+    """Every `interval` weeks, months or years. Other types are refused; of these only what is here is honoured."""
+
+    type: Literal["weekly", "absoluteMonthly", "relativeMonthly", "absoluteYearly", "relativeYearly"]
     interval: int = Field(1, ge=1, le=120)
     day_of_month: int = Field(0, ge=0, le=31, description="Months: 0 is the day of the first start.")
-    month: int = Field(0, ge=0, le=12, description="absoluteYearly: 0 is the month of the first start.")
+    month: int = Field(0, ge=0, le=12, description="Years: 0 is the month of the first start.")
+    days_of_week: tuple[DayOfWeek, ...] = Field(
+        (), description="weekly: none is the day of the first start. relative…: which days are counted."
+    )
+    index: WeekIndex = Field("first", description="relative…: which of the counted days of the month.")
+    first_day_of_week: DayOfWeek = Field("sunday", description="weekly: where weeks begin, if not each is meant.")
 
 
 class RecurrenceRange(Contract):

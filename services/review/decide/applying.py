@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from services.review import recurrence
 from services.review.model import Instance, Item
+from shared import recurrence
 from shared.contracts import topics
 from shared.contracts.assignment import AssignmentCommand, CommandObeyed, CommandRefused, EndAssignment
 from shared.contracts.base import Cause, Fact, Refusal

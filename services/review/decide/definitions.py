@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from services.review import recurrence
 from services.review.decide.instances import resource_key
 from services.review.model import OVER, Beginning, Definition
 from services.review.scope import read_scope, resolved
+from shared import recurrence
 from shared.contracts import topics
 from shared.contracts.base import Cause, Refusal, Transition
 from shared.contracts.review import (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.review import recurrence
 from services.review.history.model import LINK_HOLDS, MOST_LINKS, History, HistoryStatus, Link, Run, before
+from shared import recurrence
 from shared.contracts.base import Refusal
 from shared.ids import derived_id
 from shared.messaging.decision import Circumstances, Decision, Due

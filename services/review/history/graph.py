@@ -14,7 +14,7 @@ from services.review.graph import Names, Rendered
 from services.review.history.model import CHOSEN, History, HistoryStatus, Run, Schedule, before
 from services.review.history.report import sought
 from shared.web.errors import BadRequest
-from shared.web.graph_model import ODATA_TYPE, GraphBody, GraphModel, NotBlank, graph_time
+from shared.web.graph_model import ODATA_TYPE, GraphBody, NotBlank, graph_time
 from shared.web.odata import GUID, EntitySet, Enumeration
 from shared.web.odata import Field as Column
 from shared.web.recurrence import RecurrenceIn, recurrence_of
@@ -38,7 +38,7 @@ HISTORIES = EntitySet(
 )  # fmt: skip
 
 
-class ScheduleIn(GraphModel):
+class ScheduleIn(GraphBody):
     report_range: str = Field(max_length=32)
     recurrence: RecurrenceIn
 

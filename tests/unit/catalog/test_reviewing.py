@@ -50,7 +50,8 @@ def test_start_length_recurrence_reviewers_and_the_defaults_are_read() -> None:
     [
         ({"type": "weekly", "interval": 1}, 7),
         ({"type": "absoluteMonthly", "interval": 1}, 28),
-        ({"type": "AbsoluteMonthly", "interval": 3}, 89),
+        ({"type": "relativeMonthly", "interval": 1, "daysOfWeek": ["monday"]}, 28),
+        ({"type": "AbsoluteMonthly", "interval": 3}, 90),
         ({"type": "absoluteMonthly", "interval": 6}, 181),
         ({"type": "absoluteMonthly", "interval": 12}, 365),
         ({"type": "absoluteYearly", "interval": 1}, 365),

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.review.recurrence import days, first_to_run, midnight, shortest_distance, span
 from shared.contracts.review import Recurrence, RecurrencePattern, RecurrenceRange
+from shared.recurrence import days, first_to_run, midnight, shortest_distance, span
 from shared.zones import zone_of
 
 pytestmark = pytest.mark.spec("REV-6")
@@ -24,6 +24,11 @@ def recurring(
         pattern=RecurrencePattern(type=of, interval=every, day_of_month=day, month=month),  # type: ignore[arg-type]
         range=RecurrenceRange(start_date=date.fromisoformat(start), **range_),  # type: ignore[arg-type]
     )
+
+
+def of_weekdays(start: str, of: str, *named: str, every: int = 1, **more: object) -> Recurrence:
+    pattern = RecurrencePattern(type=of, interval=every, days_of_week=named, **more)  # type: ignore[arg-type]
+    return Recurrence(pattern=pattern, range=RecurrenceRange(start_date=date.fromisoformat(start)))
 
 
 def first(one: Recurrence, many: int = 5) -> list[str]:
@@ -48,6 +53,55 @@ def first(one: Recurrence, many: int = 5) -> list[str]:
 )
 def test_days_on_which_it_begins(one: Recurrence, expected: list[str]) -> None:
     assert first(one, len(expected)) == expected
+
+
+WORKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday")
+
+
+@pytest.mark.parametrize(
+    ("one", "expected"),
+    [
+        # 2026-01-07 is a Wednesday.
+        (of_weekdays("2026-01-07", "weekly", "monday", "thursday"), ["2026-01-08", "2026-01-12", "2026-01-15"]),
+        (
+            of_weekdays("2026-01-07", "weekly", "thursday", "monday", every=2),
+            ["2026-01-08", "2026-01-19", "2026-01-22"],
+        ),
+        (of_weekdays("2026-01-07", "weekly", "sunday", every=2), ["2026-01-18", "2026-02-01"]),
+        (
+            of_weekdays("2026-01-07", "weekly", "sunday", every=2, first_day_of_week="monday"),
+            ["2026-01-11", "2026-01-25"],
+        ),
+        (of_weekdays("2026-01-07", "weekly", "wednesday"), ["2026-01-07", "2026-01-14"]),
+        (of_weekdays("2026-01-07", "relativeMonthly", "monday"), ["2026-02-02", "2026-03-02", "2026-04-06"]),
+        (of_weekdays("2026-01-07", "relativeMonthly", "wednesday"), ["2026-01-07", "2026-02-04"]),
+        (of_weekdays("2026-01-07", "relativeMonthly", "friday", index="last"), ["2026-01-30", "2026-02-27"]),
+        (of_weekdays("2026-01-07", "relativeMonthly", *WORKDAYS, index="last"), ["2026-01-30", "2026-02-27"]),
+        (
+            of_weekdays("2026-01-07", "relativeMonthly", *WORKDAYS, index="fourth", every=3),
+            ["2026-02-05", "2026-05-06"],
+        ),
+        (
+            of_weekdays("2026-01-07", "relativeMonthly", "saturday", "sunday", index="second"),
+            ["2026-02-07", "2026-03-07"],
+        ),
+        (of_weekdays("2026-01-07", "relativeYearly", "tuesday", index="third", month=1), ["2026-01-20", "2027-01-19"]),
+        (of_weekdays("2026-03-07", "relativeYearly", "tuesday", index="third", month=1), ["2027-01-19", "2028-01-18"]),
+    ],
+)
+def test_days_of_the_week_on_which_it_begins(one: Recurrence, expected: list[str]) -> None:
+    assert first(one, len(expected)) == expected
+
+
+def test_without_a_pattern_it_begins_once() -> None:
+    once = Recurrence(pattern=None, range=RecurrenceRange(start_date=date(2026, 1, 7)))
+    assert first(once) == ["2026-01-07"]
+    assert shortest_distance(once) is None
+    assert Recurrence.model_validate_json(once.json_bytes()) == once
+
+
+def test_a_series_that_would_begin_beyond_all_years_has_no_days() -> None:
+    assert first(recurring("9999-12-31", day=5)) == []
 
 
 @pytest.mark.parametrize(
