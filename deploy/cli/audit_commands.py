@@ -20,8 +20,8 @@ from deploy.cli.common import DEFAULT_DIR, Api, AsJson, DataDir, check_token, cr
 from deploy.cli.endpoints import CommandFailed, NothingAnswers, api_url
 from services.audit.decide.evidence import problems_of
 from services.audit.decide.verify import NO_CHECKPOINT, Verification
-from services.audit.model import Verdict
-from services.audit.signing import authentic_by, key_id_of
+from services.audit.model import Verdict, key_id_of
+from services.audit.signing import authentic_by
 from shared.contracts.audit import Checkpoint
 
 NOT_SOUND = 1

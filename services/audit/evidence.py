@@ -233,8 +233,11 @@ class Evidence:
         }
         signature = base64.b64encode(key.sign(evidence.statement_bytes(statement))).decode()
         proof = {
-            "algorithm": "Ed25519", "publicKey": key.public.hex(), "statement": statement, "signature": signature
-        }  # fmt: skip
+            "algorithm": evidence.ALGORITHM,
+            "publicKey": key.public.hex(),
+            "statement": statement,
+            "signature": signature,
+        }
         yield b',\n"proof":' + orjson.dumps(proof) + b"}\n"
 
 

@@ -189,3 +189,8 @@ class Names:
         """The name behind 'person:<id>' or 'policy:<id>'; None if it has none or speaks for itself."""
         kind, _, id = actor.partition(":")
         return {"person": self.people, "policy": self.policies}.get(kind, {}).get(id)
+
+
+def key_id_of(public: bytes) -> str:
+    """The first 16 hex digits of the SHA-256 of the raw public key."""
+    return hashlib.sha256(public).hexdigest()[:16]

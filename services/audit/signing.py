@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import os
 import secrets
 from collections.abc import Mapping
@@ -15,7 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from services.audit.decide.verify import Authentic, signed_bytes
-from services.audit.model import Head, place_of
+from services.audit.model import Head, key_id_of, place_of
 from shared.contracts.audit import Checkpoint
 
 KEY_FILE = "audit-key.pem"
@@ -23,11 +22,6 @@ KEY_FILE = "audit-key.pem"
 
 class NoSigningKey(Exception):
     """The key file cannot be read or holds no Ed25519 key."""
-
-
-def key_id_of(public: bytes) -> str:
-    """The first 16 hex digits of the SHA-256 of the raw public key."""
-    return hashlib.sha256(public).hexdigest()[:16]
 
 
 class SigningKey:

@@ -15,7 +15,7 @@ from typing import Any
 from services.audit.decide.explain import body_of
 from services.audit.decide.record import ROSTERS
 from services.audit.decide.verify import Authentic, signed_bytes
-from services.audit.model import BESIDE, Document, canonical, commitment_of, hash_of, place_of
+from services.audit.model import BESIDE, Document, canonical, commitment_of, hash_of, key_id_of, place_of
 from shared.contracts.audit import Checkpoint
 from shared.contracts.topics import (
     REVIEW_DEFINITION_FACTS,
@@ -230,7 +230,17 @@ def digests_of(bundle: Mapping[str, Any]) -> dict[str, str]:
 Say = Callable[[str, str], None]
 
 
+PROOF = frozenset({"algorithm", "publicKey", "statement", "signature"})
+ALGORITHM = "Ed25519"
+
+
 def _signature(proof: Mapping[str, Any], authentic: Authentic, say: Say) -> None:
+    for name in sorted(proof.keys() - PROOF):
+        say(f"proof/{name}", "It was put in: no proof has such a part.")
+    if proof["algorithm"] != ALGORITHM:
+        say("proof/algorithm", f"Bundles are signed with {ALGORITHM}.")
+    if _key_id(proof["publicKey"]) != proof["statement"].get("keyId"):
+        say("proof/publicKey", "It is not the key that the statement names.")
     try:
         signature = base64.b64decode(proof["signature"], validate=True)
     except (binascii.Error, ValueError):
@@ -240,6 +250,13 @@ def _signature(proof: Mapping[str, Any], authentic: Authentic, say: Say) -> None
         say("proof", "It is signed with a key that is not trusted here.")
     elif not genuine:
         say("proof/statement", "The signature does not fit what it says.")
+
+
+def _key_id(public: Any) -> str | None:
+    try:
+        return key_id_of(bytes.fromhex(public))
+    except (TypeError, ValueError):
+        return None
 
 
 def _records(bundle: Mapping[str, Any], say: Say) -> list[Document]:

@@ -238,9 +238,24 @@ def _section(made: dict[str, Any]) -> None:
     made["note"] = "Agreed with the head of Sales."
 
 
+def _public_key(made: dict[str, Any]) -> None:
+    made["proof"]["publicKey"] = OTHER.public.hex()
+
+
+def _algorithm(made: dict[str, Any]) -> None:
+    made["proof"]["algorithm"] = "none"
+
+
+def _proof(made: dict[str, Any]) -> None:
+    made["proof"]["approvedBy"] = "The board"
+
+
 @pytest.mark.parametrize(
     ("touch", "where", "message"),
     [
+        (_public_key, "proof/publicKey", "not the key"),
+        (_algorithm, "proof/algorithm", "Ed25519"),
+        (_proof, "proof/approvedBy", "It was put in"),
         (_section, "note", "It was put in"),
         (_decision, "items/item-ben/decision", "'Approve'; the trail's record says 'Deny'"),
         (_personal, "records/review.decisions", "Its personal part was changed"),
