@@ -23,6 +23,7 @@ from services.audit.decide.verify import NO_CHECKPOINT, Verification
 from services.audit.model import Verdict, key_id_of
 from services.audit.signing import authentic_by
 from shared.contracts.audit import Checkpoint
+from shared.spreadsheets import harmless
 
 NOT_SOUND = 1
 LONG_S = 3600.0
@@ -262,13 +263,8 @@ def as_table(rows: Iterable[dict[str, Any]], columns: Iterable[str] = COLUMNS) -
     names = tuple(columns)
     writer.writerow(names)
     for row in rows:
-        writer.writerow([_harmless(row.get(name)) for name in names])
+        writer.writerow([harmless(row.get(name)) for name in names])
     return text.getvalue()
-
-
-def _harmless(value: Any) -> str:
-    text = "" if value is None else str(value)
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
 def proven(lines: Iterable[str | bytes], checkpoints: Iterable[str | bytes] = (), key: str | None = None) -> Verdict:

@@ -16,6 +16,7 @@ from services.review.history.model import History, Run
 from services.review.model import Instance, Item, load_instance, load_item
 from services.review.store import Runs, Surroundings
 from shared.contracts.review import Verdict
+from shared.spreadsheets import harmless
 from shared.storage import MongoAggregates
 
 COLUMNS = (
@@ -114,10 +115,5 @@ def _time(at: Any) -> str:
 def table(rows: Iterable[Iterable[Any]]) -> bytes:
     """CSV as RFC 4180 has it. Text that a spreadsheet would take for a formula is marked as text."""
     text = io.StringIO()
-    csv.writer(text).writerows([_harmless(value) for value in row] for row in rows)
+    csv.writer(text).writerows([harmless(value) for value in row] for row in rows)
     return text.getvalue().encode()
-
-
-def _harmless(value: Any) -> str:
-    text = "" if value is None else str(value)
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
