@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, ValidationError
 
 from services.review.decide.recipients import read_recipients
 from services.review.model import Definition, Instance, Item, Stage
+from services.review.recommend import LONGEST_FOR_APPLICATIONS
 from services.review.scope import NotUnderstood, Scope, read_reviewers, read_scope
 from shared import durations, recurrence
 from shared.contracts.review import (
@@ -27,7 +28,7 @@ from shared.contracts.review import (
 )
 from shared.contracts.roster import RosterKind
 from shared.ids import derived_id
-from shared.web.errors import BadRequest
+from shared.web.errors import BadRequest, of_validation
 from shared.web.graph_model import ODATA_TYPE, GraphBody, NotBlank, graph_time
 from shared.web.recurrence import RecurrenceIn, recurrence_of, recurrence_said
 
@@ -166,8 +167,10 @@ def definition_of(body: DefinitionIn, id: str, created_by: str | None, now: date
         display_name=body.display_name,
         description_for_admins=body.description_for_admins,
         description_for_reviewers=body.description_for_reviewers,
-        scope=_scope_kept(body.scope),
-        enumeration=_scope_kept(body.instance_enumeration_scope) if body.instance_enumeration_scope else None,
+        scope=_scope_kept(body.scope, "scope"),
+        enumeration=_scope_kept(body.instance_enumeration_scope, "instanceEnumerationScope")
+        if body.instance_enumeration_scope
+        else None,
         settings=settings,
         stages=stages or (single,),
         staged=bool(stages),
@@ -177,9 +180,27 @@ def definition_of(body: DefinitionIn, id: str, created_by: str | None, now: date
         modified_at=now,
     )
     _check_duration(state)
+    scope = read_scope(body.scope, body.instance_enumeration_scope)
+    if any(one.kind is RosterKind.APPLICATION for one in scope.resources):
+        _check_look_back(state)
     if settings.disable_and_delete:
-        _check_disabling(read_scope(body.scope, body.instance_enumeration_scope))
+        _check_disabling(scope)
     return state
+
+
+def _check_look_back(state: DefinitionState) -> None:
+    """Of applications uses are looked back for at most so long (REC-1)."""
+    own = [one.recommendation_look_back for one in state.stages]
+    insights = [
+        *state.settings.recommendation_insights,
+        *(it for one in state.stages for it in one.recommendation_insights or ()),
+    ]
+    said = [it.get("recommendationLookBackDuration") for it in insights]
+    spans = [state.settings.recommendation_look_back, *own, *(durations.duration(one) for one in said if one)]
+    if any(one is not None and one > LONGEST_FOR_APPLICATIONS for one in spans):
+        where = "settings/recommendationLookBackDuration"
+        text = f"of an application at most {durations.iso(LONGEST_FOR_APPLICATIONS)}"
+        raise BadRequest(f"{where}: {text}.", target=where)
 
 
 def _check_disabling(scope: Scope) -> None:
@@ -196,8 +217,13 @@ def _check_disabling(scope: Scope) -> None:
     raise BadRequest(f"{where}: {text}", target=where)
 
 
-def _scope_kept(scope: Mapping[str, Any]) -> Rendered:
+_OF_SCOPES = frozenset({"query", "queryType", "queryRoot", "inactiveDuration", "principalScopes", "resourceScopes"})
+
+
+def _scope_kept(scope: Mapping[str, Any], where: str) -> Rendered:
     """As it will be answered: with its type, and the root that Graph answers."""
+    if unknown := next((name for name in scope if "@" not in name and name not in _OF_SCOPES), None):
+        raise BadRequest(f"{where}: a scope has no '{unknown[:64]}'.", target=f"{where}/{unknown[:64]}")
     for name in ("query", "queryType", "queryRoot"):
         if not isinstance(scope.get(name), str | None):
             raise BadRequest(f"'{name}' of a scope is a text.", target=name)
@@ -206,7 +232,11 @@ def _scope_kept(scope: Mapping[str, Any]) -> Rendered:
         kept = {**kept, "queryType": kept.get("queryType") or "MicrosoftGraph", "queryRoot": kept.get("queryRoot")}
     for name in ("principalScopes", "resourceScopes"):
         if isinstance(inner := kept.get(name), list):
-            kept[name] = [_scope_kept(one) for one in inner if isinstance(one, Mapping)]
+            kept[name] = [
+                _scope_kept(one, f"{where}/{name}/{number}")
+                for number, one in enumerate(inner)
+                if isinstance(one, Mapping)
+            ]
     return kept
 
 
@@ -262,13 +292,40 @@ def _span(said: str | None, where: str) -> timedelta | None:
         raise BadRequest(f"{where}: {problem}.", target=where) from None
 
 
+class SignInInsightIn(GraphBody):
+    """Graph's userLastSignInRecommendationInsightSetting."""
+
+    recommendation_look_back_duration: str | None = None
+    sign_in_scope: Literal["tenant", "application"] | None = None
+
+
+class PeerInsightIn(GraphBody):
+    """Graph's groupPeerOutlierRecommendationInsightSettings."""
+
+
+_INSIGHTS: Mapping[str, type[GraphBody]] = {
+    "userLastSignInRecommendationInsightSetting": SignInInsightIn,
+    "groupPeerOutlierRecommendationInsightSettings": PeerInsightIn,
+}
+
+
 def _insights(said: list[dict[str, Any]] | None, where: str) -> tuple[dict[str, Any], ...] | None:
-    """Each with a look-back that can be read, so that whoever recommends relies on it."""
-    for number, one in enumerate(said or ()):
-        look_back = one.get("recommendationLookBackDuration")
-        if look_back is not None:
-            _span(str(look_back), f"{where}/{number}/recommendationLookBackDuration")
-    return None if said is None else tuple(said)
+    """Each of a kind that there is, with values that can be read, so that whoever recommends relies on it."""
+    return None if said is None else tuple(_insight(one, f"{where}/{number}") for number, one in enumerate(said))
+
+
+def _insight(said: dict[str, Any], where: str) -> dict[str, Any]:
+    kind = _INSIGHTS.get(str(said.get(ODATA_TYPE, "")).rpartition(".")[2])
+    if kind is None:
+        known = " or ".join(f"#microsoft.graph.{name}" for name in _INSIGHTS)
+        raise BadRequest(f"{where}/{ODATA_TYPE}: it is {known}.", target=f"{where}/{ODATA_TYPE}")
+    try:
+        read = kind.model_validate(said)
+    except ValidationError as problem:
+        raise of_validation({**one, "loc": ("body", where, *one["loc"])} for one in problem.errors()) from None
+    if isinstance(read, SignInInsightIn):
+        _span(read.recommendation_look_back_duration, f"{where}/recommendationLookBackDuration")
+    return {ODATA_TYPE: said[ODATA_TYPE], **read.model_dump(by_alias=True, exclude_none=True)}
 
 
 _ACTIONS = {"removeAccessApplyAction": False, "disableAndDeleteUserApplyAction": True}
@@ -319,15 +376,15 @@ def _check_duration(state: DefinitionState) -> None:
     days = (
         sum(one.duration_in_days for one in state.stages) if state.staged else state.settings.instance_duration_in_days
     )
+    where = "stageSettings" if state.staged else "settings/instanceDurationInDays"
     if days < 1:
-        where = "settings/instanceDurationInDays"
         raise BadRequest(f"{where}: say how many days reviewers have, at least 1.", target=where)
     if (series := state.settings.recurrence) is None:
         return
     shortest = recurrence.shortest_distance(series)
     if shortest is not None and days > shortest:
         text = f"{days} days are longer than one recurrence, which can be {shortest} days"
-        raise BadRequest(f"settings/instanceDurationInDays: {text}.", target="settings/instanceDurationInDays")
+        raise BadRequest(f"{where}: {text}.", target=where)
 
 
 # Say

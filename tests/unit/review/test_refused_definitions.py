@@ -71,3 +71,57 @@ def test_additional_recipients_who_are_not_understood_are_refused(recipient: dic
         defined(MEMBERS, additionalNotificationRecipients=[recipient])
     known = {"notificationRecipientScope": {"query": f"/groups/{GROUP}/members", "queryType": "MicrosoftGraph"}}
     defined(MEMBERS, additionalNotificationRecipients=[known])
+
+
+SIGN_IN = "#microsoft.graph.userLastSignInRecommendationInsightSetting"
+
+
+@pytest.mark.parametrize(
+    ("insight", "named"),
+    [
+        ({}, "recommendationInsightSettings/0/@odata.type"),
+        ({"@odata.type": "#microsoft.graph.other"}, "recommendationInsightSettings/0/@odata.type"),
+        ({"@odata.type": SIGN_IN, "signInScope": "galaxy"}, "recommendationInsightSettings/0/signInScope"),
+        ({"@odata.type": SIGN_IN, "lookBack": "P9D"}, "recommendationInsightSettings/0/lookBack"),
+        (
+            {"@odata.type": SIGN_IN, "recommendationLookBackDuration": "-P9D"},
+            "recommendationInsightSettings/0/recommendationLookBackDuration",
+        ),
+    ],
+)
+def test_signs_that_are_not_understood_are_refused_and_not_passed_over(insight: dict[str, Any], named: str) -> None:
+    with pytest.raises(BadRequest, match=named):
+        defined(MEMBERS, settings={"recommendationInsightSettings": [insight]})
+
+
+@pytest.mark.parametrize(("name", "place"), [("querytype", "scope"), ("filter", "scope")])
+def test_a_misspelt_part_of_a_scope_is_refused_and_not_passed_over(name: str, place: str) -> None:
+    body = {
+        "displayName": "A review",
+        "scope": {"query": MEMBERS, name: "ARM"},
+        "settings": {"instanceDurationInDays": 7},
+    }
+    with pytest.raises(BadRequest, match=name) as refused:
+        definition_of(DefinitionIn.model_validate(body), "d", None, datetime(2026, 3, 1, tzinfo=UTC))
+    assert refused.value.target == f"{place}/{name}"
+
+
+@pytest.mark.spec("REC-1")
+def test_uses_of_an_application_are_looked_back_for_no_longer_than_a_month() -> None:
+    application = f"/servicePrincipals/{GROUP}"
+    for settings in (
+        {"recommendationLookBackDuration": "P31D"},
+        {"recommendationInsightSettings": [{"@odata.type": SIGN_IN, "recommendationLookBackDuration": "P31D"}]},
+    ):
+        with pytest.raises(BadRequest, match="at most P30D"):
+            defined(application, settings=settings)
+        defined(MEMBERS, settings=settings)
+    defined(application, settings={"recommendationLookBackDuration": "P30D"})
+
+
+def test_stages_that_outlast_a_recurrence_are_named_as_such() -> None:
+    stages = [{"stageId": "1", "durationInDays": 4}, {"stageId": "2", "dependsOn": ["1"], "durationInDays": 4}]
+    recurrence = {"pattern": {"type": "weekly"}, "range": {"startDate": "2026-03-02"}}
+    with pytest.raises(BadRequest, match="8 days are longer") as refused:
+        defined(MEMBERS, settings={"recurrence": recurrence}, stageSettings=stages)
+    assert refused.value.target == "stageSettings"
