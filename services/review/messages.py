@@ -90,6 +90,8 @@ class Desk:
         asked = {one.manager_id for one in states.values() if one is not None and one.manager_id}
         asked |= {one.entry.manager_id for one in messages if isinstance(one, items.Enter) and one.entry.manager_id}
         asked |= {id for one in found.values() for id in one.stage.fallback}
+        answered = {one.id for one in messages if isinstance(one, items.Answered)}
+        asked |= {one.person_id for id in answered if (one := states.get(id)) is not None}
         sponsors: Mapping[str, tuple[str, ...]] = {}
         if any(one.asks_sponsors for one in found.values()):
             about = {one.person_id for one in states.values() if one is not None}

@@ -255,10 +255,19 @@ def _command(definition: Definition, instance_id: str, order: StartInstance | Cl
 
 
 def instance_told(definition: Definition | None, fact: InstanceFact, at: At) -> Decision[Definition]:
-    """It is as far as the instance of its last occurrence that spoke last; over, once it is and none comes any more."""
-    if definition is None or definition.deleted or fact.state.number < definition.number:
+    """It is as far as the instance of its last occurrence that spoke last; over, once it is and none comes any more.
+
+    One that was just beginning as its definition was deleted is ended, too: it was not there to be found then."""
+    if definition is None:
         return Decision(definition)
     status = fact.state.status
+    if definition.deleted:
+        late = status not in OVER
+        return Decision(
+            definition, messages=(_command(definition, fact.state.id, CloseInstance(), at),) if late else ()
+        )
+    if fact.state.number < definition.number:
+        return Decision(definition)
     if status in OVER and definition.next_at is not None:
         status = ReviewStatus.IN_PROGRESS
     if definition.state.status is status:

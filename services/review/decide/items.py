@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -47,7 +47,7 @@ class Look:
 
     instances: Mapping[str, Instance] = field(default_factory=dict)
     gone: Container[str] = frozenset()
-    """People who have left, of those who might review."""
+    """People who have left, of those who might review, and of those whose access an answer is about."""
     sponsors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Who answers for these people, of reviews that ask them."""
 
@@ -337,6 +337,9 @@ def answered(item: Item | None, said: Answered, at: At) -> Decision[Item]:
     instance = at.context.instances.get(item.instance_id)
     if answer.until is not None:
         return _begun(item, answer, answer.until, instance, at)
+    blocks = instance is not None and instance.definition.settings.disable_and_delete
+    if answer.result is ApplyResult.APPLIED and not blocks and item.person_id in at.context.gone:
+        answer = replace(answer, result=ApplyResult.NOT_FOUND, detail=applying.HAD_LEFT)
     done = item.having(result=answer.result, detail=answer.detail, applied_at=at.now, awaited=None)
     told = ItemApplied(result=answer.result, detail=answer.detail, lost=_taken(item, answer, instance))
     return Decision(done, (told,))
