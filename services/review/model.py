@@ -126,6 +126,8 @@ class Asking(Value):
     at: datetime
     """When that began."""
     after: str | None = None
+    reminds: bool = False
+    """Somebody wants all of them reminded, which follows."""
 
 
 class Instance(Value):

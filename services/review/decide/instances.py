@@ -214,7 +214,8 @@ def _open_stage(instance: Instance, at: At, said: Said) -> Instance:
     return instance.with_stage(instance.current, opened).having(
         moving=False,
         after=None,
-        asking=Asking(occasion="start", at=at.now),
+        # A reminder that somebody asked for in between follows.
+        asking=Asking(occasion="start", at=at.now, reminds=instance.asking is not None),
         reminded_half=False,
         reminded_end=False,
         unattended=0,
@@ -287,7 +288,8 @@ def _asked_further(instance: Instance, asking: Asking, step: Step, at: At, said:
         return instance.having(asking=asking.model_copy(update={"after": step.last}), looks_at=at.now)
     if asking.occasion == "start":
         instance = _amiss(instance, step, said)
-    return instance.having(asking=None, looks_at=at.now)
+    following = Asking(occasion="reminder", at=at.now) if asking.reminds else None
+    return instance.having(asking=following, looks_at=at.now)
 
 
 def _amiss(instance: Instance, step: Step, said: Said) -> Instance:
@@ -413,11 +415,19 @@ def act(instance: Instance | None, asked: Act, at: At) -> Decision[Instance]:
                 return Decision(instance, refusal=Refusal(code="notInProgress", message=text))
             moved = _end_stage(instance, at, said, stopped=True)
         case "remind":
-            moved = instance.having(asking=Asking(occasion="reminder", at=at.now), looks_at=at.now)
+            moved = _reminding(instance, at)
         case _:
             said.append(DecisionsReset())
             moved = instance.having()
     return Decision(moved, tuple(said))
+
+
+def _reminding(instance: Instance, at: At) -> Instance:
+    """Whoever is just being told of something else is told of that first: nobody misses that a review has begun."""
+    going = instance.asking
+    if going is not None and going.occasion != "reminder":
+        return instance.having(asking=going.model_copy(update={"reminds": True}), looks_at=at.now)
+    return instance.having(asking=Asking(occasion="reminder", at=at.now), looks_at=at.now)
 
 
 def _asked_to_apply(instance: Instance, at: At) -> Decision[Instance]:
@@ -508,7 +518,10 @@ def tell_new(instance: Instance | None, _said: TellNew, at: At) -> Decision[Inst
     """Whoever has not been told of the stage in progress is told now."""
     if instance is None or not instance.is_open or instance.moving:
         return Decision(instance)
-    return Decision(instance.having(asking=Asking(occasion="start", at=at.now), looks_at=at.now))
+    going = instance.asking
+    reminds = going is not None and (going.reminds or going.occasion != "start")
+    asking = Asking(occasion="start", at=at.now, reminds=reminds)
+    return Decision(instance.having(asking=asking, looks_at=at.now))
 
 
 def _changed(before: Stage, now: Stage) -> ReviewersChanged:

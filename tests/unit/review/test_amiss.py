@@ -107,3 +107,33 @@ def test_a_run_about_what_is_not_there_says_so_once() -> None:
     assert decision.transitions == (NothingToReview(reason="There is no group g.", told=("maker",)),)
     assert decision.state is not None
     assert step(decision.state.having(asking=Asking(occasion="start", at=NOW)), None).transitions == ()
+
+
+def acted(one: Instance, what: Any) -> Instance:
+    after = instances.act(one, instances.Act(one.id, what), at(instances.Look())).state
+    assert after is not None
+    return after
+
+
+@pytest.mark.spec("REV-21")
+def test_a_reminder_waits_until_all_are_told_of_what_they_are_just_told_of() -> None:
+    reminding = acted(begun(), "remind")
+    assert reminding.asking == Asking(occasion="start", at=NOW, reminds=True)
+    decision = step(reminding, TWO)
+    assert [one.type for one in decision.transitions] == ["ItemsUnattended"], "nor is that passed over"
+    assert decision.state is not None
+    assert decision.state.asking == Asking(occasion="reminder", at=NOW)
+    over = step(decision.state, None).state
+    assert over is not None
+    assert over.asking is None
+
+
+def test_a_reminder_does_not_get_lost_as_others_take_over_or_the_next_stage_begins() -> None:
+    reminding = acted(begun().having(asking=None), "remind")
+    telling = instances.tell_new(reminding, instances.TellNew("i"), at(instances.Look())).state
+    assert telling is not None
+    assert telling.asking == Asking(occasion="start", at=NOW, reminds=True)
+    between = acted(begun().having(asking=None, moving=True), "remind")
+    opened = step(between, None).state
+    assert opened is not None
+    assert opened.asking == Asking(occasion="start", at=NOW, reminds=True)
