@@ -403,8 +403,18 @@ async def _left(desk: Desk, fact: PersonFact) -> None:
     while ids := await desk.runs.items.ids({"state.reviewers": fact.subject}, after=after, limit=STEP):
         await desk.through([items.HandOver(id, fact.subject) for id in ids], items.hand_over, fact.follow_up)
         after = ids[-1]
+    await _not_left_to_themself(desk, reviewing, fact)
     telling = [Work(instances.TellNew(id), fact.follow_up) for id in sorted(touched)]
     await _run(desk, desk.instances, telling, Handler(instances.tell_new, by(lambda one: one.id)), "review.people")
+
+
+async def _not_left_to_themself(desk: Desk, among: Collection[str], fact: PersonFact) -> None:
+    """What the only reviewer who is left has goes to the fallbacks: nobody decides about themself."""
+    for one in (await desk.runs.of(among)).values():
+        if len(one.stage.reviewers) == 1:
+            own = {"state.instance_id": one.id, "state.person_id": one.stage.reviewers[0]}
+            ids = await desk.runs.items.ids(own, limit=STEP)
+            await desk.through([items.Advance(id) for id in ids], items.advance, fact.follow_up)
 
 
 def replicas(desk: Desk) -> list[Subscription]:

@@ -60,6 +60,28 @@ async def test_whoever_answers_for_a_guest_reviews_the_guest(company: Reviewing)
     await company.call("PATCH", at, ben, 204, decision="Approve", justification="Ours.")
 
 
+@pytest.mark.spec("REV-5")
+async def test_what_the_last_reviewer_has_goes_to_the_fallbacks_when_the_others_leave(company: Reviewing) -> None:
+    ana, cy = await company.person("x-ana"), await company.person("x-cy")
+    ben = await guest(company, "x-ben")
+    group = await company.group(ana, ben)
+    run = await company.review(
+        f"/groups/{group}/members",
+        [{"query": f"/users/{one}", "queryType": GRAPH} for one in (ana, ben)],
+        fallbackReviewers=[{"query": f"/users/{cy}", "queryType": GRAPH}],
+    )
+    assert [set(await company.items(run, one)) for one in (ana, ben)] == [{ben}, {ana}]
+    await company.call("DELETE", f"/v1.0/users/{ben}", status=204)
+
+    async def handed_over() -> bool:
+        answer = await company.client.get(
+            f"{run}/decisions/filterByCurrentUser(on='reviewer')", headers={"Tenure-Actor": f"person:{cy}"}
+        )
+        return answer.is_success and [one["principal"]["id"] for one in answer.json()["value"]] == [ana]
+
+    await until(handed_over, "nobody decides about themself")
+
+
 @pytest.mark.spec("REV-3")
 async def test_of_inactive_people_the_new_the_active_and_the_deleted_are_left_out(company: Reviewing) -> None:
     owner, ana, ben, never = [await company.person(f"w-{name}") for name in ("owner", "ana", "ben", "never")]
