@@ -37,7 +37,9 @@ class Hearing:
                     break
         return found
 
-    async def out(self) -> None:
-        """Give all facts on their way the time to arrive."""
-        with self.expecting():
-            await asyncio.sleep(self.within_s)
+    async def out(self, within_s: float | None = None) -> None:
+        """Give all facts on their way the time to arrive. `within_s`: what is left of it, if less than all."""
+        left_s = self.within_s if within_s is None else min(within_s, self.within_s)
+        if left_s > 0:
+            with self.expecting():
+                await asyncio.sleep(left_s)

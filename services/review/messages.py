@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -49,6 +49,8 @@ AT_ONCE = 8
 MEASURED_AT_MOST = 100
 """Measurements that are kept between steps; forgetting one costs another. Those whose last step another replica does
 would else stay for ever."""
+HEARD_WITHIN_S = 1.0
+"""What others have said is known here by then."""
 GROUPS = 100
 """Instances that one step of a definition begins."""
 
@@ -152,6 +154,14 @@ class Desk:
             return all(people or not one.told_by_others for id in naming for one, people in found.get(id, {}).items())
 
         return await self.platform.hearing.once(find, enough=enough)
+
+    async def heard_until_begun(self, runs: Iterable[Instance]) -> None:
+        """Who is asked, and what is recommended, is as it was when a run began: what was said just before that is
+        waited for once, such as somebody's last sign-in or who answers for a guest."""
+        begun = [at for one in runs if one.looks_around and (at := one.asked_at) is not None]
+        if begun:
+            waited_s = (self.platform.clock.now() - max(begun)).total_seconds()
+            await self.platform.hearing.out(HEARD_WITHIN_S - waited_s)
 
     async def steps(self, dues: Sequence[Due], states: Mapping[str, Instance | None]) -> instances.Look:
         """Do the next step of each instance that is due, then let it be moved on."""
@@ -312,6 +322,7 @@ def rosters(desk: Desk) -> list[Subscription]:
 
     async def handle(facts: Sequence[RosterFact]) -> None:
         known = await desk.runs.of({fact.subject for fact in facts})
+        await desk.heard_until_begun(known.values())
         entered: list[items.Enter] = []
         told: list[Work] = []
         for fact in facts:

@@ -216,6 +216,21 @@ class Instance(Value):
         return any("sponsors" in one.query.lower() for it in self.stages for one in it.settings.reviewers)
 
     @property
+    def looks_around(self) -> bool:
+        """Whether its items rest on more than the roster says: on sign-ins, sponsors or other properties of people."""
+        by_more = (
+            self.inactive_for is not None or self.resource.kind is RosterKind.GOVERNANCE_ROLE or self.asks_sponsors
+        )
+        return by_more or any(one.settings.recommendations_enabled for one in self.stages)
+
+    @property
+    def asked_at(self) -> datetime | None:
+        """When the roster was asked for, until its first page has come or it is asked for again."""
+        if self.asked_again_at is None or self.times_asked > 1:
+            return None
+        return self.asked_again_at - FIRST_RESEND
+
+    @property
     def stage(self) -> Stage:
         """The one that is, or was last, in progress."""
         return self.stages[self.current]
