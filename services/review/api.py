@@ -263,8 +263,14 @@ class Counter:
     async def said_item(
         self, request: Request, one: Instance, id: str, admitted: Admission, shape: Shape, *stage: str
     ) -> Rendered:
-        """One item, as it is read by itself, in its run or in a stage of it."""
+        """One item, as it is read by itself, in its run or in a stage of it.
+
+        Raises NotFound; NoRight, too, where somebody only reviews other items."""
         item = await self.item(one, id)
+        caller = admitted.standing.caller
+        reviews = caller.person_id is not None and items.concerns(caller.person_id, item, one)
+        if not reviews and not await self.sees_all(one.definition, admitted):
+            raise NoRight
         names = await self.names(request, [item.person_id, item.decided_by], one)
         hidden = await self.earlier_hidden(one, admitted)
         at = "/".join((f"{CONTEXT}('{one.definition.id}')", f"instances('{one.id}')", *stage, "decisions/$entity"))
@@ -574,7 +580,8 @@ def _decisions(routes: APIRouter, counter: Counter) -> None:
             raise BadRequest("resourceId: this review is about another resource.", target="resourceId")
         only = {"state.person_id": body.principal_id.lower()} if body.principal_id else {}
         said = {"by": person, "decision": body.decision, "justification": body.justification}
-        await _of_mine(request, counter, one, only, said)
+        if not await _of_mine(request, counter, one, only, said) and only:
+            raise Forbidden("You decide nothing about this principal in this review.", code="notReviewer")
         return Response(status_code=204)
 
     @routes.post(f"{RUN}/acceptRecommendations", status_code=204)
@@ -589,8 +596,9 @@ def _decisions(routes: APIRouter, counter: Counter) -> None:
 
 async def _of_mine(
     request: Request, counter: Counter, instance: Instance, only: dict[str, Any], said: dict[str, Any]
-) -> None:
-    """Decide a reviewer's items, some hundreds at a time. Raises if the first of them is refused."""
+) -> bool:
+    """Decide a reviewer's items, some hundreds at a time; returns whether there were any. Raises if the first of them
+    is refused, or they review nothing at all."""
     if not instance.is_open:
         raise BadRequest(f"This review takes no decisions now: it is {instance.status.value}.", code="notOpen")
     scope = {"$and": [mine(instance, said["by"]), only]} if only else mine(instance, said["by"])
@@ -602,8 +610,9 @@ async def _of_mine(
         refusals = await counter.desk.through(judgements, items.judge, cause_of(request))
         if refusal := next((one for one in refusals if one is not None), None):
             refuse(refusal)
-    if not found and not only and said["by"] not in instance.stage.reviewers:
+    if not found and not await counter.runs.items.ids(mine(instance, said["by"]), limit=1):
         raise Forbidden("Only a reviewer of this review decides in it.", code="notReviewer")
+    return found
 
 
 def there(one: Instance) -> list[Stage]:

@@ -58,6 +58,11 @@ async def test_whoever_answers_for_a_guest_reviews_the_guest(company: Reviewing)
     at = f"{run}/decisions/{(await company.items(run, ben))[fay]['id']}"
     await company.call("PATCH", at, ana, 403, decision="Approve", justification="Not mine.")
     await company.call("PATCH", at, ben, 204, decision="Approve", justification="Ours.")
+    # What others review is read by them and by administrators, and decided by nobody else: not in silence either.
+    await company.call("GET", at, ana, 403)
+    assert (await company.call("GET", at, ben))["justification"] == "Ours."
+    await company.call("POST", f"{run}/batchRecordDecisions", ana, 403, decision="Deny", principalId=fay)
+    await company.call("POST", f"{run}/batchRecordDecisions", ana, 204, decision="Deny", principalId=eva)
 
 
 @pytest.mark.spec("REV-5")

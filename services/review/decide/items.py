@@ -198,6 +198,12 @@ def judge(item: Item | None, said: Judge, at: At) -> Decision[Item]:
     return Decision(decided, (told,))
 
 
+def concerns(by: str, item: Item, instance: Instance) -> bool:
+    """Whether somebody decides it now, or has."""
+    now = item.stage == instance.current and may_review(by, item.person_id, item.reviewers, instance.stage)
+    return now or any(one.by == by for one in item.decisions)
+
+
 MOST_KEPT = 100
 """Decisions that an item keeps itself; the trail has them all."""
 _TAKEN = {Advice.APPROVE, Advice.DENY}
