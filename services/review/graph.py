@@ -361,9 +361,11 @@ def _stages(said: list[StageIn]) -> tuple[StageSettings, ...]:
             recommendation_look_back=_span(
                 one.recommendation_look_back_duration, f"{where}/{number}/recommendationLookBackDuration"
             ),
+            # None is answered as an empty list, and read again it is none.
             recommendation_insights=_insights(
                 one.recommendation_insight_settings, f"{where}/{number}/recommendationInsightSettings"
-            ),
+            )
+            or None,
             # None named, as none is said: a stage that nothing goes on to would be none.
             moves_on=tuple(one.decisions_that_will_move_to_next_stage or ()) or None,
         )

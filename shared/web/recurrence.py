@@ -95,7 +95,8 @@ def recurrence_of(said: RecurrenceIn, where: str, starts_on: date | None = None)
         range=RecurrenceRange(
             type=range_.type,
             start_date=begins,
-            end_date=range_.end_date,
+            # As it is answered where there is no end: read again it is the same.
+            end_date=None if range_.end_date == _ENDLESS and range_.type != "endDate" else range_.end_date,
             number_of_occurrences=range_.times,
             recurrence_time_zone=range_.recurrence_time_zone or None,
         ),

@@ -318,6 +318,15 @@ def test_a_stage_recommends_by_its_own_settings_or_else_as_the_review_says(insta
     assert not same.advises_anew, "what was recommended at the start stands"
 
 
+WEEKLY = {"pattern": {"type": "weekly", "interval": 1}, "range": {"type": "noEnd", "startDate": "2026-01-05"}}
+
+
+@pytest.mark.parametrize("state", [staged(), definition(), definition(recurrence=WEEKLY)])
+def test_a_review_that_is_put_as_it_was_read_is_the_same(state: DefinitionState) -> None:
+    answered = graph.definition_said(Definition(state=state, cause=CAUSE), graph.Names())
+    assert graph.definition_of(graph.DefinitionIn.model_validate(answered), "d", None, NOW) == state
+
+
 @pytest.mark.parametrize("where", ["settings", "stageSettings"])
 def test_a_look_back_that_is_none_is_refused_where_it_stands(where: str) -> None:
     wrong = {**SIGN_IN, "recommendationLookBackDuration": "soon"}

@@ -55,8 +55,17 @@ def test_what_begins_elsewhere_needs_no_range() -> None:
     assert read({"type": "weekly"}, None, date(2026, 5, 4)).range.start_date == date(2026, 5, 4)
 
 
-def test_what_was_read_is_said_and_read_again_the_same() -> None:
-    range_ = {"type": "endDate", "startDate": "2026-01-31", "endDate": "2027-01-31", "recurrenceTimeZone": "Asia/Tokyo"}
+@pytest.mark.parametrize(
+    "ends",
+    [
+        {"type": "endDate", "endDate": "2027-01-31", "recurrenceTimeZone": "Asia/Tokyo"},
+        {"type": "endDate", "endDate": "9999-12-31"},
+        {"type": "noEnd"},
+        {"type": "numbered", "numberOfOccurrences": 4},
+    ],
+)
+def test_what_was_read_is_said_and_read_again_the_same(ends: dict[str, Any]) -> None:
+    range_ = {"startDate": "2026-01-31", **ends}
     one = read({"type": "absoluteMonthly", "interval": 3, "dayOfMonth": 31}, range_)
 
     said = recurrence_said(one)
