@@ -73,6 +73,7 @@ from shared.contracts.directory import (
     PersonStatus,
     SetMemberships,
     SourceIdentity,
+    UnnestGroup,
 )
 from shared.contracts.extensions import ExtensionFact, ExtensionState
 from shared.contracts.hr import ChangeKind, HrChange, HrRejection
@@ -484,6 +485,9 @@ _EXAMPLES: dict[str, Callable[[Topic], Outgoing]] = {
     ),
     topics.HELD_ROLE_COMMANDS.name: _sent(
         PERSON, SetHeldRoles(id=f"held-roles:{PERSON}:grant-7:1", cause=HR, person_id=PERSON, wishes=(_ROLE_WISH,))
+    ),
+    topics.GROUP_COMMANDS.name: _sent(
+        GROUP, UnnestGroup(id="review-item:29", cause=REVIEWED, group_id=GROUP, within=derived_id("example", "outer"))
     ),
     topics.GUEST_COMMANDS.name: _sent(
         PERSON,

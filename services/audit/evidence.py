@@ -165,7 +165,7 @@ class Evidence:
                 await self._turn()
 
     async def _named(self, lines: list[Document]) -> list[Document]:
-        people = await self._directory.people(
+        people = await self._directory.called(
             sorted({str(id) for one in lines for id in (one["personId"], one.get("decidedBy")) if id})
         )
         return [

@@ -499,6 +499,11 @@ class Directory:
     async def people(self, ids: Sequence[str]) -> dict[str, Document]:
         return await self._people.get(ids)
 
+    async def called(self, ids: Sequence[str]) -> dict[str, Document]:
+        """People, and groups of the ids that are nobody's."""
+        people = await self.people(ids)
+        return {**await self._groups.get(set(ids) - people.keys()), **people}
+
     async def package_docs(self, ids: Sequence[str]) -> dict[str, Document]:
         return await self._packages.get(ids)
 

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from pydantic import ValidationError
 
-from services.directory.decide import answers, guests, links, memberships, people, sponsors
+from services.directory.decide import answers, groups, guests, links, memberships, people, sponsors
 from services.directory.decide.links import KeepApart, Link
 from services.directory.decide.people import Around, Heard, Purge
 from services.directory.decide.rejections import REASON, rejection
@@ -20,6 +20,7 @@ from shared.clock import Clock
 from shared.contracts import topics
 from shared.contracts.answers import AnswersCommand
 from shared.contracts.base import Cause, Refusal, made
+from shared.contracts.directory import GroupState, UnnestGroup
 from shared.contracts.hr import LARGEST_CHANGE, ChangeKind, HrChange, hr_correlation
 from shared.messaging.decision import Circumstances, Decision, Due, Handler, by
 from shared.messaging.envelope import Incoming, Outgoing
@@ -184,6 +185,12 @@ def guest_commands_heard(platform: Platform, loop: Loop[Person], store: People) 
         guests.obey, by(lambda command: command.person_id), store.look, store.look_again, people.again
     )  # fmt: skip
     return platform.hears(topics.GUEST_COMMANDS, loop, handler)
+
+
+def group_commands_heard(platform: Platform, loop: Loop[GroupState]) -> Subscription:
+    """A review has groups taken out of others."""
+    handler = Handler[GroupState, UnnestGroup, None](groups.obey, by(lambda command: command.group_id))
+    return platform.hears(topics.GROUP_COMMANDS, loop, handler)
 
 
 def answers_heard(platform: Platform, loop: Loop[Person], store: People) -> Subscription:

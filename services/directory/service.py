@@ -159,6 +159,7 @@ def assemble(platform: Platform) -> Service:
         subscriptions=[
             *messages.hr_changes_heard(platform, person_loop, people, sources),
             messages.guest_commands_heard(platform, person_loop, people),
+            messages.group_commands_heard(platform, group_loop),
             *messages.membership_commands_heard(platform, membership_loop, memberships),
             messages.answers_heard(platform, person_loop, people),
             *resources.subscriptions,

@@ -1,10 +1,10 @@
 """Notification tells people what they were given, what was taken away and what ends soon, who waits for their decision,
 and what became of what they asked for; and whom access reviews ask, whom they report to, from whom they took something.
 
-Owns: messages, one record a (event, recipient, channel); names of people, packages and policies, for the texts.
+Owns: messages, one record a (event, recipient, channel); names of people, groups, packages and policies, for the texts.
 Hears: HOLDING_FACTS (what happened), APPROVAL_FACTS (who is asked), REQUEST_FACTS (how it ended),
 REVIEW_INSTANCE_FACTS (who reviews, how it ended), REVIEW_ITEM_FACTS (what was taken away, who is blocked),
-PERSON_FACTS, PACKAGE_FACTS, POLICY_FACTS (who and what that is), HELD_ROLE_FACTS (what callers may see).
+PERSON_FACTS, GROUP_FACTS, PACKAGE_FACTS, POLICY_FACTS (who and what that is), HELD_ROLE_FACTS (what callers may see).
 Says: NOTIFICATIONS (public), and mail.
 Answers: `GET /v1.0/tenure/notifications?recipient=`, `GET /v1.0/tenure/notifications/summary`.
 

@@ -91,7 +91,10 @@ def people(platform: Platform, names: Names) -> list[Subscription]:
 
 
 def catalog(platform: Platform, names: Names) -> list[Subscription]:
-    """Names of packages and policies."""
+    """Names of packages, policies and groups."""
+
+    async def groups(facts: Sequence[Any]) -> None:
+        await names.groups.apply(facts)
 
     async def packages(facts: Sequence[Any]) -> None:
         await names.packages.apply(facts)
@@ -99,4 +102,8 @@ def catalog(platform: Platform, names: Names) -> list[Subscription]:
     async def policies(facts: Sequence[Any]) -> None:
         await names.policies.apply(facts)
 
-    return [platform.takes([topics.PACKAGE_FACTS], packages), platform.takes([topics.POLICY_FACTS], policies)]
+    return [
+        platform.takes([topics.PACKAGE_FACTS], packages),
+        platform.takes([topics.POLICY_FACTS], policies),
+        platform.takes([topics.GROUP_FACTS], groups, pace=Pace.PATIENT),
+    ]

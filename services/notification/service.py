@@ -60,6 +60,7 @@ def assemble(platform: Platform) -> Service:
         stores=[
             records.documents,
             names.people,
+            names.groups,
             names.packages,
             names.policies,
             names.reasons,

@@ -13,7 +13,7 @@ from services.notification.model import Channel, Ending, Event, Known, Message, 
 from services.notification.reviews import COLLECTING
 from shared.clock import SystemClock
 from shared.contracts.catalog import PackageFact, PolicyFact
-from shared.contracts.directory import PersonFact
+from shared.contracts.directory import GroupFact, PersonFact
 from shared.storage import Database, Documents, Index, Replica
 
 REAL_TIME = SystemClock()
@@ -98,10 +98,11 @@ class Messages:
 
 
 class Names:
-    """What texts need to know of people, packages and policies."""
+    """What texts need to know of people, groups, packages and policies."""
 
     def __init__(self, database: Database) -> None:
         self.people: Replica[PersonFact] = Replica(database, "people", _of_person)
+        self.groups: Replica[GroupFact] = Replica(database, "groups", lambda fact: {"name": fact.state.display_name})
         self.packages: Replica[PackageFact] = Replica(
             database, "packages", lambda fact: {"name": fact.state.display_name}
         )
@@ -146,8 +147,11 @@ class Names:
         """All that these messages refer to, with one query a collection."""
         items = [item for message in messages for item in message.items]
         about = {id for item in items for id in (item.person_id, item.by, item.asked_by) if id}
-        about |= {id for message in messages for one in message.reviews for id in one.people}
+        named = {id for message in messages for one in message.reviews for id in one.people}
+        about |= named
         people = await self.people.get({message.recipient for message in messages} | about)
+        # Groups inside a group that is reviewed are decided about as people are.
+        groups = await self.groups.get(named - people.keys()) if named else {}
         packages = await self.packages.get({item.package_id for item in items})
         policies = await self.policies.get({item.policy_id for item in items})
         reasons = await self.reasons.find({"_id": {"$in": list({message.why.id for message in messages})}})
@@ -157,7 +161,8 @@ class Names:
             one = Ending(document["assignment"], document["version"], document["ends_at"])
             endings[one.assignment_id] += (one,)
         return Known(
-            people={
+            people={id: Person(id, name=one["name"] or "") for id, one in groups.items()}
+            | {
                 id: Person(id, one["version"], one["name"], one["mail"], one["upn"], one.get("pending", False))
                 for id, one in people.items()
             },

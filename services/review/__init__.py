@@ -8,9 +8,9 @@ answers to what was commanded), GROUP_FACTS, APPLICATION_FACTS, PACKAGE_FACTS, R
 could be about), POLICY_FACTS (what rules give; whose review settings a definition follows), SIGN_IN_FACTS
 (recommendations), ROLE_ASSIGNMENT_FACTS (who keeps a catalog), its own REVIEW_INSTANCE_FACTS (how far a definition is).
 Says: REVIEW_DEFINITION_FACTS, REVIEW_INSTANCE_FACTS, REVIEW_ITEM_FACTS, REVIEW_COMMANDS; DIRECTORY_ROSTER_QUESTIONS,
-ASSIGNMENT_ROSTER_QUESTIONS and CATALOG_ROSTER_QUESTIONS; MEMBERSHIP_COMMANDS, HELD_ROLE_COMMANDS, ASSIGNMENT_COMMANDS
-and ROLE_ASSIGNMENT_COMMANDS, by which what was denied is taken away, and GUEST_COMMANDS, by which denied guests are
-blocked and later deleted, each resent under its id until it is answered.
+ASSIGNMENT_ROSTER_QUESTIONS and CATALOG_ROSTER_QUESTIONS; MEMBERSHIP_COMMANDS, GROUP_COMMANDS, HELD_ROLE_COMMANDS,
+ASSIGNMENT_COMMANDS and ROLE_ASSIGNMENT_COMMANDS, by which what was denied is taken away, and GUEST_COMMANDS, by which
+denied guests are blocked and later deleted, each resent under its id until it is answered.
 Answers: `/v1.0/identityGovernance/accessReviews`, the files of its history under `/v1.0/tenure/reviewHistory`,
 `/v1.0/tenure/exceptions`, `/v1.0/tenure/reviewCoverage`.
 

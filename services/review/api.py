@@ -180,7 +180,7 @@ class Counter:
     async def names(
         self, request: Request, people: Sequence[str | None], instance: Instance | None = None
     ) -> graph.Names:
-        known = await self.around.people.get({one for one in people if one})
+        known = await self.around.called({one for one in people if one})
         applications = await self.around.applications.get([instance.resource.id] if instance else [])
         base = str(request.base_url).rstrip("/")
         return graph.Names(known, base, {id: one["app_id"] for id, one in applications.items()})

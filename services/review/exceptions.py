@@ -131,7 +131,7 @@ def add_routes(routes: APIRouter, runs: Runs, around: Surroundings, rules: Repli
         page = [load_item(one) for one in found[:top]]
         of = await runs.of({one.instance_id for one in page})
         packages = frozenset(str(one["package"]) for one in await rules.find({"package": {"$ne": None}}))
-        people = await around.people.get({id for one in page for id in (one.person_id, one.decided_by) if id})
+        people = await around.called({id for one in page for id in (one.person_id, one.decided_by) if id})
         value = [
             exception_said(one, of[one.instance_id], why, people)
             for one in page

@@ -535,7 +535,7 @@ def item_said(item: Item, instance: Instance, names: Names, *, earlier_hidden: b
     decision = Verdict.NOT_REVIEWED if hidden else item.decision
     by = None if hidden else item.decided_by
     person = names.person(item.person_id)
-    link = f"{names.base}/v1.0/users/{item.person_id}"
+    link = f"{names.base}/v1.0/{'groups' if item.is_group else 'users'}/{item.person_id}"
     applied_by = NOBODY if item.applied_at is None else {**NOBODY, "displayName": "Access review"}
     advised = instance.stage.settings.recommendations_enabled
     return {
@@ -553,6 +553,22 @@ def item_said(item: Item, instance: Instance, names: Names, *, earlier_hidden: b
         "resource": resource_said(instance, names),
         "reviewedBy": names.person(by),
         "appliedBy": applied_by,
+        **_principal_said(item, person),
+        "@tenure.reason": item.reason if advised else "",
+        "@tenure.figures": _figures(item.figures) if advised else {},
+        "@tenure.result": item.detail,
+        "@tenure.role": item.role,
+        "@tenure.roleDisplayName": instance.role_name(item.role),
+        "@tenure.assignmentId": item.assignment_id,
+    }
+
+
+def _principal_said(item: Item, person: Rendered) -> Rendered:
+    """As Graph says who it is, and as it did before; of groups, for which it has no type, as any identity."""
+    if item.is_group:
+        said = {"id": person["id"], "displayName": person["displayName"]}
+        return {"principal": {ODATA_TYPE: "#microsoft.graph.identity", **said}, "target": None}
+    return {
         "principal": {ODATA_TYPE: "#microsoft.graph.userIdentity", **person},
         "target": {
             ODATA_TYPE: "#microsoft.graph.accessReviewInstanceDecisionItemUserTarget",
@@ -560,12 +576,6 @@ def item_said(item: Item, instance: Instance, names: Names, *, earlier_hidden: b
             "userDisplayName": person["displayName"],
             "userPrincipalName": person["userPrincipalName"],
         },
-        "@tenure.reason": item.reason if advised else "",
-        "@tenure.figures": _figures(item.figures) if advised else {},
-        "@tenure.result": item.detail,
-        "@tenure.role": item.role,
-        "@tenure.roleDisplayName": instance.role_name(item.role),
-        "@tenure.assignmentId": item.assignment_id,
     }
 
 

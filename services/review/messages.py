@@ -20,7 +20,7 @@ from services.review.store import Runs, Surroundings
 from shared.contracts import topics
 from shared.contracts.base import Cause, Fact
 from shared.contracts.catalog import PolicyFact
-from shared.contracts.directory import PersonFact, PersonLeft
+from shared.contracts.directory import GroupFact, PersonFact, PersonLeft
 from shared.contracts.review import (
     Advice,
     ReviewCommand,
@@ -30,7 +30,7 @@ from shared.contracts.review import (
     StartInstance,
     Verdict,
 )
-from shared.contracts.roster import RosterFact, RosterKind, RosterPage
+from shared.contracts.roster import GROUP_MEMBER, RosterFact, RosterKind, RosterPage
 from shared.messaging.decision import Due, Handler, by
 from shared.messaging.decoding import saying
 from shared.messaging.loop import Loop, Work
@@ -228,7 +228,7 @@ class Desk:
         query = {"state.instance_id": one.id, **({"_id": {"$gt": one.after}} if one.after else {})}
         found = await self.runs.items.states(query, limit=STEP)
         # What has not come to this stage keeps what was recommended before.
-        here = [it for it in found if it["stage"] == one.current]
+        here = [it for it in found if it["stage"] == one.current and it["user_type"] != GROUP_MEMBER]
         holders = [Holder(it["_id"], it["person_id"], it.get("since")) for it in here]
         advice = await self.around.advisor.advise(asked, measured, one.starts_at, holders)
         advised = [items.Advise(id, _ADVICE[a.decision], a.words, dict(a.figures)) for id, a in advice.items()]
@@ -432,7 +432,6 @@ def replicas(desk: Desk) -> list[Subscription]:
     """Names of what is reviewed."""
 
     kept: Mapping[topics.Topic, Replica[Any]] = {
-        topics.GROUP_FACTS: desk.around.groups,
         topics.APPLICATION_FACTS: desk.around.applications,
         topics.PACKAGE_FACTS: desk.around.packages,
         topics.RESOURCE_FACTS: desk.around.resources,
@@ -453,6 +452,16 @@ def own(desk: Desk) -> Subscription:
     """How far a definition is follows from its instances."""
     handler = Handler(definitions.instance_told, by(lambda fact: fact.state.definition_id))
     return desk.platform.hears(topics.REVIEW_INSTANCE_FACTS, desk.definitions, handler)
+
+
+def groups(desk: Desk) -> Subscription:
+    """Their names, what lies in them; and what became of those that were denied as members of others."""
+
+    async def handle(facts: Sequence[GroupFact]) -> None:
+        await desk.around.groups.apply(facts)
+        await _take_answers(desk, facts)
+
+    return desk.platform.takes((topics.GROUP_FACTS,), handle, pace=Pace.PATIENT)
 
 
 def timers(desk: Desk) -> list[Timer]:

@@ -28,7 +28,7 @@ from shared.contracts.review import (
     StageSettings,
     Verdict,
 )
-from shared.contracts.roster import RosterKind
+from shared.contracts.roster import GROUP_MEMBER, RosterKind
 from shared.contracts.topics import REVIEW_DEFINITION_FACTS, REVIEW_INSTANCE_FACTS, REVIEW_ITEM_FACTS
 from shared.messaging.decision import AggregateKind
 
@@ -302,6 +302,7 @@ class Item:
     instance_id: str
     definition_id: str
     person_id: str
+    """Or a group's, which is itself a member of the group under review."""
     manager_id: str | None
     """When the roster was told."""
     role: str
@@ -336,6 +337,10 @@ class Item:
 
     def having(self, **changes: Any) -> Item:
         return replace(self, **changes)
+
+    @property
+    def is_group(self) -> bool:
+        return self.user_type == GROUP_MEMBER
 
     @property
     def decided_here(self) -> bool:

@@ -24,7 +24,9 @@ MOST_INACTIVE = timedelta(days=730)
 _ID = r"(?P<id>[0-9a-fA-F-]{36})"
 _VERSION = re.compile(r"^/?(v1\.0|beta)(?=/)", re.IGNORECASE)
 _USERS = r"(?:/microsoft\.graph\.user)?/?"
-_GROUP = re.compile(rf"/groups/{_ID}(?:/(?P<members>transitiveMembers|members){_USERS})?", re.IGNORECASE)
+_GROUP = re.compile(
+    rf"/groups/{_ID}(?:/(?P<members>transitiveMembers|members)(?P<users>/microsoft\.graph\.user)?/?)?", re.IGNORECASE
+)
 _APPLICATION = re.compile(rf"/servicePrincipals/{_ID}(?:/appRoleAssignedTo)?/?", re.IGNORECASE)
 _ROLE = re.compile(rf"/roleManagement/directory/roleDefinitions/{_ID}/?", re.IGNORECASE)
 _GOVERNANCE_ROLE = re.compile(
@@ -99,12 +101,20 @@ def _queried(scope: Mapping[str, Any], enumeration: Mapping[str, Any] | None, in
     if relative := _RELATIVE.fullmatch(query.path):
         return _relative(query, relative["members"], enumeration, inactive_for)
     if (found := _GROUP.fullmatch(query.path)) is not None:
-        direct = (found["members"] or "").lower() == "members"
-        resource = ReviewedResource(kind=RosterKind.GROUP, id=found["id"].lower(), direct=direct)
-        return Scope((resource,), guests_only=_guests(query), inactive_for=inactive_for, direct=direct)
+        guests = _guests(query)
+        people_alone = guests or inactive_for is not None
+        resource = _members_of(found, groups=not people_alone)
+        return Scope((resource,), guests_only=guests, inactive_for=inactive_for, direct=resource.direct)
     if inactive_for is not None:
         raise NotUnderstood("Only members of groups are reviewed by inactivity: '/groups/{id}/transitiveMembers'.")
     return Scope((_resource(query),))
+
+
+def _members_of(found: re.Match[str], *, groups: bool) -> ReviewedResource:
+    """`groups`: whether groups that are direct members are asked for, unless the query says that people are (REV-4)."""
+    direct = (found["members"] or "").lower() == "members"
+    with_groups = groups and direct and found["users"] is None
+    return ReviewedResource(kind=RosterKind.GROUP, id=found["id"].lower(), direct=direct, groups=with_groups)
 
 
 def _relative(
@@ -181,10 +191,12 @@ def _governance_role(query: Query, id: str | None, named: Mapping[str, str]) -> 
 def _memberships(scope: Mapping[str, Any]) -> Scope:
     """Principals of some kind in resources of some kind: an instance for each resource."""
     kinds: set[tuple[bool, timedelta | None]] = set()
+    with_groups = False
     for principals in _scopes(scope, "principalScopes"):
         query = _query(principals)
         if _ALL_GROUPS.fullmatch(query.path):
-            continue  # groups hold nothing here themselves: their members do
+            with_groups = True  # which hold nothing but memberships of other groups
+            continue
         if not _ALL_USERS.fullmatch(query.path):
             raise NotUnderstood(f"principalScopes: '{query.text}' is not '/users' or '/groups'.")
         inactive = _type(principals) == "accessReviewInactiveUsersQueryScope"
@@ -209,8 +221,7 @@ def _memberships(scope: Mapping[str, Any]) -> Scope:
         elif (found := _GROUP.fullmatch(query.path)) is not None:
             if query.filter:
                 raise NotUnderstood(f"resourceScopes: '{query.text}' filters people: say whom in principalScopes.")
-            direct = (found["members"] or "").lower() == "members"
-            resources.append(ReviewedResource(kind=RosterKind.GROUP, id=found["id"].lower(), direct=direct))
+            resources.append(_members_of(found, groups=with_groups))
         else:
             resources.append(_resource(query))
     return Scope(

@@ -54,6 +54,7 @@ def assemble(platform: Platform) -> Service:
             *messages.answers(desk),
             messages.people(desk),
             *messages.replicas(desk),
+            messages.groups(desk),
             exceptions.subscription(platform, rules),
             messages.policies(desk),
             messages.own(desk),

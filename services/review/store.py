@@ -191,6 +191,12 @@ class Surroundings:
         copies = (self.people, self.memberships, self.owners, self.groups, self.applications, self.packages)
         return (*copies, self.resources, self.advisor.sign_ins)
 
+    async def called(self, ids: Collection[str]) -> dict[str, dict[str, Any]]:
+        """Names of people, and of groups where an id is no person's."""
+        people = await self.people.get(ids)
+        others = set(ids) - people.keys()
+        return {**(await self.groups.get(others) if others else {}), **people}
+
     async def names(self, resources: Iterable[ReviewedResource]) -> dict[str, str]:
         """Of these resources, by id, as far as they have been heard of."""
         by_kind: dict[RosterKind, list[str]] = {}

@@ -264,8 +264,24 @@ class GroupUnnested(Transition):
     within: str
 
 
+class UnnestObeyed(Transition):
+    """The answer to an `UnnestGroup`: it is no member of the other group, whether it was one or not."""
+
+    type: Literal["UnnestObeyed"] = "UnnestObeyed"
+    command_id: str
+    within: str
+    already: bool = Field(False, description="Nothing had to change.")
+
+
 GroupTransition = Annotated[
-    GroupCreated | GroupChanged | GroupDeleted | GroupRestored | GroupPurged | GroupNested | GroupUnnested,
+    GroupCreated
+    | GroupChanged
+    | GroupDeleted
+    | GroupRestored
+    | GroupPurged
+    | GroupNested
+    | GroupUnnested
+    | UnnestObeyed,
     Field(discriminator="type"),
 ]
 
@@ -276,6 +292,14 @@ class GroupFact(Fact):
     ce_type: ClassVar[str] = "tenure.directory.group.v1"
     transitions: tuple[GroupTransition, ...]
     state: GroupState
+
+
+class UnnestGroup(Command):
+    """Take a group out of another one: a review has denied it. Answered, a repeat too. Key: the inner group's id."""
+
+    ce_type: ClassVar[str] = "tenure.directory.unnest-group.v1"
+    group_id: str
+    within: str
 
 
 class MembershipState(Contract):

@@ -225,6 +225,7 @@ class ReviewedResource(Contract):
     catalog_id: str | None = None
     display_name: str | None = None
     direct: bool = Field(False, description="Groups: `members` was asked for, not `transitiveMembers`.")
+    groups: bool = Field(False, description="Groups: groups that are direct members are reviewed, too.")
 
 
 class StartInstance(Contract):

@@ -16,6 +16,8 @@ from shared.contracts.base import Command, Contract, Fact, Refusal, Transition
 
 NESTED = "TransitiveMember"
 """The role in a group of whoever is a member of a group inside it alone."""
+GROUP_MEMBER = "Group"
+"""The user type of a group that is itself a member of another one."""
 MOST_ENTRIES = 500
 """On one page: far below the largest fact, whatever people are called."""
 
@@ -40,6 +42,7 @@ class RosterAbout(Contract):
     catalog_id: str | None = Field(None, description="Governance roles: only those for this catalog.")
     guests_only: bool = False
     direct: bool = Field(False, description="Groups: without the members of groups inside.")
+    groups: bool = Field(False, description="Groups: with the groups inside, each as one that is a member.")
     joined_before: datetime | None = Field(None, description="Only who had joined by then, UTC.")
 
 
@@ -52,10 +55,10 @@ class AskRoster(Command):
 
 
 class RosterEntry(Contract):
-    """One person and what they hold, as it is when the page is made. No names: a page is about many people, so what is
-    personal could not be erased from it for one of them."""
+    """One person, or group, and what they hold, as it is when the page is made. No names: a page is about many people,
+    so what is personal could not be erased from it for one of them."""
 
-    person_id: str
+    person_id: str = Field(description="Or the id of a group, of the user type 'Group'.")
     user_type: str = "Member"
     manager_id: str | None = Field(None, description="Not told by catalog, which does not know: nor is the user type.")
     role: str = Field(

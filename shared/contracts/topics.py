@@ -23,7 +23,7 @@ from shared.contracts.catalog import (
     ResourceFact,
     RoleAssignmentFact,
 )
-from shared.contracts.directory import BlockGuest, GroupFact, MembershipsFact, PersonFact, SetMemberships
+from shared.contracts.directory import BlockGuest, GroupFact, MembershipsFact, PersonFact, SetMemberships, UnnestGroup
 from shared.contracts.extensions import ExtensionFact
 from shared.contracts.hr import HrChange, HrRejection
 from shared.contracts.notification import Notification
@@ -93,6 +93,10 @@ PERSON_FACTS = Topic("directory.people", "directory", "person id", PersonFact, "
 GUEST_COMMANDS = Topic(
     "directory.guest-commands", "directory", "person id", BlockGuest,
     "A review asks that a guest be blocked, and deleted later.",
+)  # fmt: skip
+GROUP_COMMANDS = Topic(
+    "directory.group-commands", "directory", "group id", UnnestGroup,
+    "A review asks that a group be taken out of another one.", partitions=1,
 )  # fmt: skip
 GROUP_FACTS = Topic("directory.groups", "directory", "group id", GroupFact, "Groups.")
 MEMBERSHIP_FACTS = Topic(
@@ -253,6 +257,7 @@ TABLE: tuple[Topic, ...] = (
     SIGN_INS,
     PERSON_FACTS,
     GUEST_COMMANDS,
+    GROUP_COMMANDS,
     GROUP_FACTS,
     MEMBERSHIP_FACTS,
     MEMBERSHIP_COMMANDS,

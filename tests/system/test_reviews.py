@@ -318,7 +318,9 @@ async def test_members_of_a_group_inside_are_reviewed_under_transitive_members_a
     group = await company.group(lea, inner)
     reviewer = [{"query": f"/users/{owner}", "queryType": "MicrosoftGraph"}]
     direct = await company.review(f"/groups/{group}/members", reviewer)
-    assert set(await company.items(direct)) == {lea}
+    mine = await company.items(direct, owner)
+    assert set(mine) == {lea, inner}, "a group inside is one item"
+    assert mine[inner]["principal"]["@odata.type"] == "#microsoft.graph.identity"
     run = await company.review(f"/groups/{group}/transitiveMembers", reviewer, autoApplyDecisionsEnabled=True)
     mine = await company.items(run, owner)
     assert set(mine) == {lea, mia}
@@ -328,3 +330,11 @@ async def test_members_of_a_group_inside_are_reviewed_under_transitive_members_a
     items = await company.items(run)
     assert items[mia]["applyResult"] == "ApplyNotSupported"
     assert items[mia]["@tenure.result"].startswith("Held through a group")
+    at = f"{direct}/decisions/{(await company.items(direct))[inner]['id']}"
+    await company.call("PATCH", at, owner, 204, decision="Deny", justification="No.")
+    await company.call("POST", f"{direct}/stop", status=204)
+    await company.is_(direct, "Completed")
+    await company.call("POST", f"{direct}/applyDecisions", status=204)
+    await company.is_(direct, "Applied")
+    assert (await company.items(direct))[inner]["applyResult"] == "AppliedSuccessfully"
+    assert await company.members(group) == {lea}

@@ -17,6 +17,7 @@ from shared.contracts.topics import (
     ASSIGNMENT_ROSTERS,
     CATALOG_ROSTERS,
     DIRECTORY_ROSTERS,
+    GROUP_COMMANDS,
     GUEST_COMMANDS,
     HOLDING_FACTS,
     HR_CHANGES,
@@ -177,6 +178,7 @@ def _transitions(topic: str, data: Mapping[str, Any]) -> list[Document]:
 _SAID: dict[str, tuple[str, str | None, tuple[str, ...]]] = {
     MEMBERSHIP_COMMANDS.name: ("MembershipWish", "wishes", ("id", "groupId", "member", "grantVersion")),
     GUEST_COMMANDS.name: ("BlockGuest", None, ("id", "personId")),
+    GROUP_COMMANDS.name: ("UnnestGroup", None, ("id", "groupId")),
     ROLE_ASSIGNMENT_COMMANDS.name: ("EndRoleAssignment", None, ("id", "roleAssignmentId")),
     USE_ANSWERS.name: ("UseAnswer", None, ("kind", "askedVersion", "inUse")),
     NOTIFICATIONS.name: ("Notification", None, ("event",)),

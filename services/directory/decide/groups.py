@@ -16,6 +16,8 @@ from shared.contracts.directory import (
     GroupRestored,
     GroupState,
     GroupUnnested,
+    UnnestGroup,
+    UnnestObeyed,
 )
 from shared.messaging.decision import Circumstances, Decision
 
@@ -137,6 +139,19 @@ def _nested(state: GroupState, command: Nest) -> Decision[GroupState]:
     kept = tuple(id for id in state.member_of if id != command.within)
     update = {"member_of": kept, "left": (*state.left, command.within)}
     return _with(state, update, GroupUnnested(within=command.within))
+
+
+def obey(state: GroupState | None, command: UnnestGroup, _at: Circumstances[None]) -> Decision[GroupState]:
+    """A review asks, and again until it is answered. Groups stay as tombstones, so that there is one to answer."""
+    if state is None:
+        return Decision(state)
+    there = state.deleted_at is None and command.within in state.member_of
+    answer = UnnestObeyed(command_id=command.id, within=command.within, already=not there)
+    if not there:
+        # A new object though nothing moved: the answer is a version of its own.
+        return Decision(state.model_copy(), (answer,))
+    taken = _nested(state, Nest(state.id, command.within, member=False))
+    return Decision(taken.state, (*taken.transitions, answer))
 
 
 def _with(state: GroupState, update: dict[str, Any], transition: Transition) -> Decision[GroupState]:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from services.directory.resources.store import Applications, HeldRoles, place
 from services.directory.store import GroupStore, MembershipStore, People, members_of, people_shown
 from shared.contracts.base import Refusal
 from shared.contracts.resources import OWNER, TENANT, RoleSystem
-from shared.contracts.roster import NESTED, RosterAbout, RosterEntry, RosterKind
+from shared.contracts.roster import GROUP_MEMBER, NESTED, RosterAbout, RosterEntry, RosterKind
 from shared.rosters import Read, Reader
 from shared.security.permissions import DIRECTORY_ROLES
 
 Row = dict[str, Any]
+_A_GROUP: Row = {"role": "Member", "user_type": GROUP_MEMBER}
+"""Of a group that is a direct member: all that a roster says of it."""
 
 
 def roster_reader(
@@ -28,12 +32,7 @@ def roster_reader(
         else:
             found, rows = await holders(about, after, limit)
         shown = await people_shown(people, found, about.joined_before)
-        entries = []
-        for person, row in rows:
-            if person in shown:
-                user_type, manager = shown[person]
-                if user_type == "Guest" or not about.guests_only:
-                    entries.append(RosterEntry(person_id=person, user_type=user_type, manager_id=manager, **row))
+        entries = _entries(rows, shown, guests_only=about.guests_only)
         return Read(entries, found[-1] if found else None, len(found) < limit)
 
     async def refusal(about: RosterAbout) -> Refusal | None:
@@ -63,7 +62,11 @@ def roster_reader(
                 rows.append((one["_id"], {"role": NESTED}))
                 continue
             rows.append((one["_id"], {"role": "Member", "by_grant": mine[3], "since": mine[4], "by_rule": by_rule}))
-        return [one["_id"] for one in found], rows
+        if about.groups and not about.guests_only:
+            lying = {"state.member_of": about.id, "state.deleted_at": None}
+            inside = await groups.ids(lying, after=after, limit=limit)
+            rows = sorted([*rows, *((id, _A_GROUP) for id in inside)], key=itemgetter(0))[:limit]
+        return [id for id, _ in rows], rows
 
     async def holders(about: RosterAbout, after: str | None, limit: int) -> tuple[list[str], list[tuple[str, Row]]]:
         if about.kind is RosterKind.APPLICATION:
@@ -85,3 +88,18 @@ def roster_reader(
         return [one["_id"] for one in found], rows
 
     return read
+
+
+def _entries(
+    rows: Sequence[tuple[str, Row]], shown: Mapping[str, tuple[str, str | None]], *, guests_only: bool
+) -> list[RosterEntry]:
+    """Of groups, and of people who are shown: with their user type and manager."""
+    entries = []
+    for holder, row in rows:
+        if "user_type" in row:
+            entries.append(RosterEntry(person_id=holder, **row))
+        elif holder in shown:
+            user_type, manager = shown[holder]
+            if user_type == "Guest" or not guests_only:
+                entries.append(RosterEntry(person_id=holder, user_type=user_type, manager_id=manager, **row))
+    return entries

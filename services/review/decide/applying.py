@@ -22,6 +22,8 @@ from shared.contracts.directory import (
     MembershipRefused,
     MembershipRemoval,
     SetMemberships,
+    UnnestGroup,
+    UnnestObeyed,
 )
 from shared.contracts.resources import (
     TENANT,
@@ -73,6 +75,9 @@ def command(item: Item, instance: Instance, at: datetime) -> Outgoing:
             )
             taking = AssignmentCommand(id=id, cause=cause, person_id=item.person_id, request_id=item.id, order=order)
             return outgoing(topics.ASSIGNMENT_COMMANDS, item.person_id, taking, source="review", at=at)
+        case RosterKind.GROUP if item.is_group:
+            taking_out = UnnestGroup(id=id, cause=cause, group_id=item.person_id, within=instance.resource.id)
+            return outgoing(topics.GROUP_COMMANDS, item.person_id, taking_out, source="review", at=at)
         case RosterKind.GROUP:
             removal = MembershipRemoval(id=id, group_id=instance.resource.id)
             leaving = SetMemberships(id=id, cause=cause, person_id=item.person_id, removals=(removal,))
@@ -139,7 +144,7 @@ def _meaning(one: Any) -> tuple[ApplyResult, str]:
             return ApplyResult.APPLIED, "Blocked from signing in, and deleted when the time was over."
         case GuestKept():
             return ApplyResult.APPLIED, f"Blocked from signing in, and not deleted: {one.reason.message}"
-        case CommandObeyed() | MembershipObeyed() | RoleObeyed() | RoleEndObeyed():
+        case CommandObeyed() | MembershipObeyed() | RoleObeyed() | RoleEndObeyed() | UnnestObeyed():
             if one.already:
                 return ApplyResult.NOT_FOUND, "It was gone already when the review was applied."
             return ApplyResult.APPLIED, "Taken away."

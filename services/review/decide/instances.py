@@ -144,6 +144,7 @@ def question(instance: Instance, at: At) -> Outgoing:
         catalog_id=instance.resource.catalog_id,
         guests_only=instance.guests_only,
         direct=instance.resource.direct,
+        groups=instance.resource.groups,
         # Whoever came later can be inactive for no longer than they are here (REV-3).
         joined_before=instance.starts_at - instance.inactive_for if instance.inactive_for is not None else None,
     )

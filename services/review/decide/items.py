@@ -26,7 +26,7 @@ from shared.contracts.review import (
     ReviewStatus,
     Verdict,
 )
-from shared.contracts.roster import NESTED, RosterEntry, RosterKind
+from shared.contracts.roster import GROUP_MEMBER, NESTED, RosterEntry, RosterKind
 from shared.ids import derived_id
 from shared.messaging.decision import Circumstances, Decision, Due
 
@@ -149,7 +149,14 @@ def enter(item: Item | None, said: Enter, at: At) -> Decision[Item]:
             entry.user_type,
             entry.by_grant,
             entry.by_rule,
-            reviewers=of_item(entry.person_id, entry.manager_id, instance.stage, at.context.gone, sponsors),
+            reviewers=of_item(
+                entry.person_id,
+                entry.manager_id,
+                instance.stage,
+                at.context.gone,
+                sponsors,
+                is_group=entry.user_type == GROUP_MEMBER,
+            ),
             since=entry.since,
             sponsors=sponsors,
         )
@@ -251,7 +258,9 @@ def advance(item: Item | None, _said: Advance, at: At) -> Decision[Item]:
 def _in_stage(item: Item, instance: Instance, at: At) -> Item:
     """The item in the stage in progress, with that stage's reviewers."""
     sponsors = item.sponsors or at.context.sponsors.get(item.person_id, ())
-    reviewers = of_item(item.person_id, item.manager_id, instance.stage, at.context.gone, sponsors)
+    reviewers = of_item(
+        item.person_id, item.manager_id, instance.stage, at.context.gone, sponsors, is_group=item.is_group
+    )
     return item.having(stage=instance.current, reviewers=reviewers)
 
 
@@ -370,7 +379,7 @@ def _taken(item: Item, answer: applying.Answer, instance: Instance | None) -> Lo
 
 
 def _lost(item: Item, instance: Instance | None) -> Lost | None:
-    if instance is None or not instance.definition.settings.mail_notifications_enabled:
+    if item.is_group or instance is None or not instance.definition.settings.mail_notifications_enabled:
         return None
     role = instance.role_name(item.role) if instance.resource.kind is RosterKind.APPLICATION else None
     return Lost(

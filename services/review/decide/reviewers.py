@@ -40,12 +40,19 @@ def _people(scopes: Iterable[Reviewers], resolved: Resolved) -> tuple[str, ...]:
 
 
 def of_item(
-    person_id: str, manager_id: str | None, stage: Stage, gone: Container[str], sponsors: Iterable[str] = ()
+    person_id: str,
+    manager_id: str | None,
+    stage: Stage,
+    gone: Container[str],
+    sponsors: Iterable[str] = (),
+    *,
+    is_group: bool = False,
 ) -> tuple[str, ...] | None:
     """Who reviews what this person has; None if it is whoever reviews every item.
 
-    Nobody decides about themself, unless it is a self-review: then the fallbacks do."""
-    if stage.self_review:
+    Nobody decides about themself, unless it is a self-review: then the fallbacks do. They do, too, for a group in a
+    self-review, which cannot."""
+    if stage.self_review and not is_group:
         return (person_id,)
     named = set(stage.reviewers)
     if not stage.by_manager and not stage.by_sponsors and named - {person_id}:

@@ -88,7 +88,7 @@ async def lines(
 
 
 async def _part(items: Sequence[Item], instance: Instance, around: Surroundings) -> bytes:
-    people = await around.people.get({id for one in items for id in (one.person_id, one.decided_by) if id})
+    people = await around.called({id for one in items for id in (one.person_id, one.decided_by) if id})
     return table(row(one, instance, people) for one in items)
 
 

@@ -2,10 +2,10 @@
 
 from datetime import UTC, datetime
 
-from services.directory.decide.groups import THERE, CreateGroup, DeleteGroup, GroupCommand, Nest, wish
+from services.directory.decide.groups import THERE, CreateGroup, DeleteGroup, GroupCommand, Nest, obey, wish
 from services.directory.model import dump_group, load_group
 from shared.contracts.base import Cause
-from shared.contracts.directory import GroupState
+from shared.contracts.directory import GroupState, GroupUnnested, UnnestGroup, UnnestObeyed
 from shared.messaging.decision import Circumstances, Decision
 from tests.unit.directory.people import types
 
@@ -40,6 +40,22 @@ def test_a_group_that_is_no_member_cannot_be_taken_out() -> None:
     refusal = after(CREATE, Nest("inner", "outer", member=False))[1].refusal
     assert refusal is not None
     assert refusal.code == "ResourceNotFound"
+
+
+def test_a_review_takes_a_group_out_and_hears_so_however_often_it_asks() -> None:
+    state, _ = after(CREATE, Nest("inner", "outer", member=True))
+    asked = UnnestGroup(id="review-item:x", cause=AT.cause, group_id="inner", within="outer")
+    taken = obey(state, asked, AT)
+    answer = UnnestObeyed(command_id="review-item:x", within="outer")
+    assert taken.transitions == (GroupUnnested(within="outer"), answer)
+    assert taken.state is not None
+    assert taken.state.member_of == ()
+    again = obey(taken.state, asked, AT)
+    assert again.transitions == (answer.model_copy(update={"already": True}),)
+    assert again.state == taken.state
+    assert again.state is not taken.state, "the answer is a version of its own"
+    deleted = wish(state, DeleteGroup("inner"), AT).state
+    assert obey(deleted, asked, AT).transitions == again.transitions
 
 
 def test_a_group_is_no_member_of_itself() -> None:

@@ -9,9 +9,17 @@ import pytest
 
 from services.review.decide import applying, definitions, items
 from services.review.decide.items import Answered, Look
+from services.review.decide.reviewers import of_item
 from services.review.model import FIRST_RESEND, Awaited, Definition, Instance, Item, Stage, public_instance
 from shared.contracts.base import Cause
-from shared.contracts.directory import MembershipObeyed, MembershipsFact, MembershipsState
+from shared.contracts.directory import (
+    GroupFact,
+    GroupState,
+    MembershipObeyed,
+    MembershipsFact,
+    MembershipsState,
+    UnnestObeyed,
+)
 from shared.contracts.review import (
     ApplyResult,
     DefinitionState,
@@ -23,8 +31,8 @@ from shared.contracts.review import (
     StageSettings,
     Verdict,
 )
-from shared.contracts.roster import RosterKind
-from shared.contracts.topics import REVIEW_COMMANDS
+from shared.contracts.roster import GROUP_MEMBER, RosterKind
+from shared.contracts.topics import GROUP_COMMANDS, REVIEW_COMMANDS
 from shared.messaging.decision import Circumstances
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -62,6 +70,34 @@ def test_that_somebody_had_left_by_the_end_is_said_in_the_result(gone: bool, res
     [told] = decision.transitions
     assert ("had left" in told.detail) is gone
     assert (told.lost is None) is gone, "nobody writes to whoever has left"
+
+
+@pytest.mark.spec("REV-4")
+def test_a_group_that_is_denied_is_taken_out_and_nobody_written_to() -> None:
+    group = Item("x", "i", "d", "inner", None, "Member", None, None, GROUP_MEMBER, False, False, decision=Verdict.DENY)
+    applying_ = instance(ReviewStatus.APPLYING)
+    commanded = items.apply(group, items.Apply("x"), Circumstances(NOW, 3, CAUSE, Look({"i": applying_})))
+    [command] = commanded.messages
+    assert (command.topic, command.key) == (GROUP_COMMANDS.name, b"inner")
+    assert orjson.loads(command.value or b"")["within"] == "g"
+    obeyed = UnnestObeyed(command_id="review-item:x", within="g")
+    fact = GroupFact(
+        id="g:2", cause=CAUSE, subject="inner", version=2, at=NOW, transitions=(obeyed,),
+        state=GroupState(id="inner", display_name="Inner", created_at=NOW),
+    )  # fmt: skip
+    [answer] = applying.answers_in(fact)
+    assert commanded.state is not None
+    done = items.answered(
+        commanded.state, Answered("x", answer), Circumstances(NOW, 4, CAUSE, Look({"i": applying_}))
+    )  # fmt: skip
+    assert done.state is not None
+    assert (done.state.result, done.transitions[0].lost) == (ApplyResult.APPLIED, None)
+
+
+def test_nobody_but_the_fallbacks_decides_about_a_group_in_a_self_review() -> None:
+    stage = Stage(id="s", settings=STAGE, self_review=True, fallback=("eva",))
+    assert of_item("ana", None, stage, ()) == ("ana",)
+    assert of_item("inner", None, stage, (), is_group=True) == ("eva",)
 
 
 def told_of(status: ReviewStatus) -> InstanceFact:

@@ -17,6 +17,7 @@ P = "b6c2ce2c-0b1c-4a9b-8d3c-1f4f4d6e5b10"
 Q = "c6c2ce2c-0b1c-4a9b-8d3c-1f4f4d6e5b10"
 GROUP = ReviewedResource(kind=RosterKind.GROUP, id=G)
 DIRECT = ReviewedResource(kind=RosterKind.GROUP, id=G, direct=True)
+WITH_GROUPS = ReviewedResource(kind=RosterKind.GROUP, id=G, direct=True, groups=True)
 KEEPER = CatalogRole.OWNER.value
 KEEPERS = ReviewedResource(kind=RosterKind.GOVERNANCE_ROLE, id=KEEPER)
 RM = "/roleManagement/entitlementManagement"
@@ -41,13 +42,21 @@ def inactive(text: str) -> dict[str, Any]:
     return {"@odata.type": kind, "query": text, "inactiveDuration": "P30D"}
 
 
-@pytest.mark.spec("REV-2", "REV-3", "PKR-1")
+@pytest.mark.spec("REV-2", "REV-3", "REV-4", "PKR-1")
 @pytest.mark.parametrize(
     ("scope", "enumeration", "expected"),
     [
         (query(f"/groups/{G}/transitiveMembers"), None, Scope((GROUP,))),
         (query(f"/v1.0/groups/{G}/transitiveMembers/microsoft.graph.user"), None, Scope((GROUP,))),
-        (query(f"/groups/{G}/members"), None, Scope((DIRECT,), direct=True)),
+        (query(f"/groups/{G}/members"), None, Scope((WITH_GROUPS,), direct=True)),
+        (query(f"/groups/{G}/members/microsoft.graph.user"), None, Scope((DIRECT,), direct=True)),
+        (query(f"/groups/{G}/members{GUESTS}"), None, Scope((DIRECT,), guests_only=True, direct=True)),
+        (inactive(f"/groups/{G}/members"), None, Scope((DIRECT,), inactive_for=timedelta(days=30), direct=True)),
+        (
+            {**memberships("/users", f"/groups/{G}/members"), "principalScopes": [query("/users"), query("/groups")]},
+            None,
+            Scope((WITH_GROUPS,)),
+        ),
         (query(f"{RM}/roleDefinitions/{KEEPER}"), None, Scope((KEEPERS,))),
         (
             query(f"{RM}/roleAssignments?$filter=roleDefinitionId eq '{KEEPER}' and appScopeId eq '/'"),
