@@ -230,6 +230,8 @@ def _scope_kept(scope: Mapping[str, Any], where: str) -> Rendered:
     kept: Rendered = {ODATA_TYPE: "#microsoft.graph.accessReviewQueryScope", **scope}
     if "query" in kept:
         kept = {**kept, "queryType": kept.get("queryType") or "MicrosoftGraph", "queryRoot": kept.get("queryRoot")}
+    if "inactiveDuration" in kept:
+        kept["inactiveDuration"] = _as_graph_writes(kept["inactiveDuration"], f"{where}/inactiveDuration")
     for name in ("principalScopes", "resourceScopes"):
         if isinstance(inner := kept.get(name), list):
             kept[name] = [
@@ -285,6 +287,12 @@ def _settings(said: SettingsIn) -> ReviewSettings:
     )
 
 
+def _as_graph_writes(said: Any, where: str) -> str | None:
+    """A duration, however a client wrote it."""
+    span = _span(said if isinstance(said, str | None) else str(said), where)
+    return durations.iso(span) if span is not None else None
+
+
 def _span(said: str | None, where: str) -> timedelta | None:
     try:
         return durations.duration(said) if said else None
@@ -323,9 +331,11 @@ def _insight(said: dict[str, Any], where: str) -> dict[str, Any]:
         read = kind.model_validate(said)
     except ValidationError as problem:
         raise of_validation({**one, "loc": ("body", where, *one["loc"])} for one in problem.errors()) from None
-    if isinstance(read, SignInInsightIn):
-        _span(read.recommendation_look_back_duration, f"{where}/recommendationLookBackDuration")
-    return {ODATA_TYPE: said[ODATA_TYPE], **read.model_dump(by_alias=True, exclude_none=True)}
+    kept = {ODATA_TYPE: said[ODATA_TYPE], **read.model_dump(by_alias=True, exclude_none=True)}
+    if (look_back := kept.get("recommendationLookBackDuration")) is not None:
+        place = f"{where}/recommendationLookBackDuration"
+        kept["recommendationLookBackDuration"] = _as_graph_writes(look_back, place)
+    return kept
 
 
 _ACTIONS = {"removeAccessApplyAction": False, "disableAndDeleteUserApplyAction": True}

@@ -318,6 +318,30 @@ def test_a_stage_recommends_by_its_own_settings_or_else_as_the_review_says(insta
     assert not same.advises_anew, "what was recommended at the start stands"
 
 
+def test_a_look_back_is_answered_as_graph_writes_it_however_a_client_did() -> None:
+    by_sdk = {**SIGN_IN, "recommendationLookBackDuration": "45 days, 0:00:00", "signInScope": "Tenant"}
+    state = definition(recommendationInsightSettings=[by_sdk])
+    answered = graph.definition_said(Definition(state=state, cause=CAUSE), graph.Names())["settings"]
+    said = {**SIGN_IN, "recommendationLookBackDuration": "P45D", "signInScope": "tenant"}
+    assert answered["recommendationInsightSettings"] == [said]
+
+
+def test_how_long_somebody_was_inactive_is_answered_so_too() -> None:
+    inactive = {
+        "@odata.type": "#microsoft.graph.accessReviewInactiveUsersQueryScope",
+        "query": "/users",
+        "inactiveDuration": "45 days, 0:00:00",
+    }
+    memberships = {
+        "@odata.type": "#microsoft.graph.principalResourceMembershipsScope",
+        "principalScopes": [inactive],
+        "resourceScopes": [{"query": f"/groups/{GROUP}"}],
+    }
+    said = {"displayName": "One", "scope": memberships, "settings": {"instanceDurationInDays": 5}}
+    state = graph.definition_of(graph.DefinitionIn.model_validate(said), "d", None, NOW)
+    assert state.scope["principalScopes"][0]["inactiveDuration"] == "P45D"
+
+
 WEEKLY = {"pattern": {"type": "weekly", "interval": 1}, "range": {"type": "noEnd", "startDate": "2026-01-05"}}
 
 
