@@ -1,7 +1,7 @@
 """Graph's JSON for the review of a policy's assignments, read and checked.
 
-A policy keeps its `reviewSettings` as they were written; what they come to is said to review, which makes the
-definition. Source: reference/graph-api-operations.md 2.2, entra-features.md PKR-2 to PKR-5.
+A policy keeps its `reviewSettings` as they were written, but for how a duration is; what they come to is said to
+review, which makes the definition. Source: reference/graph-api-operations.md 2.2, entra-features.md PKR-2 to PKR-5.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from pydantic import BeforeValidator, ValidationError
 
 from services.catalog.asking import subject_sets
 from services.catalog.bodies import Body, duration_of
+from shared import durations
 from shared.contracts.policy import SubjectKind, SubjectSet
 from shared.contracts.policy_review import PolicyReview, Unanswered
 from shared.contracts.review import Recurrence, RecurrenceRange
 from shared.recurrence import shortest_distance
 from shared.web.errors import BadRequest, of_validation
-from shared.web.graph_model import GraphModel, lowered
+from shared.web.graph_model import lowered
 from shared.web.recurrence import RangeIn, RecurrenceIn, recurrence_of, zone_named
 
 WHERE = "reviewSettings"
@@ -33,12 +34,17 @@ _MANAGERS = frozenset({SubjectKind.REQUESTOR_MANAGER, SubjectKind.TARGET_MANAGER
 _FALLBACKS = {SubjectKind.SINGLE_USER, SubjectKind.GROUP_MEMBERS}
 
 
-class ExpirationIn(GraphModel):
+class ExpirationIn(Body):
+    """Graph's expirationPattern. An end without a duration is refused where reviews are on."""
+
     type: Annotated[str, BeforeValidator(lowered)] = "afterDuration"
     duration: str | None = None
+    end_date_time: datetime | None = None
 
 
-class ScheduleIn(GraphModel):
+class ScheduleIn(Body):
+    """Graph's entitlementManagementSchedule."""
+
     start_date_time: datetime | None = None
     expiration: ExpirationIn | None = None
     recurrence: RecurrenceIn | None = None
@@ -80,6 +86,17 @@ def review_of(body: dict[str, Any] | None) -> PolicyReview | None:
         recommendations_enabled=said.is_recommendation_enabled is not False,
         justification_required=said.is_reviewer_justification_required is not False,
     )
+
+
+def as_graph_writes(body: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The settings as they are kept and answered: a client may have written the duration in a way of its own."""
+    expiration = ((body or {}).get("schedule") or {}).get("expiration") or {}
+    try:
+        duration = durations.iso(durations.duration(expiration["duration"]))
+    except (KeyError, ValueError, AttributeError):
+        return body
+    assert body is not None
+    return {**body, "schedule": {**body["schedule"], "expiration": {**expiration, "duration": duration}}}
 
 
 def _recurrence(schedule: ScheduleIn) -> Recurrence:

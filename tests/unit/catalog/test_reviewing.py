@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from services.catalog.reviewing import review_of
+from services.catalog.reviewing import as_graph_writes, review_of
 from shared.contracts.policy import SubjectKind
 from shared.contracts.policy_review import PolicyReview, Unanswered
 from shared.web.errors import BadRequest
@@ -87,6 +87,19 @@ def test_every_answer_to_silence_is_read(said: str) -> None:
     assert review(expirationBehavior=said).unanswered.value == said
 
 
+@pytest.mark.parametrize(
+    ("written", "kept"), [("14 days, 0:00:00", "P14D"), ("P2W", "P14D"), ("P14D", "P14D"), ("soon", "soon"), (5, 5)]
+)
+def test_how_long_reviewers_have_is_kept_as_graph_writes_it(written: Any, kept: Any) -> None:
+    body = {"isEnabled": False, "schedule": {"expiration": {"type": "afterDuration", "duration": written}}}
+    assert as_graph_writes(body) == {**body, "schedule": {"expiration": {"type": "afterDuration", "duration": kept}}}
+
+
+@pytest.mark.parametrize("body", [None, {}, {"schedule": None}, {"schedule": {"expiration": None}}])
+def test_what_says_nothing_of_it_is_kept_as_it_is(body: dict[str, Any] | None) -> None:
+    assert as_graph_writes(body) == body
+
+
 @pytest.mark.parametrize("body", [None, {}, {"isEnabled": False}, {"isEnabled": None, "schedule": None}])
 def test_reviews_are_off_unless_they_are_switched_on(body: dict[str, Any] | None) -> None:
     assert review_of(body) is None
@@ -110,6 +123,8 @@ def test_reviews_are_off_unless_they_are_switched_on(body: dict[str, Any] | None
             {"schedule": schedule(recurrence=QUARTERLY | {"range": {"recurrenceTimeZone": "Mars/North"}})},
             "recurrenceTimeZone",
         ),
+        ({"schedule": schedule(startDate="2026-07-01")}, "schedule/startDate"),
+        ({"schedule": schedule(expiration={"duration": "P14D", "length": 14})}, "schedule/expiration/length"),
         ({"primaryReviewers": []}, "primaryReviewers"),
         ({"primaryReviewers": [MANAGER]}, "fallbackReviewers"),
         ({"primaryReviewers": [MANAGER | {"managerLevel": 2}], "fallbackReviewers": [ANA]}, "primaryReviewers"),
