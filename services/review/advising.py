@@ -159,6 +159,7 @@ def people_kept(fact: PersonFact) -> Row:
         "department": attributes.get("department"),
         "job_title": attributes.get("jobTitle"),
         "user_type": attributes.get("userType"),
+        "country": attributes.get("country"),
         "sponsors": attributes.get("sponsors") or [],
     }
 

@@ -311,6 +311,8 @@ class Reviewers:
 
     who: Who
     id: str | None = None
+    only: tuple[tuple[str, str], ...] = ()
+    """Of owners: properties of theirs, by Graph's names, and what these have to be."""
 
     @property
     def told_by_others(self) -> bool:
@@ -334,16 +336,33 @@ _REVIEWERS: tuple[tuple[Who, re.Pattern[str]], ...] = (
 )
 
 
+FILTERED = ("userType", "country", "department", "jobTitle")
+"""Properties by which owners are chosen."""
+_IS = re.compile(r"(?:microsoft\.graph\.user/)?(?P<name>\w+)\s+eq\s+'(?P<value>(?:[^']|'')*)'", re.IGNORECASE)
+
+
 def read_reviewers(scope: ReviewerScope) -> Reviewers:
     """Raises NotUnderstood."""
     query = _query({"query": scope.query, "queryType": scope.query_type})
-    if query.filter:
-        raise NotUnderstood(f"Reviewers are not filtered: '{query.text}'.")
     for who, pattern in _REVIEWERS:
         if found := pattern.fullmatch(query.path):
-            return Reviewers(who, (found.groupdict().get("id") or "").lower() or None)
+            id = (found.groupdict().get("id") or "").lower() or None
+            return Reviewers(who, id, _only(query, who) if query.filter else ())
     raise NotUnderstood(
         f"'{query.text[:200]}' does not say who reviews: /users/{{id}}, /groups/{{id}}/transitiveMembers, "
         "/groups/{id}/owners, ./owners, ./manager, ./sponsors, /servicePrincipals/{id}/owners, or nothing for a "
         "self-review."
     )
+
+
+def _only(query: Query, who: Who) -> tuple[tuple[str, str], ...]:
+    """What owners of a group have to be: every part of the filter counts."""
+    if who is not Who.OWNERS:
+        raise NotUnderstood(f"Only owners of groups are filtered, not '{query.text[:200]}'.")
+    known = {name.casefold(): name for name in FILTERED}
+    parts = [_IS.fullmatch(part.strip()) for part in re.split(r"\s+and\s+", query.filter.strip().strip("()"))]
+    found = [(known.get(one["name"].casefold()), one["value"].replace("''", "'")) if one else None for one in parts]
+    if not all(one and one[0] for one in found):
+        names = ", ".join(FILTERED)
+        raise NotUnderstood(f"'{query.text[:200]}': owners are filtered by {names}, each eq '…', joined by and.")
+    return tuple((str(one[0]), one[1]) for one in found if one)

@@ -260,9 +260,23 @@ class Surroundings:
 
     async def resolved(self, scopes: Collection[Reviewers], resource: ReviewedResource) -> Resolved:
         """Whom these scopes lead to now, without those who have left."""
-        found: dict[Reviewers, set[str]] = {one: set(await self._led_to(one, resource)) for one in scopes}
+        found: dict[Reviewers, set[str]] = {
+            one: set(await self._such(one, await self._led_to(one, resource))) for one in scopes
+        }
         gone = await self.gone({id for people in found.values() for id in people})
         return {one: tuple(sorted(people - gone)) for one, people in found.items()}
+
+    async def _such(self, one: Reviewers, people: list[str]) -> list[str]:
+        """Those of them whose properties are as the scope says."""
+        if not one.only or not people:
+            return people
+        rows = await self.people.get(people)
+        wanted = [(*_KEPT_AS[name], value.casefold()) for name, value in one.only]
+        return [
+            id
+            for id, row in rows.items()
+            if all(str(row.get(name) or unsaid).casefold() == value for name, unsaid, value in wanted)
+        ]
 
     async def _led_to(self, one: Reviewers, resource: ReviewedResource) -> list[str]:
         match one.who:
@@ -379,6 +393,15 @@ class Surroundings:
             rows = await self.groups.find({"_id": {"$in": sorted(level)}, "deleted": False})
             level = {outer for row in rows for outer in row.get("member_of", ())} - found
         return frozenset(found)
+
+
+_KEPT_AS = {
+    "userType": ("user_type", "Member"),
+    "country": ("country", ""),
+    "department": ("department", ""),
+    "jobTitle": ("job_title", ""),
+}
+"""By which name a property is kept, and what it is where nothing is said."""
 
 
 def _resource(fact: ResourceFact) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from shared.contracts.directory import (
     PersonState,
     PersonStatus,
 )
+from shared.contracts.resources import OWNER, HeldRolesFact, HeldRolesState, HeldRoleState, RoleSystem
 from shared.settings import Settings
 from shared.storage import connect
 
@@ -43,13 +44,23 @@ class World:
         await self.around.groups.apply([GroupFact(**self._fact(id), state=state)])
 
     async def person(
-        self, id: str, *groups: str, type: str = "Guest", status: PersonStatus = PersonStatus.ACTIVE
+        self,
+        id: str,
+        *groups: str,
+        type: str = "Guest",
+        status: PersonStatus = PersonStatus.ACTIVE,
+        **attributes: str,
     ) -> None:
-        state = PersonState(id=id, status=status, attributes={"userType": type})
+        state = PersonState(id=id, status=status, attributes={"userType": type, **attributes})
         await self.around.people.apply([PersonFact(**self._fact(id), state=state)])
         rows = tuple(MembershipState(group_id=one, member=True) for one in groups)
         memberships = MembershipsState(person_id=id, groups=rows)
         await self.around.memberships.apply([MembershipsFact(**self._fact(id), state=memberships)])
+
+    async def owner(self, id: str, group: str) -> None:
+        held = HeldRoleState(id=f"{id}:{group}", origin_system=RoleSystem.GROUP, origin_id=group, role=OWNER, held=True)
+        state = HeldRolesState(person_id=id, roles=(held,))
+        await self.around.owners.apply([HeldRolesFact(**self._fact(id), state=state)])
 
     async def reviewed(self, *, direct: bool = False, after: str | None = None, limit: int = 100) -> list[str]:
         among = await self.around.groups_with_guests(direct=direct)

@@ -30,3 +30,17 @@ async def test_members_of_groups_within_a_group_review_if_its_transitive_members
 
     assert await led_to(world, f"/groups/{OUTER}/transitiveMembers") == {"ana", "ben", "eva"}
     assert await led_to(world, f"/groups/{OUTER}/members/microsoft.graph.user") == {"ana"}
+
+
+@pytest.mark.spec("REV-5")
+async def test_of_the_owners_of_a_group_those_review_who_are_as_the_filter_says(world: World) -> None:
+    await world.group(OUTER)
+    for name, country, type in (("ana", "USA", "Member"), ("ben", "Italy", "Member"), ("gus", "USA", "Guest")):
+        await world.person(name, type=type, country=country)
+        await world.owner(name, OUTER)
+    owners = f"/groups/{OUTER}/owners"
+    of_usa = "microsoft.graph.user/userType eq 'Member' and microsoft.graph.user/country eq 'usa'"
+
+    assert await led_to(world, owners) == {"ana", "ben", "gus"}
+    assert await led_to(world, f"{owners}?$filter={of_usa}") == {"ana"}
+    assert await led_to(world, "./owners?$filter=country eq 'Norway'") == set()

@@ -214,6 +214,12 @@ def test_a_review_of_some_groups_is_none_of_every_group(groups: str) -> None:
         ("./manager", Reviewers(Who.MANAGER)),
         ("./sponsors", Reviewers(Who.SPONSORS)),
         (f"/servicePrincipals/{P}/owners", Reviewers(Who.APPLICATION_OWNERS, P)),
+        (
+            f"/groups/{G}/owners?$filter=microsoft.graph.user/userType eq 'Member' and "
+            "microsoft.graph.user/country eq 'USA'",
+            Reviewers(Who.OWNERS, G, (("userType", "Member"), ("country", "USA"))),
+        ),
+        ("./owners?$filter=(department eq 'R''D')", Reviewers(Who.OWNERS, None, (("department", "R'D"),))),
     ],
 )
 def test_reviewers(text: str, expected: Reviewers) -> None:
@@ -223,6 +229,20 @@ def test_reviewers(text: str, expected: Reviewers) -> None:
 def test_reviewers_that_are_not_understood_are_refused() -> None:
     with pytest.raises(NotUnderstood, match="self-review"):
         read_reviewers(ReviewerScope(query="/everybody"))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (f"/groups/{G}/members?$filter=userType eq 'Member'", "Only owners of groups"),
+        (f"/groups/{G}/owners?$filter=userType eq 'Member' or country eq 'USA'", "joined by and"),
+        (f"/groups/{G}/owners?$filter=city eq 'Rome'", "owners are filtered by userType"),
+        (f"/groups/{G}/owners?$filter=country ne 'USA'", "each eq"),
+    ],
+)
+def test_reviewers_who_would_be_others_than_asked_for_are_refused(text: str, said: str) -> None:
+    with pytest.raises(NotUnderstood, match=said):
+        read_reviewers(ReviewerScope(query=text))
 
 
 @pytest.mark.parametrize(
