@@ -174,6 +174,14 @@ def response_of(error: GraphError, ids: RequestIds) -> Response:
 
 def of_validation(problems: Iterable[Mapping[str, Any]]) -> BadRequest:
     """pydantic's problems as a 400 that names each field by its place in what was sent, and never quotes a value."""
+    problems = list(problems)
+    places = [tuple(one["loc"]) for one in problems]
+    # Of a list that is too short because what stands in it was refused, that alone is told.
+    problems = [
+        one
+        for one, place in zip(problems, places, strict=True)
+        if one["type"] != "too_short" or not any(len(it) > len(place) and it[: len(place)] == place for it in places)
+    ]
     details = tuple(
         {
             "code": str(one["type"]),

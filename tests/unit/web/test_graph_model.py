@@ -2,11 +2,12 @@
 
 from datetime import UTC, datetime, timedelta, timezone
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import Discriminator, Tag, TypeAdapter, ValidationError
+from pydantic import Discriminator, Field, Tag, TypeAdapter, ValidationError
 
+from shared.web.errors import of_validation
 from shared.web.graph_model import GraphInput, GraphModel, GraphTime, GraphType, odata_type_of
 
 
@@ -109,3 +110,20 @@ def test_enumerations_are_read_without_regard_to_case_and_other_texts_as_they_ar
     assert read.inner.kind == "adminAdd"
     with pytest.raises(ValidationError, match="published"):
         Paint.model_validate({"state": "hidden"})
+
+
+def test_a_list_is_not_called_too_short_for_what_was_refused_in_it() -> None:
+    class Inner(GraphInput):
+        name: str
+
+    class Outer(GraphInput):
+        value: Annotated[tuple[Inner, ...], Field(min_length=1)]
+
+    def said(body: dict[str, Any]) -> str:
+        with pytest.raises(ValidationError) as refused:
+            Outer.model_validate(body)
+        return of_validation(refused.value.errors()).message
+
+    assert said({"value": [{}]}) == "'value/0/name': Field required."
+    assert said({"value": [{}, {"name": 5}]}).endswith("(and 1 more).")
+    assert said({"value": []}).startswith("'value': Tuple should have at least 1 item")
