@@ -145,6 +145,16 @@ class Counter:
             return True
         return await admitted.reaches(await self.catalog_of(state)) and await self.may_see(state, admitted)
 
+    async def stoppable(self, definition_id: str) -> list[str]:
+        """Ids of its runs that can be stopped. Those that are just beginning are waited for."""
+
+        async def begun() -> tuple[list[str], bool]:
+            going = await self.runs.running(definition_id, in_progress=True)
+            return going, len(going) == len(await self.runs.running(definition_id))
+
+        going, _ = await self.desk.platform.hearing.once(begun, enough=lambda found: found[1])
+        return going
+
     async def reviews(self, definition_id: str, caller: Caller) -> bool:
         if caller.person_id is None:
             return False
@@ -397,7 +407,7 @@ def _definitions(routes: APIRouter, counter: Counter) -> None:
     async def stop(request: Request, id: str, admitted: Admitted) -> Response:
         """Stop every instance that runs; later ones come all the same."""
         one = await counter.definition(id, admitted)
-        for running in await counter.runs.running(one.id, in_progress=True):
+        for running in await counter.stoppable(one.id):
             stopping = instances.Act(running, "stop")
             await counter.act(request, desk.instances, desk.about_instances(instances.act), stopping)
         return Response(status_code=204)

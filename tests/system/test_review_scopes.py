@@ -209,3 +209,23 @@ async def test_of_every_group_those_with_guests_are_reviewed_each_time_anew(comp
 
     people = [set(await company.items(one)) for one in await until(both, "both groups are reviewed")]
     assert sorted(people, key=[{eva}, {fay}].index) == [{eva}, {fay}]
+
+
+@pytest.mark.spec("REV-13")
+async def test_a_run_that_is_only_just_beginning_is_stopped_with_its_review(company: Reviewing) -> None:
+    owner, ana = await company.person("y-owner"), await company.person("y-ana")
+    group = await company.group(ana)
+    made = await company.call(
+        "POST", AR, status=201, displayName="A review", reviewers=[{"query": f"/users/{owner}", "queryType": GRAPH}],
+        scope={"query": f"/groups/{group}/members", "queryType": GRAPH},
+        settings={"instanceDurationInDays": 7, "recommendationsEnabled": True},
+    )  # fmt: skip
+    at = f"{AR}/{made['id']}"
+
+    async def there() -> Any:
+        return (await company.call("GET", f"{at}/instances"))["value"]
+
+    [run] = await until(there, "the run is there")
+    assert run["status"] == "Initializing"
+    await company.call("POST", f"{at}/stop", status=204)
+    await company.is_(f"{at}/instances/{run['id']}", "Completed")
