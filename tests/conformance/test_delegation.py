@@ -60,6 +60,7 @@ MAY_BE_MISSING = (
     f"{EM}/availableAccessPackages/{{id}}",
     f"{EM}/catalogs/{{id}}/resources/{{resource}}/environment",
     f"{EM}/resources/{{id}}/environment",
+    f"{EM}/subjects/{{id}}/connectedOrganization",
 )
 """What not everybody has."""
 
