@@ -315,7 +315,9 @@ class Scene:
                 written = self.example.body.get("scope") if isinstance(self.example.body, dict) else None
                 kind = str(written.get("@odata.type")) if isinstance(written, dict) else ""
                 of_memberships = kind.endswith("principalResourceMembershipsScope")
-                having = _having(self.example.answer) | ({"stageSettings"} if "stages" in self._names else set())
+                # What a change shows it has brought about.
+                shown = self.example.answer if self.example.method == "GET" else None
+                having = _having(shown) | ({"stageSettings"} if "stages" in self._names else set())
                 return await makes.review(of_memberships, having)
             case "accessReviewHistoryDefinition":
                 return await makes.review_history()
