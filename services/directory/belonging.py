@@ -17,7 +17,7 @@ from services.directory.api import LIVING, Rooms, may_write_group, own_only
 from services.directory.decide.groups import Nest
 from services.directory.graph import GROUPS, MEMBERS, USERS, Reference
 from services.directory.lists import Kind, answer_objects, kept_in
-from services.directory.store import Document, members_of, page_of
+from services.directory.store import DELETED, Document, members_of, page_of
 from shared.storage import Answers
 from shared.web.guard import Admitted, Guard
 from shared.web.idempotency import answering_once
@@ -50,28 +50,35 @@ def _shown_user(one: Any, asked: Shape) -> Document:
 
 
 class _Members:
-    """The people who are in one of some groups."""
+    """The people who are in one of some groups. Whoever is deleted keeps the place for when they are restored, and is
+    not shown there."""
 
     def __init__(self, rooms: Rooms, groups: Sequence[str]) -> None:
         self._rooms = rooms
-        self._scope = members_of(*groups)
         self._groups = groups
 
     async def kind(self, request: Request) -> Kind:
         if {name.removeprefix("$").lower() for name in request.query_params} & _ABOUT_PEOPLE:
             people = await self._rooms.memberships.people_of(*self._groups)
-            return kept_in(self._rooms.people, USERS, _shown_user, {"_id": {"$in": people}})
+            return kept_in(self._rooms.people, USERS, _shown_user, {"_id": {"$in": people}, **LIVING})
         return Kind(MEMBERS, self._page, self._total, _shown_user)
 
     async def _page(self, query: ListQuery, most: int) -> list[Document]:
         # Ids alone: the documents hold all memberships of each of them.
-        ids = await self._rooms.memberships.ids(query.mongo_filter(self._scope), limit=most)
+        ids = await self._rooms.memberships.ids(query.mongo_filter(await self._scope()), limit=most)
         known = {one["_id"]: one for one in await page_of(self._rooms.people, {"_id": {"$in": ids}})}
         # Whom nobody has spoken of is shown by id alone.
         return [{"state": {"attributes": {}}, **known.get(id, {}), "_id": id} for id in ids]
 
     async def _total(self, query: ListQuery) -> int:
-        return await self._rooms.memberships.count(query.total_filter(self._scope))
+        return await self._rooms.memberships.count(query.total_filter(await self._scope()))
+
+    async def count(self) -> int:
+        return await self._rooms.memberships.count(await self._scope())
+
+    async def _scope(self) -> Document:
+        gone = await self._rooms.people.ids(DELETED)
+        return {**members_of(*self._groups), **({"_id": {"$nin": gone}} if gone else {})}
 
 
 def _members(router: APIRouter, rooms: Rooms) -> None:
@@ -111,7 +118,8 @@ def _members(router: APIRouter, rooms: Rooms) -> None:
     async def member_count(id: str) -> Response:
         group = (await rooms.group(id))["_id"]
         groups = await rooms.groups.count({"state.member_of": group, **LIVING})
-        return Response(str(await rooms.memberships.member_count(group) + groups), media_type="text/plain")
+        people = await _Members(rooms, [group]).count()
+        return Response(str(people + groups), media_type="text/plain")
 
 
 def _references(router: APIRouter, rooms: Rooms) -> None:

@@ -15,7 +15,7 @@ from services.directory.decide.groups import RESTORED_WITHIN, PurgeGroup, Restor
 from services.directory.decide.people import Purge
 from services.directory.graph import DELETED_GROUPS, DELETED_USERS, OBJECTS
 from services.directory.lists import answer_page
-from services.directory.store import Document, page_of
+from services.directory.store import DELETED, Document, page_of
 from services.directory.writing import state
 from shared.contracts.hr import ChangeKind
 from shared.storage import Answers
@@ -26,7 +26,6 @@ from shared.web.idempotency import answering_once
 from shared.web.odata import ListQuery, Shape
 from shared.web.paging import context_url, list_query, shape_query
 
-USERS_GONE: Document = {"state.deleted": True}
 AT = "/v1.0/directory/deletedItems"
 
 
@@ -49,7 +48,7 @@ def deleted_items(rooms: Rooms, answers: Answers, guard: Guard) -> APIRouter:
             rooms.people,
             render=lambda one: graph.deleted_user(one, query),
             context="users",
-            scope=USERS_GONE,
+            scope=DELETED,
         )
 
     @router.get(f"{AT}/microsoft.graph.group")
@@ -63,7 +62,7 @@ def deleted_items(rooms: Rooms, answers: Answers, guard: Guard) -> APIRouter:
     async def find(id: str) -> tuple[str, Document]:
         """Its kind, and the document. Raises NotFound."""
         named = {"_id": id.lower()}
-        if user := await page_of(rooms.people, {**named, **USERS_GONE}, limit=1):
+        if user := await page_of(rooms.people, {**named, **DELETED}, limit=1):
             return "user", user[0]
         if group := await page_of(rooms.groups, {**named, **groups_gone()}, limit=1):
             return "group", group[0]

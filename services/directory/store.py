@@ -27,6 +27,8 @@ from shared.storage import Database, Index, MongoAggregates
 Document = dict[str, Any]
 
 JOINED: Document = {"state.joined": True, "state.deleted": {"$exists": False}}
+DELETED: Document = {"state.deleted": True}
+"""People who were deleted over HTTP: no users any more, until they are restored."""
 """Whom Graph has as a user."""
 
 THERE: Document = {"$exists": True}
@@ -123,6 +125,7 @@ class People(MongoAggregates):
                 Index("state.unjoined", partial={"state.unjoined": {"$exists": True}}),
                 Index("state.waiting", partial={"state.waiting": {"$exists": True}}),
                 Index("state.manager_id", partial={"state.manager_id": {"$type": "string"}}),
+                Index("state.deleted", "_id", partial={"state.deleted": {"$exists": True}}),
                 Index("state.number", "_id"),
                 Index("state.label", "_id"),
             ],
@@ -340,9 +343,6 @@ class MembershipStore(MongoAggregates):
     async def people_of(self, *group_ids: str) -> list[str]:
         """Ids of all people who are in one of them."""
         return await self.ids(members_of(*group_ids))
-
-    async def member_count(self, group_id: str) -> int:
-        return await self.count(members_of(group_id))
 
     async def groups_of(self, person_id: str) -> list[str]:
         """Ids of the groups the person is a member of."""

@@ -514,15 +514,38 @@ async def test_sign_ins_are_kept_by_themselves_and_shown_to_who_may_see_them(wor
     await world.until(lambda: len(world.facts("E1", topics.SIGN_IN_FACTS)) == 4)
 
 
-async def test_a_group_as_graph_shows_it_and_whom_it_has(world: World) -> None:
-    async def person(name: str) -> str:
-        body = {
-            "accountEnabled": True, "displayName": name, "mailNickname": name, "userPrincipalName": f"{name}@x.example",
-            "passwordProfile": {"password": "once"},
-        }  # fmt: skip
-        return str((await world.http.post("/v1.0/users", json=body)).json()["id"])
+async def user_made(world: World, name: str) -> str:
+    body = {
+        "accountEnabled": True, "displayName": name, "mailNickname": name, "userPrincipalName": f"{name}@x.example",
+        "passwordProfile": {"password": "once"},
+    }  # fmt: skip
+    return str((await world.http.post("/v1.0/users", json=body)).json()["id"])
 
-    ana, bob, eva = [await person(name) for name in ("Ana", "Bob", "Eva")]
+
+async def test_who_is_deleted_is_in_no_list_of_members_or_owners_until_restored(world: World) -> None:
+    ana, bob = [await user_made(world, name) for name in ("Ann", "Ben")]
+    group = (await world.http.post("/v1.0/groups", json={"displayName": "Crew"})).json()["id"]
+    for path in ("members", "owners"):
+        for one in (ana, bob):
+            reference = {"@odata.id": f"https://graph.example/v1.0/directoryObjects/{one}"}
+            added = await world.http.post(f"/v1.0/groups/{group}/{path}/$ref", json=reference)
+            assert added.status_code == 204, added.text
+
+    async def shown() -> list[list[str]]:
+        paths = ("members", "members?$orderby=displayName", "transitiveMembers/microsoft.graph.user", "owners")
+        lists = [(await world.http.get(f"/v1.0/groups/{group}/{path}")).json()["value"] for path in paths]
+        count = (await world.http.get(f"/v1.0/groups/{group}/members/$count")).text
+        return [[count], *(sorted(one["id"] for one in listed) for listed in lists)]
+
+    assert await shown() == [["2"], *[sorted((ana, bob))] * 4]
+    assert (await world.http.delete(f"/v1.0/users/{ana}")).status_code == 204
+    assert await shown() == [["1"], *[[bob]] * 4]
+    assert (await world.http.post(f"/v1.0/directory/deletedItems/{ana}/restore")).status_code == 200
+    assert (await shown())[0] == ["2"]
+
+
+async def test_a_group_as_graph_shows_it_and_whom_it_has(world: World) -> None:
+    ana, bob, eva = [await user_made(world, name) for name in ("Ana", "Bob", "Eva")]
     members = {"members@odata.bind": [f"https://graph.example/v1.0/directoryObjects/{id}" for id in (ana, bob)]}
     body = {
         "displayName": "Ops", "groupTypes": ["Unified"], "mailEnabled": True, "preferredDataLocation": "EU",

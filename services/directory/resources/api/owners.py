@@ -13,6 +13,7 @@ from services.directory.graph import user as user_shown
 from services.directory.lists import answer_page
 from services.directory.resources.api.rooms import ResourceRooms
 from services.directory.resources.store import (
+    LIVING,
     Document,
 )
 from services.directory.store import page_of
@@ -43,7 +44,7 @@ def owner_routes(
     async def owners(
         request: Request, id: str, query: Annotated[ListQuery, Depends(list_query(USERS))]
     ) -> dict[str, Any]:
-        scope: Document = {"_id": {"$in": await rooms.held.holders(await owner_of(id))}}
+        scope: Document = {"_id": {"$in": await rooms.held.holders(await owner_of(id))}, **LIVING}
         return await answer_page(
             request,
             query,
@@ -82,5 +83,5 @@ async def owners_shown(rooms: ResourceRooms, expand: tuple[Expand, ...], role: R
     if not any(one.name == "owners" for one in expand):
         return {}
     ids = (await rooms.held.holders(role))[:MOST_EXPANDED]
-    people = await page_of(rooms.directory.people, {"_id": {"$in": ids}})
+    people = await page_of(rooms.directory.people, {"_id": {"$in": ids}, **LIVING})
     return {"owners": [typed(user_shown(one), "user") for one in people]}
