@@ -14,7 +14,7 @@ import asyncio
 import dataclasses
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -33,6 +33,7 @@ from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLS
 
 from shared.contracts.topics import BY_NAME
 from shared.messaging.deadletters import OURS, believed, topic_of
+from shared.messaging.ends import Ends, Looker
 from shared.messaging.envelope import LARGEST_REQUEST, Incoming, Outgoing, Position
 from shared.messaging.errors import GivenUp, MayPass, WillNotPass
 from shared.messaging.lanes import RightOfWay
@@ -149,6 +150,8 @@ class Bus:
         self._prefix = settings.topic("")
         self._wanted: set[str] = set()
         self._groups: list[str] = []
+        self._subscribers: list[Subscriber] = []
+        self._looker = Looker(settings)
         self._spent: AIOKafkaProducer | None = None
         self._renewing = asyncio.Lock()
         self._retiring: set[asyncio.Task[None]] = set()
@@ -207,6 +210,17 @@ class Bus:
             for task in self._retiring:
                 task.cancel()
             await asyncio.gather(*self._retiring, return_exceptions=True)
+            await self._looker.close()
+
+    async def said_so_far(self, about: Mapping[str, Collection[str] | None]) -> Callable[[], Awaitable[bool]]:
+        """What lies in these topics now, of these keys (None: of all), as a question: has it been taken here, by every
+        group of this service that hears it? Of all replicas together. Both raise MayPass while Kafka is away."""
+        ends = await self._looker.ends_of({self._prefix + topic: keys for topic, keys in about.items()})
+
+        async def taken() -> bool:
+            return all([await one.has_taken(ends, self._looker) for one in self._subscribers])
+
+        return taken
 
     async def ping(self, within_s: float) -> None:
         """Raises MayPass if Kafka does not answer in that time."""
@@ -335,7 +349,7 @@ class Bus:
             rebalance_timeout_ms=REBALANCE_MS,
             heartbeat_interval_ms=SESSION_MS * 3 // 10,
         )
-        return Subscriber(
+        made = Subscriber(
             subscriber,
             group,
             drain,
@@ -344,7 +358,10 @@ class Bus:
             Gathering(pace, self._right_of_way),
             self._prefix,
             self._settings.batch_size,
+            frozenset(map(self._settings.topic, topics)),
         )
+        self._subscribers.append(made)
+        return made
 
 
 class Subscriber:
@@ -360,6 +377,7 @@ class Subscriber:
         gathering: Gathering,
         prefix: str,
         batch_size: int,
+        topics: frozenset[str],
     ) -> None:
         self.group = group
         self.paused_s = 0.0
@@ -370,6 +388,8 @@ class Subscriber:
         self._gathering = gathering
         self._prefix = prefix
         self._batch_size = batch_size
+        self._topics = topics
+        self._reached: dict[TopicPartition, int] = {}
         self._taken: dict[tuple[str, int], int] = {}
         self._taken_since = 0
         subscriber(self.consume)
@@ -451,6 +471,34 @@ class Subscriber:
         headers = believed(BY_NAME.get(topic), record.headers)
         marked = not OURS.isdisjoint([name for name, _ in headers])
         return Incoming(position, record.key, record.value, headers, record.timestamp or 0, marked)
+
+    async def has_taken(self, ends: Ends, looker: Looker) -> bool:
+        """Whether the group has committed up to there, in the partitions of its topics among these.
+
+        Kafka is asked only where this member does not know by itself: others may have taken it. Raises MayPass."""
+        mine = {place: end for place, end in ends.items() if place.topic in self._topics}
+        known = self._taken if self._taken_since == self._drain.rebalances else {}
+        unknown: list[TopicPartition] = []
+        for place, end in mine.items():
+            offset = known.get((place.topic.removeprefix(self._prefix), place.partition))
+            reached = self._reached[place] = max(self._reached.get(place, 0), offset or 0)
+            if offset is None and reached < end:
+                unknown.append(place)
+        if unknown:
+            self._reached.update(await self._committed_at(unknown, looker))
+        return all(self._reached[place] >= end for place, end in mine.items())
+
+    async def _committed_at(self, places: Sequence[TopicPartition], looker: Looker) -> Ends:
+        """By which offsets the group would go on there. Raises MayPass."""
+        if self.consumer is None:
+            return {}
+        try:
+            found = await self.consumer._coordinator.fetch_committed_offsets(places)
+        except KafkaError as problem:
+            raise MayPass(f"Kafka: {type(problem).__name__}") from problem
+        offsets = {place: one.offset for place, one in found.items() if one.offset >= 0}
+        never = [place for place in places if place not in offsets]
+        return {**offsets, **(await looker.begins_of(never) if never else {})}
 
     def known_lag(self) -> dict[str, int]:
         """The same as `lag` without asking anyone: by what the last fetch said, so up to half a second old."""

@@ -136,7 +136,7 @@ class Platform:
     @property
     def hearing(self) -> Hearing:
         """For what has happened elsewhere and may be on its way."""
-        return Hearing(self.settings.read_wait_s, self.right_of_way.expecting)
+        return Hearing(self.settings.read_wait_s, self.right_of_way.expecting, self.bus.said_so_far)
 
     def patience(self, where: str, within_s: float = KEEP_BATCH_S) -> PatientAttempts:
         return PatientAttempts(
