@@ -32,7 +32,7 @@ def assemble(platform: Platform) -> Service:
     around = Surroundings(platform.database)
     look = messages.Looks(around)
     loop = platform.loop(APPROVAL, store)
-    callers = Callers(platform.database)
+    callers = Callers(platform.database, platform.hearing)
     guard = Guard(callers)
     return Service(
         name="approval",

@@ -27,7 +27,7 @@ def assemble(platform: Platform) -> Service:
     askings = Askings(database)
     looks = Looks(rules, history, memberships)
     subjects, catalogs = Subjects(database), Catalogs(database)
-    callers = Callers(database, groups_of=memberships.groups_of)
+    callers = Callers(database, platform.hearing, groups_of=memberships.groups_of)
     guard = Guard(callers)
     holding_loop = platform.loop(HOLDING, people, KeepingHistory(platform.bus, history))
     job_loop = platform.loop(RULE_JOB, jobs)

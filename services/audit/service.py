@@ -32,7 +32,7 @@ def assemble(platform: Platform) -> Service:
     evidence = Evidence(
         trail, checkpoints, directory, sealer, platform.clock, platform.right_of_way.turn, platform.hearing
     )
-    callers = Callers(database)
+    callers = Callers(database, platform.hearing)
     guard = Guard(callers)
     return Service(
         name="audit",

@@ -12,8 +12,9 @@ from typing import Any
 from services.catalog.model import OriginSystem
 from services.catalog.origins import Place
 from services.catalog.store import LIVING, Shelves
-from shared.contracts.directory import MOVES, MembershipsFact, PersonFact, PersonJoined, PersonLeft, PersonStatus
+from shared.contracts.directory import MOVES, MembershipsFact, PersonFact, PersonJoined, PersonLeft
 from shared.contracts.topics import MEMBERSHIP_FACTS, PERSON_FACTS, lanes_of
+from shared.hearing import Hearing
 from shared.messaging.callers import Assigned, Callers
 from shared.messaging.pace import Pace
 from shared.messaging.service import Platform
@@ -56,21 +57,13 @@ def has_power_over(standing: Standing, place: Place, *, unified: bool = False) -
 class Delegates:
     """Who holds which roles, and the people who can be given some, as far as they were heard of."""
 
-    def __init__(self, database: Database, shelves: Shelves) -> None:
+    def __init__(self, database: Database, shelves: Shelves, hearing: Hearing) -> None:
         self._shelves = shelves
         self.memberships: Replica[MembershipsFact] = Replica(
             database, "memberships", lambda fact: {"groups": fact.state.member_of}, (Index("groups", "_id"),)
         )
-        self.people: Replica[PersonFact] = Replica(
-            database,
-            "people",
-            lambda fact: {
-                "left": fact.state.status is PersonStatus.LEFT,
-                "name": fact.state.attributes.get("displayName"),
-                "user_principal_name": fact.state.attributes.get("userPrincipalName"),
-            },
-        )
-        self.callers = Callers(database, groups_of=self._groups_of, assigned_to=self._assigned_to)
+        self.people = shelves.people.replica
+        self.callers = Callers(database, hearing, groups_of=self._groups_of, assigned_to=self._assigned_to)
         self.definitions = RoleDefinitions(database)
 
     @property

@@ -208,8 +208,10 @@ async def _kind(edge: Edge, delegates: Delegates, principal: str) -> Kind:
     """Of what kind the principal is, waited for if it was only just made. Raises NotFound."""
 
     async def find() -> Kind | None:
-        people, groups = await asyncio.gather(delegates.people.get([principal]), edge.shelves.groups.names([principal]))
-        if principal in people and not people[principal]["left"]:
+        people, groups = await asyncio.gather(
+            edge.shelves.people.there([principal]), edge.shelves.groups.names([principal])
+        )
+        if principal in people:
             return "user"
         if principal in groups:
             return "group"

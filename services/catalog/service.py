@@ -21,7 +21,7 @@ from shared.web.guard import Guard
 def assemble(platform: Platform) -> Service:
     shelves = Shelves(platform.database)
     acts = Acts(platform, shelves)
-    delegates = Delegates(platform.database, shelves)
+    delegates = Delegates(platform.database, shelves, platform.hearing)
     edge, guard = Edge(acts), Guard(delegates.callers)
     routes = routes_of(edge, guard)
     extension_routes(routes, edge)

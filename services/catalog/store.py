@@ -18,7 +18,7 @@ from shared.contracts.catalog import (
     ResourceFact,
     RoleAssignmentFact,
 )
-from shared.contracts.directory import GroupFact
+from shared.contracts.directory import GroupFact, PersonFact, PersonStatus
 from shared.contracts.extensions import ExtensionFact
 from shared.contracts.topics import (
     CATALOG_FACTS,
@@ -166,6 +166,7 @@ class Shelves:
             (Index("state.catalog_id"),),
         )
         self.groups = Groups(database)
+        self.people = People(database)
 
     def all(self) -> tuple[Shelf[Any], ...]:
         return (
@@ -245,6 +246,26 @@ class Groups:
     async def names_once_heard(self, ids: Collection[str], hearing: Hearing) -> dict[str, str]:
         """The same, waiting for groups that were just made and not heard of yet."""
         return await hearing.once(lambda: self.names(ids), enough=lambda found: len(found) == len(set(ids)))
+
+
+class People:
+    """Who is in the directory, as far as its facts have been heard."""
+
+    def __init__(self, database: Database) -> None:
+        self.replica = Replica[PersonFact](
+            database,
+            "people",
+            lambda fact: {
+                "left": fact.state.status is PersonStatus.LEFT,
+                "name": fact.state.attributes.get("displayName"),
+                "user_principal_name": fact.state.attributes.get("userPrincipalName"),
+            },
+        )
+
+    async def there(self, ids: Collection[str]) -> dict[str, Mapping[str, Any]]:
+        """What is kept of those who have joined and not left."""
+        found = await self.replica.get(ids)
+        return {id: person for id, person in found.items() if not person["left"]}
 
 
 def _kept_of_group(fact: GroupFact) -> dict[str, Any]:

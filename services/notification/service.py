@@ -53,7 +53,7 @@ def assemble(platform: Platform) -> Service:
             platform.health.well("forget")
             await asyncio.sleep(FORGET_EVERY_S)
 
-    callers = Callers(platform.database)
+    callers = Callers(platform.database, platform.hearing)
     guard = Guard(callers)
     return Service(
         name="notification",

@@ -30,7 +30,7 @@ def assemble(platform: Platform) -> Service:
     deliveries = DeliveryStore(platform.database)
     resources = ResourceStore(platform.database)
     loop = platform.loop(DELIVERIES, deliveries.aggregates)
-    callers = Callers(platform.database)
+    callers = Callers(platform.database, platform.hearing)
     guard = Guard(callers)
     return Service(
         name="provisioning",

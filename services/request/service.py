@@ -32,7 +32,7 @@ def assemble(platform: Platform) -> Service:
     answers = Answers(platform.database)
     around = Surroundings(platform.database)
     loop = platform.loop(REQUEST, store)
-    callers = Callers(platform.database, groups_of=around.memberships.groups_of_one)
+    callers = Callers(platform.database, platform.hearing, groups_of=around.memberships.groups_of_one)
     guard = Guard(callers)
     return Service(
         name="request",

@@ -32,7 +32,7 @@ def assemble(platform: Platform) -> Service:
     steps = messages.steps(desk)
     history = archive(platform, database, campaigns, runs, around)
     rules = exceptions.ruled(database)
-    callers = Callers(database, groups_of=around.groups_of)
+    callers = Callers(database, platform.hearing, groups_of=around.groups_of)
     guard = Guard(callers)
 
     return Service(

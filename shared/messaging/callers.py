@@ -23,6 +23,7 @@ from shared.contracts.directory import (
     PersonUnjoined,
 )
 from shared.contracts.resources import OWNER, TENANT, HeldRolesFact, HeldRoleState, RoleSystem, principal_id_of
+from shared.hearing import Hearing
 from shared.messaging.decoding import of_its_topic, saying
 from shared.messaging.envelope import Incoming
 from shared.messaging.pace import Pace
@@ -87,12 +88,16 @@ def with_catalog_roles(held: Held, assigned: Sequence[Assigned]) -> Held:
 class Callers:
     """Implements `shared.web.guard.Holders`."""
 
-    lags = True
-
     def __init__(
-        self, database: Database, *, groups_of: GroupsOf | None = None, assigned_to: AssignedTo | None = None
+        self,
+        database: Database,
+        hearing: Hearing,
+        *,
+        groups_of: GroupsOf | None = None,
+        assigned_to: AssignedTo | None = None,
     ) -> None:
         """`groups_of`: given where roles for catalogs count. `assigned_to`: by catalog itself, which keeps them."""
+        self._hearing = hearing
         self._held: Replica[HeldRolesFact] = Replica(database, "caller_roles", _kept_of_held)
         self._away: Replica[PersonFact] = Replica(
             database, "callers_away", lambda fact: {"away": is_away(fact.state.status, fact.state.attributes)}
@@ -137,14 +142,26 @@ class Callers:
             platform.takes(tuple(topics.lanes_of(topics.PERSON_FACTS)), keep_away, decode=person, pace=Pace.PATIENT),
         ]
 
+    async def abreast(self, caller: Caller) -> None:
+        if (principal := _principal(caller)) is None:
+            return
+        about: dict[topics.Topic, Sequence[str] | None] = {
+            topics.PERSON_FACTS: [principal],
+            topics.HELD_ROLE_FACTS: [principal],
+        }
+        if self._groups_of is not None:
+            about[topics.MEMBERSHIP_FACTS] = [principal]
+        if self._assigned is not None:
+            about[topics.ROLE_ASSIGNMENT_FACTS] = None
+        await self._hearing.abreast(about)
+
     async def is_away(self, person_id: str) -> bool:
         """Whether they have left or are blocked. Of whom nothing was heard it is not so."""
         return bool((await self._away.get([person_id])).get(person_id, {}).get("away"))
 
     async def held(self, caller: Caller) -> Held:
         """What a person or, by its service principal, an application holds."""
-        principal = caller.person_id or (principal_id_of(caller.app_id) if caller.app_id else None)
-        if principal is None:
+        if (principal := _principal(caller)) is None:
             return Held()
         own = (await self._held.get([principal])).get(principal, {})
         held = Held(directory=frozenset(own.get("directory", ())), owns=frozenset(own.get("owns", ())))
@@ -155,6 +172,11 @@ class Callers:
             return ()
         groups = await self._groups_of(principal) if is_person else ()
         return await self._assigned_to([principal, *groups])
+
+
+def _principal(caller: Caller) -> str | None:
+    """Who or, of an application, what holds the caller's roles."""
+    return caller.person_id or (principal_id_of(caller.app_id) if caller.app_id else None)
 
 
 def is_away(status: PersonStatus, attributes: Mapping[str, Any]) -> bool:

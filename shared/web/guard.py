@@ -7,12 +7,11 @@
         await admitted.at(id)
 
 The rule comes from `shared.security.operations`, by the route that was found. A role that was only just given may be on
-its way to this service, so before a caller is refused, what they hold is looked at again for a moment.
+its way to this service, so a caller is refused only once all that was said of what they hold has been heard.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Annotated, NoReturn, Protocol
 
@@ -24,17 +23,11 @@ from shared.security.operations import rule_of
 from shared.web.caller import Asking
 from shared.web.errors import Forbidden, NoRight, Unauthenticated
 
-LOOK_AGAIN_S = 0.5
-"""A role that was given is known everywhere within that time; as a rule, within a tenth of it."""
-_PAUSE_S = 0.05
 _IN_SCOPE = "tenure.admission"
 
 
 class Holders(Protocol):
     """Where it is known who holds what."""
-
-    lags: bool
-    """Whether what was just given may be missing."""
 
     async def held(self, caller: Caller) -> Held: ...
 
@@ -42,11 +35,13 @@ class Holders(Protocol):
         """Whether that person has left or is blocked: their token goes on, and counts for nothing."""
         ...
 
+    async def abreast(self, caller: Caller) -> None:
+        """Wait until all is known that was said of the caller, and of what they hold."""
+        ...
+
 
 class FromToken:
     """Nothing is known beside what the token says."""
-
-    lags = False
 
     async def held(self, caller: Caller) -> Held:
         return NOTHING
@@ -54,16 +49,18 @@ class FromToken:
     async def is_away(self, person_id: str) -> bool:
         return False
 
+    async def abreast(self, caller: Caller) -> None:
+        return None
+
 
 class Admission:
     """One request's way through its rule."""
 
-    def __init__(self, rule: Rule, caller: Caller, holders: Holders, patience_s: float) -> None:
+    def __init__(self, rule: Rule, caller: Caller, holders: Holders) -> None:
         self.standing: Standing
         self._rule = rule
         self._caller = caller
         self._holders = holders
-        self._patience_s = patience_s if holders.lags else 0.0
         self._looked = False
 
     async def enter(self, request: Request) -> None:
@@ -72,9 +69,7 @@ class Admission:
         What is open to everybody for their own is so without a look at what they hold."""
         found = standing(self._rule, self._caller, NOTHING)
         if found is None:
-            found = await self._look()
-        if found is None:
-            found = await self._wait_for(lambda one: one is not None)
+            found = await self._look() or await self._look_abreast()
         if found is None:
             refuse(request.scope["path"])
         self.standing = found
@@ -100,14 +95,14 @@ class Admission:
         return await self.stands(lambda one: one.at(catalog_id))
 
     async def meets(self, rule: Rule) -> bool:
-        """Whether the caller meets another rule, too, without bounds; now or in a moment."""
+        """Whether the caller meets another rule, too, without bounds."""
         return await self.stands(lambda one: one.meets(rule))
 
     async def stands(self, so: Callable[[Standing], bool]) -> bool:
-        """Whether that holds of the caller, now or in a moment."""
+        """Whether that holds of the caller, counting what they were given just now."""
         if so(self.standing) or so(await self.full()):
             return True
-        found = await self._wait_for(lambda one: one is not None and so(one))
+        found = await self._look_abreast()
         if found is None or not so(found):
             return False
         self.standing = found
@@ -117,16 +112,9 @@ class Admission:
         self._looked = True
         return standing(self._rule, self._caller, await self._holders.held(self._caller))
 
-    async def _wait_for(self, wanted: Callable[[Standing | None], bool]) -> Standing | None:
-        loop = asyncio.get_running_loop()
-        until = loop.time() + self._patience_s
-        found = None
-        while loop.time() < until:
-            await asyncio.sleep(_PAUSE_S)
-            found = await self._look()
-            if wanted(found):
-                break
-        return found
+    async def _look_abreast(self) -> Standing | None:
+        await self._holders.abreast(self._caller)
+        return await self._look()
 
 
 class Guard:
@@ -134,17 +122,21 @@ class Guard:
 
     Raises Forbidden, and Unauthenticated for whoever has left or is blocked since their token was issued."""
 
-    def __init__(self, holders: Holders | None = None, patience_s: float = LOOK_AGAIN_S) -> None:
+    def __init__(self, holders: Holders | None = None) -> None:
         self.holders = holders or FromToken()
-        self.patience_s = patience_s
 
     async def __call__(self, request: Request, caller: Asking) -> None:
-        if caller.person_id is not None and await self.holders.is_away(caller.person_id):
-            raise Unauthenticated("The person who is signed in has left or is blocked: the token counts no more.")
+        if await self._is_away(caller):
+            await self.holders.abreast(caller)
+            if await self._is_away(caller):
+                raise Unauthenticated("The person who is signed in has left or is blocked: the token counts no more.")
         rule = rule_of(request.method, request.scope["route"].path)
-        admission = Admission(rule, caller, self.holders, self.patience_s)
+        admission = Admission(rule, caller, self.holders)
         await admission.enter(request)
         request.scope[_IN_SCOPE] = admission
+
+    async def _is_away(self, caller: Caller) -> bool:
+        return caller.person_id is not None and await self.holders.is_away(caller.person_id)
 
 
 def admission_of(request: Request) -> Admission:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from services.directory.store import MembershipStore
 from shared.contracts.resources import principal_id_of
+from shared.contracts.topics import ROLE_ASSIGNMENT_FACTS
+from shared.hearing import Hearing
 from shared.messaging.callers import CatalogRoles, with_catalog_roles
 from shared.security.authority import Held
 from shared.security.caller import Caller
@@ -14,12 +16,14 @@ class CatalogHolders:
     """What `own` knows of a caller, and the roles for catalogs that they or their groups have. Implements
     `shared.web.guard.Holders`."""
 
-    lags = True
-
-    def __init__(self, own: Holders, roles: CatalogRoles, memberships: MembershipStore) -> None:
+    def __init__(self, own: Holders, roles: CatalogRoles, memberships: MembershipStore, hearing: Hearing) -> None:
         self._own = own
         self._roles = roles
         self._memberships = memberships
+        self._hearing = hearing
+
+    async def abreast(self, caller: Caller) -> None:
+        await self._hearing.abreast({ROLE_ASSIGNMENT_FACTS: None})
 
     async def is_away(self, person_id: str) -> bool:
         return await self._own.is_away(person_id)

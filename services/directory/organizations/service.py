@@ -56,7 +56,7 @@ def assemble_organizations(platform: Platform, directory: Rooms, route_class: ty
     """Connects nothing and starts nothing."""
     store, settings = Organizations(platform.database), SettingsStore(platform.database)
     roles = CatalogRoles(platform.database)
-    keepers = Guard(CatalogHolders(guard.holders, roles, directory.memberships))
+    keepers = Guard(CatalogHolders(guard.holders, roles, directory.memberships, platform.hearing))
     rooms = OrganizationRooms(
         directory,
         store,

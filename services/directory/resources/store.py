@@ -89,11 +89,12 @@ class OwnHolders:
 
     Roles for catalogs open nothing here; where they do, `organizations.holders` adds them."""
 
-    lags = False
-
     def __init__(self, held: HeldRoles, people: MongoAggregates) -> None:
         self._held = held
         self._people = people
+
+    async def abreast(self, caller: Caller) -> None:
+        return None
 
     async def is_away(self, person_id: str) -> bool:
         away = [{"state.status": {"$in": [one.value for one in AWAY]}}, {"state.attributes.accountEnabled": False}]

@@ -1,4 +1,4 @@
-"""The door of operations: when what a caller holds is looked at, how long a role is waited for, what is said of it."""
+"""The door of operations: when what a caller holds is looked at, when a role is waited for, what is said of it."""
 
 from __future__ import annotations
 
@@ -19,25 +19,30 @@ OWNER = Held(at={CatalogRole.OWNER: frozenset({"mine"})})
 
 
 class Known:
-    """What is known of a caller, from the n-th look on."""
+    """What is known of a caller: `held`, or `coming` once all is known that was said; `away` who is no longer."""
 
-    lags = True
-
-    def __init__(self, held: Held, after: int = 0) -> None:
+    def __init__(self, held: Held = NOTHING, coming: Held | None = None, away: frozenset[str] = frozenset()) -> None:
         self.looks = 0
+        self.waits = 0
         self._held = held
-        self._after = after
+        self._coming = coming
+        self._away = {"gone", *away}
 
     async def held(self, caller: Caller) -> Held:
         self.looks += 1
-        return self._held if self.looks > self._after else NOTHING
+        return self._held
 
     async def is_away(self, person_id: str) -> bool:
-        return person_id == "gone"
+        return person_id in self._away
+
+    async def abreast(self, caller: Caller) -> None:
+        self.waits += 1
+        self._away = {"gone"}
+        self._held = self._coming or self._held
 
 
-def door(known: Known, patience_s: float = 0.3) -> httpx.AsyncClient:
-    routes = APIRouter(dependencies=[Depends(Guard(known, patience_s))])
+def door(known: Known) -> httpx.AsyncClient:
+    routes = APIRouter(dependencies=[Depends(Guard(known))])
 
     @routes.get(f"{EM}/catalogs/{{id}}")
     async def catalog(id: str, admitted: Admitted) -> dict[str, Any]:
@@ -79,10 +84,10 @@ ANA = {"Tenure-Actor": "person:ana"}
 async def test_nothing_is_looked_up_where_the_token_answers_or_everybody_may(
     method: str, path: str, headers: dict[str, str]
 ) -> None:
-    known = Known(NOTHING)
+    known = Known()
     async with door(known) as client:
         assert (await client.request(method, path, headers=headers)).status_code == 200
-    assert known.looks == 0
+    assert (known.looks, known.waits) == (0, 0)
 
 
 @pytest.mark.parametrize("path", [f"{EM}/catalogs/mine", "/v1.0/users"])
@@ -95,23 +100,36 @@ async def test_whoever_has_left_or_is_blocked_is_nobody_whatever_the_token_says(
     assert known.looks == 0
 
 
-async def test_a_role_on_its_way_is_waited_for_and_no_longer_than_that() -> None:
-    async with door(Known(OWNER, after=2)) as client:
+async def test_whoever_is_back_is_let_in_before_everybody_else_knows() -> None:
+    known = Known(OWNER, coming=OWNER, away=frozenset({"ana"}))
+    async with door(known) as client:
         assert (await client.get(f"{EM}/catalogs/mine", headers=ANA)).status_code == 200
-    async with door(Known(OWNER, after=100)) as client:
+
+
+async def test_a_role_on_its_way_is_waited_for() -> None:
+    known = Known(coming=OWNER)
+    async with door(known) as client:
+        assert (await client.get(f"{EM}/catalogs/mine", headers=ANA)).status_code == 200
+    assert (known.looks, known.waits) == (2, 1)
+
+
+async def test_who_holds_nothing_by_all_that_was_said_is_refused() -> None:
+    known = Known()
+    async with door(known) as client:
         refused = await client.get(f"{EM}/catalogs/mine", headers=ANA)
     assert (refused.status_code, refused.json()["error"]["code"]) == (403, "UnAuthorized")
+    assert (known.looks, known.waits) == (2, 1)
 
 
 async def test_whether_another_rule_is_met_is_looked_up_and_waited_for() -> None:
     administrator = Held(directory=frozenset({"Identity Governance Administrator"}))
-    for known, administers in ((Known(administrator, after=2), True), (Known(OWNER), False)):
+    for known, administers in ((Known(coming=administrator), True), (Known(OWNER), False)):
         async with door(known) as client:
             assert (await client.get(f"{EM}/assignmentRequests/1", headers=ANA)).json() == {"administers": administers}
 
 
 async def test_another_catalog_is_refused_in_the_words_of_entitlement_management() -> None:
-    async with door(Known(OWNER), patience_s=0.06) as client:
+    async with door(Known(OWNER)) as client:
         other = await client.get(f"{EM}/catalogs/other", headers=ANA)
         assert (other.status_code, other.json()["error"]["code"]) == (403, "UnAuthorized")
         ruleless = await client.get("/v1.0/whatHasNoRule", headers=ANA)
