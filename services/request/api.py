@@ -9,6 +9,7 @@ import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from operator import itemgetter
 from typing import Annotated, Any, NoReturn
 
 from fastapi import APIRouter, Depends, Response
@@ -17,12 +18,14 @@ from fastapi import Request as HttpRequest
 from services.request import graph
 from services.request.decide import acts, in_vain, offers, submit
 from services.request.decide.answers import questions
-from services.request.decide.scene import Scene
+from services.request.decide.scene import Person, Scene
+from services.request.lately import OFFERED, Offering, of_people, signed_in
 from services.request.model import ADDS, BY_ADMINS, Request
 from services.request.store import PACKAGES, REQUESTS, THERE, Surroundings, taken_back, visible
+from shared.contracts import topics
 from shared.contracts.base import Refusal
 from shared.contracts.request import RequestStatus, RequestType
-from shared.messaging.decision import Handler, by
+from shared.messaging.decision import Decision, Handler, by
 from shared.messaging.loop import Loop
 from shared.messaging.service import Platform
 from shared.security.caller import Caller
@@ -72,13 +75,6 @@ def refuse(refusal: Refusal) -> NoReturn:
     raise kind(refusal.message, code=code or refusal.code)
 
 
-def signed_in(caller: Caller) -> str:
-    """The person who asks. Raises Forbidden for applications and the operator, who are nobody in the directory."""
-    if caller.person_id is None:
-        raise Forbidden("Only a person who is signed in can ask this.")
-    return caller.person_id
-
-
 class Desk:
     """What the routes have in common."""
 
@@ -114,12 +110,14 @@ class Desk:
         """What the body asks for, with what it refers to heard of, as far as it is there."""
         wanted = graph.wanted(body)
         requestor = caller.person_id if body.request_type in BY_ADMINS else signed_in(caller)
-        if wanted.assignment_id is not None and wanted.package_id is None:
+        if wanted.assignment_id is not None:
             found = await self.waiting(lambda: self.around.holder_of(wanted.assignment_id or ""))
             if found is None:
                 raise NotFound("The assignment was not found.", target="assignment/id")
             person_id, held = found
             package_id, policy_id = held.package_id, held.policy_id
+            if not wanted.fits(person_id, held):
+                raise BadRequest("The assignment of that id is another one than the rest says.", target="assignment")
         else:
             named = await self._of_mail(wanted.mail) if wanted.mail else wanted.person_id
             person_id, package_id, policy_id = named or requestor, wanted.package_id, wanted.policy_id
@@ -132,9 +130,7 @@ class Desk:
         assignment_id = wanted.assignment_id
         if assignment_id is None and body.request_type not in ADDS:
             assignment_id = await self._held(person_id, package_id)
-        for_another = requestor if body.request_type is RequestType.ON_BEHALF_ADD else None
-        adds = body.request_type in ADDS
-        await self.heard_of(person_id, requestor, package_id, policy_id, adds=adds, manager=for_another)
+        await self.heard_of(person_id, requestor, package_id, policy_id, adds=body.request_type in ADDS)
         return submit.Ask(
             id=id,
             type=body.request_type,
@@ -170,19 +166,11 @@ class Desk:
         return str(found) if found else None
 
     async def heard_of(
-        self,
-        person_id: str,
-        requestor: str | None,
-        package_id: str,
-        policy_id: str | None,
-        *,
-        adds: bool,
-        manager: str | None = None,
+        self, person_id: str, requestor: str | None, package_id: str, policy_id: str | None, *, adds: bool
     ) -> None:
-        """Wait for what was just made elsewhere; the decision says what is missing.
+        """Wait for what was just made or changed elsewhere; the decision says what is missing.
 
-        Where none is named, some policy of the package is waited for: without any, nobody could be asking. `manager`:
-        whose report the person has to be, which they may have become a moment ago."""
+        Where none is named, some policy of the package is waited for: without any, nobody could be asking."""
         people = {id for id in (person_id, requestor) if id}
 
         async def policy() -> bool:
@@ -190,14 +178,39 @@ class Desk:
                 return bool(await self.around.policies.get([policy_id]))
             return not adds or bool(await self.around.policies.find({"package_id": package_id}, limit=1))
 
-        async def find() -> bool:
+        async def find() -> dict[str, dict[str, Any]]:
             persons, packages, is_there = await asyncio.gather(
                 self.around.people.get(people), self.around.packages.get([package_id]), policy()
             )
-            reports = manager is None or persons.get(person_id, {}).get("manager_id") == manager
-            return len(persons) == len(people) and len(packages) == 1 and is_there and reports
+            return packages if len(persons) == len(people) and is_there else {}
 
-        await self.waiting(find)
+        hearing = self.platform.hearing
+        packages, _ = await asyncio.gather(self.waiting(find), hearing.abreast(OFFERED))
+        if adds and any(one["incompatible_groups"] for one in packages.values()):
+            # Once given, a package is not taken from who had come into such a group by then.
+            await hearing.abreast({topics.MEMBERSHIP_FACTS: [person_id]})
+
+    async def submitted(self, request: HttpRequest, body: graph.RequestIn, admitted: Admission, id: str) -> Request:
+        """Raises what refuses it: once all is known that was said of whom it is about until then."""
+        caller = admitted.standing.caller
+
+        async def decided() -> tuple[submit.Ask, Decision[Request]]:
+            ask = await self.ask_of(body, caller, id)
+            if body.request_type in BY_ADMINS:
+                await self.within(ask.package_id, admitted)
+            outcome = await self.platform.run_one(self.loop, self.submitting, ask, cause_of(request))
+            assert outcome.decision is not None
+            return ask, outcome.decision
+
+        ask, decision = await decided()
+        # What is not there has been waited for.
+        if decision.refusal and _REFUSED.get(decision.refusal.code) is not NotFound:
+            await self.platform.hearing.abreast(of_people(ask.person_id, ask.requestor_id))
+            _, decision = await decided()
+        if decision.refusal:
+            refuse(decision.refusal)
+        assert decision.state is not None
+        return decision.state
 
     async def there(self, id: str) -> dict[str, Any]:
         """Raises NotFound."""
@@ -301,20 +314,13 @@ def router(
 def _asking(routes: APIRouter, desk: Desk) -> None:
     @routes.post(REQUESTS_AT, status_code=201)
     async def create(
-        request: HttpRequest, body: graph.RequestIn, caller: Asking, admitted: Admitted, key: IdempotencyKey = None
+        request: HttpRequest, body: graph.RequestIn, admitted: Admitted, key: IdempotencyKey = None
     ) -> Rendered:
         """Ask to add, extend, change or remove an assignment. What follows is asynchronous: read it again."""
         if body.request_type in BY_ADMINS and not await admitted.stands(lambda one: not one.only_own):
             raise NoRight
-        ask = await desk.ask_of(body, caller, made_id(request, "request"))
-        if body.request_type in BY_ADMINS:
-            await desk.within(ask.package_id, admitted)
-        outcome = await desk.platform.run_one(desk.loop, desk.submitting, ask, cause_of(request))
-        assert outcome.decision is not None
-        if outcome.decision.refusal:
-            refuse(outcome.decision.refusal)
-        assert outcome.decision.state is not None
-        submitted = outcome.decision.state.having(status=RequestStatus.SUBMITTED, completed_at=None, expired=False)
+        made = await desk.submitted(request, body, admitted, made_id(request, "request"))
+        submitted = made.having(status=RequestStatus.SUBMITTED, completed_at=None, expired=False)
         said = graph.request_said(submitted, set(), graph.NO_NAMES)
         return {"@odata.context": context_url(request, f"{CONTEXT}/$entity"), **said}
 
@@ -397,48 +403,48 @@ def _acting(routes: APIRouter, desk: Desk) -> None:
 
 def _offering(routes: APIRouter, desk: Desk) -> None:
     around, now = desk.around, desk.platform.clock.now
-
-    async def person_of(caller: Caller) -> Any:
-        id = signed_in(caller)
-        found = await desk.waiting(lambda: around.persons([id]))
-        if not found:
-            raise NotFound("The person was not found.")
-        return found[id]
+    offering = Offering(desk.platform.hearing, around)
 
     @routes.get(f"{EM}/accessPackages/filterByCurrentUser(on='{{on}}')")
     async def packages(request: HttpRequest, on: str, query: PackageQuery, caller: Asking) -> Rendered:
         """Packages that the person who asks may ask for now (`allowedRequestor`); hidden ones are not listed."""
         if on.lower() != "allowedrequestor":
             raise BadRequest(f"'{on[:64]}' is not one that access packages can be filtered by.", target="on")
-        person = await person_of(caller)
-        scene = await around.requestable()
-        ids = offers.requestable(person, scene, now())
-        scope = {"_id": {"$in": sorted(ids)}, "is_hidden": False}
 
-        async def find(query: ListQuery) -> list[dict[str, Any]]:
-            found = await around.package_documents.find(
-                query.mongo_filter(scope), sort=query.sort, skip=query.skip, limit=query.limit
+        async def listed(person: Person) -> Rendered:
+            ids = offers.requestable(person, await around.requestable(), now())
+            scope = {"_id": {"$in": sorted(ids)}, "is_hidden": False}
+
+            async def find(query: ListQuery) -> list[dict[str, Any]]:
+                found = await around.package_documents.find(
+                    query.mongo_filter(scope), sort=query.sort, skip=query.skip, limit=query.limit
+                )
+                return await around.with_catalogs(found, query)
+
+            async def total(query: ListQuery) -> int:
+                return await around.package_documents.count(query.total_filter(scope))
+
+            return await answer_list(
+                request, query, find=find, render=graph.package_said, context="accessPackages", total=total
             )
-            return await around.with_catalogs(found, query)
 
-        async def total(query: ListQuery) -> int:
-            return await around.package_documents.count(query.total_filter(scope))
-
-        return await answer_list(
-            request, query, find=find, render=graph.package_said, context="accessPackages", total=total
-        )
+        return await offering.to(caller, listed, enough=itemgetter("value"))
 
     @routes.post(f"{EM}/accessPackages/{{id}}/getApplicablePolicyRequirements")
     async def requirements(request: HttpRequest, id: str, caller: Asking) -> Rendered:
         """Under which policies the person who asks may ask for the package, and what each wants to know."""
-        person = await person_of(caller)
-        await desk.heard_of(person.id, None, id, None, adds=True)
+        asking = signed_in(caller)
+        await desk.heard_of(asking, None, id, None, adds=True)
         if not await around.packages_of([id]):
             raise NotFound("The resource was not found.")
-        ask = submit.Ask("", RequestType.USER_ADD, person.id, person.id, id)
-        scene = await around.scene([ask], {})
-        found = offers.applicable(id, person, scene, now())
-        return {
-            "@odata.context": context_url(request, "Collection(accessPackageAssignmentRequestRequirements)"),
-            "value": [graph.requirements_said(one.state, questions(id, person, one.state, scene)) for one in found],
-        }
+        ask = submit.Ask("", RequestType.USER_ADD, asking, asking, id)
+
+        async def applicable(person: Person) -> Rendered:
+            scene = await around.scene([ask], {})
+            found = offers.applicable(id, person, scene, now())
+            return {
+                "@odata.context": context_url(request, "Collection(accessPackageAssignmentRequestRequirements)"),
+                "value": [graph.requirements_said(one.state, questions(id, person, one.state, scene)) for one in found],
+            }
+
+        return await offering.to(caller, applicable, enough=itemgetter("value"))

@@ -6,12 +6,14 @@ Source: reference/graph-api-operations.md 2.9; entra-features, PKG-3 to PKG-5.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 
 from services.request.decide import offers
 from services.request.decide.scene import Person
+from services.request.lately import Offering
 from services.request.store import AVAILABLE, Surroundings
 from shared.contracts.catalog import ResourceRole
 from shared.messaging.service import Platform
@@ -39,21 +41,21 @@ Rendered = dict[str, Any]
 def router(platform: Platform, around: Surroundings, guard: Guard) -> APIRouter:
     """All of them: for people, of whom the directory knows."""
     routes = APIRouter(tags=["request"], dependencies=[Depends(guard)])
-    now = platform.clock.now
+    now, offering = platform.clock.now, Offering(platform.hearing, around)
 
-    async def looking(caller: Caller) -> Person:
-        """Raises Forbidden for applications and whoever else is nobody in the directory."""
-        found = await around.persons([caller.person_id]) if caller.person_id else {}
-        if not found:
-            raise Forbidden("Only a person who is signed in can ask this.")
-        return next(iter(found.values()))
+    async def there(id: str, caller: Caller) -> tuple[Mapping[str, Any], Person]:
+        """The package, and who asks. Raises NotFound for what the person is neither shown nor may ask for."""
 
-    async def there(id: str, person: Person) -> Mapping[str, Any]:
-        """The package. Raises NotFound for what the person is neither shown nor may ask for."""
-        scene = await around.requestable()
-        if id not in offers.visible(person, scene, now()) | offers.requestable(person, scene, now()):
+        async def found(person: Person) -> tuple[Mapping[str, Any], Person] | None:
+            scene = await around.requestable()
+            if id not in offers.visible(person, scene, now()) | offers.requestable(person, scene, now()):
+                return None
+            return (await around.packages.get([id]))[id], person
+
+        shown = await offering.to(caller, found)
+        if shown is None:
             raise NotFound("The resource was not found.")
-        return (await around.packages.get([id]))[id]
+        return shown
 
     async def role_scopes_of(
         documents: Sequence[Mapping[str, Any]], person: Person, expand: tuple[Expand, ...]
@@ -81,43 +83,46 @@ def router(platform: Platform, around: Surroundings, guard: Guard) -> APIRouter:
     @routes.get(AT)
     async def packages(request: Request, query: Query, caller: Asking) -> Rendered:
         """Packages that the person who asks is shown: what they may ask for, and what is for specific people."""
-        person = await looking(caller)
-        scene = await around.requestable()
-        scope = {"_id": {"$in": sorted(offers.visible(person, scene, now()))}}
 
-        async def find(query: ListQuery) -> list[dict[str, Any]]:
-            found = await around.package_documents.find(
-                query.mongo_filter(scope), sort=query.sort, skip=query.skip, limit=query.limit
+        async def listed(person: Person) -> Rendered:
+            scene = await around.requestable()
+            scope = {"_id": {"$in": sorted(offers.visible(person, scene, now()))}}
+
+            async def find(query: ListQuery) -> list[dict[str, Any]]:
+                found = await around.package_documents.find(
+                    query.mongo_filter(scope), sort=query.sort, skip=query.skip, limit=query.limit
+                )
+                bodies = await said(found, person, query.expand)
+                return [{**one, "said": body} for one, body in zip(found, bodies, strict=True)]
+
+            async def total(query: ListQuery) -> int:
+                return await around.package_documents.count(query.total_filter(scope))
+
+            return await answer_list(
+                request,
+                query,
+                find=find,
+                render=lambda one: one["said"],
+                context="availableAccessPackages",
+                total=total,
             )
-            bodies = await said(found, person, query.expand)
-            return [{**one, "said": body} for one, body in zip(found, bodies, strict=True)]
 
-        async def total(query: ListQuery) -> int:
-            return await around.package_documents.count(query.total_filter(scope))
-
-        return await answer_list(
-            request,
-            query,
-            find=find,
-            render=lambda one: one["said"],
-            context="availableAccessPackages",
-            total=total,
-        )
+        return await offering.to(caller, listed, enough=itemgetter("value"))
 
     @routes.get(f"{AT}/{{id}}")
     async def package(request: Request, id: str, caller: Asking) -> Rendered:
         """One of them; with the link also a hidden one."""
         query = read_shape(AVAILABLE, request.query_params.multi_items())
-        person = await looking(caller)
-        (body,) = await said([await there(id, person)], person, query.expand)
+        found, person = await there(id, caller)
+        (body,) = await said([found], person, query.expand)
         context = context_url(request, "availableAccessPackages/$entity", query.select)
         return {"@odata.context": context, **query.selected(body)}
 
     @routes.get(f"{AT}/{{id}}/resourceRoleScopes")
     async def role_scopes(request: Request, id: str, query: RoleScopeQuery, caller: Asking) -> Rendered:
         """What it brings, for those to whom the tenant shows it."""
-        person = await looking(caller)
-        (scopes,) = await role_scopes_of([await there(id, person)], person, query.expand)
+        found, person = await there(id, caller)
+        (scopes,) = await role_scopes_of([found], person, query.expand)
         by_id = {one["id"]: one for one in scopes}
         made = [{"_id": id} for id in by_id]
         return await answer_made(

@@ -116,6 +116,11 @@ class Wanted:
     mail: str | None = None
     """Of the person, where nothing else says who it is."""
 
+    def fits(self, person_id: str, held: Held) -> bool:
+        """Whether all that it names is so of this assignment."""
+        named = ((self.person_id, person_id), (self.package_id, held.package_id), (self.policy_id, held.policy_id))
+        return all(said in {None, is_so} for said, is_so in named)
+
 
 def wanted(body: RequestIn) -> Wanted:
     """Raises BadRequest for a body that names nothing."""

@@ -10,7 +10,9 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request
 
 from services.request.decide import offers
+from services.request.decide.scene import Person
 from services.request.decide.suggestions import Suggestion, by_history, by_related_people
+from services.request.lately import Offering, signed_in
 from services.request.model import Request as Asked
 from services.request.store import THERE, Surroundings
 from shared.contracts.organizations import PeopleInsight
@@ -19,7 +21,7 @@ from shared.ids import derived_id
 from shared.messaging.service import Platform
 from shared.storage import MongoAggregates
 from shared.web.caller import Asking
-from shared.web.errors import BadRequest, Forbidden
+from shared.web.errors import BadRequest
 from shared.web.graph_model import ODATA_TYPE, graph_time
 from shared.web.guard import Guard
 from shared.web.odata import EntitySet, read_query
@@ -37,6 +39,7 @@ Rendered = dict[str, Any]
 def router(platform: Platform, store: MongoAggregates, around: Surroundings, guard: Guard) -> APIRouter:
     """This route."""
     routes = APIRouter(tags=["request"], dependencies=[Depends(guard)])
+    offering = Offering(platform.hearing, around)
 
     async def related_to(person_id: str, manager_id: str | None) -> list[str]:
         near = await around.reports_of(person_id)
@@ -44,25 +47,18 @@ def router(platform: Platform, store: MongoAggregates, around: Surroundings, gua
             near += [manager_id, *await around.reports_of(manager_id)]
         return [id for id in dict.fromkeys(near) if id != person_id][:MOST_RELATED]
 
-    async def found_for(person_id: str, on: str) -> list[Suggestion]:
-        """Raises Forbidden for whoever is nobody in the directory, BadRequest for what nothing is suggested by."""
-        if on not in {"relatedpeopleassignments", "assignmenthistory"}:
-            raise BadRequest(f"'{on[:64]}' is not one that suggestions can be filtered by.", target="on")
-        people = await around.persons([person_id])
-        if person_id not in people:
-            raise Forbidden("Only a person who is signed in can ask this.")
-        person = people[person_id]
+    async def found_for(person: Person, on: str) -> list[Suggestion]:
         scene = await around.requestable()
         now = platform.clock.now()
         offered = {id for id in offers.requestable(person, scene, now) if id in offers.visible(person, scene, now)}
-        own = (await around.held([person_id])).get(person_id, ())
+        own = (await around.held([person.id])).get(person.id, ())
         if on == "assignmenthistory":
-            had = {"state.person_id": person_id, "state.status": RequestStatus.DELIVERED.value}
+            had = {"state.person_id": person.id, "state.status": RequestStatus.DELIVERED.value}
             asked = await store.states({"$and": [THERE, had]}, limit=MOST_ASKED)
             return by_history(offered, own, map(Asked.model_validate, asked))
         if await around.people_insight() is PeopleInsight.DISABLED:
             return []  # as the tenant's endUserSettings say
-        near = await related_to(person_id, person.manager_id)
+        near = await related_to(person.id, person.manager_id)
         return by_related_people(offered, own, await around.held(near))
 
     async def said(one: Suggestion, person_id: str, expand: set[str]) -> Rendered:
@@ -95,15 +91,16 @@ def router(platform: Platform, store: MongoAggregates, around: Surroundings, gua
         """Packages that the person who asks may ask for: which those around them have (`relatedPeopleAssignments`, as
         far as endUserSettings let that be seen), or they had themself (`assignmentHistory`)."""
         query = read_query(SUGGESTIONS, request.query_params.multi_items())
-        if caller.person_id is None:
-            raise Forbidden("Only a person who is signed in can ask this.")
-        found = await found_for(caller.person_id, on.lower())
+        person_id = signed_in(caller)
+        if on.lower() not in {"relatedpeopleassignments", "assignmenthistory"}:
+            raise BadRequest(f"'{on[:64]}' is not one that suggestions can be filtered by.", target="on")
+        found = await offering.to(caller, lambda person: found_for(person, on.lower()))
         page, about = slice_of(request, query, found)
         expand = {one.name for one in query.expand}
         return {
             "@odata.context": context_url(request, "accessPackageSuggestions", query.select),
             **about,
-            "value": [query.selected(await said(one, caller.person_id, expand)) for one in page],
+            "value": [query.selected(await said(one, person_id, expand)) for one in page],
         }
 
     return routes

@@ -255,7 +255,6 @@ async def test_of_a_group_that_sponsors_somebody_the_members_are_asked_as_they_c
     await company.becomes(request, "delivered")
 
 
-@pytest.mark.spec("REQ-4")
 async def test_whoever_came_a_moment_ago_decides_at_once(company: Company) -> None:
     """Approval may not have heard of them when their stage begins."""
     asker = await company.person("early")
@@ -277,6 +276,7 @@ async def test_whoever_came_a_moment_ago_decides_at_once(company: Company) -> No
         await company.call("PATCH", f"{stages}/{mine['id']}", made["id"], 204, reviewResult="Deny")
 
 
+@pytest.mark.spec("REQ-4")
 async def test_a_request_that_the_manager_denies_brings_nothing(company: Company) -> None:
     boss, ben = await company.person("fay"), await company.person("ben", "fay")
     package, policy, group = await company.package(**approved_by_manager(isApproverJustificationRequired=True))
@@ -441,6 +441,31 @@ async def test_whoever_makes_a_policy_and_asks_at_once_is_heard_500_times(compan
         return bool(await company.call("GET", path) == len(people) * len(packages) == 500)
 
     await until(delivered, "all 500 are delivered", patience_s=200)
+
+
+async def test_whoever_was_just_let_in_asks_at_once_and_whoever_is_not_let_any_more_is_refused(
+    company: Company,
+) -> None:
+    """Memberships are heard when there is time, and nobody is refused by those before; a policy is what it is now."""
+    team = await company.call(
+        "POST", "/v1.0/groups", displayName="Let in", mailNickname="in", mailEnabled=False, securityEnabled=True
+    )
+    targets = [{"@odata.type": "#microsoft.graph.groupMembers", "groupId": team["id"]}]
+    scope = {"allowedTargetScope": "specificDirectoryUsers", "specificAllowedTargets": targets}
+    package, policy, _ = await company.package(**scope)
+    people = [await company.person(f"ida{number}") for number in range(8)]
+    for number, person in enumerate(people):
+        member = {"@odata.id": f"https://graph.microsoft.com/v1.0/directoryObjects/{person}"}
+        await company.call("POST", f"/v1.0/groups/{team['id']}/members/$ref", status=204, **member)
+        if number % 2:
+            path = f"{EM}/accessPackages/{package}/getApplicablePolicyRequirements"
+            assert (await company.call("POST", path, person, 200))["value"]
+        await company.asked(person, package, policy)
+    for _ in range(8):
+        closed, its_policy, _ = await company.package()
+        await company.close(its_policy)
+        asking = {"requestType": "userAdd", "assignment": {"accessPackageId": closed, "assignmentPolicyId": its_policy}}
+        await company.call("POST", f"{EM}/assignmentRequests", people[0], 403, **asking)
 
 
 @pytest.mark.spec("SOD-4")

@@ -1,8 +1,8 @@
-"""What was just made elsewhere is waited for before a request is decided."""
+"""What was just made or changed elsewhere is waited for before a request is decided, or refused."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,21 +10,25 @@ import pytest
 
 from services.request.api import Desk
 from services.request.graph import RequestIn
-from shared.hearing import Hearing
+from shared.contracts import topics
+from shared.contracts.base import Refusal
+from shared.contracts.topics import Topic
+from shared.hearing import Hearing, Taken
+from shared.messaging.decision import Decision
 from shared.security.caller import Caller
+from shared.web.errors import Forbidden, NotFound
 
 
 class Slowly:
     """A replica that knows something after some looks at it."""
 
-    def __init__(self, known: dict[str, Any], after: int = 0, before: dict[str, Any] | None = None) -> None:
+    def __init__(self, known: dict[str, Any], after: int = 0) -> None:
         self.known = known
         self.after = after
-        self.before = before or {}
 
     def _now(self) -> dict[str, Any]:
         self.after -= 1
-        return self.known if self.after < 0 else self.before
+        return self.known if self.after < 0 else {}
 
     async def get(self, ids: Iterable[str]) -> dict[str, Any]:
         wanted = set(ids)
@@ -34,11 +38,19 @@ class Slowly:
         return [one for one in self._now().values() if one["package_id"] == query["package_id"]]
 
 
-def desk(policies: Slowly, within_s: float = 5.0) -> Desk:
-    around = SimpleNamespace(people=Slowly({"ana": {}}), packages=Slowly({"p": {}}), policies=policies)
-    platform: Any = SimpleNamespace(hearing=Hearing(within_s))
+PACKAGE: dict[str, Any] = {"incompatible_groups": []}
+
+
+def at(platform: Any, policies: Slowly, **package: Any) -> Desk:
+    around: Any = SimpleNamespace(
+        people=Slowly({"ana": {}}), packages=Slowly({"p": PACKAGE | package}), policies=policies
+    )
     nothing: Any = None
-    return Desk(platform, nothing, nothing, around)  # type: ignore[arg-type]
+    return Desk(platform, nothing, nothing, around)
+
+
+def desk(policies: Slowly, within_s: float = 5.0) -> Desk:
+    return at(SimpleNamespace(hearing=Hearing(within_s)), policies)
 
 
 ASKED = RequestIn.model_validate({"requestType": "userAdd", "assignment": {"accessPackageId": "p"}})
@@ -58,15 +70,72 @@ async def test_a_package_without_any_policy_is_decided_in_the_end() -> None:
     assert ask.policy_id is None, "the decision says that nobody may ask for it"
 
 
-@pytest.mark.parametrize(("manager", "within_s"), [("ana", 5.0), ("eva", 0.1)])
-async def test_who_asks_for_a_new_report_of_theirs_is_not_refused_while_that_is_on_its_way(
-    manager: str, within_s: float
-) -> None:
-    one = desk(Slowly(POLICY), within_s)
-    before: dict[str, Any] = {"ana": {}, "ben": {"manager_id": None}}
-    people = Slowly({**before, "ben": {"manager_id": manager}}, 2, before)
-    one.around.people = people  # type: ignore[assignment]
-    asked = {"requestType": "onBehalfAdd", "assignment": {"targetId": "ben", "accessPackageId": "p"}}
-    ask = await one.ask_of(RequestIn.model_validate(asked), ANA, "r")
-    assert (ask.person_id, ask.requestor_id) == ("ben", "ana"), "whose report it is, the decision says"
-    assert people.after < 0, "it was looked for until it was there"
+class Deciding:
+    """A platform that refuses until all has been heard of these topics."""
+
+    def __init__(self, behind: frozenset[Topic], code: str = "notInScope") -> None:
+        self.decided = 0
+        self._code = code
+        self.waited_for: list[Topic] = []
+        self._behind = set(behind)
+        self.hearing = Hearing(5.0, said_so_far=self._said_so_far)
+
+    async def _said_so_far(self, about: Mapping[str, Any]) -> Taken:
+        asked = {topics.BY_NAME[name] for name in about}
+        self.waited_for += asked
+        looks = iter([not asked & self._behind])
+
+        async def taken() -> bool:
+            self._behind -= asked
+            return next(looks, True)
+
+        return taken
+
+    async def run_one(self, _loop: Any, _handler: Any, ask: Any, _cause: Any) -> Any:
+        self.decided += 1
+        refusal = Refusal(code=self._code, message="Not for you.") if self._behind else None
+        return SimpleNamespace(decision=Decision("made", refusal=refusal))
+
+
+async def submitted(platform: Deciding) -> Any:
+    request: Any = SimpleNamespace(state=SimpleNamespace(caller=ANA), headers={}, scope={})
+    admitted: Any = SimpleNamespace(standing=SimpleNamespace(caller=ANA))
+    return await at(platform, Slowly(POLICY)).submitted(request, ASKED, admitted, "r")
+
+
+@pytest.fixture(autouse=True)
+def _no_cause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.request.api.cause_of", lambda _request: None)
+
+
+@pytest.mark.parametrize("behind", [topics.MEMBERSHIP_FACTS, topics.PERSON_FACTS, topics.HOLDING_FACTS])
+async def test_whoever_was_just_let_in_is_not_refused_by_what_was_so_before(behind: Topic) -> None:
+    platform = Deciding(frozenset({behind}))
+    assert await submitted(platform) == "made"
+    assert platform.decided == 2
+
+
+async def test_what_is_refused_by_all_that_was_said_is_refused() -> None:
+    platform = Deciding(frozenset({topics.GROUP_FACTS}))
+    with pytest.raises(Forbidden, match="Not for you"):
+        await submitted(platform)
+
+
+async def test_what_is_not_there_is_not_waited_for_twice() -> None:
+    platform = Deciding(frozenset({topics.PERSON_FACTS}), "personNotFound")
+    with pytest.raises(NotFound):
+        await submitted(platform)
+    assert platform.decided == 1
+
+
+async def test_what_is_offered_is_waited_for_before_anything_is_decided_and_floods_are_not() -> None:
+    platform = Deciding(frozenset({topics.POLICY_FACTS}))
+    assert await submitted(platform) == "made"
+    assert platform.decided == 1
+    assert topics.MEMBERSHIP_FACTS not in platform.waited_for
+
+
+async def test_where_duties_are_separated_by_groups_memberships_are_waited_for() -> None:
+    platform = Deciding(frozenset())
+    await at(platform, Slowly(POLICY), incompatible_groups=["g"]).ask_of(ASKED, ANA, "r")
+    assert topics.MEMBERSHIP_FACTS in platform.waited_for
