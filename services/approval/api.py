@@ -5,16 +5,17 @@ Source: reference/graph-api-operations.md 2.5.
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Annotated, Any, Literal, NoReturn
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BeforeValidator, Field
 
 from services.approval.decide import stages
+from services.approval.decide.approvers import asking_now
 from services.approval.messages import Looks
 from services.approval.model import Approval, Stage
 from services.approval.store import APPROVALS, Surroundings, of_person
+from shared.contracts import topics
 from shared.contracts.approval import ReviewResult
 from shared.contracts.base import Refusal
 from shared.messaging.decision import Handler, by
@@ -79,10 +80,11 @@ class StagePatch(GraphBody):
 class Desk:
     """What the routes have in common."""
 
-    def __init__(self, platform: Platform, store: MongoAggregates, around: Surroundings) -> None:
+    def __init__(self, platform: Platform, store: MongoAggregates, around: Surroundings, look: Looks) -> None:
         self.platform = platform
         self.store = store
         self.around = around
+        self._look = look
 
     async def there(self, id: str, admitted: Admission) -> Approval:
         """The approval, waited for if its request was only just made. Raises NotFound, and NoRight for strangers."""
@@ -92,12 +94,7 @@ class Desk:
             raise NotFound("The resource was not found.")
         if _concerns(approval, caller) or await admitted.reaches(None):
             return approval
-        if self._is_new(approval):
-            # That its stage asks the caller may be on its way here: who they are, whose manager, in which group.
-            approval = await self.platform.hearing.once(
-                lambda: self._kept(id), enough=lambda it: it is not None and _concerns(it, caller)
-            )
-        if approval is None or not _concerns(approval, caller):
+        if caller is None or not _concerns(approval := await self._asking_now(approval, caller), caller):
             raise NoRight
         return approval
 
@@ -105,9 +102,12 @@ class Desk:
         found = await self.store.state(id.lower())
         return Approval.model_validate(found) if found is not None else None
 
-    def _is_new(self, approval: Approval) -> bool:
-        age = self.platform.clock.now() - approval.asked_at
-        return age < timedelta(seconds=self.platform.settings.read_wait_s)
+    async def _asking_now(self, approval: Approval, caller: str) -> Approval:
+        """That its stage asks the caller may be on its way here: who they are, whose manager, in which group."""
+        people = {approval.person_id, approval.requestor_id or caller, caller, *approval.watched}
+        await self.platform.hearing.abreast({topics.PERSON_FACTS: people, topics.MEMBERSHIP_FACTS: [caller]})
+        present = await self._kept(approval.id) or approval
+        return asking_now(present, await self._look([], {present.id: present}))
 
     async def stages_said(self, approval: Approval, caller: Caller) -> list[Rendered]:
         people = await self.around.people.get({one.reviewed_by for one in approval.stages if one.reviewed_by})
@@ -153,7 +153,7 @@ def router(
 ) -> APIRouter:
     """Every route of this service."""
     routes = APIRouter(tags=["approval"], route_class=answering_once(answers), dependencies=[Depends(guard)])
-    desk = Desk(platform, store, around)
+    desk = Desk(platform, store, around, look)
     judging = Handler[Approval, stages.Judge, Any](stages.judge, by(lambda one: one.id), look)
 
     @routes.get(f"{APPROVALS_AT}/filterByCurrentUser(on='{{on}}')")

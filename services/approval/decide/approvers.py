@@ -51,6 +51,15 @@ def asked(approval: Approval, stage: Stage, directory: Directory) -> Asked:
     return Asked(tuple(sorted(found)), frozenset(watched))
 
 
+def asking_now(approval: Approval, directory: Directory) -> Approval:
+    """The same, with those asked whom the rules lead to now; what was said of people lately may not have been followed
+    yet."""
+    stage = approval.stage
+    if stage is None:
+        return approval
+    return approval.with_stage(stage.having(approvers=asked(approval, stage, directory).approvers))
+
+
 def _first_of(
     ways: Iterable[tuple[SubjectSet, ...]], approval: Approval, directory: Directory, watched: set[str]
 ) -> set[str]:
