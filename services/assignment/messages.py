@@ -19,6 +19,7 @@ from shared.contracts.base import Cause
 from shared.contracts.catalog import Life, PackageFact, PolicyFact, PopulationFact
 from shared.contracts.directory import MOVES, MembershipsFact
 from shared.contracts.request import RequestFact
+from shared.hearing import About
 from shared.ids import derived_id
 from shared.messaging.decision import Decision, Due, Handler, by
 from shared.messaging.envelope import outgoing
@@ -30,6 +31,8 @@ from shared.storage import MongoAggregates, Replica
 
 STEP = 500
 """People that one step of a rule job decides."""
+
+_RULES: About = dict.fromkeys((topics.PACKAGE_FACTS, topics.POLICY_FACTS))
 
 NOT_OURS = ""
 """Where people are located of whom nothing is said that a rule names: nobody, so one read for all of them."""
@@ -77,9 +80,16 @@ def membership_facts(
     ]
 
 
-def commands(platform: Platform, loop: Loop[Holding], looks: Looks) -> Subscription:
-    """What requests ask for. Request may have heard of a policy before us: what was just made is waited for, in time
-    for nobody to be refused what is there."""
+def commands(platform: Platform, loop: Loop[Holding], holdings: MongoAggregates, looks: Looks) -> Subscription:
+    """What requests ask for. Request may have heard of a person or a policy before us: what was just made is waited
+    for, in time for nobody to be refused what is there."""
+
+    async def locate(asked: Sequence[AssignmentCommand]) -> Sequence[str]:
+        people = {one.person_id for one in asked if isinstance(one.order, AddAssignment)}
+        known = {"_id": {"$in": sorted(people)}, "state.status": {"$ne": None}}
+        if people:
+            await platform.hearing.once(lambda: holdings.ids(known), enough=lambda found: len(found) == len(people))
+        return [one.person_id for one in asked]
 
     async def heard_of(orders: Sequence[AddAssignment]) -> None:
         await platform.hearing.once(
@@ -87,13 +97,14 @@ def commands(platform: Platform, loop: Loop[Holding], looks: Looks) -> Subscript
             enough=lambda book: all(
                 one.package_id in book.packages and one.policy_id in book.policies for one in orders
             ),
+            about=_RULES if orders else None,
         )
 
     async def look(asked: Sequence[AssignmentCommand], _states: Mapping[str, Holding | None]) -> Look:
         await heard_of([one.order for one in asked if isinstance(one.order, AddAssignment)])
         return await looks.look_for_adding([one.order.assignment_id for one in asked], {one.person_id for one in asked})
 
-    handler = Handler(command.obey, by(lambda one: one.person_id), look, looks.look_again, person.second_look)
+    handler = Handler(command.obey, locate, look, looks.look_again, person.second_look)
     return platform.hears(topics.ASSIGNMENT_COMMANDS, loop, handler)
 
 

@@ -53,7 +53,7 @@ def assemble(platform: Platform) -> Service:
         ],
         subscriptions=[
             *messages.person_facts(platform, holding_loop, looks),
-            messages.commands(platform, holding_loop, looks),
+            messages.commands(platform, holding_loop, people, looks),
             *messages.delivery_facts(platform, holding_loop, looks),
             *messages.membership_facts(platform, holding_loop, looks, memberships),
             *messages.catalog_facts(platform, job_loop, people, rules),
