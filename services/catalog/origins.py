@@ -8,9 +8,10 @@ from typing import Any
 
 from services.catalog.model import OriginSystem
 from services.catalog.store import Groups
+from shared.contracts import topics
 from shared.contracts.catalog import ResourceRole
 from shared.contracts.resources import NO_ROLE, ApplicationFact, SiteFact
-from shared.hearing import Hearing
+from shared.hearing import About, Hearing
 from shared.storage import Database, Index, Replica
 
 Place = tuple[OriginSystem, str]
@@ -62,8 +63,10 @@ class Origins:
         return found
 
     async def once_heard(self, places: Collection[Place], hearing: Hearing) -> dict[Place, Origin]:
-        """The same, waiting for what was just made and not heard of yet."""
-        return await hearing.once(lambda: self.of(places), enough=lambda found: len(found) == len(set(places)))
+        """The same as they are now, waiting for what was just made, changed or deleted and not heard of yet."""
+        return await hearing.once(
+            lambda: self.of(places), enough=lambda found: len(found) == len(set(places)), about=_said_of(places)
+        )
 
     async def role_names(self, roles: Iterable[ResourceRole]) -> dict[str, str]:
         """Key of a role -> its name, of those whose role is an id; a group's roles are names already."""
@@ -81,6 +84,14 @@ class Origins:
     async def _found(self, replica: Replica[Any], ids: Collection[str] | None) -> dict[str, dict[str, Any]]:
         found = await replica.get(ids) if ids else {}
         return {id: one for id, one in found.items() if not one["deleted"]}
+
+
+def _said_of(places: Collection[Place]) -> About:
+    """What says how things are with these. A site is asked for by its address, which is no key."""
+    groups, applications = ([id for of, id in places if of == system] for system in ("AadGroup", "AadApplication"))
+    said = {topics.GROUP_FACTS: groups, topics.APPLICATION_FACTS: applications}
+    about: dict[topics.Topic, Collection[str] | None] = {topic: ids for topic, ids in said.items() if ids}
+    return {**about, topics.SITE_FACTS: None} if any(of == "SharePointOnline" for of, _ in places) else about
 
 
 def _group(id: str, one: Mapping[str, Any]) -> Origin:

@@ -23,6 +23,7 @@ from shared.contracts.extensions import ExtensionFact
 from shared.contracts.topics import (
     CATALOG_FACTS,
     EXTENSION_FACTS,
+    GROUP_FACTS,
     PACKAGE_FACTS,
     POLICY_FACTS,
     POPULATION_FACTS,
@@ -244,8 +245,10 @@ class Groups:
         return bool((await self.replica.get([id])).get(id, {}).get("unified"))
 
     async def names_once_heard(self, ids: Collection[str], hearing: Hearing) -> dict[str, str]:
-        """The same, waiting for groups that were just made and not heard of yet."""
-        return await hearing.once(lambda: self.names(ids), enough=lambda found: len(found) == len(set(ids)))
+        """The same as it is now, waiting for groups that were just made or deleted and not heard of yet."""
+        return await hearing.once(
+            lambda: self.names(ids), enough=lambda found: len(found) == len(set(ids)), about={GROUP_FACTS: ids}
+        )
 
 
 class People:

@@ -141,6 +141,23 @@ async def test_of_a_group_that_a_rule_fills_only_the_ownership_can_be_handed_out
     await made(world.client, at, role_scope("AadGroup", group, f"Owner_{group}"))
 
 
+async def test_a_resource_is_taken_as_it_is_now(world: Any, directory: Directory) -> None:
+    """What was said of it until then is waited for, though something is known of it already."""
+    catalog = await a_catalog(world)
+    for number in range(5):
+        first, second = (AppRole(id=str(uuid.uuid4()), display_name=name) for name in ("First", "Second"))
+        application = await directory.application(first)
+        await made(world.client, f"{EM}/resourceRequests", resource(catalog, "AadApplication", application))
+        body = {"displayName": f"Package {number}", "catalog": {"id": catalog}}
+        at = f"{EM}/accessPackages/{(await made(world.client, f'{EM}/accessPackages', body))['id']}/resourceRoleScopes"
+        await directory.application(first, second, id=application, version=2)
+        await made(world.client, at, role_scope("AadApplication", application, second.id))
+        gone = resource(await a_catalog(world), "AadApplication", application)
+        await directory.application(first, second, id=application, version=3, there=False)
+        refused = await world.client.post(f"{EM}/resourceRequests", json=gone)
+        assert (refused.status_code, code(refused)) == (404, "ResourceNotFound")
+
+
 @pytest.mark.spec("RES-8")
 async def test_a_package_brings_several_roles_of_one_application(world: Any, directory: Directory) -> None:
     roles = [AppRole(id=str(uuid.uuid4()), display_name=name) for name in ("Approver", "Author")]
