@@ -22,6 +22,7 @@ from services.catalog.origins import GROUP_ROLES, NOUNS, Place
 from services.catalog.resource_lists import Render, add_resource_lists, bodies_by_id, request_id
 from services.catalog.stages import may_name_extensions
 from services.catalog.store import LIVING, Shelf, Versioned
+from services.catalog.subjects import may_name_subjects
 from shared.contracts.base import Refusal
 from shared.contracts.catalog import Life, ResourceRole, resource_id
 from shared.security.operations import ADMINISTER
@@ -595,6 +596,7 @@ def _policy_routes(routes: APIRouter, edge: Edge) -> None:
         await edge.in_package(item.package_id, admitted)
         await may_write(admitted, item)
         await may_name_extensions(edge.shelves, item)
+        await may_name_subjects(edge.shelves, edge.acts.platform.hearing, item)
         found = await edge.create(request, shelf, item)
         return created(request, graph.policy_said(found), found.version, "assignmentPolicies")
 
@@ -614,6 +616,7 @@ def _policy_routes(routes: APIRouter, edge: Edge) -> None:
         if new.package_id != before.package_id:
             raise BadRequest("A policy stays with its package.", target="accessPackage/id")
         await may_name_extensions(edge.shelves, new)
+        await may_name_subjects(edge.shelves, edge.acts.platform.hearing, new, before)
         values = {name: value for name, value in new.content().items() if name not in {"managed_by", "package_id"}}
         await edge.change(request, shelf, Change(id, values, version_named(if_match)))
         return await edge.one(

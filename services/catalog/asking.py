@@ -38,7 +38,7 @@ MOST_ORGANIZATIONS, MOST_SUBJECTS = 1_000, 500
 DEEPEST = 12
 """Levels of a body that is kept as it came; far less than MongoDB takes."""
 
-_ID_OF = {
+ID_OF = {
     SubjectKind.SINGLE_USER: "userId",
     SubjectKind.GROUP_MEMBERS: "groupId",
     SubjectKind.ORGANIZATION: "connectedOrganizationId",
@@ -282,7 +282,7 @@ def _subject_set(body: dict[str, Any], allowed: set[SubjectKind], where: str) ->
         named = ", ".join(sorted(_type_name(one) for one in allowed))
         raise BadRequest(f"'{ODATA_TYPE}' is one of {named}.", target=f"{where}/{ODATA_TYPE}")
     id = level = rule = None
-    if name := _ID_OF.get(kind):
+    if name := ID_OF.get(kind):
         id = body.get(name) or body.get("id")
         if not isinstance(id, str) or not id:
             raise BadRequest(f"'{name}' says who is meant.", target=f"{where}/{name}")
@@ -332,7 +332,7 @@ def _span(text: str | None, default: timedelta, where: str) -> timedelta:
 
 def subject_set_said(one: SubjectSet) -> dict[str, Any]:
     said: dict[str, Any] = {ODATA_TYPE: _type_name(one.kind)}
-    if name := _ID_OF.get(one.kind):
+    if name := ID_OF.get(one.kind):
         said[name] = one.id
     if one.kind in _MANAGERS:
         said["managerLevel"] = one.level

@@ -23,6 +23,7 @@ from services.catalog.model import Kept, OriginSystem, Package, Policy, Resource
 from services.catalog.origins import NOUNS, Origin, Place
 from services.catalog.stages import may_name_extensions
 from services.catalog.store import Shelf
+from services.catalog.subjects import not_there, strangers
 from shared.contracts.base import Cause
 from shared.contracts.catalog import Life, ResourceRole
 from shared.messaging.decoding import said_briefly
@@ -331,8 +332,13 @@ async def _resources(acts: Acts, items: Sequence[_Item], cause: Cause, standing:
 
 
 async def _fit(acts: Acts, items: Sequence[_Item]) -> list[_Item]:
-    """Those of these policies and roles whose extensions are such as they may name, and that are somebody's."""
+    """Those of these policies and roles whose extensions are such as they may name, and that name nobody who is not
+    there."""
     fit = []
+    policies = [one.kept for one in items if isinstance(one.kept, Policy)]
+    before = await acts.shelves.names_of([one.id for one in policies], acts.shelves.policies)
+    named = [(one, before[one.id].item if one.id in before else None) for one in policies]
+    unknown = await strangers(acts.shelves, acts.platform.hearing, named)
     roles = [one.kept for one in items if isinstance(one.kept, RoleAssignment)]
     groups = {one.principal_id for one in roles if one.principal_kind == "group"}
     known = await acts.shelves.groups.names_once_heard(groups, acts.platform.hearing) if groups else {}
@@ -342,6 +348,9 @@ async def _fit(acts: Acts, items: Sequence[_Item]) -> list[_Item]:
                 await may_name_extensions(acts.shelves, item.kept)
             except GraphError as problem:
                 item.refuse(problem.code, problem.message, problem.target)
+                continue
+            if fault := not_there(item.kept, unknown):
+                item.refuse(fault.code, fault.message, fault.target)
                 continue
         kept = item.kept
         if isinstance(kept, RoleAssignment) and kept.principal_kind == "group" and kept.principal_id not in known:

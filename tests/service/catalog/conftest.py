@@ -19,8 +19,16 @@ from services.catalog.service import assemble
 from shared.contracts.assignment import UseAnswer
 from shared.contracts.base import Cause
 from shared.contracts.catalog import Life
-from shared.contracts.directory import GroupCreated, GroupFact, GroupState
-from shared.contracts.topics import GROUP_FACTS, PACKAGE_FACTS, POLICY_FACTS, USE_ANSWERS
+from shared.contracts.directory import (
+    GroupCreated,
+    GroupFact,
+    GroupState,
+    PersonFact,
+    PersonJoined,
+    PersonState,
+    PersonStatus,
+)
+from shared.contracts.topics import GROUP_FACTS, PACKAGE_FACTS, PERSON_FACTS, POLICY_FACTS, USE_ANSWERS
 from shared.messaging.admin import create_topics
 from shared.messaging.envelope import outgoing
 from shared.messaging.host import Host, groups_of
@@ -131,6 +139,24 @@ class World:
         heard = [platform.takes([PACKAGE_FACTS], packages), platform.takes([POLICY_FACTS], policies)]
         return Service("assignment", stores=[], subscriptions=heard)
 
+    async def say_who_is_there(self, platform: Platform) -> None:
+        """Of the users, in the directory's name."""
+        now = platform.clock.now()
+        facts = [
+            PersonFact(
+                id=f"person:{id}:1",
+                cause=Cause(id="test", correlation="test", actor="system:test"),
+                subject=id,
+                version=1,
+                at=now,
+                transitions=(PersonJoined(),),
+                state=PersonState(id=id, status=PersonStatus.ACTIVE, attributes={"userPrincipalName": name}),
+            )
+            for id, name in self.users.items()
+        ]
+        said = [outgoing(PERSON_FACTS, fact.subject, fact, source="directory", at=now) for fact in facts]
+        await platform.bus.publish(said)
+
     async def facts(self, *topics: str) -> list[dict[str, Any]]:
         """Everything said so far on these topics."""
         names = [self.settings.topic(topic) for topic in topics]
@@ -156,6 +182,7 @@ async def world(servers: Servers) -> AsyncIterator[World]:
     host = Host(settings, {"catalog": assemble, "directory": here.directory, "assignment": here.assignment})
     await create_topics(settings, groups_of(list(host.services.values())))
     async with host:
+        await here.say_who_is_there(host.platforms["directory"])
         routers = [router for service in host.services.values() for router in service.routers]
         server = HttpServer(make_app("catalog", routers, service="catalog"))
         await server.start()

@@ -510,3 +510,23 @@ async def until_gone(world: Any, path: str) -> None:
     while (await world.client.get(path)).status_code != 404:
         assert time.monotonic() < deadline, f"{path} is still there"
         await asyncio.sleep(0.02)
+
+
+async def test_a_policy_names_who_is_there_and_says_who_is_not(world: Any) -> None:
+    package = await a_package(world)
+    ana, nobody = ({"@odata.type": "#microsoft.graph.singleUser", "userId": id} for id in ("u-1", "u-2"))
+    body = {
+        "displayName": "By request",
+        "accessPackage": {"id": package},
+        "allowedTargetScope": "specificDirectoryUsers",
+    }
+    made = await world.client.post(f"{EM}/assignmentPolicies", json={**body, "specificAllowedTargets": [ana]})
+    assert made.status_code == 201, made.text
+    more = {**body, "specificAllowedTargets": [ana, nobody]}
+    for refused in (
+        await world.client.post(f"{EM}/assignmentPolicies", json=more | {"displayName": "Another"}),
+        await world.client.put(f"{EM}/assignmentPolicies/{made.json()['id']}", json=more),
+    ):
+        error = refused.json()["error"]
+        assert (refused.status_code, error["message"]) == (400, "There is no user u-2.")
+        assert error["target"] == "specificAllowedTargets/1/userId"
