@@ -26,7 +26,7 @@ from services.assignment.model import (
     public_job,
 )
 from services.assignment.rulebook import Package, Rulebook
-from services.assignment.store import ITEMS, LIVE, NOBODY, Looks
+from services.assignment.store import ITEMS, LIVE, NOBODY, RULES, Looks
 from shared.catalogs import Catalogs
 from shared.clock import milliseconds
 from shared.contracts.assignment import AssignmentStatus, EndReason
@@ -171,13 +171,13 @@ class Desk:
         return str(found)
 
     async def rules_with(self, package_id: str, policy_id: str) -> None:
-        """Wait for both to be known here; the decision says what is missing."""
+        """Wait for both to be known here, as they are now; the decision says what is missing."""
 
-        async def find() -> bool | None:
+        async def find() -> bool:
             book = await self.looks.rules.present()
-            return True if package_id in book.packages and policy_id in book.policies else None
+            return package_id in book.packages and policy_id in book.policies
 
-        await self.waiting(find)
+        await self.platform.hearing.once(find, about=RULES)
 
     async def document(self, id: str) -> dict[str, Any] | None:
         """A live assignment inside its holding, unwound, or an ended one in the same form."""

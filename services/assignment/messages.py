@@ -11,7 +11,7 @@ from services.assignment.decide import command, delivery, expiry, membership, pe
 from services.assignment.decide.look import Look
 from services.assignment.model import Holding, RuleJob, Subject
 from services.assignment.rulebook import Rulebook
-from services.assignment.store import Looks, MembershipStore, RuleStore, concerned
+from services.assignment.store import RULES, Looks, MembershipStore, RuleStore, concerned
 from shared.contracts import topics
 from shared.contracts.approval import ApprovalFact
 from shared.contracts.assignment import AddAssignment, AssignmentCommand, UseAnswer
@@ -19,7 +19,6 @@ from shared.contracts.base import Cause
 from shared.contracts.catalog import Life, PackageFact, PolicyFact, PopulationFact
 from shared.contracts.directory import MOVES, MembershipsFact
 from shared.contracts.request import RequestFact
-from shared.hearing import About
 from shared.ids import derived_id
 from shared.messaging.decision import Decision, Due, Handler, by
 from shared.messaging.envelope import outgoing
@@ -31,8 +30,6 @@ from shared.storage import MongoAggregates, Replica
 
 STEP = 500
 """People that one step of a rule job decides."""
-
-_RULES: About = dict.fromkeys((topics.PACKAGE_FACTS, topics.POLICY_FACTS))
 
 NOT_OURS = ""
 """Where people are located of whom nothing is said that a rule names: nobody, so one read for all of them."""
@@ -97,7 +94,7 @@ def commands(platform: Platform, loop: Loop[Holding], holdings: MongoAggregates,
             enough=lambda book: all(
                 one.package_id in book.packages and one.policy_id in book.policies for one in orders
             ),
-            about=_RULES if orders else None,
+            about=RULES if orders else None,
         )
 
     async def look(asked: Sequence[AssignmentCommand], _states: Mapping[str, Holding | None]) -> Look:

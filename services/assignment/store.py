@@ -35,6 +35,8 @@ from shared.contracts.catalog import PackageFact, PackageState, PolicyFact, Poli
 from shared.contracts.directory import MembershipsFact
 from shared.contracts.policy import TargetScope
 from shared.contracts.roster import RosterAbout, RosterEntry, RosterKind
+from shared.contracts.topics import PACKAGE_FACTS, POLICY_FACTS
+from shared.hearing import About
 from shared.rosters import Read, Reader
 from shared.rules import to_mongo
 from shared.rules.properties import HIRE_DATE
@@ -48,6 +50,9 @@ PARSE_TURN = 20
 """Rules parsed before others get their turn on the event loop: some milliseconds."""
 RECENT_S = 0.05
 """A rulebook that was the present one so many seconds ago does for a decision that is looked at again."""
+
+RULES: About = dict.fromkeys((PACKAGE_FACTS, POLICY_FACTS))
+"""What says which package is given how."""
 
 NOBODY: dict[str, Any] = {"_id": {"$in": []}}
 MATCHING = {"state.status": {"$in": ["active", "suspended"]}}
