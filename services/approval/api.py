@@ -109,6 +109,13 @@ class Desk:
         present = await self._kept(approval.id) or approval
         return asking_now(present, await self._look([], {present.id: present}))
 
+    async def hear_of(self, person_id: str) -> None:
+        """Wait for what was asked so far, and for what was said of that person: nothing is theirs only if it is not by
+        then."""
+        person = [person_id]
+        about = {topics.PERSON_FACTS: person, topics.MEMBERSHIP_FACTS: person, topics.APPROVAL_COMMANDS: None}
+        await self.platform.hearing.abreast(about)
+
     async def stages_said(self, approval: Approval, caller: Caller) -> list[Rendered]:
         people = await self.around.people.get({one.reviewed_by for one in approval.stages if one.reviewed_by})
         return [_stage_said(stage, caller, people) for stage in approval.stages]
@@ -175,9 +182,16 @@ def router(
         async def total(query: ListQuery) -> int:
             return await store.count(query.total_filter(scope))
 
-        return await answer_list(
-            request, query, find=find, render=lambda document: document["said"], context="approvals", total=total
-        )
+        async def listed() -> Rendered:
+            return await answer_list(
+                request, query, find=find, render=lambda document: document["said"], context="approvals", total=total
+            )
+
+        answer = await listed()
+        if not answer["value"]:
+            await desk.hear_of(caller.person_id)
+            answer = await listed()
+        return answer
 
     @routes.get(f"{APPROVALS_AT}/{{id}}")
     async def one(request: Request, id: str, caller: Asking, admitted: Admitted) -> Rendered:

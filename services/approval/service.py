@@ -30,7 +30,7 @@ def assemble(platform: Platform) -> Service:
     store = approvals(platform.database)
     answers = Answers(platform.database)
     around = Surroundings(platform.database)
-    look = messages.Looks(around)
+    look = messages.Looks(around, platform.hearing)
     loop = platform.loop(APPROVAL, store)
     callers = Callers(platform.database, platform.hearing)
     guard = Guard(callers)

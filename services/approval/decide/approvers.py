@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from services.approval.model import Approval, Stage
 from shared.contracts.directory import PersonStatus
-from shared.contracts.policy import SubjectKind, SubjectSet
+from shared.contracts.policy import ApprovalStageSettings, SubjectKind, SubjectSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,15 @@ class Directory:
     people: Mapping[str, Person] = field(default_factory=dict)
     members: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """By group."""
+
+
+class Wish(Protocol):
+    """What is to be approved."""
+
+    @property
+    def person_id(self) -> str: ...
+    @property
+    def requestor_id(self) -> str | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +61,11 @@ def asked(approval: Approval, stage: Stage, directory: Directory) -> Asked:
     return Asked(tuple(sorted(found)), frozenset(watched))
 
 
+def finds_nobody(settings: ApprovalStageSettings, wish: Wish, directory: Directory) -> bool:
+    """Whether the primary approvers are nobody: then others are asked, and told of it, or nobody is."""
+    return not _first_of((settings.primary_approvers,), wish, directory, set())
+
+
 def asking_now(approval: Approval, directory: Directory) -> Approval:
     """The same, with those asked whom the rules lead to now; what was said of people lately may not have been followed
     yet."""
@@ -60,38 +75,36 @@ def asking_now(approval: Approval, directory: Directory) -> Approval:
     return approval.with_stage(stage.having(approvers=asked(approval, stage, directory).approvers))
 
 
-def _first_of(
-    ways: Iterable[tuple[SubjectSet, ...]], approval: Approval, directory: Directory, watched: set[str]
-) -> set[str]:
+def _first_of(ways: Iterable[tuple[SubjectSet, ...]], wish: Wish, directory: Directory, watched: set[str]) -> set[str]:
     """The first of these ways that leads to somebody."""
     for sets in ways:
-        named = {id for one in sets for id in _named(one, approval, directory, watched)}
+        named = {id for one in sets for id in _named(one, wish, directory, watched)}
         watched |= named
-        found = {id for id in named if _may_decide(id, approval, directory)}
+        found = {id for id in named if _may_decide(id, wish, directory)}
         if found:
             return found
     return set()
 
 
-def _may_decide(id: str, approval: Approval, directory: Directory) -> bool:
+def _may_decide(id: str, wish: Wish, directory: Directory) -> bool:
     person = directory.people.get(id)
-    themselves = id in {approval.requestor_id, approval.person_id}
+    themselves = id in {wish.requestor_id, wish.person_id}
     return person is not None and person.status is PersonStatus.ACTIVE and not themselves
 
 
-def _named(one: SubjectSet, approval: Approval, directory: Directory, watched: set[str]) -> Iterable[str]:
+def _named(one: SubjectSet, wish: Wish, directory: Directory, watched: set[str]) -> Iterable[str]:
     match one.kind:
         case SubjectKind.SINGLE_USER:
             return [one.id or ""]
         case SubjectKind.GROUP_MEMBERS:
             return directory.members.get(one.id or "", frozenset())
         case SubjectKind.REQUESTOR_MANAGER:
-            return _manager(approval.requestor_id or approval.person_id, one.level, directory, watched)
+            return _manager(wish.requestor_id or wish.person_id, one.level, directory, watched)
         case SubjectKind.TARGET_MANAGER:
-            return _manager(approval.person_id, one.level, directory, watched)
+            return _manager(wish.person_id, one.level, directory, watched)
         case SubjectKind.TARGET_SPONSORS:
-            watched.add(approval.person_id)
-            person = directory.people.get(approval.person_id)
+            watched.add(wish.person_id)
+            person = directory.people.get(wish.person_id)
             return _sponsors(person, directory, watched) if person else ()
         case _:
             return ()  # sponsors of organisations: nobody inside has one

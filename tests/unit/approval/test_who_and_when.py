@@ -52,12 +52,15 @@ def stage(*primary: SubjectSet, **more: Any) -> ApprovalStageSettings:
     return ApprovalStageSettings(primary_approvers=primary, **more)
 
 
-def begun(*stages: ApprovalStageSettings, around: Directory = EVERYBODY) -> Approval:
+def starting(*stages: ApprovalStageSettings) -> ApprovalCommand:
     order = StartApproval(
         person_id="ana", requestor_id="ana", package_id="p", policy_id="o", stages=stages, asked_at=NOW
     )
-    command = ApprovalCommand(id="start", cause=CAUSE, request_id="r", order=order)
-    decision = obey(None, command, at(around=around))
+    return ApprovalCommand(id="start", cause=CAUSE, request_id="r", order=order)
+
+
+def begun(*stages: ApprovalStageSettings, around: Directory = EVERYBODY) -> Approval:
+    decision = obey(None, starting(*stages), at(around=around))
     assert decision.state is not None
     return decision.state
 
