@@ -13,7 +13,7 @@ from fastapi.routing import iter_route_contexts
 from starlette.background import BackgroundTask
 from starlette.responses import Response, StreamingResponse
 
-from deploy.run import peers
+from deploy.run import peers, registry
 from deploy.run.backlog import WatchApart
 from deploy.run.clock import RunClock, clock_router
 from deploy.run.identity import authenticator, keys_router
@@ -65,7 +65,8 @@ def application(
         yield
         await asyncio.gather(watch.close(), peer_client.aclose())
 
-    routers = [router for service in host.services.values() for router in service.routers]
+    ways = {name: [_way_to(name, one.routers, data_dir, peer_client)] for name, one in elsewhere.items()}
+    routers = {**ways, **{name: service.routers for name, service in host.services.items()}}
     # Any service knows who holds which directory roles; where none runs, tokens alone tell.
     guard = next((service.guard for service in host.services.values() if service.guard), Guard())
     name = next(iter(host.services)) if len(host.services) == 1 else "tenure"
@@ -82,10 +83,9 @@ def application(
         # A page in somebody's browser has no token, so it may call us by what name it likes.
         hosts=None if settings.auth == "on" else LOCAL_HOSTS,
     )
-    for router in routers:
-        app.include_router(router)
-    for left_out, service in elsewhere.items():
-        app.include_router(_way_to(left_out, service.routers, data_dir, peer_client))
+    for one in registry.in_order(routers):
+        for router in routers[one]:
+            app.include_router(router)
     return app
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -36,6 +36,11 @@ def check(names: Collection[str]) -> None:
     for name in names:
         if name not in NAMES:
             raise UnknownService(name)
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """These services as they are listed; the first whose paths fit is asked, wherever it runs."""
+    return sorted(names, key=lambda name: NAMES.index(name) if name in NAMES else len(NAMES))
 
 
 def assembly(name: str) -> Assemble:

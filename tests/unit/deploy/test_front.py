@@ -90,3 +90,14 @@ async def test_links_of_a_service_elsewhere_lead_through_the_front(tmp_path: Pat
         asked = await client.get("/v1.0/things", headers={"Origin": "http://localhost:8000"})
     assert asked.status_code == 200, asked.text
     assert asked.json()["@odata.nextLink"] == "http://localhost:8000/v1.0/things?$skiptoken=x"
+
+
+async def test_what_another_process_answers_under_a_path_that_fits_here_too_is_asked_of_it(tmp_path: Path) -> None:
+    """`accessPackages/filterByCurrentUser(…)`, of request, is no id of a package, which catalog would take it for."""
+    settings, request = Settings(auth="off"), service("packages")
+    host = Host(settings, {"catalog": lambda _platform: service("packages")})
+    front = application(settings, host, {"request": request}, tmp_path)
+    transport = httpx.ASGITransport(front, client=("127.0.0.1", 5))
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8000") as client:
+        asked = await client.get("/v1.0/packages/mine")
+    assert (asked.status_code, asked.json()["error"]["target"]) == (503, "request")
