@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 
 from services.catalog.acts import Acts
-from services.catalog.api import Edge, routes_of
+from services.catalog.api import routes_of
+from services.catalog.api.edge import Edge
+from services.catalog.api.extensions import extension_routes
+from services.catalog.api.roles import role_routes
 from services.catalog.delegation import Delegates
-from services.catalog.extensions_api import extension_routes
 from services.catalog.messages import subscriptions, timers
-from services.catalog.roles_api import role_routes
 from services.catalog.rosters import roster_reader
 from services.catalog.store import Shelves
 from shared.contracts import topics

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.responses import JSONResponse
 
-from services.catalog.api import Edge, Rendered
+from services.catalog.api.edge import Edge, Rendered
 from services.catalog.bodies import Body
 from services.catalog.delegation import Delegates
 from services.catalog.model import RoleAssignment, role_assignment

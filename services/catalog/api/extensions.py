@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 
 from services.catalog import extensions, graph
-from services.catalog.api import (
+from services.catalog.api.edge import (
     EM,
     Edge,
     Rendered,
