@@ -234,8 +234,9 @@ async def related(
 
 def whose(query: ListQuery) -> ListQuery:
     """The same with the id, wherever it is asked when somebody last signed in: Graph says that of nobody without it."""
-    selects = query.select is not None and SIGN_IN_ACTIVITY in query.select
-    return replace(query, select=query.select | {"id"}) if selects and query.select else query
+    if query.select is None or SIGN_IN_ACTIVITY not in query.select:
+        return query
+    return replace(query, select=query.select | {"id"})
 
 
 async def with_activity(rooms: Rooms, admitted: Admission, query: Shape, users: list[Document]) -> list[Document]:

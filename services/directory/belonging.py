@@ -61,17 +61,19 @@ class _Members:
         if {name.removeprefix("$").lower() for name in request.query_params} & _ABOUT_PEOPLE:
             people = await self._rooms.memberships.people_of(*self._groups)
             return kept_in(self._rooms.people, USERS, _shown_user, {"_id": {"$in": people}, **LIVING})
-        return Kind(MEMBERS, self._page, self._total, _shown_user)
+        scope = await self._scope()
 
-    async def _page(self, query: ListQuery, most: int) -> list[Document]:
-        # Ids alone: the documents hold all memberships of each of them.
-        ids = await self._rooms.memberships.ids(query.mongo_filter(await self._scope()), limit=most)
-        known = {one["_id"]: one for one in await page_of(self._rooms.people, {"_id": {"$in": ids}})}
-        # Whom nobody has spoken of is shown by id alone.
-        return [{"state": {"attributes": {}}, **known.get(id, {}), "_id": id} for id in ids]
+        async def page(query: ListQuery, most: int) -> list[Document]:
+            # Ids alone: the documents hold all memberships of each of them.
+            ids = await self._rooms.memberships.ids(query.mongo_filter(scope), limit=most)
+            known = {one["_id"]: one for one in await page_of(self._rooms.people, {"_id": {"$in": ids}})}
+            # Whom nobody has spoken of is shown by id alone.
+            return [{"state": {"attributes": {}}, **known.get(id, {}), "_id": id} for id in ids]
 
-    async def _total(self, query: ListQuery) -> int:
-        return await self._rooms.memberships.count(query.total_filter(await self._scope()))
+        async def total(query: ListQuery) -> int:
+            return await self._rooms.memberships.count(query.total_filter(scope))
+
+        return Kind(MEMBERS, page, total, _shown_user)
 
     async def count(self) -> int:
         return await self._rooms.memberships.count(await self._scope())
