@@ -24,7 +24,7 @@ from shared.contracts.directory import GroupState, UnnestGroup
 from shared.contracts.hr import LARGEST_CHANGE, ChangeKind, HrChange, hr_correlation
 from shared.messaging.decision import Circumstances, Decision, Due, Handler, by
 from shared.messaging.envelope import Incoming, Outgoing
-from shared.messaging.errors import WillNotPass
+from shared.messaging.errors import TOO_LARGE, WillNotPass
 from shared.messaging.loop import Loop
 from shared.messaging.service import Platform
 from shared.messaging.subscription import Subscription
@@ -39,7 +39,7 @@ def decoder(sources: Sources) -> Any:
         if not raw:
             raise WillNotPass("empty", "The record has no body. Send the change as JSON.")
         if len(raw) > LARGEST_CHANGE:
-            raise WillNotPass("tooLarge", f"A change has at most {LARGEST_CHANGE:,} bytes, and this one {len(raw):,}.")
+            raise WillNotPass(TOO_LARGE, f"A change has at most {LARGEST_CHANGE:,} bytes, and this one {len(raw):,}.")
         try:
             change = HrChange.model_validate_json(data_of(record, raw))
         except ValidationError as problem:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+TOO_LARGE = "tooLarge"
+"""Code of what is larger than a record may be, or would make something that is."""
+
 
 class MayPass(Exception):
     """A server is away or slow. Retried with backoff; holds the partition and turns readiness red."""

@@ -35,7 +35,7 @@ from shared.contracts.topics import BY_NAME
 from shared.messaging.deadletters import OURS, believed, topic_of
 from shared.messaging.ends import Ends, Looker
 from shared.messaging.envelope import LARGEST_REQUEST, Incoming, Outgoing, Position
-from shared.messaging.errors import GivenUp, MayPass, WillNotPass
+from shared.messaging.errors import TOO_LARGE, GivenUp, MayPass, WillNotPass
 from shared.messaging.lanes import RightOfWay
 from shared.messaging.pace import QUIET_WAIT_MS, Gathering, Pace, drained_first
 from shared.messaging.partitioner import partition_of
@@ -236,7 +236,7 @@ class Bus:
             await asyncio.wait_for(self._send(producer, records), PUBLISH_S)
         except MessageSizeTooLargeError as problem:
             self._spent = producer
-            raise WillNotPass("tooLarge", "Kafka: a record is larger than its topic takes.") from problem
+            raise WillNotPass(TOO_LARGE, "Kafka: a record is larger than its topic takes.") from problem
         except (KafkaError, TimeoutError) as problem:
             if not getattr(problem, "retriable", False):
                 self._spent = producer

@@ -25,7 +25,7 @@ from shared.clock import Clock
 from shared.contracts.base import Cause, Fact, made
 from shared.messaging.decision import Again, AggregateKind, Circumstances, Decision, Due, Handler
 from shared.messaging.envelope import Outgoing, Position, outgoing
-from shared.messaging.errors import WillNotPass
+from shared.messaging.errors import TOO_LARGE, WillNotPass
 from shared.messaging.failpoints import Failpoints, Point
 from shared.messaging.ports import AggregateStore, Committed, Outbox, Publisher, Stored, Write, Written
 from shared.messaging.recent import Recent
@@ -35,9 +35,6 @@ R = TypeVar("R")
 
 LARGEST_FACT = 900_000
 """Bytes. Kafka's default limit for a record is 1 MiB with its headers; a larger fact could never be published."""
-
-TOO_LARGE = "tooLarge"
-"""Code of a message that would make a larger one."""
 
 MOST_RECORDS = 200
 """Facts that one write may carry; far below what MongoDB's 16 MiB a document allow."""

@@ -27,13 +27,13 @@ from shared.messaging.deadletters import DISCARD_OF, REPLAY_FOR, REPLAY_OF, dead
 from shared.messaging.decision import AggregateKind, Due, Handler
 from shared.messaging.decoding import Decode, caused_by, contract_of, decoded, of_its_topic
 from shared.messaging.envelope import Incoming, Outgoing
-from shared.messaging.errors import GivenUp, MayPass, WillNotPass
+from shared.messaging.errors import TOO_LARGE, GivenUp, MayPass, WillNotPass
 from shared.messaging.failpoints import Failpoints, Point
 from shared.messaging.health import Health
 from shared.messaging.kafka import Bus, CommittedOffsets, Take
 from shared.messaging.lanes import RightOfWay
 from shared.messaging.limit import Limit
-from shared.messaging.loop import TOO_LARGE, Attempts, Loop, Outcome, Work
+from shared.messaging.loop import Attempts, Loop, Outcome, Work
 from shared.messaging.pace import Pace
 from shared.messaging.ports import Publisher
 from shared.messaging.subscription import Subscription, together
