@@ -27,7 +27,7 @@ class Looker:
 
     async def ends_of(self, about: Mapping[str, Collection[str] | None]) -> Ends:
         """`about`: topics, each with the keys that are meant; None: all keys. Raises MayPass while Kafka is away."""
-        with _telling():
+        with telling_errors():
             consumer = await self._open()
             await learn(consumer, about)
             places = [place for topic, keys in about.items() for place in _places(consumer, topic, keys)]
@@ -36,7 +36,7 @@ class Looker:
 
     async def begins_of(self, places: Collection[TopicPartition]) -> Ends:
         """Where what is still kept begins. Raises MayPass while Kafka is away."""
-        with _telling():
+        with telling_errors():
             begins: Ends = await (await self._open()).beginning_offsets(list(places))
             return begins
 
@@ -66,7 +66,8 @@ class Looker:
 
 
 @contextmanager
-def _telling() -> Iterator[None]:
+def telling_errors() -> Iterator[None]:
+    """Raises MayPass for what Kafka's client raises."""
     try:
         yield
     except KafkaError as problem:

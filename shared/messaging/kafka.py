@@ -33,7 +33,7 @@ from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLS
 
 from shared.contracts.topics import BY_NAME
 from shared.messaging.deadletters import OURS, believed, topic_of
-from shared.messaging.ends import Ends, Looker
+from shared.messaging.ends import Ends, Looker, telling_errors
 from shared.messaging.envelope import LARGEST_REQUEST, Incoming, Outgoing, Position
 from shared.messaging.errors import TOO_LARGE, GivenUp, MayPass, WillNotPass
 from shared.messaging.lanes import RightOfWay
@@ -218,7 +218,10 @@ class Bus:
         ends = await self._looker.ends_of({self._prefix + topic: keys for topic, keys in about.items()})
 
         async def taken() -> bool:
-            return all([await one.has_taken(ends, self._looker) for one in self._subscribers])
+            for one in self._subscribers:
+                if not await one.has_taken(ends, self._looker):
+                    return False
+            return True
 
         return taken
 
@@ -492,10 +495,8 @@ class Subscriber:
         """By which offsets the group would go on there. Raises MayPass."""
         if self.consumer is None:
             return {}
-        try:
+        with telling_errors():
             found = await self.consumer._coordinator.fetch_committed_offsets(places)
-        except KafkaError as problem:
-            raise MayPass(f"Kafka: {type(problem).__name__}") from problem
         offsets = {place: one.offset for place, one in found.items() if one.offset >= 0}
         never = [place for place in places if place not in offsets]
         return {**offsets, **(await looker.begins_of(never) if never else {})}

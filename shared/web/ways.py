@@ -25,6 +25,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from shared.security.operations import EM
 from shared.web.errors import NotFound, UnsupportedQuery
 from shared.web.odata import EntitySet, read_query, read_shape
 from shared.web.paging import context_url, slice_of
@@ -47,7 +48,6 @@ def is_key(step: str) -> bool:
     return _KEY.fullmatch(step) is not None
 
 
-EM = "/v1.0/identityGovernance/entitlementManagement"
 _HOMES = {
     "accesspackage": "accessPackages",
     "accesspackages": "accessPackages",
