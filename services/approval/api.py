@@ -23,7 +23,7 @@ from shared.messaging.loop import Loop
 from shared.messaging.service import Platform
 from shared.security.caller import Caller
 from shared.storage import Answers, MongoAggregates
-from shared.web.caller import Asking, cause_of
+from shared.web.caller import Asking, cause_of, signed_in
 from shared.web.errors import BadRequest, Conflict, Forbidden, GraphError, NoRight, NotFound
 from shared.web.graph_model import ODATA_TYPE, GraphBody, graph_time
 from shared.web.guard import Admission, Admitted, Guard
@@ -166,9 +166,8 @@ def router(
     @routes.get(f"{APPROVALS_AT}/filterByCurrentUser(on='{{on}}')")
     async def mine(request: Request, on: str, query: Query, caller: Asking) -> Rendered:
         """Approvals of the person who asks: waiting for their decision (`approver`), about them, asked for by them."""
-        if caller.person_id is None:
-            raise Forbidden("Only a person who is signed in can ask this.")
-        scope = of_person(on, caller.person_id)
+        person = signed_in(caller)
+        scope = of_person(on, person)
         if scope is None:
             raise BadRequest(f"'{on[:64]}' is not one that approvals can be filtered by.", target="on")
 
@@ -189,7 +188,7 @@ def router(
 
         answer = await listed()
         if not answer["value"]:
-            await desk.hear_of(caller.person_id)
+            await desk.hear_of(person)
             answer = await listed()
         return answer
 

@@ -38,7 +38,7 @@ from shared.messaging.service import Platform
 from shared.rules.text import fold
 from shared.storage import MongoAggregates
 from shared.subjects import Subjects
-from shared.web.caller import Asking, cause_of
+from shared.web.caller import Asking, cause_of, signed_in
 from shared.web.errors import BadRequest, Conflict, Forbidden, GraphError, NotFound, Unavailable
 from shared.web.graph_model import GraphInput, graph_time
 from shared.web.guard import Admission, Admitted, Guard
@@ -335,12 +335,11 @@ def _graph(router: APIRouter, desk: Desk) -> None:
     @router.get(EM + "/assignments/filterByCurrentUser(on='{on}')")
     async def mine(request: Request, on: str, caller: Asking) -> Rendered:
         """Those of the person who asks (`target`), of their reports (`targetManager`), made by them (`createdBy`)."""
-        if caller.person_id is None:
-            raise Forbidden("Only a person who is signed in can ask this.")
-        reports = {"state.facets.manager": fold(caller.person_id)}
+        person = signed_in(caller)
+        reports = {"state.facets.manager": fold(person)}
         of_reports = await desk.holdings.ids(reports) if on.lower() == "targetmanager" else []
         scopes: dict[str, Scope] = {
-            "target": Scope({"_id": caller.person_id}, {"person_id": caller.person_id}),
+            "target": Scope({"_id": person}, {"person_id": person}),
             "targetmanager": Scope(reports, {"person_id": {"$in": of_reports}}),
             "createdby": Scope(
                 {f"{ITEMS}.cause": caller.actor},

@@ -19,7 +19,7 @@ from services.request import graph
 from services.request.decide import acts, in_vain, offers, submit
 from services.request.decide.answers import questions
 from services.request.decide.scene import Person, Scene
-from services.request.lately import OFFERED, Offering, of_people, signed_in
+from services.request.lately import OFFERED, Offering, of_people
 from services.request.model import ADDS, BY_ADMINS, Request
 from services.request.store import PACKAGES, REQUESTS, THERE, Surroundings, taken_back, visible
 from shared.contracts import topics
@@ -30,7 +30,7 @@ from shared.messaging.loop import Loop
 from shared.messaging.service import Platform
 from shared.security.caller import Caller
 from shared.storage import Answers, MongoAggregates
-from shared.web.caller import Asking, cause_of
+from shared.web.caller import Asking, cause_of, signed_in
 from shared.web.errors import BadRequest, Conflict, Forbidden, GraphError, NoRight, NotFound
 from shared.web.guard import Admission, Admitted, Guard
 from shared.web.idempotency import IdempotencyKey, answering_once, made_id

@@ -12,7 +12,8 @@ from services.request.store import Surroundings
 from shared.contracts import topics
 from shared.hearing import About, Hearing
 from shared.security.caller import Caller
-from shared.web.errors import Forbidden, NotFound
+from shared.web.caller import signed_in
+from shared.web.errors import NotFound
 
 T = TypeVar("T")
 
@@ -34,13 +35,6 @@ def of_people(*people: str | None) -> About:
     heard when there is time: whoever is let by what is known is not kept waiting for them."""
     ids = [id for id in people if id is not None]
     return dict.fromkeys((topics.PERSON_FACTS, topics.MEMBERSHIP_FACTS, topics.HOLDING_FACTS), ids)
-
-
-def signed_in(caller: Caller) -> str:
-    """The person who asks. Raises Forbidden for applications and the operator, who are nobody in the directory."""
-    if caller.person_id is None:
-        raise Forbidden("Only a person who is signed in can ask this.")
-    return caller.person_id
 
 
 class Offering:

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Request
 from services.request.decide import offers
 from services.request.decide.scene import Person
 from services.request.decide.suggestions import Suggestion, by_history, by_related_people
-from services.request.lately import Offering, signed_in
+from services.request.lately import Offering
 from services.request.model import Request as Asked
 from services.request.store import THERE, Surroundings
 from shared.contracts.organizations import PeopleInsight
@@ -20,7 +20,7 @@ from shared.contracts.request import RequestStatus
 from shared.ids import derived_id
 from shared.messaging.service import Platform
 from shared.storage import MongoAggregates
-from shared.web.caller import Asking
+from shared.web.caller import Asking, signed_in
 from shared.web.errors import BadRequest
 from shared.web.graph_model import ODATA_TYPE, graph_time
 from shared.web.guard import Guard

@@ -28,7 +28,7 @@ from starlette.types import Scope
 from shared.contracts.base import Cause
 from shared.security.caller import Caller, operator, ordinary_person
 from shared.security.permissions import directory_role
-from shared.web.errors import BadRequest, RequestIds
+from shared.web.errors import BadRequest, Forbidden, RequestIds
 
 ACTOR_HEADER = "Tenure-Actor"
 ROLES_HEADER = "Tenure-Roles"
@@ -64,6 +64,13 @@ def actor_of(request: Request) -> str:
         return caller.actor
     said = unquote(request.headers.get(ACTOR_HEADER, ""))
     return f"{caller.actor} {said}" if _FILE.fullmatch(said) else caller.actor
+
+
+def signed_in(caller: Caller) -> str:
+    """The person who asks. Raises Forbidden for applications and the operator, who are nobody in the directory."""
+    if caller.person_id is None:
+        raise Forbidden("Only a person who is signed in can ask this.")
+    return caller.person_id
 
 
 def cause_of(request: Request) -> Cause:
