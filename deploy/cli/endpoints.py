@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from deploy.files import write_whole
+
 FILE = "endpoints.json"
 LOCK = "run.lock"
 
@@ -86,9 +88,8 @@ def api_url(data_dir: Path, api: str | None) -> str:
 
 def write(data_dir: Path, found: Endpoints) -> None:
     """Publish, atomically: whoever sees the file sees all of it."""
-    written = data_dir / f"{FILE}.new"
-    written.write_text(json.dumps({name: value for name, value in asdict(found).items() if value is not None}) + "\n")
-    written.replace(data_dir / FILE)
+    said = {name: value for name, value in asdict(found).items() if value is not None}
+    write_whole(data_dir / FILE, json.dumps(said) + "\n")
 
 
 def is_held(lock: Path) -> bool:

@@ -20,6 +20,7 @@ from deploy.demo.outcomes import Difference, Found
 from deploy.demo.player import Player, Stage
 from deploy.demo.reading import listed
 from deploy.demo.script import LAST_DAY, Script
+from deploy.files import write_whole
 
 FILE = "asked.json"
 LOOK_EVERY_S = 2.0
@@ -49,9 +50,7 @@ class Note:
             return None
 
     def write(self, folder: Path) -> None:
-        written = folder / f"{FILE}.new"
-        written.write_text(json.dumps({name: getattr(self, name) for name in self.__slots__}))
-        written.replace(folder / FILE)
+        write_whole(folder / FILE, json.dumps({name: getattr(self, name) for name in self.__slots__}))
 
     @property
     def is_over(self) -> bool:

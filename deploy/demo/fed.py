@@ -10,6 +10,7 @@ from pathlib import Path
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from deploy.demo.company import COLUMNS
+from deploy.files import write_whole
 
 
 def digest(folder: Path, until: date, rough: int | None) -> str:
@@ -36,9 +37,7 @@ async def in_full(note: Path, stream: str, kafka: str, topic: str) -> int | None
 
 async def note_down(note: Path, stream: str, changes: int, kafka: str, topic: str) -> None:
     """Remember that the stream was published, and how long the log was then."""
-    written = note.with_suffix(".new")
-    written.write_text(json.dumps({"stream": stream, "changes": changes, "ends": await _ends(kafka, topic)}))
-    written.replace(note)
+    write_whole(note, json.dumps({"stream": stream, "changes": changes, "ends": await _ends(kafka, topic)}))
 
 
 async def _ends(kafka: str, topic: str) -> dict[int, int]:

@@ -26,6 +26,7 @@ from deploy.demo.callers import Callers, Headers
 from deploy.demo.player import CLOCK
 from deploy.demo.reading import EM, answered, listed
 from deploy.demo.reviewed import APPLICATION, GUESTS, TEAM, Cast, Line, Review, Say, Who
+from deploy.files import write_whole
 from deploy.run.status import PATH as STATUS
 from shared.ids import derived_id
 
@@ -61,9 +62,7 @@ class Note:
             return cls()
 
     def write(self, folder: Path) -> None:
-        written = folder / f"{FILE}.new"
-        written.write_text(json.dumps(vars(self)))
-        written.replace(folder / FILE)
+        write_whole(folder / FILE, json.dumps(vars(self)))
 
 
 @dataclass(frozen=True, slots=True)

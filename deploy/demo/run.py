@@ -21,6 +21,7 @@ import typer
 
 from deploy.cli.common import DEFAULT_DIR, DataDir, complain, console, credentials, read_settings, set_up_logs
 from deploy.cli.endpoints import CannotStart, CommandFailed
+from deploy.files import write_whole
 
 if TYPE_CHECKING:
     import httpx
@@ -184,7 +185,7 @@ class _Demo:
         if not (folder / "made.json").exists():
             complain(f"Making up a company of {self._asked.people:,} people in {folder}")
             await _process("deploy.demo.company", str(folder), "--people", str(self._asked.people))
-            _write(folder / "made.json", json.dumps({"people": self._asked.people}))
+            write_whole(folder / "made.json", json.dumps({"people": self._asked.people}))
         if (people := json.loads((folder / "made.json").read_text())["people"]) != self._asked.people:
             raise CannotStart(
                 f"{folder} holds a company of {people:,} people: say --people {people}, or choose another --data-dir."
@@ -206,7 +207,7 @@ class _Demo:
                 )
 
     def _note_history(self, folder: Path, until: date) -> None:
-        _write(self._history_noted, json.dumps({"data": str(folder.resolve()), "until": until.isoformat()}))
+        write_whole(self._history_noted, json.dumps({"data": str(folder.resolve()), "until": until.isoformat()}))
 
     @property
     def _history_noted(self) -> Path:
@@ -529,14 +530,7 @@ def _write_report(file: Path, played: Played, until: date) -> None:
         "requests": played.asked.as_json() if played.asked else None,
         "reviews": played.reviewed.as_json() if played.reviewed else None,
     }
-    _write(file, json.dumps(report, ensure_ascii=False, indent=1) + "\n")
-
-
-def _write(file: Path, text: str) -> None:
-    """Whole or not at all, whenever this process is killed."""
-    written = file.with_name(f"{file.name}.new")
-    written.write_text(text, encoding="utf-8")
-    written.replace(file)
+    write_whole(file, json.dumps(report, ensure_ascii=False, indent=1) + "\n")
 
 
 async def _process(module: str, *arguments: str) -> str:

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from deploy.embedded.errors import FolderInUse
+from deploy.files import write_whole
 
 # Below the range from which Linux takes the near end of connections: a client that tries a stopped server's port
 # could otherwise be given that very port and be connected to itself.
@@ -44,9 +45,7 @@ class Folder:
             chosen[name] = (
                 before if before is not None and before not in taken and is_free(before) else free_port(taken)
             )
-        written = self._ports_file.with_suffix(".new")
-        written.write_text(json.dumps(remembered | chosen))
-        written.replace(self._ports_file)
+        write_whole(self._ports_file, json.dumps(remembered | chosen))
         return chosen
 
     def _remembered_ports(self) -> dict[str, int]:

@@ -18,6 +18,7 @@ from fastapi import APIRouter, Request
 from pydantic import AwareDatetime
 
 from deploy.cli.endpoints import CannotStart
+from deploy.files import write_whole
 from deploy.run.status import Look
 from shared import durations
 from shared.clock import Clock, milliseconds
@@ -69,9 +70,7 @@ class RunClock:
         if (by := to - self.now()) <= timedelta():
             return
         self._ahead += by
-        written = self._file.with_suffix(".new")
-        written.write_text(json.dumps({"aheadSeconds": self._ahead.total_seconds()}) + "\n")
-        written.replace(self._file)
+        write_whole(self._file, json.dumps({"aheadSeconds": self._ahead.total_seconds()}) + "\n")
         if self.when_turned is not None:
             self.when_turned()
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.cli.endpoints import CannotStart, is_held
+from deploy.files import write_whole
 from deploy.run.lock import PATIENCE_S, hold
 
 MOST = 64
@@ -72,10 +73,7 @@ def _is_alone(data_dir: Path, name: str) -> bool:
 
 def register(data_dir: Path, name: str, url: str, number: int = 1) -> None:
     """Say where it answers. Call it inside `seat`, once it is ready."""
-    file = _file(data_dir, name, number)
-    written = file.with_suffix(".new")
-    written.write_text(json.dumps({"url": url, "pid": os.getpid()}) + "\n")
-    written.replace(file)
+    write_whole(_file(data_dir, name, number), json.dumps({"url": url, "pid": os.getpid()}) + "\n")
 
 
 def _seats(data_dir: Path, name: str, first: int = 1) -> Iterator[Path]:
