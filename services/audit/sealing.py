@@ -49,6 +49,7 @@ class Sealer:
         self._key: SigningKey | None = None
         self._signed: dict[str, int] = {}
         self._looked_at: float | None = None
+        self._sealing = asyncio.Lock()
 
     @property
     def key(self) -> SigningKey:
@@ -60,6 +61,10 @@ class Sealer:
     async def seal(self, *, look: bool = False) -> list[Checkpoint]:
         """Sign what has grown since the last time; `look`: whoever wrote it, and now. Published and filed before it is
         stored as done, so that a crash between repeats it and loses none. Raises MayPass, NoSigningKey."""
+        async with self._sealing:  # what is asked for while another is under way would be signed and filed twice
+            return await self._seal(look)
+
+    async def _seal(self, look: bool) -> list[Checkpoint]:
         if self._looked_at is None:
             await self._checkpoints.keep_key(self.key.id, self.key.public)
         of_others: dict[str, Head] = {}

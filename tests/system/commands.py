@@ -83,6 +83,6 @@ def endpoints(data_dir: Path) -> dict[str, Any] | None:
 def answers(url: str, headers: Mapping[str, str] | None = None) -> bool:
     """Whether it answers with 200."""
     try:
-        return httpx.get(url, headers=headers, timeout=5, trust_env=False).status_code == 200
+        return httpx.get(url, headers=headers, timeout=30, trust_env=False).status_code == 200
     except httpx.HTTPError:
         return False

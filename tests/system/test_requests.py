@@ -305,7 +305,11 @@ async def test_a_request_that_is_canceled_is_withdrawn_from_its_approvers(compan
     stage = await company.stage(request, boss)
     for on, by in (("target", cid), ("createdBy", cid), ("approver", boss), ("targetManager", boss)):
         path = f"{EM}/assignmentRequests/filterByCurrentUser(on='{on}')"
-        assert [one["id"] for one in (await company.call("GET", path, by))["value"]] == [request], on
+
+        async def listed(path: str = path, by: str = by) -> bool:
+            return [one["id"] for one in (await company.call("GET", path, by))["value"]] == [request]
+
+        await until(listed, f"it is listed for the {on}")
     found = await company.call("GET", f"{EM}/assignmentRequests?$filter=state eq 'PendingApproval'&$expand=requestor")
     assert cid in {one["requestor"]["id"] for one in found["value"]}
     await company.call("GET", f"{EM}/assignmentRequests", cid, 403)

@@ -171,6 +171,12 @@ async def test_each_stage_recommends_by_its_own_settings(company: Reviewing) -> 
         return (await company.items(run))[ana]["recommendation"] == "Approve"
 
     await until(anew, "the second stage recommends otherwise")
+
+    async def begun() -> bool:  # the items come before the stage itself
+        stages = (await company.call("GET", f"{run}/stages"))["value"]
+        return "InProgress" in {one["status"] for one in stages}
+
+    await until(begun, "the second stage is in progress")
     assert set(await company.items(run, second)) == {ana}
 
 
