@@ -248,7 +248,8 @@ class Loop(Generic[S]):
         records = [record for stored in left if stored.outbox for record in stored.outbox.records]
         await attempt("publish", lambda: self._publisher.publish(records))
         look_at = self._clock.now() if self.kind.has_dates else None
-        await attempt("sweep", lambda: self.store.published({stored.id: stored.revision for stored in left}, look_at))
+        outboxes = {stored.id: stored.outbox.revision for stored in left if stored.outbox}
+        await attempt("sweep", lambda: self.store.published(outboxes, look_at))
         return len(left)
 
     async def settle(self, attempts: Attempts | None = None) -> None:
@@ -291,7 +292,7 @@ class Loop(Generic[S]):
 
     async def _publish_carried(self, documents: Sequence[Stored], attempt: Attempts) -> None:
         """What loaded documents still carry goes out before anything may replace it, in version order."""
-        unsure = {stored.id: stored.revision for stored in documents if self._may_be_unpublished(stored)}
+        unsure = {one.id: one.outbox.revision for one in documents if one.outbox and self._may_be_unpublished(one)}
         if not unsure:
             return
         records = await attempt("load", lambda: self.store.carried(unsure))
@@ -302,7 +303,7 @@ class Loop(Generic[S]):
     def _may_be_unpublished(self, stored: Stored) -> bool:
         if stored.outbox is None:
             return False
-        if self._acknowledged.get(stored.id) == stored.revision:
+        if self._acknowledged.get(stored.id) == stored.outbox.revision:
             return False
         causes = stored.outbox.causes
         return not causes or stored.pending or not all(self._committed.covers(position) for position in causes)
@@ -405,7 +406,7 @@ class Loop(Generic[S]):
                 continue
             if number % CHUNK == CHUNK - 1:
                 await self._turn()
-            outbox = Outbox(tuple(draft.records), tuple(draft.positions.values())) if draft.records else None
+            outbox = _outbox(draft) if draft.records else None
             due_at = self.kind.due_at(draft.state)
             if due_at is not None:
                 self.alarm.expect(due_at)
@@ -460,6 +461,11 @@ class Loop(Generic[S]):
         self._acknowledged.update(revisions)
         while len(self._acknowledged) > 20_000:
             self._acknowledged.pop(next(iter(self._acknowledged)))
+
+
+def _outbox(draft: _Draft[Any]) -> Outbox:
+    """Of the write that is next."""
+    return Outbox(tuple(draft.records), tuple(draft.positions.values()), draft.stored.revision + 1)
 
 
 def _circumstances(

@@ -20,6 +20,9 @@ class Outbox:
     records: tuple[Outgoing, ...]
     causes: tuple[Position, ...] = ()
     """Positions whose commit proves the publication: the last one a partition. Empty: only `pending` tells."""
+    revision: int = 0
+    """Of the write that it belongs to. The document's own may have moved on since: to be looked at again, it is not
+    written anew."""
 
 
 @dataclass(slots=True)
@@ -75,9 +78,8 @@ class AggregateStore(Protocol):
         ...
 
     async def carried(self, revisions: Mapping[str, int]) -> list[Outgoing]:
-        """The records in the outboxes of these documents, in version order each, where the revision still is that one.
-
-        Whoever has moved a revision has published what it carried."""
+        """The records in the outboxes of these documents, in version order each, where the outbox still is that of this
+        revision: whoever has replaced it has published what it carried."""
         ...
 
     async def write(self, writes: Sequence[Write], stamp: str) -> Written:
@@ -87,7 +89,7 @@ class AggregateStore(Protocol):
         ...
 
     async def published(self, revisions: dict[str, int], look_at: datetime | None = None) -> None:
-        """Unset `pending` where the revision is still that one. With `look_at` they are due then."""
+        """Unset `pending` where the outbox still is that of this revision. With `look_at` they are due then."""
         ...
 
     async def pending(self, before: datetime, limit: int) -> list[Stored]:

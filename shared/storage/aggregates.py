@@ -1,8 +1,8 @@
 """Aggregates as documents: state, revision, stamp and outbox in one, so that one write is all or nothing.
 
 Document: `_id`, `revision` (guards the write), `version` (of the last fact), `stamp` (of the attempt that wrote it),
-`state`, `outbox` (`records`, `causes`), `pending` (date; only where no offset brings the cause back), `due_at`,
-`timer` (back-off of a failing timer), `dead_letters`.
+`state`, `outbox` (`records`, `causes`, and the `revision` it was written as), `pending` (date; only where no offset
+brings the cause back), `due_at`, `timer` (back-off of a failing timer), `dead_letters`.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ class MongoAggregates:
     async def carried(self, revisions: Mapping[str, int]) -> list[Outgoing]:
         query = {"_id": {"$in": list(revisions)}, "outbox": {"$exists": True}}
         with telling_errors():
-            found = await self._collection.find(query, {"revision": 1, "outbox.records": 1}).to_list(None)
-        those = [document["outbox"] for document in found if revisions[document["_id"]] == document["revision"]]
+            found = await self._collection.find(query, {"outbox.revision": 1, "outbox.records": 1}).to_list(None)
+        those = [one["outbox"] for one in found if revisions[one["_id"]] == _revision(one["outbox"])]
         return [record for outbox in those for record in _records(outbox)]
 
     async def write(self, writes: Sequence[Write], stamp: str) -> Written:
@@ -96,7 +96,7 @@ class MongoAggregates:
     async def published(self, revisions: dict[str, int], look_at: datetime | None = None) -> None:
         update: dict[str, Any] = {"$unset": {"pending": ""}} | ({"$min": {"due_at": look_at}} if look_at else {})
         operations: list[Any] = [
-            UpdateOne({"_id": id, "revision": revision}, update) for id, revision in revisions.items()
+            UpdateOne({"_id": id, "outbox.revision": revision}, update) for id, revision in revisions.items()
         ]
         try:
             with telling_errors():
@@ -357,6 +357,7 @@ def _operation(write: Write, stamp: str) -> Any:
                 for r in write.outbox.records
             ],
             "causes": [[p.topic, p.partition, p.offset] for p in write.outbox.causes],
+            "revision": write.outbox.revision,
         }
     if write.pending_since is not None:
         document["pending"] = write.pending_since
@@ -390,7 +391,12 @@ def _outbox(outbox: dict[str, Any]) -> Outbox:
     return Outbox(
         tuple(_records(outbox)),
         tuple(Position(*cause) for cause in outbox["causes"]),
+        _revision(outbox),
     )
+
+
+def _revision(outbox: Mapping[str, Any]) -> int:
+    return int(outbox.get("revision", 0))  # what was stored before it was kept has none, and is published once more
 
 
 def _records(outbox: Mapping[str, Any]) -> Iterator[Outgoing]:

@@ -10,6 +10,8 @@ from typing import Any
 import pytest_asyncio
 
 from deploy.embedded import Servers
+from shared.messaging.envelope import Outgoing
+from shared.messaging.ports import Outbox, Stored, Write
 from shared.settings import Settings
 from shared.storage.aggregates import MongoAggregates
 from shared.storage.database import connect
@@ -69,3 +71,20 @@ async def test_what_rests_after_a_failure_is_next_due_when_it_has_rested(things:
     assert await things.next_due(NOW) == at(4)
     assert await things.next_due(at(5)) == at(-5)
     assert (await things.health(NOW))["overdue_s"] == 5.0
+
+
+async def test_a_poke_moves_the_document_and_leaves_the_outbox_what_it_was(things: MongoAggregates) -> None:
+    said = Outgoing("toy.facts", b"one", b"{}", ())
+    outbox = Outbox((said,), (), revision=1)
+    await things.write([Write(Stored("one"), 1, {"a": 1}, outbox, pending_since=NOW, due_at=None)], "first")
+    await things.poke({"_id": "one"}, NOW)
+
+    stored = (await things.load(["one"]))["one"]
+    assert (stored.revision, stored.pending, stored.outbox) == (2, True, Outbox((), (), revision=1))
+    assert await things.carried({"one": 1}) == [said]
+    assert await things.carried({"one": 2}) == []
+
+    await things.published({"one": 2})
+    assert (await things.load(["one"]))["one"].pending, "that is no outbox of this document"
+    await things.published({"one": 1})
+    assert not (await things.load(["one"]))["one"].pending

@@ -10,8 +10,8 @@ from shared.messaging.decision import Circumstances, Decision
 from shared.messaging.loop import Loop
 from shared.messaging.ports import Stored
 from shared.messaging.recent import Recent
-from tests.unit.messaging.explore import _advance, _start
-from tests.unit.messaging.world import NOTHING, Parts, Process, Say, World, remember
+from tests.unit.messaging.explore import _advance, _finish, _start
+from tests.unit.messaging.world import NOTHING, Parts, Process, Say, World, read_fact, remember
 
 STEPS_THAT_READ = {"load", "carried"}
 
@@ -57,6 +57,25 @@ def test_what_another_has_written_since_is_written_upon() -> None:
     for process, id in ((one, "c1"), (other, "c2"), (one, "c3"), (other, "c4")):
         told(world, process, id)
     assert world.documents["x"]["state"]["applied"] == ["c1", "c2", "c3", "c4"]
+
+
+def test_what_was_said_is_not_said_again_because_somebody_asked_for_another_look() -> None:
+    world, one, other = two(Parts())
+    for act in (one.command("c1", "x"), other.interfere(), one.command("c2", "x")):
+        _finish(act)
+    assert world.documents["x"]["state"]["applied"] == ["c1", "c2"]
+    assert [read_fact(record.value or b"") for record in world.log] == [("x", 1), ("x", 2)]
+
+
+def test_what_was_published_is_known_to_be_although_somebody_asked_for_another_look() -> None:
+    world, one, other = two(Parts())
+    running = _start(world, Parts(), "one", lambda _: one.command("c1", "x"))
+    while running.step is not None and running.step.name != "clear":
+        _advance(running)
+    _finish(other.interfere())
+    while running.step is not None:
+        _advance(running)
+    assert not world.documents["x"]["pending"]
 
 
 def test_nothing_is_taken_for_so_that_another_has_changed() -> None:

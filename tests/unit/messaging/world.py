@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -24,7 +24,7 @@ from shared.messaging.envelope import Outgoing, Position
 from shared.messaging.errors import MayPass
 from shared.messaging.failpoints import Failpoints
 from shared.messaging.loop import Attempts, Loop, Work
-from shared.messaging.ports import Outbox, Stored, Write, Written
+from shared.messaging.ports import Stored, Write, Written
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 INPUT = "hr.attribute-changes"
@@ -91,7 +91,7 @@ class FakeStore:
         def do() -> dict[str, Stored]:
             found = {id: self._stored(id) for id in ids if id in self.world.documents}
             for stored in found.values():
-                stored.outbox = stored.outbox and Outbox((), stored.outbox.causes)
+                stored.outbox = stored.outbox and replace(stored.outbox, records=())
             return found
 
         return _copied(await Step("load", do))
@@ -104,9 +104,10 @@ class FakeStore:
         return await Step("carried", lambda: self.carried_now(revisions))
 
     def carried_now(self, revisions: Mapping[str, int]) -> list[Outgoing]:
-        there = [(self.world.documents[id], revision) for id, revision in revisions.items()]
-        outboxes = [one["outbox"] for one, revision in there if one["outbox"] and one["revision"] == revision]
-        return [record for outbox in outboxes for record in outbox.records]
+        there = [(self.world.documents[id]["outbox"], revision) for id, revision in revisions.items()]
+        return [
+            record for outbox, revision in there if outbox and outbox.revision == revision for record in outbox.records
+        ]
 
     def _stored(self, id: str) -> Stored:
         found = self.world.documents[id]
@@ -149,7 +150,8 @@ class FakeStore:
         await Step("clear", do)
 
     def may_clear(self, id: str, revision: int) -> bool:
-        return self.world.documents[id]["revision"] == revision
+        outbox = self.world.documents[id]["outbox"]
+        return bool(outbox) and outbox.revision == revision
 
     async def pending(self, before: datetime, limit: int) -> list[Stored]:
         def do() -> list[Stored]:
