@@ -49,7 +49,7 @@ def looking(watch: WatchApart, host: Host, elsewhere: tuple[str, ...], data_dir:
             try:
                 async with asyncio.timeout(_LOOK_S):
                     own, kafka, *of_peers = await asyncio.gather(
-                        host.wellbeing(with_lag=False),
+                        host.wellbeing(),
                         watch.measure(),
                         *(_of_peers(name, data_dir, token) for name in (*groups, *elsewhere)),
                     )

@@ -20,10 +20,11 @@ from shared.messaging.attempts import PatientAttempts
 from shared.messaging.errors import GivenUp, MayPass, StateLost
 from shared.messaging.failpoints import Failpoints
 from shared.messaging.health import Health
-from shared.messaging.kafka import Bus, CommittedOffsets, Subscriber
+from shared.messaging.kafka import Bus
 from shared.messaging.lanes import RightOfWay
 from shared.messaging.service import Platform, Service, Timer, next_date, ring
 from shared.messaging.stopping import each, farewell
+from shared.messaging.subscriber import CommittedOffsets, Subscriber
 from shared.settings import Settings
 from shared.storage.database import Client, connect
 from shared.telemetry.metrics import LAG, OUTBOX_OLDEST_SECONDS, OUTBOX_PENDING, TIMER_OVERDUE_SECONDS, TIMERS_PARKED
@@ -99,29 +100,15 @@ class Host:
             for timer in service.timers:
                 timer.loop.alarm.ring()
 
-    async def lag(self) -> dict[str, dict[str, int]]:
-        """Messages behind, by service and topic, as far as this process has partitions."""
-        every = [(name, one) for name, subscribers in self._subscribers.items() for one in subscribers]
-        # All at once: each question may wait two seconds for a fetch on its consumer's connection.
-        found = await asyncio.gather(*(one.lag() for _, one in every))
-        behind: dict[str, dict[str, int]] = {}
-        for (name, _), lag in zip(every, found, strict=True):
-            behind.setdefault(name, {}).update(lag)
-        return behind
-
-    async def wellbeing(self, *, with_lag: bool = True) -> dict[str, dict[str, Any]]:
-        """For `tenure status`: lag, pending outbox, overdue and parked timers, the next date, work under way, marked
-        aggregates, by service.
-
-        `with_lag` False: for those who know the lag already, and of all replicas."""
-        lag = await self.lag() if with_lag else {}
+    async def wellbeing(self) -> dict[str, dict[str, Any]]:
+        """For `tenure status`: pending outbox, overdue and parked timers, the next date, work under way, marked
+        aggregates, by service. The lag is of all replicas together, and asked of Kafka."""
         return {
             name: {
                 **await self._stored_health(service),
                 "next_due": await self._next_due(service),
                 "under_way": sum([await count() for count in service.under_way]),
                 "waits": dict(await service.waits()) if service.waits else {},
-                "lag": lag.get(name, {}),
                 "ready": self.platforms[name].health.ready,
                 "troubles": self.platforms[name].health.troubles,
                 "degraded": self.platforms[name].health.degraded,
@@ -275,7 +262,7 @@ class Host:
             TIMER_OVERDUE_SECONDS.set(found["overdue_s"], service=name)
             TIMERS_PARKED.set(found["parked"], service=name)
             for subscriber in self._subscribers[name]:
-                for topic, behind in subscriber.known_lag().items():
+                for topic, behind in subscriber.lag().items():
                     LAG.set(behind, service=name, topic=topic)
             self.platforms[name].health.well("measure")
             await asyncio.sleep(HEALTH_EVERY_S)

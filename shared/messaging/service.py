@@ -30,12 +30,13 @@ from shared.messaging.envelope import Incoming, Outgoing
 from shared.messaging.errors import TOO_LARGE, GivenUp, MayPass, WillNotPass
 from shared.messaging.failpoints import Failpoints, Point
 from shared.messaging.health import Health
-from shared.messaging.kafka import Bus, CommittedOffsets, Take
+from shared.messaging.kafka import Bus
 from shared.messaging.lanes import RightOfWay
 from shared.messaging.limit import Limit
 from shared.messaging.loop import Attempts, Loop, Outcome, Work
 from shared.messaging.pace import Pace
 from shared.messaging.ports import Publisher
+from shared.messaging.subscriber import CommittedOffsets, Take
 from shared.messaging.subscription import Subscription, together
 from shared.settings import Settings
 from shared.storage.aggregates import MongoAggregates

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from shared.contracts.topics import Topic
 from shared.messaging.envelope import Incoming
-from shared.messaging.kafka import Take
 from shared.messaging.pace import Pace
+from shared.messaging.subscriber import Take
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,9 @@ from shared.messaging.decision import Circumstances, Handler, by
 from shared.messaging.decoding import caused_by, contract_of
 from shared.messaging.envelope import Incoming, Outgoing, Position
 from shared.messaging.failpoints import Failpoints
-from shared.messaging.kafka import CommittedOffsets
 from shared.messaging.loop import Loop, Work
 from shared.messaging.ports import Stored, Write, Written
+from shared.messaging.subscriber import CommittedOffsets
 from shared.rules import facets
 from tests.bench.ground import Ground
 

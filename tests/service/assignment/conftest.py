@@ -43,6 +43,12 @@ async def until(find: Callable[[], Awaitable[Any]], what: str) -> Any:
     return found
 
 
+async def all_taken(host: Host) -> bool:
+    """Whether the service has taken everything that is said by now, its replicas included."""
+    heard = {topic.name: None for one in host.services["assignment"].subscriptions for topic in one.topics}
+    return await (await host.buses["assignment"].said_so_far(heard))()
+
+
 class Surroundings:
     """Everything around the service: says facts, and hears what the service says."""
 
@@ -114,10 +120,9 @@ class Surroundings:
         settled = self.hosts[host]
 
         async def find() -> bool:
-            lag = (await settled.lag())["assignment"]
             database = settled.platforms["assignment"].database
             running = await database.collection("rule_jobs").count_documents({"state.done": False})
-            return not running and not any(lag.values())
+            return not running and await all_taken(settled)
 
         await until(find, "everything is read and every job done")
 

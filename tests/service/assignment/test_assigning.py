@@ -16,7 +16,7 @@ from shared.contracts.catalog import Life
 from shared.contracts.directory import PersonStatus
 from shared.contracts.provisioning import DeliveryStatus
 from tests.service.assignment import said
-from tests.service.assignment.conftest import Surroundings, surroundings, until
+from tests.service.assignment.conftest import Surroundings, all_taken, surroundings, until
 
 EM = "/v1.0/identityGovernance/entitlementManagement"
 
@@ -350,7 +350,7 @@ async def test_a_question_before_a_deletion_is_answered_with_the_count(around: S
 async def test_a_rule_and_a_joiner_never_miss_each_other_on_two_replicas(servers: Servers) -> None:
     async with surroundings(servers, replicas=2) as around:
         await around.say(topics.PACKAGE_FACTS, *(said.package(f"p{n}") for n in range(5)))
-        await until(lambda: _settled(around), "packages are known")
+        await until(lambda: all_taken(around.hosts[0]), "packages are known")
 
         async def joiners() -> None:
             for n in range(60):
@@ -365,11 +365,6 @@ async def test_a_rule_and_a_joiner_never_miss_each_other_on_two_replicas(servers
         await asyncio.gather(joiners(), rules())
         for n in range(60):
             await around.holds(f"j{n}", *(f"p{m}" for m in range(5)))
-
-
-async def _settled(around: Surroundings) -> bool:
-    lags = [(await host.lag())["assignment"] for host in around.hosts]
-    return not any(count for lag in lags for count in lag.values())
 
 
 @pytest.mark.spec("EXP-3")

@@ -78,7 +78,7 @@ class World:
     async def who_wait(self) -> dict[str, str | None]:
         """By number, with the manager that they wait for; as many as the status says."""
         said = (await self.http.get("/v1.0/tenure/people", params={"waiting": "true"})).json()["value"]
-        waits = (await self.host.wellbeing(with_lag=False))["directory"]["waits"]
+        waits = (await self.host.wellbeing())["directory"]["waits"]
         assert sum(waits.values()) == len(said)
         return {one["identities"][0]["id"]: one["waitsForManager"] for one in said}
 

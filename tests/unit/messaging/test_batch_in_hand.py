@@ -14,7 +14,8 @@ from faststream.kafka.message import KafkaAckableMessage
 from shared.contracts import topics
 from shared.messaging.envelope import Incoming
 from shared.messaging.errors import MayPass
-from shared.messaging.kafka import Bus, CommittedOffsets, Subscriber, Take, _Raw
+from shared.messaging.kafka import Bus
+from shared.messaging.subscriber import CommittedOffsets, Raw, Subscriber, Take
 from shared.settings import Settings
 
 PLACE = TopicPartition(topics.PERSON_FACTS.name, 0)
@@ -45,7 +46,7 @@ async def brought(offsets: Sequence[int], consumer: Consumer) -> KafkaAckableMes
     """As the library hands a batch over: decoded, which it remembers."""
     records = [ConsumerRecord(*PLACE, offset, 0, 0, b"key", b"value", None, 3, 5, ()) for offset in offsets]
     message = KafkaAckableMessage(raw_message=records, body=[b"value"], consumer=consumer)  # type: ignore[arg-type]
-    message.set_decoder(_Raw().decode_batch)
+    message.set_decoder(Raw().decode_batch)
     await message.decode()
     return message
 

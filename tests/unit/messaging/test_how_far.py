@@ -11,7 +11,8 @@ from aiokafka.structs import OffsetAndMetadata
 
 from shared.contracts import topics
 from shared.messaging.envelope import Incoming
-from shared.messaging.kafka import Bus, CommittedOffsets, Subscriber
+from shared.messaging.kafka import Bus
+from shared.messaging.subscriber import CommittedOffsets, Subscriber
 from shared.settings import Settings
 from tests.unit.messaging.test_batch_in_hand import Consumer, brought
 
