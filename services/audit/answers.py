@@ -16,7 +16,9 @@ from services.audit.decide.verify import NO_CHECKPOINT, Verification
 from services.audit.model import Document, Line, Names, Span, Verdict
 from services.audit.sealing import Sealer
 from services.audit.signing import authentic_by
-from services.audit.store import Checkpoints, Directory, Spans, Trail
+from services.audit.store.checkpoints import Checkpoints
+from services.audit.store.names import Directory
+from services.audit.store.trail import Spans, Trail
 from shared.clock import Clock
 from shared.contracts.topics import PACKAGE_FACTS, POLICY_FACTS, REQUEST_FACTS
 from shared.hearing import Hearing

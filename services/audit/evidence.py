@@ -18,7 +18,9 @@ from services.audit.decide import evidence
 from services.audit.decide.record import ROSTERS
 from services.audit.model import Document
 from services.audit.sealing import Sealer
-from services.audit.store import Checkpoints, Directory, Trail
+from services.audit.store.checkpoints import Checkpoints
+from services.audit.store.names import Directory
+from services.audit.store.trail import Trail
 from shared.clock import Clock
 from shared.contracts.audit import Checkpoint
 from shared.contracts.roster import RosterKind

@@ -10,7 +10,8 @@ from typing import Any
 import orjson
 
 from services.audit.model import Heard
-from services.audit.store import Directory, Trail
+from services.audit.store.names import Directory
+from services.audit.store.trail import Trail
 from shared.contracts.base import Lane
 from shared.contracts.topics import TABLE, TRAIL_HEADS
 from shared.messaging.envelope import Incoming

@@ -11,7 +11,8 @@ import structlog
 
 from services.audit.model import Head
 from services.audit.signing import SigningKey, signing_key
-from services.audit.store import Checkpoints, Trail
+from services.audit.store.checkpoints import Checkpoints
+from services.audit.store.trail import Trail
 from shared.clock import Clock
 from shared.contracts.audit import Checkpoint
 from shared.contracts.topics import TRAIL_HEADS

@@ -7,7 +7,9 @@ from services.audit.api import router_of
 from services.audit.evidence import Evidence
 from services.audit.messages import subscriptions
 from services.audit.sealing import Sealer
-from services.audit.store import Checkpoints, Directory, Spans, Trail
+from services.audit.store.checkpoints import Checkpoints
+from services.audit.store.names import Directory
+from services.audit.store.trail import Spans, Trail
 from shared.messaging.callers import Callers
 from shared.messaging.service import Platform, Service
 from shared.web.guard import Guard

@@ -26,7 +26,8 @@ from deploy.embedded import Servers
 from services.audit import sealing
 from services.audit.sealing import Sealer
 from services.audit.service import assemble
-from services.audit.store import AnotherLog, Checkpoints, Trail
+from services.audit.store.checkpoints import Checkpoints
+from services.audit.store.trail import AnotherLog, Trail
 from shared.clock import SystemClock
 from shared.contracts.audit import Checkpoint
 from shared.contracts.base import Lane

@@ -21,7 +21,7 @@ from services.audit.decide.record import described
 from services.audit.decide.verify import verified
 from services.audit.model import ERASURES, GENESIS, Document, Head, Verdict, canonical, hash_of
 from services.audit.signing import NoSigningKey, SigningKey, authentic_by, signing_key
-from services.audit.store import _append, checkpoints_in
+from services.audit.store.checkpoints import _append, checkpoints_in
 from shared.contracts.audit import Checkpoint
 from shared.contracts.signins import SignIn
 from shared.contracts.topics import SIGN_INS

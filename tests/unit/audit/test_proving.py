@@ -17,7 +17,7 @@ from services.audit.answers import Answers
 from services.audit.decide.chain import extended
 from services.audit.model import Document
 from services.audit.signing import SigningKey
-from services.audit.store import Checkpoints, public_key_in
+from services.audit.store.checkpoints import Checkpoints, public_key_in
 from tests.unit.audit.said import START, cause, person, received
 
 KEY = SigningKey(Ed25519PrivateKey.from_private_bytes(b"k" * 32))

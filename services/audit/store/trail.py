@@ -1,40 +1,29 @@
-"""The trail's collections: records, checkpoints and keys; names. What is read from records alone: spans."""
+"""The records in their chains, and what is read from records alone: spans."""
 
 from __future__ import annotations
 
-import asyncio
 import os
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from services.audit.decide.chain import erasure, extended, is_record_of, renewal
 from services.audit.decide.explain import body_of
-from services.audit.decide.record import base_topic
 from services.audit.decide.spans import holding_spans, membership_spans
-from services.audit.model import ERASURES, Document, Head, Heard, Names, Span, place_of
-from shared.contracts.audit import Checkpoint
-from shared.contracts.base import Fact
+from services.audit.model import ERASURES, Document, Head, Heard, Span, place_of
 from shared.contracts.topics import (
     APPROVAL_FACTS,
-    GROUP_FACTS,
     HOLDING_FACTS,
     MEMBERSHIP_FACTS,
-    PACKAGE_FACTS,
     PERSON_FACTS,
-    POLICY_FACTS,
     REQUEST_FACTS,
     Topic,
     lanes_of,
 )
 from shared.messaging.errors import MayPass
-from shared.storage import Database, Documents, Index, Replica
+from shared.storage import Database, Documents, Index
 
 SALT_BYTES = 16
-KEY_BYTES = 32
-CHECKPOINT_FILE = "audit-checkpoints.ndjson"
 
 
 def _approvals_of(requests: Sequence[str]) -> Document:
@@ -312,104 +301,6 @@ def identities_in(document: Mapping[str, Any]) -> set[str]:
     return {f"{one.get('source')}:{one.get('id')}" for one in state.get("identities") or ()}
 
 
-class Checkpoints:
-    """Signed heads and the public keys they were signed with: in the database, and in a file to keep elsewhere."""
-
-    def __init__(self, database: Database, data_dir: Path) -> None:
-        self._checkpoints = Documents(database, "checkpoints")
-        self._keys = Documents(database, "keys")
-        self.file = data_dir / CHECKPOINT_FILE
-
-    async def ensure_indexes(self) -> None:
-        return None
-
-    async def keep_key(self, key_id: str, public: bytes) -> None:
-        await self._keys.set(key_id, {"public": public.hex()})
-
-    async def keys(self) -> dict[str, bytes]:
-        """By id; what is no key is none, and what was signed with it is signed with an unknown one."""
-        return {one["_id"]: public for one in await self._keys.find({}) if (public := public_key_in(one)) is not None}
-
-    async def last(self, chains: Collection[str]) -> dict[str, int]:
-        """The highest signed sequence of each of these chains."""
-        highest: dict[str, int] = {}
-        for chain in chains:
-            within = {"$gte": f"{chain}/", "$lt": f"{chain}0"}
-            found = await self._checkpoints.find({"_id": within}, sort=(("_id", -1),), limit=1, fields={"_id": 1})
-            highest[chain] = int(str(found[0]["_id"]).rpartition("/")[2]) if found else 0
-        return highest
-
-    async def covering(self, chain: str, sequence: int) -> Checkpoint | None:
-        """The first that covers this record; None if it is not signed yet."""
-        within = {"$gte": place_of(chain, sequence), "$lt": f"{chain}0"}
-        async for document in self._checkpoints.walk({"_id": within}):
-            if (found := checkpoint_in(document)) is not None:
-                return found
-        return None
-
-    async def keep(self, checkpoints: Sequence[Checkpoint]) -> None:
-        await self._checkpoints.insert(
-            [{"_id": one.id, "json": one.json_bytes().decode()} for one in checkpoints], ordered=False
-        )
-
-    async def append_to_file(self, checkpoints: Sequence[Checkpoint]) -> None:
-        """One line a checkpoint, forced to disk. Raises MayPass for what the disk refuses."""
-        lines = b"".join(one.json_bytes() + b"\n" for one in checkpoints)
-        try:
-            await asyncio.to_thread(_append, self.file, lines)
-        except OSError as problem:
-            raise MayPass(f"{self.file.name}: {problem.strerror}") from problem
-
-    async def walk(self) -> AsyncIterator[tuple[str, Checkpoint | None]]:
-        """Each place, and the checkpoint there; None if what lies there is none."""
-        async for one in self._checkpoints.walk({}):
-            yield str(one["_id"]), checkpoint_in(one)
-
-    def from_file(self) -> list[Checkpoint]:
-        """Those in the file; a line that a crash cut short is left out. Raises OSError for a file that is no file."""
-        return checkpoints_in(self.file.read_bytes().splitlines()) if self.file.exists() else []
-
-
-def checkpoint_in(document: Mapping[str, Any]) -> Checkpoint | None:
-    """The checkpoint that this document holds; None if somebody made something else of it."""
-    try:
-        return Checkpoint.model_validate_json(document["json"])
-    except (ValueError, KeyError):
-        return None
-
-
-def public_key_in(document: Mapping[str, Any]) -> bytes | None:
-    """The public key that this document holds; None if somebody made something else of it."""
-    try:
-        public = bytes.fromhex(document["public"])
-    except (ValueError, KeyError, TypeError):
-        return None
-    return public if len(public) == KEY_BYTES else None
-
-
-def checkpoints_in(lines: Sequence[bytes]) -> list[Checkpoint]:
-    """Checkpoints from lines of JSON; what is none is left out."""
-    found: list[Checkpoint] = []
-    for line in lines:
-        try:
-            found.append(Checkpoint.model_validate_json(line))
-        except ValueError:
-            continue
-    return found
-
-
-def _append(path: Path, lines: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+b") as file:
-        if file.tell():
-            file.seek(-1, os.SEEK_END)
-            if file.read(1) != b"\n":
-                lines = b"\n" + lines  # a crash cut the last line short: it stays alone in that
-        file.write(lines)
-        file.flush()
-        os.fsync(file.fileno())
-
-
 class Spans:
     """Who held what and was where from when to when: read from the trail's records when somebody asks."""
 
@@ -433,141 +324,3 @@ class Spans:
 
 def _holds(span: Span, at: datetime | None, *, effective: bool) -> bool:
     return at is None or span.holds_at(at, effective=effective)
-
-
-@dataclass(frozen=True, slots=True)
-class _Newest:
-    """What a replica reads of a fact; the rest of it is not worth decoding for a name."""
-
-    subject: str
-    version: int
-    state: Document
-
-
-class Directory:
-    """Names for answers: people, packages, groups and policies as last heard."""
-
-    def __init__(self, database: Database) -> None:
-        self._people: Replica[Fact] = Replica(database, "people", _of_person, (Index("upn"), Index("employee")))
-        self._packages: Replica[Fact] = Replica(database, "packages", _of_package, (Index("name"),))
-        self._groups: Replica[Fact] = Replica(database, "groups", _named, (Index("name"),))
-        self._policies: Replica[Fact] = Replica(database, "policies", _of_policy, (Index("package"),))
-        self._by_topic = {
-            PERSON_FACTS.name: self._people,
-            PACKAGE_FACTS.name: self._packages,
-            GROUP_FACTS.name: self._groups,
-            POLICY_FACTS.name: self._policies,
-        }
-        self._erased = Documents(database, "people")
-
-    async def ensure_indexes(self) -> None:
-        for replica in self._by_topic.values():
-            await replica.ensure_indexes()
-
-    async def follow(self, batch: Sequence[Heard]) -> None:
-        """Keep the newest names. Raises MayPass."""
-        facts: dict[str, list[Fact]] = {}
-        for heard in batch:
-            topic = base_topic(heard.topic)
-            data = heard.data
-            if topic in self._by_topic and data is not None and _is_fact(data):
-                fact: Fact = _Newest(data["subject"], data["version"], data["state"])  # type: ignore[assignment]
-                facts.setdefault(topic, []).append(fact)
-        for topic, some in facts.items():
-            await self._by_topic[topic].apply(some)
-
-    async def forget(self, person: str) -> None:
-        """Take a person's names out."""
-        await self._erased.unset({"_id": person}, ("name", "upn", "employee", "shownUpn"))
-
-    async def people_called(self, name: str) -> list[Document]:
-        """By id, user principal name (without regard to case) or employee id: the first of these that fits."""
-        if found := await self._people.get([name]):
-            return list(found.values())
-        return await self._people.find({"upn": name.lower()}) or await self._people.find({"employee": name})
-
-    async def packages_called(self, name: str) -> list[Document]:
-        """By id or exact name; of several with one name those that are not deleted."""
-        return await _called(self._packages, name)
-
-    async def groups_called(self, name: str) -> list[Document]:
-        return await _called(self._groups, name)
-
-    async def policies_of(self, package: str) -> list[Document]:
-        return await self._policies.find({"package": package})
-
-    async def people(self, ids: Sequence[str]) -> dict[str, Document]:
-        return await self._people.get(ids)
-
-    async def called(self, ids: Sequence[str]) -> dict[str, Document]:
-        """People, and groups of the ids that are nobody's."""
-        people = await self.people(ids)
-        return {**await self._groups.get(set(ids) - people.keys()), **people}
-
-    async def package_docs(self, ids: Sequence[str]) -> dict[str, Document]:
-        return await self._packages.get(ids)
-
-    async def names(
-        self, *, people: Sequence[str] = (), packages: Sequence[str] | None = (), policies: Sequence[str] | None = ()
-    ) -> Names:
-        """Names for these ids, groups all; None asks for all of a kind."""
-
-        async def some(replica: Replica[Fact], ids: Sequence[str] | None) -> dict[str, str]:
-            found = await replica.find({}) if ids is None else (await replica.get(ids)).values() if ids else ()
-            return {one["_id"]: one["name"] for one in found if one.get("name")}
-
-        return Names(
-            people=await some(self._people, people),
-            packages=await some(self._packages, packages),
-            groups=await some(self._groups, None),
-            policies=await some(self._policies, policies),
-        )
-
-
-async def _called(replica: Replica[Fact], name: str) -> list[Document]:
-    if found := await replica.get([name]):
-        return list(found.values())
-    named = await replica.find({"name": name})
-    return [one for one in named if not one.get("deleted")] or named
-
-
-def _is_fact(data: Mapping[str, Any]) -> bool:
-    return (
-        isinstance(data.get("subject"), str)
-        and isinstance(data.get("version"), int)
-        and isinstance(data.get("state"), dict)
-    )
-
-
-def _of_person(fact: Fact) -> Document:
-    attributes = fact.state.get("attributes") or {}
-    upn = attributes.get("userPrincipalName")
-    return {
-        "name": attributes.get("displayName"),
-        "upn": upn.lower() if isinstance(upn, str) else None,
-        "shownUpn": upn,
-        "employee": attributes.get("employeeId"),
-    }
-
-
-def _named(fact: Fact) -> Document:
-    return {"name": fact.state.get("displayName"), "deleted": bool(fact.state.get("deletedAt"))}
-
-
-def _of_package(fact: Fact) -> Document:
-    roles = [f"{r.get('originSystem')}/{r.get('originId')}/{r.get('role')}" for r in fact.state.get("roles") or ()]
-    return {
-        "name": fact.state.get("displayName"),
-        "deleted": fact.state.get("life") == "deleted",
-        "roles": roles,
-    }
-
-
-def _of_policy(fact: Fact) -> Document:
-    return {
-        "name": fact.state.get("displayName"),
-        "package": fact.state.get("packageId"),
-        "rule": fact.state.get("rule"),
-        "population": fact.state.get("populationId"),
-        "deleted": fact.state.get("life") == "deleted",
-    }
