@@ -6,9 +6,7 @@ It gives back the id.
 
 from __future__ import annotations
 
-import asyncio
 import itertools
-import time
 import uuid
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import UTC, datetime
@@ -19,6 +17,7 @@ import httpx
 
 from shared.security.permissions import GLOBAL_ADMINISTRATOR
 from tests.conformance.ground import Client
+from tests.waiting import until
 
 EM = "/v1.0/identityGovernance/entitlementManagement"
 AR = "/v1.0/identityGovernance/accessReviews"
@@ -108,12 +107,10 @@ class Asks:
 
     async def until(self, what: str, find: Callable[[], Awaitable[Any]], patience_s: float = PATIENCE_S) -> Any:
         """What `find` finds. Raises NotMade if it takes too long."""
-        end = time.monotonic() + patience_s
-        while not (found := await find()):
-            if time.monotonic() > end:
-                raise NotMade(f"waited {patience_s:.0f} s in vain: {what}")
-            await asyncio.sleep(0.05)
-        return found
+        try:
+            return await until(find, what, patience_s)
+        except AssertionError as in_vain:
+            raise NotMade(str(in_vain)) from None
 
 
 def error_of(answer: httpx.Response) -> str:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 import uuid
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -41,8 +38,7 @@ from msgraph.generated.models.user import User
 
 from deploy.demo.callers import Headers
 from tests.conformance.ground import Client
-
-PATIENCE_S = 90.0
+from tests.waiting import until
 
 
 class As(AuthenticationProvider):
@@ -100,14 +96,6 @@ def made(thing: Any) -> str:
 def listed(page: Any) -> list[Any]:
     """What is on the page."""
     return list(page.value or []) if page is not None else []
-
-
-async def until(find: Callable[[], Awaitable[Any]], what: str) -> Any:
-    end = time.monotonic() + PATIENCE_S
-    while not (found := await find()):
-        assert time.monotonic() < end, f"did not happen: {what}"
-        await asyncio.sleep(0.05)
-    return found
 
 
 @dataclass(frozen=True)

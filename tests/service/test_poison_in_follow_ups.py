@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -29,10 +28,10 @@ from shared.messaging import deadletters
 from shared.messaging.admin import create_topics
 from shared.messaging.host import Host, groups_of
 from shared.settings import Settings
+from tests.waiting import until
 
 NOW = datetime(2026, 3, 1, 9, tzinfo=UTC)
 CAUSE = Cause(id="c", correlation="c", actor="source:hr")
-WITHIN_S = 20.0
 
 
 class Ground:
@@ -71,15 +70,6 @@ async def ground(servers: Servers, assemble: Any, service: str, topic: topics.To
     async with host, AIOKafkaProducer(bootstrap_servers=settings.kafka) as producer:
         group = next(one.group for one in host.services[service].subscriptions if topic in one.topics)
         yield Ground(host, producer, group)
-
-
-async def until(find: Callable[[], Awaitable[Any]], what: str) -> None:
-    try:
-        async with asyncio.timeout(WITHIN_S):
-            while not await find():
-                await asyncio.sleep(0.1)
-    except TimeoutError:
-        raise AssertionError(f"did not happen: {what}") from None
 
 
 def obeyed(person: str) -> bytes:

@@ -7,13 +7,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
+
+from tests.waiting import eventually
 
 TENURE = (sys.executable, "-m", "deploy.cli")
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,12 +64,16 @@ def started(
 
 def wait_for(what: Callable[[], Any], process: subprocess.Popen[bytes], log: Path, within: float = START_S) -> Any:
     """What `what` gives as soon as that is something; fails at once if the process ends before."""
-    deadline = time.monotonic() + within
-    while not (found := what()):
-        assert process.poll() is None, log.read_text()[-3000:]
-        assert time.monotonic() < deadline, log.read_text()[-3000:]
-        time.sleep(0.05)
-    return found
+
+    def said() -> str:
+        return log.read_text()[-3000:]
+
+    def find() -> Any:
+        found = what()
+        assert found or process.poll() is None, said()
+        return found
+
+    return eventually(find, said, within)
 
 
 def endpoints(data_dir: Path) -> dict[str, Any] | None:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import itertools
 import re
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
 
+from tests.waiting import eventually
+
 EM = "/v1.0/identityGovernance/entitlementManagement"
 AR = "/v1.0/identityGovernance/accessReviews"
-PATIENCE_S = 20.0
 Body = dict[str, Any]
 Calls = Callable[[], Body]
 
@@ -63,11 +63,7 @@ class Inhabited:
         return str(self.call("POST", path, body, by)["id"])
 
     def until(self, find: Callable[[], Any]) -> Any:
-        end = time.monotonic() + PATIENCE_S
-        while not (found := find()):
-            assert time.monotonic() < end, "did not happen"
-            time.sleep(0.03)
-        return found
+        return eventually(find)
 
     def populate(self) -> None:
         """One of everything."""

@@ -6,7 +6,6 @@ import asyncio
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -19,6 +18,7 @@ from aiokafka import AIOKafkaProducer
 from deploy.cli.common import credentials
 from deploy.run.registry import NAMES
 from shared.contracts import topics
+from tests import waiting
 from tests.system.commands import ROOT, TENURE, answers, clean_environment, endpoints, started, tenure, wait_for
 
 LEFT_OUT = "notification"
@@ -170,12 +170,14 @@ def letters(run: Path) -> list[dict[str, Any]]:
     return found
 
 
-def eventually(what: Any, is_so: Any, within: float = 60.0) -> Any:
+def eventually(what: Any, is_so: Any) -> Any:
     """What `what` gives once `is_so` holds of it."""
-    deadline = time.monotonic() + within
-    while not is_so(found := what()):
-        assert time.monotonic() < deadline, found
-        time.sleep(0.1)
+
+    def find() -> tuple[Any] | None:
+        found = what()
+        return (found,) if is_so(found) else None
+
+    (found,) = waiting.eventually(find, lambda: str(what()))
     return found
 
 

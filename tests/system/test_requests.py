@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -23,9 +22,9 @@ from shared.messaging.host import Host, groups_of
 from shared.settings import Settings
 from shared.web.app import make_app
 from shared.web.server import HttpServer
+from tests.waiting import until
 
 EM = "/v1.0/identityGovernance/entitlementManagement"
-PATIENCE_S = 30.0
 
 
 class Company:
@@ -145,14 +144,6 @@ class Company:
 
     async def members(self, group: str) -> set[str]:
         return {one["id"] for one in (await self.call("GET", f"/v1.0/groups/{group}/members"))["value"]}
-
-
-async def until(find: Callable[[], Awaitable[Any]], what: str, patience_s: float = PATIENCE_S) -> Any:
-    end = time.monotonic() + patience_s
-    while not (found := await find()):
-        assert time.monotonic() < end, f"did not happen: {what}"
-        await asyncio.sleep(0.05)
-    return found
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -444,7 +435,7 @@ async def test_whoever_makes_a_policy_and_asks_at_once_is_heard_500_times(compan
         path = f"{EM}/assignmentRequests/$count?$filter=state eq 'delivered' and {of_them}"
         return bool(await company.call("GET", path) == len(people) * len(packages) == 500)
 
-    await until(delivered, "all 500 are delivered", patience_s=200)
+    await until(delivered, "all 500 are delivered", within_s=200)
 
 
 async def test_whoever_was_just_let_in_asks_at_once_and_whoever_is_not_let_any_more_is_refused(

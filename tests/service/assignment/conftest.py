@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -27,20 +27,10 @@ from shared.messaging.envelope import outgoing
 from shared.messaging.host import Host, groups_of
 from shared.settings import Settings
 from shared.web.app import make_app
+from tests.waiting import until
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 _numbers = itertools.count(1)
-PATIENCE_S = 15.0
-
-
-async def until(find: Callable[[], Awaitable[Any]], what: str) -> Any:
-    """Asks until there is an answer that counts as true; fails with `what`."""
-    end = time.monotonic() + PATIENCE_S
-    while not (found := await find()):
-        if time.monotonic() > end:
-            raise AssertionError(f"did not happen: {what}")
-        await asyncio.sleep(0.02)
-    return found
 
 
 async def all_taken(host: Host) -> bool:

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -52,8 +52,7 @@ from tests.unit.audit.said import (
     received,
     story,
 )
-
-WAIT_S = 20
+from tests.waiting import until
 
 
 @dataclass
@@ -93,12 +92,6 @@ class Running:
         answer = await self.http.get(f"/v1.0/tenure/{path}", params=params)
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
-
-
-async def until(true: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(WAIT_S):
-        while not await true():
-            await asyncio.sleep(0.02)
 
 
 @pytest.fixture

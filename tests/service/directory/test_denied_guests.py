@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -22,8 +21,8 @@ from shared.messaging.envelope import outgoing
 from shared.messaging.host import Host, groups_of
 from shared.settings import Settings
 from shared.web.app import make_app
+from tests.waiting import until
 
-WITHIN_S = 15.0
 START = datetime(2026, 3, 1, 9, tzinfo=UTC)
 REVIEW = Cause(id="review-item:x", correlation="review:i", actor="person:olga")
 
@@ -62,12 +61,6 @@ class World:
         found: dict[str, Any] | None = (await self.ask("GET", f"/tenure/people/{person}", 200))["deletion"]
         return found
 
-    async def until(self, find: Callable[[], Awaitable[Any]]) -> Any:
-        async with asyncio.timeout(WITHIN_S):
-            while not (found := await find()):
-                await asyncio.sleep(0.05)
-        return found
-
 
 @pytest.fixture
 async def world(servers: Servers) -> AsyncIterator[World]:
@@ -88,9 +81,9 @@ async def test_guests_are_blocked_once_however_often_it_is_asked_and_deleted_by_
     eva, fay, ida = [await world.guest(name) for name in ("eva", "fay", "ida")]
     await world.ask("GET", f"/users/{eva}", 200, by=eva)
     await world.deny(eva, fay, eva)
-    planned = await world.until(lambda: world.deletion(eva))
+    planned = await until(lambda: world.deletion(eva))
     assert planned == {"since": "2026-03-01T09:00:00Z", "dateTime": "2026-03-31T09:00:00Z"}
-    await world.until(lambda: world.deletion(fay))
+    await until(lambda: world.deletion(fay))
     await world.ask("GET", f"/users/{eva}", 401, by=eva)
     await world.ask("GET", f"/users/{ida}", 200, by=ida)
     found = (await world.ask("GET", "/users?$filter=userType eq 'Guest'&$select=id,accountEnabled", 200))["value"]
@@ -102,7 +95,7 @@ async def test_guests_are_blocked_once_however_often_it_is_asked_and_deleted_by_
     await world.ask("GET", f"/users/{fay}", 200, by=fay)
     await world.deny(eva, fay)  # once more, as after a crash: neither a new date nor a new block
     await world.deny(ida, item="y")
-    await world.until(lambda: world.deletion(ida))
+    await until(lambda: world.deletion(ida))
     assert await world.deletion(fay) is None
     assert await world.deletion(eva) == planned
 
@@ -112,7 +105,7 @@ async def test_guests_are_blocked_once_however_often_it_is_asked_and_deleted_by_
         gone = (await world.ask("GET", "/directory/deletedItems/microsoft.graph.user", 200))["value"]
         return {one["id"] for one in gone} == {eva}
 
-    await world.until(deleted)
+    await until(deleted)
     await world.ask("POST", f"/directory/deletedItems/{eva}/restore", 200)
     assert (await world.ask("GET", f"/users/{eva}?$select=accountEnabled", 200))["accountEnabled"] is False
     assert await world.deletion(eva) is None
@@ -122,5 +115,5 @@ async def test_guests_are_blocked_once_however_often_it_is_asked_and_deleted_by_
         gone = (await world.ask("GET", "/directory/deletedItems/microsoft.graph.user", 200))["value"]
         return {one["id"] for one in gone} == {ida}
 
-    await world.until(ida_gone)
+    await until(ida_gone)
     assert (await world.ask("GET", f"/tenure/people/{fay}", 200))["status"] == "active"

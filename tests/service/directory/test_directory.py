@@ -26,12 +26,12 @@ from shared.messaging.admin import create_topics
 from shared.messaging.host import Host, groups_of
 from shared.settings import Settings
 from shared.web.app import make_app
+from tests.waiting import PATIENCE_S
 
 HEARD = (
     topics.PERSON_FACTS, topics.PERSON_FACTS.urgent, topics.MEMBERSHIP_FACTS, topics.GROUP_FACTS, topics.HR_REJECTED,
     topics.SIGN_IN_FACTS,
 )  # fmt: skip
-WITHIN_S = 15.0
 
 
 class World:
@@ -58,7 +58,7 @@ class World:
 
     async def until(self, there: Callable[[], Any]) -> Any:
         """Read until it holds; returns what it says then."""
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(PATIENCE_S):
             while not (found := there()):
                 for records in (await self._consumer.getmany(timeout_ms=100)).values():
                     self.said += [(r.topic.partition(".")[2], orjson.loads(r.value)) for r in records]
@@ -310,7 +310,7 @@ async def test_two_sources_that_say_joined_at_once_make_one_person(world: World)
     async def identities() -> list[set[str]]:
         return [set(one["identities"]) for one in await people.states({"state.identities": {"$exists": True}})]  # type: ignore[attr-defined]
 
-    async with asyncio.timeout(WITHIN_S):
+    async with asyncio.timeout(PATIENCE_S):
         while sorted(map(sorted, await identities())) != [[f"agency:A{n}", f"hr:E{n}"] for n in range(8)]:
             await world.until(lambda: True)
             await asyncio.sleep(0.05)

@@ -1,9 +1,10 @@
 """Groups that a rule fills, on real Kafka and MongoDB: people come and go with what is true of them."""
 
-import asyncio
 from typing import Any
 
-from .test_resources import WITHIN_S, World, world
+from tests.waiting import until
+
+from .test_resources import World, world
 
 __all__ = ["world"]  # a fixture of both files
 
@@ -17,9 +18,10 @@ async def made(world: World, name: str, **attributes: Any) -> str:
 
 
 async def filled(world: World, group: str, *people: str) -> None:
-    async with asyncio.timeout(WITHIN_S):
-        while set(await world.ids(f"/groups/{group}/members")) != set(people):
-            await asyncio.sleep(0.05)
+    async def are_there() -> bool:
+        return set(await world.ids(f"/groups/{group}/members")) == set(people)
+
+    await until(are_there, f"the members are {people}")
 
 
 def dynamic(name: str, rule: str, **more: Any) -> dict[str, Any]:

@@ -22,8 +22,8 @@ from shared.messaging.admin import create_topics
 from shared.messaging.host import Host, groups_of
 from shared.settings import Settings
 from shared.web.app import make_app
+from tests.waiting import PATIENCE_S, until
 
-WITHIN_S = 15.0
 APPROVER, AUDITOR = str(uuid.uuid4()), str(uuid.uuid4())
 READER = "f2ef992c-3afb-46b9-b7cf-a126ee74c451"
 ANA, BOB = person_id_of("hr", "E1"), person_id_of("hr", "E2")
@@ -65,9 +65,11 @@ class World:
             body = {"changeId": id, "employeeId": id, "kind": "joined", "effectiveAt": "2020-01-01"}
             value = orjson.dumps(body | {"attributes": attributes})
             await self._producer.send_and_wait(self._settings.topic(topics.HR_CHANGES.name), value, key=id.encode())
-        async with asyncio.timeout(WITHIN_S):
-            while len(await self.ids("/users")) < len(employees):
-                await asyncio.sleep(0.05)
+
+        async def are_there() -> bool:
+            return len(await self.ids("/users")) >= len(employees)
+
+        await until(are_there, "all are hired")
 
     async def obeyed(self, person: str, role: RoleAt, version: int, *, held: bool) -> dict[str, Any]:
         """Provisioning asks; returns the fact that answers."""
@@ -77,7 +79,7 @@ class World:
         command = SetHeldRoles(id=id, cause=cause, person_id=person, wishes=(wish,))
         topic = self._settings.topic(topics.HELD_ROLE_COMMANDS.name)
         await self._producer.send_and_wait(topic, command.json_bytes(), key=person.encode())
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(PATIENCE_S):
             async for record in self._consumer:
                 fact: dict[str, Any] = orjson.loads(record.value)
                 if any(one.get("commandId") == id for one in fact["transitions"]):

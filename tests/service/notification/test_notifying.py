@@ -51,8 +51,8 @@ from shared.messaging.admin import create_topics
 from shared.messaging.host import Host, groups_of
 from shared.settings import Settings
 from shared.web.app import make_app
+from tests.waiting import PATIENCE_S, until
 
-WITHIN_S = 20.0
 NOW = datetime.now(UTC).replace(microsecond=0)
 MANY = 600
 
@@ -74,7 +74,7 @@ class World:
         await self._producer.flush()
 
     async def until(self, there: Callable[[], Any]) -> None:
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(PATIENCE_S):
             while not there():
                 for records in (await self._consumer.getmany(timeout_ms=50)).values():
                     self.heard += [Notification.model_validate_json(record.value) for record in records]
@@ -85,12 +85,14 @@ class World:
 
     async def until_settled(self, recipient: str) -> dict[str, dict[str, Any]]:
         """Its newest records, once none of them is under way."""
-        async with asyncio.timeout(WITHIN_S):
-            while True:
-                found = await self.records(recipient)
-                if found and not {one["status"] for one in found.values()} & {"queued", "sending"}:
-                    return found
-                await asyncio.sleep(0.02)
+
+        async def settled() -> dict[str, dict[str, Any]] | None:
+            found = await self.records(recipient)
+            under_way = {one["status"] for one in found.values()} & {"queued", "sending"}
+            return None if under_way else found
+
+        found: dict[str, dict[str, Any]] = await until(settled, f"{recipient} is told")
+        return found
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -251,9 +253,11 @@ async def test_what_happens_to_somebody_at_once_is_told_in_its_order(world: Worl
 
 async def test_a_name_not_heard_of_yet_is_waited_for(world: World, catcher: MailCatcher) -> None:
     await world.say(topics.HOLDING_FACTS, holding("bob", 1, added("late")))
-    async with asyncio.timeout(WITHIN_S):
-        while (await world.records("bob")).get("mail", {}).get("nextAttemptAt") is None:
-            await asyncio.sleep(0.02)
+
+    async def waiting() -> bool:
+        return (await world.records("bob")).get("mail", {}).get("nextAttemptAt") is not None
+
+    await until(waiting, "the mail waits")
     await world.say(topics.PERSON_FACTS, person("bob"))
     await world.say(topics.PACKAGE_FACTS, package("late", "Late package"))
     await world.until_settled("bob")
@@ -306,15 +310,12 @@ async def test_an_end_that_came_before_its_reminder_silences_it(world: World, ca
     )
     await world.until_settled("dan")
     await world.say(topics.HOLDING_FACTS, holding("dan", 2, AssignmentEndsSoon(assignment=limited)))
-    async with asyncio.timeout(WITHIN_S):
-        while not (
-            silent := (
-                await world.http.get(
-                    "/v1.0/tenure/notifications", params={"recipient": "dan", "$filter": "status eq 'skipped'"}
-                )
-            ).json()["value"]
-        ):
-            await asyncio.sleep(0.02)
+
+    async def skipped() -> Any:
+        params = {"recipient": "dan", "$filter": "status eq 'skipped'"}
+        return (await world.http.get("/v1.0/tenure/notifications", params=params)).json()["value"]
+
+    silent = await until(skipped, "what is stale is skipped")
     assert {one["problem"] for one in silent} == {"stale"}
     assert [one["subject"] for one in await mails(catcher, "dan@example.com")] == ["Your access to Project has ended"]
 
@@ -326,9 +327,11 @@ async def test_hundreds_of_mails_go_out_each_once(world: World, catcher: MailCat
     before = catcher.count
     facts = [holding(id, 1, added("new")) for id in people]
     await world.say(topics.HOLDING_FACTS, *facts)
-    async with asyncio.timeout(3 * WITHIN_S):
-        while catcher.count < before + MANY:
-            await asyncio.sleep(0.05)
+
+    async def all_came() -> bool:
+        return catcher.count >= before + MANY
+
+    await until(all_came, "all mails go out")
     assert catcher.count == before + MANY
 
 
@@ -376,10 +379,11 @@ async def test_a_mail_server_that_is_away_or_refuses_some_holds_nobody_else(serv
         await world.say(topics.PACKAGE_FACTS, package("new", "Sales"))
         await world.say(topics.PERSON_FACTS, *(person(id) for id in ("nobody", "full", "ana")))
         await world.say(topics.HOLDING_FACTS, *(holding(id, 1, added("new")) for id in ("nobody", "full", "ana")))
-        async with asyncio.timeout(WITHIN_S):
-            while not (summary := (await world.http.get("/v1.0/tenure/notifications/summary")).json())["degraded"]:
-                await asyncio.sleep(0.02)
-        assert list(summary["degraded"]) == ["sender.mail"]
+
+        async def degraded() -> Any:
+            return (await world.http.get("/v1.0/tenure/notifications/summary")).json()["degraded"]  # noqa: B023
+
+        assert list(await until(degraded, "the mail server is away")) == ["sender.mail"]
         assert world.host.ready  # consuming goes on
         again = Controller(handler, hostname="127.0.0.1", port=port)
         again.start()
@@ -407,9 +411,11 @@ async def test_who_reviews_several_groups_is_mailed_once_with_all_of_them(world:
     await world.say(topics.PERSON_FACTS, person(boss, mail=f"{boss}@example.com"))
     await world.say(topics.REVIEW_INSTANCE_FACTS, *(asked_to_review(group, boss) for group in ("North", "South")))
     address = f"{boss}@example.com"
-    async with asyncio.timeout(WITHIN_S):
-        while not await mails(catcher, address):
-            await asyncio.sleep(0.05)
+
+    async def mailed() -> Any:
+        return await mails(catcher, address)
+
+    await until(mailed, "a mail comes")
     await world.until_settled(boss)
     (mail,) = await mails(catcher, address)
     assert all(f"Quarterly: {group}" in mail[body] for group in ("North", "South") for body in ("text", "html"))

@@ -1,6 +1,5 @@
 """Provisioning and the directory together: what a grant gives at an application, a site or a group is recorded."""
 
-import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
@@ -22,8 +21,8 @@ from shared.messaging.admin import create_topics
 from shared.messaging.host import Host, groups_of
 from shared.settings import Settings
 from shared.web.app import make_app
+from tests.waiting import until
 
-WITHIN_S = 15.0
 NOW = datetime(2026, 3, 1, 9, tzinfo=UTC)
 APPROVER = str(uuid.uuid4())
 
@@ -66,13 +65,16 @@ class World:
 
     async def statuses(self, person: str, wanted: Callable[[dict[str, str]], bool]) -> dict[str, str]:
         """Of all deliveries by role, once they are as wanted."""
-        async with asyncio.timeout(WITHIN_S):
-            while True:
-                found = (await self.ask("GET", f"/tenure/people/{person}/deliveries"))["value"]
-                said = {one["role"]["role"]: one["status"] for one in found}
-                if wanted(said):
-                    return said
-                await asyncio.sleep(0.05)
+        said: dict[str, str] = {}
+
+        async def as_wanted() -> bool:
+            nonlocal said
+            found = (await self.ask("GET", f"/tenure/people/{person}/deliveries"))["value"]
+            said = {one["role"]["role"]: one["status"] for one in found}
+            return wanted(said)
+
+        await until(as_wanted, lambda: f"the deliveries are {said}")
+        return said
 
 
 @pytest.fixture
@@ -135,14 +137,18 @@ async def test_roles_that_grants_want_are_recorded_and_taken_away_with_them(worl
     # Taken away by hand it is missing, and a repair gives it back.
     (there,) = assigned
     await world.ask("DELETE", f"/users/{ana}/appRoleAssignments/{there['id']}")
-    async with asyncio.timeout(WITHIN_S):
-        while not (drift := (await world.ask("GET", "/tenure/reconciliation"))["drift"]):
-            await asyncio.sleep(0.05)
+
+    async def drifted() -> Any:
+        return (await world.ask("GET", "/tenure/reconciliation"))["drift"]
+
+    drift = await until(drifted, "it is missing")
     assert [(one["role"], one["expected"]) for one in drift] == [(APPROVER, True)]
     await world.ask("POST", "/tenure/reconciliation/repair")
-    async with asyncio.timeout(WITHIN_S):
-        while not (await world.ask("GET", f"/users/{ana}/appRoleAssignments"))["value"]:
-            await asyncio.sleep(0.05)
+
+    async def given_back() -> Any:
+        return (await world.ask("GET", f"/users/{ana}/appRoleAssignments"))["value"]
+
+    await until(given_back, "it is given back")
 
     await world.holds(ana, 2, taken=roles)
     said = await world.statuses(ana, lambda said: set(said.values()) == {"removed"})

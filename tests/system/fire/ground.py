@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -34,7 +33,9 @@ from deploy.run.registry import NAMES
 from deploy.run.status import PATH as STATUS
 from shared.contracts import topics
 from shared.settings import Settings
+from tests import waiting
 from tests.system.fire.processes import Command, start
+from tests.waiting import What
 
 PEOPLE = 60
 PORTIONS = 4
@@ -57,14 +58,9 @@ ENVIRONMENT = {
 }
 
 
-async def until(find: Callable[[], Awaitable[Any]], what: Callable[[], str] | str, within_s: float = PATIENCE_S) -> Any:
-    """Ask until there is an answer that counts as true; fails with `what`."""
-    end = time.monotonic() + within_s
-    while not (found := await find()):
-        if time.monotonic() > end:
-            raise AssertionError(f"not within {within_s:.0f} s: {what if isinstance(what, str) else what()}")
-        await asyncio.sleep(0.25)
-    return found
+async def until(find: Callable[[], Awaitable[Any]], what: What, within_s: float = PATIENCE_S) -> Any:
+    """With the patience that a dozen processes need, who are all asked at each look."""
+    return await waiting.until(find, what, within_s, first_s=waiting.LONGEST_S)
 
 
 @dataclass

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,24 +29,14 @@ from deploy.embedded import Servers
 from shared.contracts import topics
 from shared.messaging.admin import create_topics, learn
 from shared.settings import PREFIX, Settings
+from tests.waiting import PATIENCE_S, until
 
 ROOT = Path(__file__).parents[3]
 TOPICS = (topics.HR_CHANGES, topics.HR_URGENT, topics.PERSON_FACTS, topics.PERSON_FACTS.urgent)
 HR_GROUP = "toy.hr.attribute-changes"
 GROUPS = {HR_GROUP: topics.HR_CHANGES, "toy.hr.urgent": topics.HR_URGENT, "mirror.facts": topics.PERSON_FACTS}
 """What each hears."""
-PATIENCE_S = 45.0
 _numbers = itertools.count(1)
-
-
-async def until(find: Callable[[], Awaitable[Any]], what: str, within_s: float = PATIENCE_S) -> Any:
-    """Asks until there is an answer that counts as true; fails with `what`."""
-    end = time.monotonic() + within_s
-    while not (found := await find()):
-        if time.monotonic() > end:
-            raise AssertionError(f"did not happen within {within_s:.0f} s: {what}")
-        await asyncio.sleep(0.05)
-    return found
 
 
 class Nursery:
