@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -64,23 +64,27 @@ class Hearing:
     async def abreast(self, about: About) -> None:
         """Wait until all that had been said of these when asked has been taken over here: what is found from here on is
         no older than the question. As long as for what is not there; and not at all if Kafka does not say."""
+        with suppress(MayPass):
+            await self.caught_up(about, self.within_s)
+
+    async def caught_up(self, about: About, within_s: float) -> bool:
+        """As `abreast`, for what begins by itself and has the time: at most so long. Returns whether all was taken.
+
+        What lies in topics from outside is taken once their owner has. Raises MayPass while Kafka does not say."""
         topics = {lane.name: keys for topic, keys in about.items() for lane in lanes_of(topic)}
+        looked = False
         try:
-            async with asyncio.timeout(self.within_s):
+            async with asyncio.timeout(within_s):
                 taken = await self.said_so_far(topics)
                 if await taken():
-                    return
+                    return True
+                looked = True
                 with self.expecting():
                     while True:
                         await asyncio.sleep(TAKEN_SOON_S)
                         if await taken():
-                            return
-        except (MayPass, TimeoutError):
-            pass
-
-    async def out(self, within_s: float | None = None) -> None:
-        """Give all facts on their way the time to arrive. `within_s`: what is left of it, if less than all."""
-        left_s = self.within_s if within_s is None else min(within_s, self.within_s)
-        if left_s > 0:
-            with self.expecting():
-                await asyncio.sleep(left_s)
+                            return True
+        except TimeoutError:
+            if not looked:
+                raise MayPass("Kafka does not say where topics end.") from None
+            return False

@@ -33,7 +33,8 @@ def assemble(platform: Platform) -> Service:
     job_loop = platform.loop(RULE_JOB, jobs)
     steps = Timer(job_loop, messages.job_steps(platform, holding_loop, people, looks), limit=JOBS_AT_ONCE, steady=True)
 
-    rosters = telling(platform, topics.ASSIGNMENT_ROSTER_QUESTIONS, topics.ASSIGNMENT_ROSTERS, roster_reader(people))
+    reader = roster_reader(people, platform.hearing)
+    rosters = telling(platform, topics.ASSIGNMENT_ROSTER_QUESTIONS, topics.ASSIGNMENT_ROSTERS, reader)
 
     return Service(
         "assignment",

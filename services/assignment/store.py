@@ -35,8 +35,8 @@ from shared.contracts.catalog import PackageFact, PackageState, PolicyFact, Poli
 from shared.contracts.directory import MembershipsFact
 from shared.contracts.policy import TargetScope
 from shared.contracts.roster import RosterAbout, RosterEntry, RosterKind
-from shared.contracts.topics import PACKAGE_FACTS, POLICY_FACTS
-from shared.hearing import About
+from shared.contracts.topics import PACKAGE_FACTS, PERSON_FACTS, POLICY_FACTS
+from shared.hearing import About, Hearing
 from shared.rosters import Read, Reader
 from shared.rules import to_mongo
 from shared.rules.properties import HIRE_DATE
@@ -83,13 +83,15 @@ def rule_jobs(database: Database) -> MongoAggregates:
     return MongoAggregates(database, "rule_jobs", (Index("-state.started_at", "_id"),))
 
 
-def roster_reader(people: MongoAggregates) -> Reader:
-    """Who holds an access package: what a review asks."""
+def roster_reader(people: MongoAggregates, hearing: Hearing) -> Reader:
+    """Who holds an access package: what a review asks. Not before what was said of people until then is known."""
 
     async def read(about: RosterAbout, after: str | None, limit: int) -> Read:
         if about.kind is not RosterKind.PACKAGE:
             reason = Refusal(code="notKept", message=f"Assignment does not know who has: {about.kind.value}.")
             return Read((), None, True, reason)
+        if after is None:
+            await hearing.abreast({PERSON_FACTS: None})
         held: dict[str, Any] = {"package_id": about.id, "status": {"$ne": "scheduled"}}
         if about.policy_id is not None:
             held["policy_id"] = about.policy_id

@@ -3,7 +3,7 @@
 Role assignments are few, so a roster is put in order here and not by the database. Whoever has a role by a group is on
 it, too: what they have ends where they leave the group. Service principals are not: only people are reviewed.
 
-Of a group that nobody is known to be in, the members may be on their way here: they are waited for once a roster.
+Members of groups are not read before all that was said of them until the question is known here.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from services.catalog.model import RoleAssignment
 from services.catalog.store import LIVING, Shelves
 from shared.contracts.base import Refusal
 from shared.contracts.roster import NESTED, RosterAbout, RosterEntry, RosterKind
+from shared.contracts.topics import MEMBERSHIP_FACTS
 from shared.hearing import Hearing
 from shared.rosters import Read, Reader
 from shared.security.roles import CatalogRole
@@ -39,9 +40,9 @@ def roster_reader(shelves: Shelves, delegates: Delegates, hearing: Hearing) -> R
         return Read(entries, people[-1] if people else None, len(people) < limit)
 
     async def _members(groups: list[str], *, begins: bool) -> dict[str, list[str]]:
-        if not begins:
-            return await delegates.members_of(groups)
-        return await hearing.once(lambda: delegates.members_of(groups), enough=lambda them: all(them.values()))
+        if begins and groups:
+            await hearing.abreast({MEMBERSHIP_FACTS: None})
+        return await delegates.members_of(groups)
 
     def _held(found: list[RoleAssignment], members: dict[str, list[str]]) -> dict[str, list[RosterEntry]]:
         """By person, what they have."""

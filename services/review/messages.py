@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,7 @@ import structlog
 from services.review.advising import Holder, Measured
 from services.review.asking import Telling
 from services.review.decide import applying, definitions, following, instances, items
-from services.review.decide.reviewers import Resolved, named
+from services.review.decide.reviewers import named
 from services.review.model import OVER, Definition, Instance, Item
 from services.review.recommend import Asked
 from services.review.scope import NotUnderstood, read_scope
@@ -49,8 +49,22 @@ AT_ONCE = 8
 MEASURED_AT_MOST = 100
 """Measurements that are kept between steps; forgetting one costs another. Those whose last step another replica does
 would else stay for ever."""
-HEARD_WITHIN_S = 1.0
-"""What others have said is known here by then."""
+FROM_OUTSIDE = dict.fromkeys((topics.HR_URGENT, topics.HR_CHANGES, topics.SIGN_INS))
+"""What reviews rest on comes from there, by way of the directory."""
+RESTS_ON = dict.fromkeys(
+    (
+        topics.PERSON_FACTS,
+        topics.MEMBERSHIP_FACTS,
+        topics.HELD_ROLE_FACTS,
+        topics.GROUP_FACTS,
+        topics.APPLICATION_FACTS,
+        topics.PACKAGE_FACTS,
+        topics.SIGN_IN_FACTS,
+    )
+)
+"""What is said of whom reviews are about, who reviews, and what is recommended."""
+BEHIND_AT_MOST_S = 30.0
+"""So long a review waits for what was said before it; then something is amiss, and it begins with what is known."""
 GROUPS = 100
 """Instances that one step of a definition begins."""
 
@@ -137,40 +151,29 @@ class Desk:
                 if isinstance(one, instances.ChangeReviewers):
                     scopes += [*(one.reviewers or ()), *(one.fallback_reviewers or ())]
                 wanted[one.id] = (state.resource, scopes)
-        resolved = await self._resolved(wanted, {_about(one) for one in messages if _names_reviewers(one)})
+        if any(_names_reviewers(one) for one in messages):
+            await self.platform.hearing.abreast(RESTS_ON)
+        resolved = {id: await self.around.resolved(named(s), resource) for id, (resource, s) in wanted.items()}
         things = [resource for resource, _ in wanted.values()]
         return instances.Look(resolved, await self.around.names(things), await self.around.role_names(things))
 
-    async def _resolved(
-        self, wanted: Mapping[str, tuple[ReviewedResource, Sequence[ReviewerScope]]], naming: Collection[str]
-    ) -> Mapping[str, Resolved]:
-        """Whom the scopes of these instances lead to. For those that are `naming` reviewers now, a group that leads to
-        nobody may only just have been filled, and is waited for: nobody could decide until the end."""
-
-        async def find() -> dict[str, Resolved]:
-            return {id: await self.around.resolved(named(s), resource) for id, (resource, s) in wanted.items()}
-
-        def enough(found: Mapping[str, Resolved]) -> bool:
-            return all(people or not one.told_by_others for id in naming for one, people in found.get(id, {}).items())
-
-        return await self.platform.hearing.once(find, enough=enough)
-
-    async def heard_until_begun(self, runs: Iterable[Instance]) -> None:
-        """Who is asked, and what is recommended, is as it was when a run began: what was said just before that is
-        waited for once, such as somebody's last sign-in or who answers for a guest."""
-        begun = [at for one in runs if one.looks_around and (at := one.asked_at) is not None]
-        if begun:
-            waited_s = (self.platform.clock.now() - max(begun)).total_seconds()
-            await self.platform.hearing.out(HEARD_WITHIN_S - waited_s)
+    async def heard(self) -> None:
+        """Wait until all that was said until now is known here: who is asked, and what is recommended, is as it was
+        when a run, or a stage of it, began. Raises MayPass while Kafka is away."""
+        hearing = self.platform.hearing
+        for about in (FROM_OUTSIDE, RESTS_ON):
+            if not await hearing.caught_up(about, BEHIND_AT_MOST_S):
+                names = [topic.name for topic in about]
+                log.warning("a review goes on although not all that was said before is known", topics=names)
 
     async def steps(self, dues: Sequence[Due], states: Mapping[str, Instance | None]) -> instances.Look:
         """Do the next step of each instance that is due, then let it be moved on."""
         going = [one for one in states.values() if one is not None]
+        now = self.platform.clock.now()
+        ends = [due for due in dues if (one := states.get(due.id)) is not None and one.goes_on_at(now)]
+        if ends:
+            await self.heard()
         done = await asyncio.gather(*(self._step(one) for one in going))
-        ends = [
-            due for due in dues if (one := states.get(due.id)) is not None
-            and one.status is ReviewStatus.IN_PROGRESS and one.current + 1 < len(one.stages)
-        ]  # fmt: skip
         look = await self.look_at_instances(ends, states)
         return replace(look, steps={one.id: step for one, step in zip(going, done, strict=True) if step})
 
@@ -265,6 +268,8 @@ class Desk:
     ) -> definitions.Look:
         """Groups that the next step is about; what runs of those that are deleted; names of packages."""
         due = [states.get(one.id) for one in messages if isinstance(one, Due)]
+        if any(one is not None and one.begins for one in due):
+            await self.heard()
         targets = {one.id: await self._targets(one) for one in due if one is not None}
         told = [one for one in messages if isinstance(one, PolicyFact)]
         ending = {one.id for one in messages if isinstance(one, definitions.Delete)}
@@ -283,24 +288,15 @@ class Desk:
             return definitions.Targets()
         among = None
         if scope.guests_only:
-            if one.beginning is None:
-                # A group that is passed over waits for the next occurrence: who came before this one is to be known.
-                await self.platform.hearing.out()
             among = await self.around.groups_with_guests(direct=scope.direct)
         after = one.beginning.after if one.beginning else None
         groups = await self.around.groups_after(after, GROUPS, among, teams=scope.teams_only)
         return definitions.Targets(tuple(groups), len(groups) < GROUPS)
 
 
-def _about(message: Any) -> str:
-    return message.instance_id if isinstance(message, ReviewCommand) else str(message.id)
-
-
 def _names_reviewers(message: Any) -> bool:
-    """Whether it may begin a stage, or gives one other reviewers."""
-    if isinstance(message, ReviewCommand):
-        return isinstance(message.order, StartInstance)
-    return isinstance(message, Due | instances.ChangeReviewers) or getattr(message, "what", None) == "stopStage"
+    """Whether somebody gives a stage other reviewers, or has the next one begin."""
+    return isinstance(message, instances.ChangeReviewers) or getattr(message, "what", None) == "stopStage"
 
 
 def caused_by(one: Instance) -> Cause:
@@ -322,7 +318,6 @@ def rosters(desk: Desk) -> list[Subscription]:
 
     async def handle(facts: Sequence[RosterFact]) -> None:
         known = await desk.runs.of({fact.subject for fact in facts})
-        await desk.heard_until_begun(known.values())
         entered: list[items.Enter] = []
         told: list[Work] = []
         for fact in facts:

@@ -98,6 +98,11 @@ class Definition(Value):
             return None
         return self.beginning.starts_at if self.beginning else self.next_at
 
+    @property
+    def begins(self) -> bool:
+        """Whether its next date is that of an occurrence, and no further step of one."""
+        return not self.deleted and self.beginning is None and self.next_at is not None
+
 
 class Stage(Value):
     """One stage of one instance. Reviewers are a snapshot of its start."""
@@ -216,21 +221,6 @@ class Instance(Value):
         return any("sponsors" in one.query.lower() for it in self.stages for one in it.settings.reviewers)
 
     @property
-    def looks_around(self) -> bool:
-        """Whether its items rest on more than the roster says: on sign-ins, sponsors or other properties of people."""
-        by_more = (
-            self.inactive_for is not None or self.resource.kind is RosterKind.GOVERNANCE_ROLE or self.asks_sponsors
-        )
-        return by_more or any(one.settings.recommendations_enabled for one in self.stages)
-
-    @property
-    def asked_at(self) -> datetime | None:
-        """When the roster was asked for, until its first page has come or it is asked for again."""
-        if self.asked_again_at is None or self.times_asked > 1:
-            return None
-        return self.asked_again_at - FIRST_RESEND
-
-    @property
     def stage(self) -> Stage:
         """The one that is, or was last, in progress."""
         return self.stages[self.current]
@@ -242,6 +232,11 @@ class Instance(Value):
     def is_open(self) -> bool:
         """Whether reviewers may decide."""
         return self.status is ReviewStatus.IN_PROGRESS and self.stage.open
+
+    def goes_on_at(self, now: datetime) -> bool:
+        """Whether the time of its stage is over by then, and another stage follows."""
+        more = self.current + 1 < len(self.stages)
+        return more and self.is_open and self.stage.ends_at is not None and self.stage.ends_at <= now
 
     @property
     def half_time(self) -> datetime:

@@ -315,11 +315,6 @@ class Reviewers:
     """Of owners: properties of theirs, by Graph's names, and what these have to be."""
 
     @property
-    def told_by_others(self) -> bool:
-        """Whether whom it leads to is known from others, who may just be telling."""
-        return self.who in {Who.MEMBERS, Who.TRANSITIVE_MEMBERS, Who.OWNERS, Who.APPLICATION_OWNERS}
-
-    @property
     def by_item(self) -> bool:
         """Whether it leads to other people for each whose access is reviewed."""
         return self.who in {Who.MANAGER, Who.SPONSORS}

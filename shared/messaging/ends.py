@@ -7,9 +7,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from shared.messaging.admin import learn
+from shared.messaging.admin import committed_offsets, learn
 from shared.messaging.errors import MayPass
 from shared.messaging.partitioner import partition_of
 from shared.settings import Settings
@@ -23,6 +24,7 @@ class Looker:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._consumer: AIOKafkaConsumer | None = None
+        self._admin: AIOKafkaAdminClient | None = None
         self._opening = asyncio.Lock()
 
     async def ends_of(self, about: Mapping[str, Collection[str] | None]) -> Ends:
@@ -40,12 +42,40 @@ class Looker:
             begins: Ends = await (await self._open()).beginning_offsets(list(places))
             return begins
 
+    async def committed_by(self, group: str, places: Collection[TopicPartition]) -> Ends:
+        """How far another group has taken these; where it never has, what is kept is ahead of it.
+
+        Raises MayPass while Kafka is away."""
+        with telling_errors():
+            found = await committed_offsets(await self._open_admin(), group, list(places))
+        ends = {place: found[place].offset for place in places if found[place].offset >= 0}
+        return {**await self.begins_of([place for place in places if place not in ends]), **ends}
+
     async def close(self) -> None:
         """Harmless if nothing was ever asked."""
         consumer, self._consumer = self._consumer, None
-        if consumer is not None:
-            with suppress(KafkaError):
+        admin, self._admin = self._admin, None
+        with suppress(KafkaError):
+            if consumer is not None:
                 await consumer.stop()
+        with suppress(KafkaError):
+            if admin is not None:
+                await admin.close()
+
+    async def _open_admin(self) -> AIOKafkaAdminClient:
+        async with self._opening:
+            if self._admin is None:
+                admin = AIOKafkaAdminClient(
+                    bootstrap_servers=self._settings.kafka.split(","), **self._settings.kafka_security()
+                )
+                try:
+                    await admin.start()
+                except BaseException:
+                    with suppress(Exception):
+                        await admin.close()
+                    raise
+                self._admin = admin
+            return self._admin
 
     async def _open(self) -> AIOKafkaConsumer:
         async with self._opening:

@@ -23,6 +23,7 @@ from faststream.kafka.publisher.state import RealProducer
 from faststream.kafka.subscriber.usecase import LogicSubscriber
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
+from shared.contracts.topics import BY_NAME
 from shared.messaging.deadletters import topic_of
 from shared.messaging.ends import Looker
 from shared.messaging.envelope import LARGEST_REQUEST, Outgoing
@@ -126,10 +127,22 @@ class Bus:
 
     async def said_so_far(self, about: Mapping[str, Collection[str] | None]) -> Callable[[], Awaitable[bool]]:
         """What lies in these topics now, of these keys (None: of all), as a question: has it been taken here, by every
-        group of this service that hears it? Of all replicas together. Both raise MayPass while Kafka is away."""
+        group of this service that hears it? Of all replicas together. What comes from outside is to have been taken by
+        the topic's owner instead. Both raise MayPass while Kafka is away."""
         ends = await self._looker.ends_of({self._prefix + topic: keys for topic, keys in about.items()})
+        from_outside = {
+            self._settings.group(topic.owner, name): {
+                place: end for place, end in ends.items() if place.topic == self._prefix + name
+            }
+            for name in about
+            if (topic := BY_NAME.get(name)) is not None and topic.inbound
+        }
 
         async def taken() -> bool:
+            for group, places in from_outside.items():
+                reached = await self._looker.committed_by(group, places)
+                if any(reached[place] < end for place, end in places.items()):
+                    return False
             for one in self._subscribers:
                 if not await one.has_taken(ends, self._looker):
                     return False

@@ -3,12 +3,19 @@ MongoDB."""
 
 from __future__ import annotations
 
+import asyncio
 import uuid
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from services.directory.signins.store import SignIns
+from shared.contracts import topics
+from shared.contracts.signins import SignIn
+from shared.messaging.envelope import Outgoing
+from shared.storage import Replica
 from tests.system.test_requests import EM, until
 from tests.system.test_reviews import AR, Reviewing, company
 
@@ -16,6 +23,8 @@ __all__ = ["company"]
 
 GRAPH = "MicrosoftGraph"
 OWNER = "ae79f266-94d4-4dab-b730-feca7e132178"
+SLOW_S = 2.5
+"""What taking a batch costs a slow machine: longer than anything waits for a fact that may not be there."""
 GUESTS = "/microsoft.graph.user/?$filter=(userType eq 'Guest')"
 
 
@@ -141,6 +150,42 @@ async def test_who_keeps_a_catalog_is_reviewed_and_a_denied_role_is_taken(compan
     assert {team, cy} <= {one["principalId"] for one in left}
     assert ana not in {one["principalId"] for one in left}
     await company.told(ana, {"reviewTaken"})
+
+
+@pytest.mark.spec("REV-5", "REV-8", "REC-1")
+async def test_what_was_said_just_before_the_start_is_known_however_slow_the_machine(
+    company: Reviewing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Told by the topic and over HTTP, with nothing between the telling and the start of the review."""
+    ana, boss = await company.person("j-ana"), await company.person("j-boss")
+    eva = await guest(company, "j-eva")
+    group = await company.group(ana, eva)
+    taken, located = Replica.apply, SignIns.locate
+
+    async def apply(self: Replica[Any], facts: Sequence[Any]) -> list[Any]:
+        if self._database.name.endswith("review") and self.name in {"sign_ins", "people"}:
+            await asyncio.sleep(SLOW_S)
+        return await taken(self, facts)
+
+    async def locate(self: SignIns, messages: Sequence[Any]) -> Sequence[str]:
+        await asyncio.sleep(SLOW_S)
+        return await located(self, messages)
+
+    monkeypatch.setattr(Replica, "apply", apply)
+    monkeypatch.setattr(SignIns, "locate", locate)
+    await company.refer(f"/v1.0/users/{eva}/sponsors", boss)
+    told = SignIn.model_validate({"employeeId": "j-ana", "at": company.clock.now() - timedelta(days=1)})
+    record = Outgoing(topics.SIGN_INS.name, b"j-ana", told.json_bytes())
+    await company.host.platforms["directory"].bus.publish([record])
+    run = await company.review(
+        f"/groups/{group}/transitiveMembers",
+        [{"query": "./sponsors", "queryType": GRAPH, "queryRoot": "decisions"}],
+        recommendationsEnabled=True,
+    )
+    items = await company.items(run)
+    assert items[ana]["recommendation"] == "Approve"
+    assert items[ana]["@tenure.figures"]["lastSignIn"].startswith("2026-")
+    assert set(await company.items(run, boss)) == {eva}
 
 
 async def test_each_stage_recommends_by_its_own_settings(company: Reviewing) -> None:

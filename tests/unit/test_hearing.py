@@ -61,6 +61,20 @@ async def test_it_is_waited_for_no_longer_than_for_what_is_not_there(world: Worl
     await asyncio.wait_for(world.hearing(0.05).abreast(ABOUT), 2)
 
 
+async def test_what_begins_by_itself_knows_whether_all_was_taken_and_that_nobody_could_say() -> None:
+    assert await World(after=3).hearing(0.0).caught_up(ABOUT, 5.0)
+    assert not await World(after=10_000).hearing().caught_up(ABOUT, 0.05)
+    with pytest.raises(MayPass):
+        await World(problem=MayPass("Kafka is away")).hearing().caught_up(ABOUT, 5.0)
+
+    async def silent(_about: Mapping[str, Collection[str] | None]) -> Taken:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    with pytest.raises(MayPass):
+        await Hearing(5.0, said_so_far=silent).caught_up(ABOUT, 0.05)
+
+
 async def test_what_is_found_is_no_older_than_the_question() -> None:
     world = World(after=2)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -11,10 +12,11 @@ import pytest
 from services.catalog import decide
 from services.catalog.model import RoleAssignment, role_assignment
 from services.catalog.rosters import roster_reader
+from shared.contracts import topics
 from shared.contracts.base import Cause
 from shared.contracts.catalog import EndRoleAssignment, Life
 from shared.contracts.roster import NESTED, RosterAbout, RosterKind
-from shared.hearing import Hearing
+from shared.hearing import Hearing, Taken
 from shared.messaging.decision import Circumstances, Decision
 from shared.messaging.errors import WillNotPass
 from shared.rosters import Read
@@ -60,13 +62,21 @@ class Shelves:
 
 
 class Delegates:
-    """Hears of the members of a group only after it was asked so often."""
+    """Has heard of the members of a group only once it was looked so often whether it has."""
 
     def __init__(self, late: int = 0) -> None:
         self._late = late
 
+    async def said_so_far(self, about: Mapping[str, Any]) -> Taken:
+        assert topics.MEMBERSHIP_FACTS.name in about
+
+        async def taken() -> bool:
+            self._late -= 1
+            return self._late < 0
+
+        return taken
+
     async def members_of(self, groups: list[str]) -> dict[str, list[str]]:
-        self._late -= 1
         known = {"team": ["ben", "ana"]} if self._late < 0 else {}
         return {group: known.get(group, []) for group in groups}
 
@@ -74,8 +84,9 @@ class Delegates:
 async def read(*found: RoleAssignment, after: str | None = None, limit: int = 10, late: int = 0, **about: Any) -> Read:
     shelves: Any = Shelves(*found)
     delegates: Any = Delegates(late)
+    hearing = Hearing(5.0, said_so_far=delegates.said_so_far)
     wanted = RosterAbout(**{"kind": RosterKind.GOVERNANCE_ROLE, "id": CatalogRole.OWNER.value, **about})
-    page = await roster_reader(shelves, delegates, Hearing(0.5))(wanted, after, limit)
+    page = await roster_reader(shelves, delegates, hearing)(wanted, after, limit)
     if about.get("catalog_id"):
         assert shelves.asked["state.catalog_id"] == about["catalog_id"]
     return page
@@ -97,7 +108,7 @@ async def test_whoever_has_the_role_is_listed_by_group_too_and_page_by_page() ->
     assert (page.upto, page.over) == ("cy", True)
     first = await read(*ALL, limit=1)
     assert ([one.person_id for one in first.entries], first.upto, first.over) == (["ana", "ana"], "ana", False)
-    rest = await read(*ALL, after=first.upto)
+    rest = await read(*ALL, after=first.upto, late=-1)
     assert [one.person_id for one in rest.entries] == ["ben", "cy"]
     nobody = await read()
     assert (nobody.entries, nobody.over) == ([], True)

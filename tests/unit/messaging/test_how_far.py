@@ -81,3 +81,28 @@ async def test_a_topic_that_is_not_heard_is_not_waited_for() -> None:
     kafka = Kafka({})
     assert await has_taken(subscriber(kafka), kafka, {NOT_HEARD: 100, MINE: 0})
     assert kafka.asked == []
+
+
+class Outside:
+    """A looker: where a topic from outside ends, and how far its owner is."""
+
+    def __init__(self) -> None:
+        self.reached = 2
+        self.asked: list[str] = []
+
+    async def ends_of(self, about: Collection[str]) -> dict[TopicPartition, int]:
+        return {TopicPartition(topic, 0): 3 for topic in about}
+
+    async def committed_by(self, group: str, places: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        self.asked.append(group)
+        return dict.fromkeys(places, self.reached)
+
+
+async def test_what_comes_from_outside_is_taken_once_its_owner_has_taken_it() -> None:
+    bus, looker = Bus(Settings(namespace="n")), Outside()
+    bus._looker = looker  # type: ignore[assignment]
+    taken = await bus.said_so_far({topics.SIGN_INS.name: None, NAME: None})
+    assert not await taken()
+    looker.reached = 3
+    assert await taken()
+    assert set(looker.asked) == {"n.directory.hr.sign-ins"}

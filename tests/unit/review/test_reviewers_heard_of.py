@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from services.review.decide.instances import Act, Look, obey
+from services.review.decide import instances
 from services.review.decide.reviewers import Resolved
-from services.review.messages import HEARD_WITHIN_S, Desk
-from services.review.model import FIRST_RESEND, Instance
+from services.review.messages import Desk
+from services.review.model import Beginning, Definition, Instance
 from services.review.scope import Reviewers
+from shared.contracts import topics
 from shared.contracts.base import Cause
 from shared.contracts.review import (
     DefinitionState,
@@ -22,27 +22,48 @@ from shared.contracts.review import (
     ReviewedResource,
     ReviewerScope,
     ReviewSettings,
+    ReviewStatus,
     StageSettings,
     StartInstance,
 )
 from shared.contracts.roster import RosterKind
-from shared.hearing import Hearing
-from shared.messaging.decision import Circumstances
+from shared.contracts.topics import Topic
+from shared.hearing import Hearing, Taken
+from shared.messaging.decision import Circumstances, Due
+from shared.messaging.errors import MayPass
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 GROUP, ANA = (f"{letter}0000000-0000-4000-8000-000000000000" for letter in "ab")
 RESOURCE = ReviewedResource(kind=RosterKind.GROUP, id=GROUP)
 
 
-class Around:
-    """What review has heard: who is in the group, only at the third look."""
+class World:
+    """What review has heard of, once it has asked whether it has: who is in the group, who manages Ana."""
 
-    def __init__(self) -> None:
-        self.looks = 0
+    def __init__(self, problem: Exception | None = None) -> None:
+        self.waited_for: set[Topic] = set()
+        self._problem = problem
+
+    async def said_so_far(self, about: Mapping[str, Any]) -> Taken:
+        if self._problem is not None:
+            raise self._problem
+        looks = iter([False])
+
+        async def taken() -> bool:
+            done = next(looks, True)
+            self.waited_for |= {topics.BY_NAME[name] for name in about} if done else set()
+            return done
+
+        return taken
 
     async def resolved(self, scopes: Collection[Reviewers], _resource: ReviewedResource) -> Resolved:
-        self.looks += 1
-        return dict.fromkeys(scopes, (ANA,) if self.looks > 2 else ())
+        return dict.fromkeys(scopes, (ANA,) if topics.MEMBERSHIP_FACTS in self.waited_for else ())
+
+    async def groups_with_guests(self, *, direct: bool) -> frozenset[str]:
+        return frozenset({GROUP} if topics.PERSON_FACTS in self.waited_for and direct else ())
+
+    async def groups_after(self, _after: str | None, _limit: int, among: Collection[str], *, teams: bool) -> list[str]:
+        return [*among] if not teams else []
 
     async def names(self, _resources: Any) -> dict[str, str]:
         return {}
@@ -50,18 +71,16 @@ class Around:
     async def role_names(self, _resources: Any) -> dict[str, dict[str, str]]:
         return {}
 
+    async def recipients(self, _one: Any) -> tuple[str, ...]:
+        return ()
 
-@pytest.fixture
-def around() -> Around:
-    return Around()
-
-
-@pytest.fixture
-def desk(around: Around) -> Desk:
-    nothing: Any = None
-    platform: Any = SimpleNamespace(hearing=Hearing(within_s=5.0))
-    heard: Any = around
-    return Desk(platform, nothing, nothing, nothing, nothing, heard, nothing)
+    def desk(self) -> Desk:
+        nothing: Any = None
+        platform: Any = SimpleNamespace(
+            hearing=Hearing(5.0, said_so_far=self.said_so_far), clock=SimpleNamespace(now=lambda: NOW)
+        )
+        around: Any = self
+        return Desk(platform, nothing, nothing, nothing, nothing, around, around)
 
 
 def start(query: str) -> ReviewCommand:
@@ -80,72 +99,90 @@ def start(query: str) -> ReviewCommand:
     return ReviewCommand(id="c", cause=cause, instance_id="i", order=order)
 
 
-@pytest.mark.spec("REV-5", "REV-8")
-async def test_members_of_a_group_who_are_on_their_way_are_waited_for(desk: Desk) -> None:
-    look = await desk.look_at_instances([start(f"/groups/{GROUP}/transitiveMembers")], {})
-
-    assert list(look.resolved["i"].values()) == [(ANA,)]
-
-
-async def test_nobody_is_waited_for_who_is_named_or_by_what_names_no_reviewers(desk: Desk, around: Around) -> None:
-    await desk.look_at_instances([start(f"/users/{ANA}")], {})
-    assert around.looks == 1
-    running: Any = SimpleNamespace(
-        resource=RESOURCE, current=0,
-        stages=[SimpleNamespace(settings=start(f"/groups/{GROUP}/owners").order.definition.stages[0])],  # type: ignore[union-attr]
-    )  # fmt: skip
-    await desk.look_at_instances([Act("i", "stop")], {"i": running})
-    assert around.looks == 2
-
-
-def begun(**settings: Any) -> Instance:
-    command = start(f"/users/{ANA}")
+def begun(*more: StageSettings, query: str = f"/groups/{GROUP}/members") -> Instance:
+    command = start(query)
     order = command.order
     assert isinstance(order, StartInstance)
-    stage = order.definition.stages[0].model_copy(update=settings)
-    changed = order.model_copy(update={"definition": order.definition.model_copy(update={"stages": (stage,)})})
-    at = Circumstances(NOW, 1, command.cause, Look())
-    one = obey(None, command.model_copy(update={"order": changed}), at).state
+    stages = (*order.definition.stages, *more)
+    changed = order.model_copy(update={"definition": order.definition.model_copy(update={"stages": stages})})
+    at = Circumstances(NOW, 1, command.cause, instances.Look())
+    one = instances.obey(None, command.model_copy(update={"order": changed}), at).state
     assert one is not None
-    return one
+    stage = one.stage.having(status=ReviewStatus.IN_PROGRESS, starts_at=NOW, ends_at=NOW)
+    return one.with_stage(0, stage).having(status=ReviewStatus.IN_PROGRESS)
 
 
-SPONSORS = begun(reviewers=(ReviewerScope(query="./sponsors"),))
-ADVISED = begun(recommendations_enabled=True)
-PLAIN = begun()
+def defined(scope: dict[str, Any], enumeration: dict[str, Any] | None = None) -> Definition:
+    order = start(f"/users/{ANA}").order
+    assert isinstance(order, StartInstance)
+    state = order.definition.model_copy(update={"scope": scope, "enumeration": enumeration})
+    return Definition(state=state, next_at=NOW, next_number=1, cause=Cause(id="c", correlation="c", actor="a"))
+
+
+SECOND = StageSettings(
+    stage_id="2", duration_in_days=1, reviewers=(ReviewerScope(query=f"/groups/{GROUP}/transitiveMembers"),)
+)
+EVERY_GROUP = defined(
+    {"query": "./members?$filter=(userType eq 'Guest')"},
+    {"query": "/groups?$filter=(groupTypes/any(c:c eq 'Unified'))"},
+)
 
 
 @pytest.mark.spec("REV-8", "REC-1")
+async def test_an_occurrence_begins_once_all_that_was_said_before_it_is_known() -> None:
+    world = World()
+    look = await world.desk().look_at_definitions([Due("d", NOW)], {"d": EVERY_GROUP})
+    assert {topics.SIGN_INS, topics.SIGN_IN_FACTS, topics.PERSON_FACTS, topics.MEMBERSHIP_FACTS} <= world.waited_for
+    assert look.targets["d"].groups == (GROUP,), "a guest of whom was just told is found"
+
+
 @pytest.mark.parametrize(
-    ("runs", "ago", "waited"),
+    "one",
     [
-        ([ADVISED], timedelta(seconds=0.25), [HEARD_WITHIN_S - 0.25]),
-        ([SPONSORS, PLAIN], timedelta(), [HEARD_WITHIN_S]),
-        ([ADVISED], timedelta(days=1), [HEARD_WITHIN_S - 86400]),
-        ([PLAIN], timedelta(), []),
-        ([ADVISED.having(asked_again_at=None)], timedelta(), []),
-        ([ADVISED.having(asked_again_at=NOW + FIRST_RESEND, times_asked=2)], timedelta(), []),
+        EVERY_GROUP.having(deleted=True),
+        EVERY_GROUP.having(beginning=Beginning(number=1, starts_at=NOW, ends_at=NOW)),
+        EVERY_GROUP.having(next_at=None),
+        None,
     ],
 )
-async def test_what_was_said_just_before_a_run_began_is_waited_for_once(
-    runs: list[Instance], ago: timedelta, waited: list[float]
-) -> None:
-    asked: list[float | None] = []
-
-    class Listening(Hearing):
-        async def out(self, within_s: float | None = None) -> None:
-            asked.append(within_s)
-
-    platform: Any = SimpleNamespace(hearing=Listening(5.0), clock=SimpleNamespace(now=lambda: NOW + ago))
-    nothing: Any = None
-    desk = Desk(platform, nothing, nothing, nothing, nothing, nothing, nothing)
-    await desk.heard_until_begun(runs)
-    assert asked == waited
+async def test_nothing_is_waited_for_where_nothing_begins(one: Definition | None) -> None:
+    world = World()
+    await world.desk().look_at_definitions([Due("d", NOW)], {"d": one})
+    assert world.waited_for == set()
 
 
-async def test_no_longer_is_waited_than_is_left() -> None:
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    await Hearing(5.0).out(-3.0)
-    await Hearing(0.02).out(4.0)
-    assert loop.time() - began < 1
+async def test_nothing_begins_while_nobody_knows_what_was_said_before() -> None:
+    with pytest.raises(MayPass):
+        await World(MayPass("Kafka is away")).desk().look_at_definitions([Due("d", NOW)], {"d": EVERY_GROUP})
+
+
+@pytest.mark.spec("REV-5", "REV-8")
+async def test_members_of_a_group_who_are_on_their_way_review_the_stage_that_begins() -> None:
+    one = begun(SECOND).having(reminded_half=True, reminded_end=True)
+    look = await World().desk().steps([Due("i", NOW)], {"i": one})
+    assert set(look.resolved["i"].values()) == {(ANA,)}
+
+
+@pytest.mark.parametrize(
+    "one", [begun(), begun(SECOND).with_stage(0, begun().stage.having(ends_at=NOW + timedelta(seconds=1)))]
+)
+async def test_no_step_waits_that_begins_no_stage(one: Instance) -> None:
+    world = World()
+    await world.desk().steps([Due("i", NOW)], {"i": one})
+    assert world.waited_for == set()
+
+
+@pytest.mark.parametrize(
+    "message", [instances.Act("i", "stopStage", "s"), instances.ChangeReviewers("i", None, (), ())]
+)
+async def test_they_are_waited_for_as_somebody_gives_a_stage_its_reviewers(message: Any) -> None:
+    look = await World().desk().look_at_instances([message], {"i": begun(SECOND)})
+    assert set(look.resolved["i"].values()) == {(ANA,)}
+
+
+async def test_who_stops_a_run_waits_for_nobody_and_goes_on_while_kafka_is_away() -> None:
+    world = World()
+    await world.desk().look_at_instances([instances.Act("i", "stop")], {"i": begun()})
+    assert world.waited_for == set()
+    away = World(MayPass("Kafka is away")).desk()
+    await away.look_at_instances([instances.Act("i", "stopStage", "s")], {"i": begun(SECOND)})
