@@ -338,3 +338,35 @@ async def test_members_of_a_group_inside_are_reviewed_under_transitive_members_a
     await company.is_(direct, "Applied")
     assert (await company.items(direct))[inner]["applyResult"] == "AppliedSuccessfully"
     assert await company.members(group) == {lea}
+
+
+@pytest.mark.spec("REV-12", "REV-15", "REV-22")
+async def test_whoever_decides_what_a_reset_brings_back_is_told(company: Reviewing) -> None:
+    first = await company.person("y-first")
+    bosses = [await company.person(f"y-boss{number}") for number in range(2)]
+    ana, ben = [await company.person(f"y-{name}", f"y-boss{number}") for number, name in enumerate(("ana", "ben"))]
+    group = await company.group(ana, ben)
+    manager = {"query": "./manager", "queryType": "MicrosoftGraph", "queryRoot": "decisions"}
+    run = await company.review(
+        f"/groups/{group}/members",
+        [],
+        stageSettings=[
+            {
+                "stageId": "1", "durationInDays": 3, "reviewers": [{"query": f"/users/{first}"}],
+                "decisionsThatWillMoveToNextStage": ["Approve"],
+            },
+            {"stageId": "2", "dependsOn": ["1"], "durationInDays": 3, "reviewers": [manager]},
+        ],
+    )  # fmt: skip
+    mine = await company.items(run, first)
+    for person, decision in ((ana, "Deny"), (ben, "Approve")):
+        await company.call(
+            "PATCH", f"{run}/decisions/{mine[person]['id']}", first, 204, decision=decision, justification="So."
+        )
+    [stage] = (await company.call("GET", f"{run}/stages"))["value"]
+    await company.call("POST", f"{run}/stages/{stage['id']}/stop", status=204)
+    await company.contacted(run, {first: ["start"], bosses[1]: ["start"]})
+    await company.call("POST", f"{run}/resetDecisions", status=204)
+    await company.contacted(run, {first: ["start"], bosses[0]: ["start"], bosses[1]: ["start"]})
+    at = f"{run}/decisions/{mine[ana]['id']}"
+    await company.call("PATCH", at, bosses[0], 204, decision="Deny", justification="Again.")

@@ -319,8 +319,15 @@ async def with_other_reviewers(
         request, desk.instances, desk.about_instances(instances.change_reviewers), asked
     )
     await every_item(request, counter, changed, items.Advance, items.advance)
-    await counter.act(request, desk.instances, desk.about_instances(instances.tell_new), instances.TellNew(changed.id))
+    await tell_new(request, counter, changed)
     return changed
+
+
+async def tell_new(request: Request, counter: Counter, instance: Instance) -> None:
+    """Whoever reviews something now, and has not been told, is told."""
+    desk = counter.desk
+    telling = desk.about_instances(instances.tell_new)
+    await counter.act(request, desk.instances, telling, instances.TellNew(instance.id))
 
 
 async def every_item(request: Request, counter: Counter, instance: Instance, message: Any, decide: Any) -> None:

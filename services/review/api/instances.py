@@ -17,6 +17,7 @@ from services.review.api.counter import (
     as_reviewer,
     every_item,
     signed_in,
+    tell_new,
     with_other_reviewers,
 )
 from services.review.decide import instances, items
@@ -114,6 +115,9 @@ def act_routes(routes: APIRouter, counter: Counter) -> None:
         """Every item is NotReviewed again; what was decided stays on record."""
         one = await act(request, id, instance_id, admitted, "reset")
         await every_item(request, counter, one, lambda id: items.Reset(id, caller.person_id), items.reset)
+        if one.current:
+            # What had left in an earlier stage is in this one now, and may have reviewers of its own.
+            await tell_new(request, counter, one)
         return Response(status_code=204)
 
     @routes.post(f"{RUN}/applyDecisions", status_code=204)
