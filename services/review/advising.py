@@ -49,7 +49,7 @@ class Holder:
 class Measured:
     """What the items of one instance are compared with."""
 
-    jobs: Jobs
+    jobs: Jobs | None = None
     affiliation: Affiliation | None = None
     reported_since: datetime | None = None
 
@@ -77,14 +77,14 @@ class Advisor:
         members: list[str] = []
         count = 0
         async for portion in holders:
-            rows = await self._people.get(portion)
-            jobs = (_colleague(id, row).job for id, row in rows.items() if row["status"] in HERE)
+            here = {id: row for id, row in (await self._people.get(portion)).items() if row["status"] in HERE}
+            jobs = (_colleague(id, row).job for id, row in here.items())
             having.update(job for job in jobs if job is not None)
-            count += len(portion)
+            count += len(here)
             if asked.affiliation and count <= MOST_MEMBERS:
-                members += portion
+                members += here
         return Measured(
-            Jobs(await self._doing(), having),
+            Jobs(await self._doing(), having) if asked.jobs else None,
             await self._affiliation(members, count) if asked.affiliation else None,
             await self._reported_since(asked.app_id) if asked.app_id is not None else None,
         )

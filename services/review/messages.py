@@ -242,9 +242,14 @@ class Desk:
         return instances.Step(found[-1]["_id"] if found else one.after, over)
 
     async def _holders(self, one: Instance) -> AsyncIterator[list[str]]:
-        """Ids of all whose access is reviewed, each once, in portions."""
+        """Ids of all who have it, each once, in portions: everybody in a group; of all else who is on the review."""
         query = {"state.instance_id": one.id}
         after: str | None = None
+        if one.resource.kind is RosterKind.GROUP:
+            while people := await self.around.members(one.resource, after, STEP):
+                yield people
+                after = people[-1]
+            return
         if one.resource.kind in {RosterKind.APPLICATION, RosterKind.DIRECTORY_ROLE, RosterKind.GOVERNANCE_ROLE}:
             # Somebody may have several roles.
             while found := await self.runs.items.distinct(query, "state.person_id", after=after, limit=STEP):

@@ -137,7 +137,7 @@ class Surroundings:
             (Index("user_type", partial={"user_type": GUEST}),),
         )
         self.memberships: Replica[MembershipsFact] = Replica(
-            database, "memberships", lambda fact: {"groups": fact.state.member_of}, (Index("groups"),)
+            database, "memberships", lambda fact: {"groups": fact.state.member_of}, (Index("groups", "_id"),)
         )
         self.owners: Replica[HeldRolesFact] = Replica(
             database,
@@ -328,7 +328,16 @@ class Surroundings:
             one.look_back,
             app_id=app_id,
             of_group=one.resource.kind is RosterKind.GROUP,
+            # Of groups it is known who is in them. Of all else no more than the review is about: of a package only
+            # who has it by this policy, of an application or role only the guests who have it.
+            jobs=one.resource.kind is RosterKind.GROUP or not (one.guests_only or one.resource.policy_id),
         )
+
+    async def members(self, group: ReviewedResource, after: str | None, limit: int) -> list[str]:
+        """Everybody in a group, whoever of them is reviewed, in order of their ids."""
+        within = [group.id] if group.direct else await self._groups_within(group.id)
+        query: dict[str, Any] = {"groups": {"$in": within}, **({"_id": {"$gt": after}} if after is not None else {})}
+        return [row["_id"] for row in await self.memberships.find(query, limit=limit)]
 
     async def wanted(self, one: Instance, entries: Sequence[RosterEntry]) -> list[RosterEntry]:
         """Those that the review is about: of a review of inactive people, who has signed in since is left out."""

@@ -23,6 +23,8 @@ class Asked:
     """Its last use counts instead of the last sign-in to anything."""
     affiliation: bool = False
     """Of a group."""
+    jobs: bool = True
+    """False: not of all who hold it is it known that they do, so nobody is told that no peer has it."""
 
 
 def asked_of(
@@ -31,13 +33,14 @@ def asked_of(
     *,
     app_id: str | None = None,
     of_group: bool = False,
+    jobs: bool = True,
 ) -> Asked:
     """By `recommendationInsightSettings` and `recommendationLookBackDuration`. Without any insight: the last sign-in,
     of an application's review the last use of it (REC-1). A look-back of the insight's own wins over the review's.
 
     Raises ValueError for a look-back that is no duration: whoever takes the settings has refused it."""
     if not insights:
-        return Asked(look_back or LOOK_BACK, app_id, by_application=app_id is not None)
+        return Asked(look_back or LOOK_BACK, app_id, by_application=app_id is not None, jobs=jobs)
     sign_in = _of_type(insights, "userLastSignInRecommendationInsightSetting")
     own = sign_in.get("recommendationLookBackDuration") if sign_in is not None else None
     return Asked(
@@ -46,6 +49,7 @@ def asked_of(
         activity=sign_in is not None,
         by_application=app_id is not None and sign_in is not None and sign_in.get("signInScope") == "application",
         affiliation=of_group and _of_type(insights, "groupPeerOutlierRecommendationInsightSettings") is not None,
+        jobs=jobs,
     )
 
 

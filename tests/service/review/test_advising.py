@@ -63,9 +63,15 @@ class World:
         self, id: str, manager: str | None, department: str | None, title: str | None,
         status: PersonStatus = PersonStatus.ACTIVE, **more: Any,
     ) -> None:  # fmt: skip
+        await self.people.apply([self.fact_of(id, manager, department, title, status, **more)])
+
+    def fact_of(
+        self, id: str, manager: str | None, department: str | None, title: str | None,
+        status: PersonStatus = PersonStatus.ACTIVE, **more: Any,
+    ) -> PersonFact:  # fmt: skip
         attributes = {"department": department, "jobTitle": title, "userType": "Member", **more}
         state = PersonState(id=id, status=status, attributes=attributes, manager_id=manager)
-        await self.people.apply([PersonFact(**self._fact(id), state=state)])
+        return PersonFact(**self._fact(id), state=state)
 
     async def group(self, id: str, deleted_at: datetime | None = None) -> None:
         state = GroupState(id=id, display_name=id, created_at=START, deleted_at=deleted_at)
@@ -127,7 +133,8 @@ async def test_of_a_group_the_distances_in_the_reporting_tree_count_if_asked(wor
     assert found["far"].figures["meanDistance"] == 5
     assert "steps in the reporting tree" in found["far"].words
     assert "meanDistance" not in (await world.advised(Asked()))["far"].figures
-    many = [f"nobody-{number}" for number in range(601)]
+    many = [f"many-{number}" for number in range(601)]
+    await world.people.apply([world.fact_of(id, None, None, None) for id in many])
     measured = await world.measured(Asked(affiliation=True), many)
     assert measured.affiliation is not None
     assert (measured.affiliation.members, measured.affiliation.distances) == (601, {})
@@ -155,3 +162,15 @@ async def test_a_guest_is_kept_while_a_sponsor_is_there(world: World) -> None:
     assert (found["guest"].decision, found["guest"].figures["sponsorsThere"]) == ("approve", 1)
     await world.group("hosts", deleted_at=START)
     assert (await world.advised(Asked()))["guest"].reason == "sponsorLeft"
+
+
+@pytest.mark.spec("REC-2")
+async def test_only_who_works_here_is_a_member_to_be_close_to(world: World) -> None:
+    measured = await world.measured(Asked(affiliation=True), [*HOLDERS, "gone", "unheard-of"])
+    assert measured.affiliation is not None
+    assert measured.affiliation.members == len(HOLDERS)
+
+
+async def test_where_not_all_who_have_it_are_known_nobody_is_told_that_no_peer_has_it(world: World) -> None:
+    found = await world.advised(Asked(jobs=False))
+    assert (found["far"].decision, "peers" in found["far"].figures) == ("approve", False)

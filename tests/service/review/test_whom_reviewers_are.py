@@ -6,6 +6,7 @@ from services.review.decide.reviewers import Resolved, named
 from shared.contracts.review import ReviewedResource, ReviewerScope
 from shared.contracts.roster import RosterKind
 from tests.service.review.test_groups_with_guests import START, World, world
+from tests.unit.review.test_advised_by_replicas import INSTANCE
 
 __all__ = ["world"]
 
@@ -44,3 +45,33 @@ async def test_of_the_owners_of_a_group_those_review_who_are_as_the_filter_says(
     assert await led_to(world, owners) == {"ana", "ben", "gus"}
     assert await led_to(world, f"{owners}?$filter={of_usa}") == {"ana"}
     assert await led_to(world, "./owners?$filter=country eq 'Norway'") == set()
+
+
+@pytest.mark.spec("REC-1", "REC-2")
+async def test_peers_are_compared_with_everybody_in_the_group_whoever_of_them_is_reviewed(world: World) -> None:
+    await world.group(OUTER)
+    await world.group(INNER, OUTER)
+    for name, group in (("ana", OUTER), ("ben", INNER), ("eva", INNER)):
+        await world.person(name, group, type="Member")
+    of = ReviewedResource(kind=RosterKind.GROUP, id=OUTER)
+    assert await world.around.members(of, None, 2) == ["ana", "ben"]
+    assert await world.around.members(of, "ben", 2) == ["eva"]
+    assert await world.around.members(of.model_copy(update={"direct": True}), None, 9) == ["ana"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "guests_only", "policy", "jobs"),
+    [
+        (RosterKind.GROUP, True, None, True),
+        (RosterKind.PACKAGE, False, None, True),
+        (RosterKind.PACKAGE, False, "policy", False),
+        (RosterKind.DIRECTORY_ROLE, True, None, False),
+        (RosterKind.DIRECTORY_ROLE, False, None, True),
+    ],
+)
+async def test_peers_are_compared_where_it_is_known_who_of_them_has_it(
+    world: World, kind: RosterKind, guests_only: bool, policy: str | None, jobs: bool
+) -> None:
+    resource = ReviewedResource(kind=kind, id=OUTER, policy_id=policy)
+    asked = await world.around.asked(INSTANCE.having(resource=resource, guests_only=guests_only))
+    assert asked.jobs is jobs
