@@ -33,7 +33,7 @@ def assemble(platform: Platform) -> Service:
     job_loop = platform.loop(RULE_JOB, jobs)
     steps = Timer(job_loop, messages.job_steps(platform, holding_loop, people, looks), limit=JOBS_AT_ONCE, steady=True)
 
-    reader = roster_reader(people, platform.hearing)
+    reader = roster_reader(people, rules, platform.hearing)
     rosters = telling(platform, topics.ASSIGNMENT_ROSTER_QUESTIONS, topics.ASSIGNMENT_ROSTERS, reader)
 
     return Service(

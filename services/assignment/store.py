@@ -31,7 +31,7 @@ from services.assignment.rulebook import (
 from shared.clock import Clock
 from shared.contracts.assignment import AssignmentStatus
 from shared.contracts.base import Refusal
-from shared.contracts.catalog import PackageFact, PackageState, PolicyFact, PolicyState, PopulationFact
+from shared.contracts.catalog import Life, PackageFact, PackageState, PolicyFact, PolicyState, PopulationFact
 from shared.contracts.directory import MembershipsFact
 from shared.contracts.policy import TargetScope
 from shared.contracts.roster import RosterAbout, RosterEntry, RosterKind
@@ -83,15 +83,17 @@ def rule_jobs(database: Database) -> MongoAggregates:
     return MongoAggregates(database, "rule_jobs", (Index("-state.started_at", "_id"),))
 
 
-def roster_reader(people: MongoAggregates, hearing: Hearing) -> Reader:
-    """Who holds an access package: what a review asks. Not before what was said of people until then is known."""
+def roster_reader(people: MongoAggregates, rules: RuleStore, hearing: Hearing) -> Reader:
+    """Who holds an access package: what a review asks. Not before what was said until then is known."""
 
     async def read(about: RosterAbout, after: str | None, limit: int) -> Read:
         if about.kind is not RosterKind.PACKAGE:
             reason = Refusal(code="notKept", message=f"Assignment does not know who has: {about.kind.value}.")
             return Read((), None, True, reason)
         if after is None:
-            await hearing.abreast({PERSON_FACTS: None})
+            await hearing.abreast({PERSON_FACTS: None, **RULES})
+            if amiss := await missing(about):
+                return Read((), None, True, amiss)
         held: dict[str, Any] = {"package_id": about.id, "status": {"$ne": "scheduled"}}
         if about.policy_id is not None:
             held["policy_id"] = about.policy_id
@@ -102,7 +104,18 @@ def roster_reader(people: MongoAggregates, hearing: Hearing) -> Reader:
         entries = [entry for one in found for entry in _entries(one, about)]
         return Read(entries, found[-1]["_id"] if found else None, len(found) < limit)
 
+    async def missing(about: RosterAbout) -> Refusal | None:
+        if not _there(await rules.packages.get([about.id])):
+            return Refusal(code="notFound", message=f"There is no access package {about.id}.")
+        if about.policy_id is not None and not _there(await rules.policies.get([about.policy_id])):
+            return Refusal(code="notFound", message=f"There is no assignment policy {about.policy_id}.")
+        return None
+
     return read
+
+
+def _there(found: Mapping[str, Mapping[str, Any]]) -> bool:
+    return any(one["life"] != Life.DELETED.value for one in found.values())
 
 
 def _entries(holding: Mapping[str, Any], about: RosterAbout) -> Iterator[RosterEntry]:

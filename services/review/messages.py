@@ -115,7 +115,10 @@ class Desk:
             sponsors = await self.around.sponsors(about)
             asked |= {id for several in sponsors.values() for id in several}
             asked |= {id for one in states.values() if one is not None for id in one.sponsors}
-        return items.Look(found, await self.around.gone(asked), sponsors)
+        gone = await self.around.gone(asked)
+        if answered:
+            gone |= await self.around.deleted([one.resource for one in found.values()])
+        return items.Look(found, gone, sponsors)
 
     async def through(self, messages: Sequence[Any], decide: Any, cause: Cause) -> list[Any]:
         """Decide about these items, `STEP` at a time. Returns the decisions' refusals, None for what went well."""

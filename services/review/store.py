@@ -170,6 +170,7 @@ class Surroundings:
             lambda fact: {
                 "name": fact.state.display_name,
                 "app_id": fact.state.app_id,
+                "deleted": fact.state.deleted_at is not None,
                 "roles": {NO_ROLE: "Default Access"} | {one.id: one.display_name for one in fact.state.app_roles},
             },
         )
@@ -257,6 +258,14 @@ class Surroundings:
         """Those of them who are known to have left."""
         found = await self.people.get(people) if people else {}
         return frozenset(id for id, one in found.items() if one["status"] == PersonStatus.LEFT.value)
+
+    async def deleted(self, things: Iterable[ReviewedResource]) -> frozenset[str]:
+        """Ids of those of these groups and applications that have been deleted."""
+        ids = {one.id for one in things if one.kind in {RosterKind.GROUP, RosterKind.APPLICATION}}
+        if not ids:
+            return frozenset()
+        groups, applications = await asyncio.gather(self.groups.get(ids), self.applications.get(ids))
+        return frozenset(id for id, one in {**groups, **applications}.items() if one.get("deleted"))
 
     async def resolved(self, scopes: Collection[Reviewers], resource: ReviewedResource) -> Resolved:
         """Whom these scopes lead to now, without those who have left."""

@@ -48,6 +48,7 @@ NOT_NEEDED = {
 BY_A_GROUP = "Held by a group that has the role: take the person out of it, or take the role from it."
 THROUGH_A_GROUP = "Held through a group inside this one: take the person, or that group, out there."
 HAD_LEFT = "They had left when the review was applied; it does not come back with them."
+WAS_DELETED = "It had been deleted when the review was applied; nobody gets it back with it."
 _GONE = frozenset({"personNotFound", "unknownGroup", "notFound", "assignmentNotFound", "unknownResource"})
 _NOT_OURS_TO_TAKE = frozenset(
     {"dynamicGroup", "givenByPackage", "assignedByRule", "lastOwner", "noGuest", "knownToSource", "notAuthoritative"}

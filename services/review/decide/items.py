@@ -47,7 +47,8 @@ class Look:
 
     instances: Mapping[str, Instance] = field(default_factory=dict)
     gone: Container[str] = frozenset()
-    """People who have left, of those who might review, and of those whose access an answer is about."""
+    """People who have left, of those who might review, and of those whose access an answer is about; and the groups and
+    applications that have been deleted, of those that an answer is about."""
     sponsors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Who answers for these people, of reviews that ask them."""
 
@@ -355,6 +356,8 @@ def answered(item: Item | None, said: Answered, at: At) -> Decision[Item]:
     blocks = instance is not None and instance.definition.settings.disable_and_delete
     if answer.result is ApplyResult.APPLIED and not blocks and item.person_id in at.context.gone:
         answer = replace(answer, result=ApplyResult.NOT_FOUND, detail=applying.HAD_LEFT)
+    elif answer.result is ApplyResult.APPLIED and instance is not None and instance.resource.id in at.context.gone:
+        answer = replace(answer, result=ApplyResult.NOT_FOUND, detail=applying.WAS_DELETED)
     done = item.having(result=answer.result, detail=answer.detail, applied_at=at.now, awaited=None)
     told = ItemApplied(result=answer.result, detail=answer.detail, lost=_taken(item, answer, instance))
     return Decision(done, (told,))

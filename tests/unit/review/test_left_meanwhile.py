@@ -53,8 +53,17 @@ def instance(status: ReviewStatus) -> Instance:
 
 
 @pytest.mark.spec("REV-19")
-@pytest.mark.parametrize(("gone", "result"), [(False, ApplyResult.APPLIED), (True, ApplyResult.NOT_FOUND)])
-def test_that_somebody_had_left_by_the_end_is_said_in_the_result(gone: bool, result: ApplyResult) -> None:
+@pytest.mark.parametrize(
+    ("gone", "result", "words"),
+    [
+        (None, ApplyResult.APPLIED, "Taken away"),
+        ("ana", ApplyResult.NOT_FOUND, "had left"),
+        ("g", ApplyResult.NOT_FOUND, "had been deleted"),
+    ],
+)
+def test_that_somebody_had_left_or_the_group_had_been_deleted_by_the_end_is_said_in_the_result(
+    gone: str | None, result: ApplyResult, words: str
+) -> None:
     denied = Item(
         "x", "i", "d", "ana", None, "Member", None, None, "Member", False, False, decision=Verdict.DENY,
         decided_by="olga", apply_began=True, awaited=Awaited("review-item:x", NOW + FIRST_RESEND),
@@ -63,13 +72,13 @@ def test_that_somebody_had_left_by_the_end_is_said_in_the_result(gone: bool, res
     state = MembershipsState(person_id="ana")
     fact = MembershipsFact(id="m", cause=CAUSE, subject="ana", version=2, at=NOW, transitions=(obeyed,), state=state)
     [answer] = applying.answers_in(fact)
-    look = Look({"i": instance(ReviewStatus.APPLYING)}, frozenset({"ana"} if gone else ()))
+    look = Look({"i": instance(ReviewStatus.APPLYING)}, frozenset({gone}))
     decision = items.answered(denied, Answered("x", answer), Circumstances(NOW, 3, CAUSE, look))
     assert decision.state is not None
     assert decision.state.result is result
     [told] = decision.transitions
-    assert ("had left" in told.detail) is gone
-    assert (told.lost is None) is gone, "nobody writes to whoever has left"
+    assert words in told.detail
+    assert (told.lost is None) is (gone is not None), "nobody writes of what was gone"
 
 
 @pytest.mark.spec("REV-4")
