@@ -282,10 +282,18 @@ class Desk:
         told = [one for one in messages if isinstance(one, PolicyFact)]
         ending = {one.id for one in messages if isinstance(one, definitions.Delete)}
         ending |= states.keys() & {following.definition_id(one.subject) for one in told}
-        packages = [ReviewedResource(kind=RosterKind.PACKAGE, id=one.state.package_id) for one in told]
         running = {id: await self.runs.running(id) for id in ending}
-        names = await self.around.names(packages) if packages else {}
+        names = await self._packages_called({one.state.package_id for one in told})
         return definitions.Look(targets, running, names, self.platform.clock.now())
+
+    async def _packages_called(self, ids: Collection[str]) -> Mapping[str, str]:
+        """A policy is mostly told of right after its package, whose name its review has."""
+        packages = [ReviewedResource(kind=RosterKind.PACKAGE, id=id) for id in ids]
+        names = await self.around.names(packages) if packages else {}
+        if len(names) < len(packages):
+            await self.platform.hearing.abreast({topics.PACKAGE_FACTS: ids})
+            names = await self.around.names(packages)
+        return names
 
     async def _targets(self, one: Definition) -> definitions.Targets:
         try:

@@ -65,8 +65,8 @@ class World:
     async def groups_after(self, _after: str | None, _limit: int, among: Collection[str], *, teams: bool) -> list[str]:
         return [*among] if not teams else []
 
-    async def names(self, _resources: Any) -> dict[str, str]:
-        return {}
+    async def names(self, resources: Collection[ReviewedResource]) -> dict[str, str]:
+        return {one.id: "Sales" for one in resources} if topics.PACKAGE_FACTS in self.waited_for else {}
 
     async def role_names(self, _resources: Any) -> dict[str, dict[str, str]]:
         return {}
@@ -186,3 +186,11 @@ async def test_who_stops_a_run_waits_for_nobody_and_goes_on_while_kafka_is_away(
     assert world.waited_for == set()
     away = World(MayPass("Kafka is away")).desk()
     await away.look_at_instances([instances.Act("i", "stopStage", "s")], {"i": begun(SECOND)})
+
+
+@pytest.mark.spec("PKR-1")
+async def test_a_review_of_a_policy_that_was_told_of_before_its_package_has_the_packages_name() -> None:
+    world = World()
+    assert await world.desk()._packages_called({"p"}) == {"p": "Sales"}
+    assert world.waited_for == {topics.PACKAGE_FACTS}
+    assert await World().desk()._packages_called(()) == {}
