@@ -280,9 +280,9 @@ class Desk:
             await self.heard()
         targets = {one.id: await self._targets(one) for one in due if one is not None}
         told = [one for one in messages if isinstance(one, PolicyFact)]
-        ending = {one.id for one in messages if isinstance(one, definitions.Delete)}
-        ending |= states.keys() & {following.definition_id(one.subject) for one in told}
-        running = {id: await self.runs.running(id) for id in ending}
+        touched = {one.id for one in messages if isinstance(one, definitions.Delete | definitions.Write)}
+        touched |= states.keys() & {following.definition_id(one.subject) for one in told}
+        running = {id: await self.runs.running(id) for id in touched if states.get(id) is not None}
         names = await self._packages_called({one.state.package_id for one in told})
         return definitions.Look(targets, running, names, self.platform.clock.now())
 

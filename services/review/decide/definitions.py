@@ -48,7 +48,7 @@ class Look:
     targets: Mapping[str, Targets] = field(default_factory=dict)
     """By definition."""
     running: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """Its instances that are not over, of one to be deleted."""
+    """Its instances that are not over, of one that is replaced or to be deleted."""
     names: Mapping[str, str] = field(default_factory=dict)
     """Of packages whose policies are followed, by id."""
     now: datetime | None = None
@@ -78,7 +78,7 @@ def write(definition: Definition | None, asked: Write, at: At) -> Decision[Defin
         if definition is not None:
             return Decision(definition)  # sent again under its key
         made = Definition(state=asked.state, cause=at.cause)
-        return Decision(scheduled(made, at.now), (ReviewDefined(),))
+        return Decision(as_it_stands(scheduled(made, at.now), ()), (ReviewDefined(),))
     if definition is None or definition.deleted:
         return Decision(definition, refusal=Refusal(code="notFound", message="The resource was not found."))
     if definition.state.policy_id is not None:
@@ -106,7 +106,22 @@ def changed(definition: Definition, asked: DefinitionState, at: At) -> Decision[
     if state.settings.recurrence != before.settings.recurrence:
         begun = definition.beginning.number if definition.beginning else definition.number
         moved = moved.having(before=begun)
-    return Decision(scheduled(moved, at.now), (ReviewChanged(properties=properties),))
+    going = at.context.running.get(definition.id, ())
+    return Decision(as_it_stands(scheduled(moved, at.now), going), (ReviewChanged(properties=properties),))
+
+
+def as_it_stands(definition: Definition, going: Sequence[str]) -> Definition:
+    """With the status of its series as it is now: over, once nothing runs (`going`: what does) or comes any more.
+
+    No instance says so where none runs."""
+    status, comes = definition.state.status, definition.next_at is not None
+    if definition.beginning is not None or going or comes is (status not in OVER):
+        return definition
+    if comes:
+        status = ReviewStatus.IN_PROGRESS
+    elif status in {ReviewStatus.NOT_STARTED, ReviewStatus.IN_PROGRESS}:
+        status = ReviewStatus.COMPLETED
+    return definition.having(state=definition.state.model_copy(update={"status": status}))
 
 
 def follows_policy(policy_id: str) -> Refusal:

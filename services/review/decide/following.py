@@ -5,7 +5,7 @@ Its id derives from the policy's, so a fact heard again makes nothing new. Sourc
 
 from __future__ import annotations
 
-from services.review.decide.definitions import At, changed, deleted, scheduled
+from services.review.decide.definitions import At, as_it_stands, changed, deleted, scheduled
 from services.review.model import Definition
 from shared.contracts.base import Transition
 from shared.contracts.catalog import Life, PolicyFact, PolicyState
@@ -57,14 +57,15 @@ def policy_told(definition: Definition | None, fact: PolicyFact, at: At) -> Deci
     wanted = definition_of(fact, review, at.context.names.get(policy.package_id))
     decision = changed(resumed, wanted, at)
     if heard.ended and not decision.transitions:
-        return Decision(resumed, (ReviewChanged(properties=("settings",)),))
+        standing = as_it_stands(resumed, at.context.running.get(resumed.id, ()))
+        return Decision(standing, (ReviewChanged(properties=("settings",)),))
     return decision
 
 
 def _made(fact: PolicyFact, review: PolicyReview, at: At) -> Decision[Definition]:
     state = definition_of(fact, review, at.context.names.get(fact.state.package_id))
     made = Definition(state=state, policy_version=fact.version, cause=at.cause)
-    return Decision(scheduled(made, at.now), (ReviewDefined(),))
+    return Decision(as_it_stands(scheduled(made, at.now), ()), (ReviewDefined(),))
 
 
 def _ended(definition: Definition, at: At) -> Decision[Definition]:
