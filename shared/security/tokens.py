@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from joserfc import jws, jwt
-from joserfc.errors import ExpiredTokenError, InvalidTokenError, JoseError, SecurityWarning
+from joserfc.errors import ExpiredTokenError, JoseError, SecurityWarning
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from shared.security.caller import Caller
@@ -31,6 +31,8 @@ warnings.filterwarnings("ignore", message="EdDSA is deprecated", category=Securi
 
 _ACCESS_TOKEN = frozenset({"at+jwt", "application/at+jwt"})
 _BRINGS_A_KEY = frozenset({"jwk", "jku", "x5u", "x5c"})
+_SINCE = frozenset({"nbf", "iat"})
+_KINDS = (None, "user", "app")
 _ID = re.compile(r"[\w.:@+-]{1,128}", re.ASCII)
 
 
@@ -97,10 +99,10 @@ def believed(token: Read, key: Key, rules: Rules, now_s: float) -> Claims:
         raise TokenRefused("The token's signature does not hold.") from problem
     try:
         registry.validate(claims)
-    except (ExpiredTokenError, InvalidTokenError):
-        raise TokenRefused("Access token has expired or is not yet valid.") from None
     except JoseError as problem:
         claim = getattr(problem, "claim", None)
+        if isinstance(problem, ExpiredTokenError) or (claim in _SINCE and isinstance(claims.get(claim), int | float)):
+            raise TokenRefused("Access token has expired or is not yet valid.") from None
         raise TokenRefused(f"Access token validation failure. Invalid {claim}." if claim else str(problem)) from None
     _check_further(token, claims, rules)
     return claims
@@ -126,7 +128,12 @@ def caller_named(claims: Claims, rules: Rules) -> Caller:
     roles = frozenset(NAMES_OF_ROLES[id] for id in _texts(claims, "wids") if id in NAMES_OF_ROLES)
     directory_roles = roles if rules.believes_roles else frozenset()
     scopes = _text(claims, "scp") or _text(claims, "scope")
-    if claims.get("idtyp") == "app" or not scopes:
+    if (kind := claims.get("idtyp")) not in _KINDS:
+        raise TokenRefused("Access token validation failure. Invalid idtyp.")
+    if kind == "app" or not scopes:
+        if kind == "user":
+            # Its `roles` are the person's own, and no permissions of an application.
+            raise TokenRefused("The token names a person, and nothing that they let the application do.")
         if not app:
             raise TokenRefused("The token names neither a person with scopes nor an application.")
         return Caller(

@@ -105,6 +105,10 @@ def test_roles_are_believed_only_from_an_issuer_that_is_trusted_with_them() -> N
         {"wids": "x"},
         {"wids": [5]},
         {"appid": ["x"]},
+        {"idtyp": "device"},
+        {"idtyp": ["app"]},
+        {"idtyp": "user", "scp": ..., "roles": ["User.Read.All"]},
+        {"idtyp": "user", "scp": "", "roles": ["User.Read.All"]},
     ],
 )
 def test_what_names_nobody_clearly_is_refused(claims: dict[str, Any]) -> None:
@@ -189,6 +193,28 @@ def test_a_hostile_token_is_refused(make: Callable[[], str]) -> None:
         taken(make())
     assert str(refused.value).isprintable()
     assert str(refused.value).isascii()
+
+
+LATE = "Access token has expired or is not yet valid."
+
+
+@pytest.mark.parametrize(
+    ("claims", "told"),
+    [
+        ({"exp": NOW - 61, "iat": NOW - 1000}, LATE),
+        ({"nbf": NOW + 61}, LATE),
+        ({"iat": NOW + 61}, LATE),
+        ({"aud": "other"}, "Access token validation failure. Invalid aud."),
+        ({"iss": "https://issuer.example.evil"}, "Access token validation failure. Invalid iss."),
+        ({"sub": {"a": 1}}, "Access token validation failure. Invalid sub."),
+        ({"exp": str(NOW + 3600)}, "Access token validation failure. Invalid exp."),
+        ({"nbf": "now"}, "Access token validation failure. Invalid nbf."),
+    ],
+)
+def test_who_sent_a_token_is_told_what_is_wrong_with_it(claims: dict[str, Any], told: str) -> None:
+    with pytest.raises(TokenRefused) as refused:
+        taken(signed(**claims))
+    assert str(refused.value) == told
 
 
 @pytest.mark.parametrize(
