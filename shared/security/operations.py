@@ -43,8 +43,9 @@ ORGANIZATIONS_READ = Rule(_EM_READ, _IGA | {"Global Reader"})
 """The documents name the administrator alone; a Global Reader reads everything."""
 CREATE_CATALOGS = Rule(_EM_WRITE, _IGA, _CREATORS)
 READ_ALL = Rule(_EM_READ, _READERS)
-MINE = Rule(roles=frozenset(), own=_SELF)
+MINE = Rule(roles=frozenset(), own=(*_SELF, *_EM_READ))
 """Of a person who is signed in, whatever their roles."""
+MINE_TO_DECIDE = Rule(roles=frozenset(), own=(*_SELF, *_EM_WRITE))
 MINE_OR_READ = Rule(_EM_READ, _READERS, _VIEWERS, own=_SELF)
 MINE_OR_READ_ALL = Rule(_EM_READ, _READERS, own=_SELF)
 MINE_OR_ASSIGN = Rule(_EM_WRITE, _IGA, _ASSIGNERS, own=_SELF)
@@ -229,9 +230,9 @@ _ENTITLEMENT = (
         POST /accessPackages/{id}/getApplicablePolicyRequirements
         GET /assignments/filterByCurrentUser(on='{on}')
         GET /accessPackageAssignmentApprovals/filterByCurrentUser(on='{on}')
-        PATCH /accessPackageAssignmentApprovals/{id}/stages/{stage_id}
         """,
     ),
+    (MINE_TO_DECIDE, "PATCH /accessPackageAssignmentApprovals/{id}/stages/{stage_id}"),
     (
         MINE_OR_READ_ALL,
         """

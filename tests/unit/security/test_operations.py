@@ -123,12 +123,20 @@ BY_LINK = {f"GET {TENURE}/reviewHistory/{{id}}/{{instance_id}}"}
 """Whoever has the link is let in; nothing else is open to strangers."""
 
 
+ALONE_BY_BEING_CONCERNED = {
+    operations.MINE,
+    operations.MINE_TO_DECIDE,
+    operations.REVIEWS_MINE,
+    operations.REVIEWS_DECIDE,
+}
+
+
 @pytest.mark.parametrize("operation", RULES)
 def test_administrators_are_let_in_and_strangers_are_not(operation: str) -> None:
     rule = RULES[operation]
     admin = standing(rule, ordinary_person("ana", roles=frozenset({GLOBAL_ADMINISTRATOR})), NOTHING)
     assert admin is not None
-    assert admin.everywhere or rule in {operations.MINE, operations.REVIEWS_MINE, operations.REVIEWS_DECIDE}
+    assert admin.everywhere or rule in ALONE_BY_BEING_CONCERNED
     assert standing(rule, operator("system:api"), NOTHING) is not None
     assert (standing(rule, NOBODY, NOTHING) is not None) is (operation in BY_LINK)
     # Held in the directory, a role counts as much as in a token.
@@ -143,6 +151,31 @@ def test_an_operation_needs_what_the_person_lets_the_application_do(operation: s
     mute = Caller("person:ana", person_id="ana", app_id="app", scopes=frozenset(), directory_roles=roles)
     asks_for_none = RULES[operation] in {operations.ANYBODY, operations.GLOBAL_ONLY, operations.BY_LINK}
     assert (standing(RULES[operation], mute, NOTHING) is not None) is asks_for_none
+
+
+APPROVALS = f"{EM}/accessPackageAssignmentApprovals"
+READ_EM, WRITE_EM = "EntitlementManagement.Read.All", "EntitlementManagement.ReadWrite.All"
+OF_THEIR_OWN = {
+    # Graph's least delegated permissions: of approvals those of entitlement management as a whole.
+    f"GET {APPROVALS}/filterByCurrentUser(on='{{on}}')": {READ_EM, WRITE_EM},
+    f"GET {APPROVALS}/{{id}}": {READ_EM, WRITE_EM},
+    f"GET {APPROVALS}/{{id}}/stages": {READ_EM, WRITE_EM},
+    f"PATCH {APPROVALS}/{{id}}/stages/{{stage_id}}": {WRITE_EM},
+    f"GET {EM}/accessPackages/filterByCurrentUser(on='{{on}}')": {READ_EM, WRITE_EM},
+    f"GET {EM}/assignments/filterByCurrentUser(on='{{on}}')": {READ_EM, WRITE_EM},
+    f"GET {EM}/assignmentRequests/filterByCurrentUser(on='{{on}}')": {READ_EM, WRITE_EM},
+    f"POST {EM}/accessPackages/{{id}}/getApplicablePolicyRequirements": {READ_EM, WRITE_EM},
+    f"POST {EM}/assignmentRequests": {WRITE_EM},
+}
+
+
+@pytest.mark.parametrize("operation", OF_THEIR_OWN)
+@pytest.mark.parametrize("scope", ["EntitlementMgmt-SubjectAccess.ReadWrite", READ_EM, WRITE_EM, "User.Read"])
+def test_what_is_ones_own_is_open_with_the_documented_scopes(operation: str, scope: str) -> None:
+    ana = Caller("person:ana", person_id="ana", app_id="app", scopes=frozenset({scope}))
+    found = standing(RULES[operation], ana, NOTHING)
+    expected = scope in OF_THEIR_OWN[operation] | {"EntitlementMgmt-SubjectAccess.ReadWrite"}
+    assert (found is not None and found.only_own) is expected
 
 
 WRITERS_OF_THE_DIRECTORY = {
