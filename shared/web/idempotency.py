@@ -3,15 +3,16 @@
     router = APIRouter(route_class=answering_once(Answers(platform.database)))
 
 The same key with another body or path's query is a 409, and so is one whose first request is still being answered (with
-`Retry-After`). Answers are kept for a day in the service's own database. Refusals are not kept, for they changed
-nothing: what was refused is decided anew. If the process dies between the change and the keeping of its answer, the key
-is free again after a minute; so that even then nothing is made twice, routes derive the ids of what they make from the
-key (`made_id`). Source: draft-ietf-httpapi-idempotency-key-header.
+`Retry-After`). Answers are kept for a day in the service's own database, and are given to nobody whom the operation's
+door does not let in by now. Refusals are not kept, for they changed nothing: what was refused is decided anew. If the
+process dies between the change and the keeping of its answer, the key is free again after a minute; so that even then
+nothing is made twice, routes derive the ids of what they make from the key (`made_id`). Source:
+draft-ietf-httpapi-idempotency-key-header.
 """
 
 import hashlib
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Annotated, Any
 
@@ -25,6 +26,7 @@ from shared.storage.answers import Answers, Kept, OtherRequest, Turn, UnderWay
 from shared.telemetry.logs import get_logger
 from shared.web.caller import caller_of
 from shared.web.errors import BadRequest, Conflict
+from shared.web.guard import Guard
 
 log = get_logger(__name__)
 
@@ -58,12 +60,13 @@ def answering_once(answers: Answers) -> type[APIRoute]:
     class AnsweringOnce(APIRoute):
         def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
             handle = super().get_route_handler()
+            doors = [one.dependency for one in self.dependencies if isinstance(one.dependency, Guard)]
 
             async def once(request: Request) -> Response:
                 key = request.headers.get(HEADER)
                 if key is None or request.method not in {"POST", "PATCH", "PUT", "DELETE"}:
                     return await handle(request)
-                return await _once(request, key, answers, handle)
+                return await _once(request, key, answers, handle, doors)
 
             return once
 
@@ -71,7 +74,11 @@ def answering_once(answers: Answers) -> type[APIRoute]:
 
 
 async def _once(
-    request: Request, key: str, answers: Answers, handle: Callable[[Request], Coroutine[Any, Any, Response]]
+    request: Request,
+    key: str,
+    answers: Answers,
+    handle: Callable[[Request], Coroutine[Any, Any, Response]],
+    doors: Sequence[Guard],
 ) -> Response:
     if not 0 < len(key) <= MOST:
         raise BadRequest(f"Idempotency-Key has 1 to {MOST} characters.", target=HEADER)
@@ -93,6 +100,8 @@ async def _once(
             headers={"Retry-After": "1"},
         ) from None
     if isinstance(found, Kept):
+        for door in doors:  # the route behind which it stands else is not asked
+            await door(request, caller_of(request))
         again = Response(found.body, found.status)
         again.raw_headers = [
             (k.encode("latin-1"), v.encode("latin-1")) for k, v in (*found.headers, (REPLAYED, "true"))

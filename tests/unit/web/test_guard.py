@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -12,8 +12,11 @@ from shared.security.authority import NOTHING, Held
 from shared.security.caller import Caller
 from shared.security.operations import ADMINISTER, EM
 from shared.security.roles import CatalogRole
+from shared.storage import Answers
+from shared.storage.answers import Kept, Turn
 from shared.web.app import make_app
 from shared.web.guard import Admitted, Guard
+from shared.web.idempotency import answering_once
 
 OWNER = Held(at={CatalogRole.OWNER: frozenset({"mine"})})
 
@@ -135,3 +138,48 @@ async def test_another_catalog_is_refused_in_the_words_of_entitlement_management
         ruleless = await client.get("/v1.0/whatHasNoRule", headers=ANA)
         assert (ruleless.status_code, ruleless.json()["error"]["code"]) == (403, "Authorization_RequestDenied")
         assert (await client.get("/v1.0/whatHasNoRule")).status_code == 200
+
+
+class Left(Known):
+    """Of whoever asks."""
+
+    async def is_away(self, person_id: str) -> bool:
+        return True
+
+
+class Remembered:
+    """Stands for `Answers`, of one request."""
+
+    kept: Kept | None = None
+
+    async def begin(self, key: str, fingerprint: str) -> Kept | Turn:
+        return self.kept or Turn(key, "one")
+
+    async def answered(self, turn: Turn, answer: Kept) -> None:
+        self.kept = answer
+
+    async def given_up(self, turn: Turn) -> None:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("present", "status"),
+    [(Known(OWNER), 201), (Known(), 403), (Left(OWNER), 401)],
+    ids=["as before", "the role taken away", "has left"],
+)
+async def test_an_answer_that_was_kept_is_given_to_those_alone_who_are_let_in_now(present: Known, status: int) -> None:
+    before = Known(OWNER)
+    guard = Guard(before)
+    routes = APIRouter(route_class=answering_once(cast(Answers, Remembered())), dependencies=[Depends(guard)])
+
+    @routes.post(f"{EM}/accessPackages", status_code=201)
+    async def create() -> dict[str, Any]:
+        return {"id": "made"}
+
+    transport = httpx.ASGITransport(make_app("Test", [routes]), client=("127.0.0.1", 5))
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
+        keyed = {**ANA, "Idempotency-Key": "k"}
+        assert (await client.post(f"{EM}/accessPackages", headers=keyed)).status_code == 201
+        guard.holders = present
+        again = await client.post(f"{EM}/accessPackages", headers=keyed)
+        assert (again.status_code, "idempotent-replayed" in again.headers) == (status, status == 201)
