@@ -167,15 +167,27 @@ def refuse(refusal: Refusal | None) -> None:
         raise kind(refusal.message, code=code)
 
 
-async def own_only(request: Request, admitted: Admitted) -> None:
-    """Who may see nobody but themself sees nobody else; of paths that lead to people. Raises Forbidden."""
-    if not request.scope["path"].startswith(("/v1.0/users", "/v1.0/tenure/")):
-        return
-    caller = admitted.standing.caller
-    named = str(request.path_params.get("id", "")).casefold()
-    is_own = named in {caller.person_id, (caller.user_principal_name or "").casefold()}
-    if not is_own and not await admitted.stands(lambda one: one.everywhere):
-        refuse_caller(request.scope["path"])
+def own_only(people: People) -> Callable[..., Awaitable[None]]:
+    """A dependency: who may see nobody but themself sees nobody else; of paths that lead to people."""
+
+    async def only(request: Request, admitted: Admitted) -> None:
+        """Raises Forbidden."""
+        path = request.scope["path"]
+        if admitted.standing.everywhere or not path.startswith(("/v1.0/users", "/v1.0/tenure/")):
+            return
+        if not await is_own(admitted.standing.caller.person_id, str(request.path_params.get("id", ""))) and (
+            not await admitted.stands(lambda one: one.everywhere)
+        ):
+            refuse_caller(path)
+
+    async def is_own(person: str | None, named: str) -> bool:
+        # By what the directory calls them: the name that a token gives may be none, or somebody else's by now.
+        if not person or not named or named.lower() == person:
+            return bool(person and named)
+        found = await people.by_name_or_id(named)
+        return found is not None and found["_id"] == person
+
+    return only
 
 
 async def may_write_group(admitted: Admission, id: str) -> None:
@@ -190,11 +202,12 @@ Owning = Callable[[Request, str, str], Awaitable[None]]
 
 
 def routes(rooms: Rooms, answers: Answers, guard: Guard, owning: Owning) -> list[APIRouter]:
+    own = own_only(rooms.people)
     routers = [
         APIRouter(
             tags=[tag], route_class=answering_once(answers), dependencies=[Depends(guard), *map(Depends, further)]
         )
-        for tag, further in (("users", [own_only]), ("groups", []), ("people", [own_only]))
+        for tag, further in (("users", [own]), ("groups", []), ("people", [own]))
     ]
     _users(routers[0], rooms)
     _groups(routers[1], rooms, owning)

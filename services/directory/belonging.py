@@ -32,7 +32,9 @@ CASTS = ("", "/microsoft.graph.user", "/microsoft.graph.group")
 def belonging_routes(rooms: Rooms, answers: Answers, guard: Guard) -> APIRouter:
     """These routes."""
     router = APIRouter(
-        tags=["groups"], route_class=answering_once(answers), dependencies=[Depends(guard), Depends(own_only)]
+        tags=["groups"],
+        route_class=answering_once(answers),
+        dependencies=[Depends(guard), Depends(own_only(rooms.people))],
     )
     _members(router, rooms)
     _references(router, rooms)

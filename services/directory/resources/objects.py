@@ -57,7 +57,9 @@ class CheckedObjects(GraphBody):
 def object_routes(rooms: ResourceRooms, route_class: type[Any], guard: Guard) -> APIRouter:
     """These routes."""
     router = APIRouter(
-        tags=["directoryObjects"], route_class=route_class, dependencies=[Depends(guard), Depends(own_only)]
+        tags=["directoryObjects"],
+        route_class=route_class,
+        dependencies=[Depends(guard), Depends(own_only(rooms.directory.people))],
     )
     directory = rooms.directory
 
