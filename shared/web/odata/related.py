@@ -25,6 +25,7 @@ _PROPERTIES: Mapping[str, str] = {
         "isSingleLineQuestion regexPattern"
     ),
     "accessPackageResource": f"{_DATED} attributes originId originSystem",
+    "accessPackageResourceEnvironment": f"{_DATED} connectionInfo isDefaultEnvironment originId originSystem",
     "accessPackageResourceRole": "id displayName description originId originSystem type",
     "accessPackageResourceRoleScope": "id createdDateTime",
     "accessPackageResourceScope": "id displayName description isRootScope originId originSystem",
@@ -71,7 +72,7 @@ _RELATIONS: Mapping[str, Mapping[str, str]] = {
         "resourceScopes": "accessPackageResourceScope",
     },
     "accessPackageResource": {
-        "environment": "",
+        "environment": "accessPackageResourceEnvironment",
         "roles": "accessPackageResourceRole",
         "scopes": "accessPackageResourceScope",
     },

@@ -30,6 +30,13 @@ def test_an_unknown_name_or_option_inside_expand_is_refused_by_name(expand: str,
     assert f"'{named}'" in refused.value.message
 
 
+@pytest.mark.parametrize("inside", ["$expand=resource", "$expand=roles", "$select=colour"])
+def test_an_environment_leads_nowhere(inside: str) -> None:
+    resources = EntitySet("accessPackageResource", {}, expandable=frozenset({"environment", "roles", "scopes"}))
+    with pytest.raises(UnsupportedQuery):
+        read_query(resources, [("$expand", f"environment({inside})")])
+
+
 def test_known_names_are_taken_in_any_case_and_spelt_as_documented() -> None:
     query = read_query(REQUESTS, [("$expand", "assignment($select=STATE;$expand=Target($select=objectid))")])
     (one,) = query.expand
