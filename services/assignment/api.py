@@ -189,6 +189,21 @@ class Desk:
             found = (await self.looks.rules.present()).packages.get(package_id or "")
             await admitted.at(found.catalog_id if found else None)
 
+    async def may_compare(self, a: str, b: str, admitted: Admission) -> None:
+        """Raises NoRight unless the caller may see who holds `a`, and of `b` either the same or that the two are
+        incompatible: who holds whatever else is told where that may be seen."""
+        await self.within(a, admitted)
+        if admitted.standing.everywhere or await self._are_incompatible(a, b):
+            return
+        await self.platform.hearing.abreast(RULES)
+        if not await self._are_incompatible(a, b):
+            await self.within(b, admitted)
+
+    async def _are_incompatible(self, a: str, b: str) -> bool:
+        """Or that there is no `b`, which nobody holds."""
+        packages = (await self.looks.rules.present()).packages
+        return b not in packages or b in _incompatible_with(a, packages)
+
     async def many(self, request: Request, scope: Scope = EVERYTHING, *, admitted: Admission | None = None) -> Rendered:
         """A list of assignments, those that have ended among them. `admitted`: of everybody; whoever has roles in
         catalogs alone filters by one of their packages (ROL-3)."""
@@ -357,7 +372,7 @@ def _graph(router: APIRouter, desk: Desk) -> None:
         """Assignments of the one package whose holder has the other one, too: kept when these became incompatible."""
         if a == b:
             raise BadRequest("Name two packages.", target="incompatibleAccessPackageId")
-        await desk.within(a, admitted)
+        await desk.may_compare(a, b, admitted)
         both = {f"{ITEMS}.package_id": {"$all": [a, b]}}
         return await desk.many(request, Scope(both, NOBODY, {f"{ITEMS}.package_id": a}))
 
@@ -365,9 +380,7 @@ def _graph(router: APIRouter, desk: Desk) -> None:
     async def any_additional_access(request: Request, a: str, admitted: Admitted) -> Rendered:
         """The same of every package that is incompatible with the one: listed by it, or listing it."""
         await desk.within(a, admitted)
-        packages = (await desk.looks.rules.present()).packages
-        listed = packages[a].incompatible if a in packages else frozenset[str]()
-        others = sorted({*listed, *(id for id, one in packages.items() if a in one.incompatible)})
+        others = sorted(_incompatible_with(a, (await desk.looks.rules.present()).packages))
         both = {"$and": [{f"{ITEMS}.package_id": a}, {f"{ITEMS}.package_id": {"$in": others}}]}
         return await desk.many(request, Scope(both, NOBODY, {f"{ITEMS}.package_id": a}))
 
@@ -405,6 +418,12 @@ def _graph(router: APIRouter, desk: Desk) -> None:
         if outcome.decision and outcome.decision.refusal:
             refuse(outcome.decision.refusal)
         return Response(status_code=202)
+
+
+def _incompatible_with(id: str, packages: Mapping[str, Package]) -> set[str]:
+    """Packages that this one lists, or that list it."""
+    listed = packages[id].incompatible if id in packages else frozenset[str]()
+    return {*listed, *(other for other, one in packages.items() if id in one.incompatible)}
 
 
 def _tenure(router: APIRouter, desk: Desk) -> None:

@@ -25,7 +25,7 @@ from shared.ids import derived_id
 from shared.web.caller import cause_of
 from shared.web.errors import BadRequest, Conflict, NotFound
 from shared.web.graph_model import graph_time
-from shared.web.guard import Admission, Admitted
+from shared.web.guard import Admission, Admitted, admission_of
 from shared.web.odata import BOOLEAN, DATETIME, GUID, EntitySet, Enumeration, Expand, Field, ListQuery, Shape
 from shared.web.paging import answer_made, context_url, list_query, shape_query
 
@@ -89,6 +89,8 @@ _HIDDEN = frozenset({"_id", "created", "catalog", "resource"})
 
 Render = Callable[[Sequence[Versioned[Any]], tuple[Expand, ...]], Awaitable[list[dict[str, Any]]]]
 """How things are said, with what is expanded."""
+Renders = Callable[[Admission], Mapping[str, Render]]
+"""The same by relation, as far as a caller sees what is expanded."""
 
 
 async def bodies_by_id(
@@ -107,13 +109,11 @@ def request_id(resource: str, request_type: str) -> str:
 class _Lists:
     """The lists, made of what there is."""
 
-    def __init__(self, acts: Acts, catalogs_said: Render, resources_said: Render) -> None:
+    def __init__(self, acts: Acts, renders: Renders) -> None:
         self._acts = acts
         self._shelves = acts.shelves
-        self._related: dict[str, tuple[Shelf[Any], Render]] = {
-            "catalog": (acts.shelves.catalogs, catalogs_said),
-            "resource": (acts.shelves.resources, resources_said),
-        }
+        self._related: dict[str, Shelf[Any]] = {"catalog": acts.shelves.catalogs, "resource": acts.shelves.resources}
+        self._renders = renders
 
     async def of_catalog(self, id: str, admitted: Admission) -> list[Versioned[Resource]]:
         """All its resources. Raises NotFound, and NoRight for a catalog that is out of bounds."""
@@ -171,7 +171,7 @@ class _Lists:
         """The page of `made` that `query` asks for."""
 
         async def read(found: Sequence[Mapping[str, Any]]) -> list[_Made]:
-            said = await self.said(found, query.expand)
+            said = await self.said(found, query.expand, admission_of(request))
             return [{**one, "said": body} for one, body in zip(found, said, strict=True)]
 
         database = self._acts.platform.database
@@ -179,11 +179,13 @@ class _Lists:
             request, query, made, database, render=lambda one: one["said"], context=context, read=read
         )
 
-    async def said(self, made: Sequence[Mapping[str, Any]], expand: Sequence[Expand]) -> list[dict[str, Any]]:
+    async def said(
+        self, made: Sequence[Mapping[str, Any]], expand: Sequence[Expand], admitted: Admission
+    ) -> list[dict[str, Any]]:
         """The bodies, with what is expanded. What is gone is still said of what brought or took it."""
         bodies = [{name: value for name, value in one.items() if name not in _HIDDEN} for one in made]
         for relation in expand:
-            shelf, render = self._related[relation.name]
+            shelf, render = self._related[relation.name], self._renders(admitted)[relation.name]
             ids = [one[relation.name]["id"] for one in made]
             found = await shelf.find({"_id": {"$in": sorted(set(ids))}})
             said = await bodies_by_id({one.item.id: one for one in found}, render, relation)
@@ -208,9 +210,9 @@ def _made(part: Mapping[str, Any], resource: Versioned[Resource]) -> _Made:
     return {**part, "_id": part["id"], "resource": {"id": resource.item.id, "originId": resource.item.origin_id}}
 
 
-def add_resource_lists(routes: APIRouter, acts: Acts, catalogs_said: Render, resources_said: Render) -> None:
+def add_resource_lists(routes: APIRouter, acts: Acts, renders: Renders) -> None:
     """Their routes."""
-    lists = _Lists(acts, catalogs_said, resources_said)
+    lists = _Lists(acts, renders)
     _part_routes(routes, lists)
     _resource_routes(routes, lists)
     _request_routes(routes, lists)
@@ -298,7 +300,7 @@ def _request_routes(routes: APIRouter, lists: _Lists) -> None:
         for made in await lists.requests({}):
             if made["_id"] == id:
                 await admitted.at(made["catalog"]["id"])
-                (said,) = await lists.said([made], shape.expand)
+                (said,) = await lists.said([made], shape.expand, admitted)
                 context = context_url(request, "accessPackageResourceRequests/$entity", shape.select)
                 return JSONResponse({"@odata.context": context, **shape.selected(said)})
         raise NotFound("The resource was not found.")

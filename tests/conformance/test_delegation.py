@@ -332,6 +332,60 @@ async def test_lists_show_and_count_what_one_may_see_and_no_more(world: World, p
         assert (len(found["value"]), found["@odata.count"]) == ((1, 1) if who in may.anywhere else (0, 0)), who
 
 
+INSIDE = "assignmentPolicies,resourceRoleScopes,catalog($expand=customWorkflowExtensions,resources)"
+
+
+@pytest.mark.spec("ROL-2", "SOD-1")
+async def test_what_is_incompatible_in_another_catalog_is_shown_by_name_and_no_further(world: World) -> None:
+    near, far = [await world.makes.catalog({}) for _ in range(2)]
+    one, other, beside = [await world.makes.package({}, catalog) for catalog in (near, far, near)]
+    third, unrelated = [await world.makes.package({}, far) for _ in range(2)]
+    await world.makes.policy({}, other)
+    manager, reader = await world.makes.user({}), await world.makes.user({})
+    await world.give(CatalogRole.PACKAGE_MANAGER, manager, near)
+    at = f"{EM}/accessPackages/{one}"
+    for listing, listed in ((one, other), (one, beside), (third, one), (beside, one)):
+        link = {"@odata.id": world.asks.url(f"{EM}/accessPackages/{listed}")}
+        answer = await world.send(None, "POST", f"{EM}/accessPackages/{listing}/incompatibleAccessPackages/$ref", link)
+        assert answer.status_code == 204
+
+    async def shown(who: str, path: str, *roles: str) -> Any:
+        answer = await world.send(who, "GET", path, None, *roles)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def ids(found: list[dict[str, Any]]) -> set[str]:
+        return {one["id"] for one in found}
+
+    named = (await shown(manager, f"{at}/incompatibleAccessPackages?$expand={INSIDE}"))["value"]
+    assert ids(named) == {other, beside}
+    by_id = {found["id"]: found for found in named}
+    assert not by_id[other].keys() & {"assignmentPolicies", "resourceRoleScopes", "catalog"}
+    assert by_id[beside]["catalog"]["id"] == near
+    # Expanded as behind its path, and wherever the package is expanded itself.
+    relations = "incompatibleAccessPackages,accessPackagesIncompatibleWith"
+    for path in (
+        f"{at}?$expand={relations}",
+        f"{EM}/accessPackages?$filter=id eq '{one}'&$expand={relations}",
+        f"{EM}/catalogs/{near}/accessPackages?$filter=id eq '{one}'&$expand={relations}",
+        f"{EM}/catalogs?$filter=id eq '{near}'&$expand=accessPackages($expand={relations})",
+    ):
+        for who, roles, all_of_it in ((manager, (), False), (reader, ("Global Reader",), True)):
+            body = await shown(who, path, *roles)
+            (found,) = body.get("value") or [body]
+            found = next((it for it in found.get("accessPackages", [found]) if it["id"] == one), found)
+            assert ids(found["incompatibleAccessPackages"]) == {other, beside}, path
+            assert ids(found["accessPackagesIncompatibleWith"]) == ({third, beside} if all_of_it else {beside}), path
+    both = f"{EM}/assignments/additionalAccess(accessPackageId='{one}',incompatibleAccessPackageId='{{}}')"
+    for second, status in ((other, 200), (third, 200), (beside, 200), (unrelated, 403)):
+
+        async def answered(path: str = both.format(second), status: int = status) -> bool:
+            return (await world.send(manager, "GET", path)).status_code == status
+
+        await world.asks.until("assignment has heard of both packages", answered)
+        assert (await world.send(reader, "GET", both.format(second), None, "Global Reader")).status_code == 200
+
+
 @pytest.mark.spec("ROL-3")
 async def test_lists_of_requests_and_assignments_are_asked_by_one_package(world: World) -> None:
     for path in (f"{EM}/assignmentRequests", f"{EM}/assignments"):

@@ -39,7 +39,7 @@ def routes_of(edge: Edge, guard: Guard) -> APIRouter:
     policy_routes(routes, edge)
     resource_routes(routes, edge)
     resource_request_routes(routes, edge)
-    add_resource_lists(routes, edge.acts, edge.catalogs_said, edge.resources_said)
+    add_resource_lists(routes, edge.acts, edge.related_said)
     population_routes(routes, edge)
 
     @routes.post(f"{TENURE}/catalog:apply")

@@ -27,7 +27,9 @@ def catalog_routes(routes: APIRouter, edge: Edge) -> None:
         request: Request, query: Annotated[ListQuery, Depends(list_query(graph.CATALOGS))], admitted: Admitted
     ) -> Rendered:
         scope = admitted.standing.scope("_id")
-        return await edge.many(request, query, shelf, edge.catalogs_said, "accessPackageCatalogs", scope)
+        return await edge.many(
+            request, query, shelf, edge.seen_by(admitted).catalogs_said, "accessPackageCatalogs", scope
+        )
 
     @routes.post(f"{EM}/catalogs", status_code=201)
     async def create(
@@ -44,9 +46,9 @@ def catalog_routes(routes: APIRouter, edge: Edge) -> None:
 
     @routes.get(f"{EM}/catalogs/{{id}}", dependencies=[Depends(shape_options(graph.CATALOGS))])
     async def catalog(request: Request, id: str, admitted: Admitted) -> Response:
-        return await edge.one(
-            request, await edge.catalog(id, admitted), edge.catalogs_said, graph.CATALOGS, "accessPackageCatalogs"
-        )
+        found = await edge.catalog(id, admitted)
+        render = edge.seen_by(admitted).catalogs_said
+        return await edge.one(request, found, render, graph.CATALOGS, "accessPackageCatalogs")
 
     @routes.patch(f"{EM}/catalogs/{{id}}", status_code=204)
     async def patch(
@@ -63,5 +65,5 @@ def catalog_routes(routes: APIRouter, edge: Edge) -> None:
     @routes.get(f"{EM}/catalogs/{{id}}/accessPackages")
     async def packages(request: Request, id: str, query: PackageQuery, admitted: Admitted) -> Rendered:
         await edge.catalog(id, admitted)
-        scope = {"state.catalog_id": id}
-        return await edge.many(request, query, edge.shelves.packages, edge.packages_said, "accessPackages", scope)
+        scope, render = {"state.catalog_id": id}, edge.seen_by(admitted).packages_said
+        return await edge.many(request, query, edge.shelves.packages, render, "accessPackages", scope)

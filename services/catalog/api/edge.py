@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from copy import copy
 from functools import partial
 from itertools import chain
 from typing import Any, NoReturn
@@ -21,6 +22,7 @@ from services.catalog.resource_lists import Render, bodies_by_id
 from services.catalog.store import LIVING, Shelf, Versioned
 from shared.contracts.base import Refusal
 from shared.contracts.catalog import Life, ResourceRole, resource_id
+from shared.security.authority import Standing
 from shared.web.caller import cause_of
 from shared.web.conditional import etag, version_named
 from shared.web.errors import BadRequest, Conflict, GraphError, NotFound, PreconditionFailed
@@ -68,6 +70,16 @@ class Edge:
         self.acts = acts
         self.shelves = acts.shelves
         self.origins = acts.origins
+        self._reach: Standing | None = None
+
+    def seen_by(self, admitted: Admission) -> Edge:
+        """The same, which shows what other catalogs hold as far as the caller sees it."""
+        other = copy(self)
+        other._reach = admitted.standing
+        return other
+
+    def _sees(self, catalog_id: str) -> bool:
+        return self._reach is not None and self._reach.at(catalog_id)
 
     async def create(self, request: Request, shelf: Shelf[K], item: K) -> Versioned[K]:
         """Raises what refuses it; the thing as it is now, made by this request or by an earlier one like it."""
@@ -196,6 +208,11 @@ class Edge:
 
     # How things are written, with what was asked to be expanded
 
+    def related_said(self, admitted: Admission) -> dict[str, Render]:
+        """Of what hangs on resources, by relation."""
+        seen = self.seen_by(admitted)
+        return {"catalog": seen.catalogs_said, "resource": seen.resources_said}
+
     async def catalogs_said(self, found: Sequence[Versioned[Any]], expand: tuple[Expand, ...]) -> list[Rendered]:
         said = [graph.catalog_said(one) for one in found]
         ids = [one.item.id for one in found]
@@ -245,6 +262,13 @@ class Edge:
         await self._separation_said(found, said, set(wanted))
         return said
 
+    async def named_packages_said(self, found: Sequence[Versioned[Any]], expand: tuple[Expand, ...]) -> list[Rendered]:
+        """The same of packages that another one names: of those out of the caller's reach just their own properties."""
+        within = [one for one in found if self._sees(one.item.catalog_id)]
+        bodies = zip(within, await self.packages_said(within, expand), strict=True)
+        full = {one.item.id: body for one, body in bodies}
+        return [full.get(one.item.id) or graph.package_said(one) for one in found]
+
     async def role_scopes_said(self, found: Sequence[Package], expand: tuple[Expand, ...]) -> list[list[Rendered]]:
         """What each of these packages brings."""
         inner = frozenset(one.name for one in expand)
@@ -265,7 +289,7 @@ class Edge:
         self, found: Sequence[Versioned[Package]], said: list[Rendered], wanted: set[str]
     ) -> None:
         """What whoever gets a package must not hold, into each body. No more of it than its own properties, for it may
-        lie in a catalog that is out of the caller's reach."""
+        lie in a catalog that is out of the caller's reach; what lies there and lists the package is not shown."""
         if "incompatibleAccessPackages" in wanted:
             ids = {other for one in found for other in one.item.incompatible_packages}
             others = await self.shelves.names_of(ids, self.shelves.packages)
@@ -278,7 +302,9 @@ class Edge:
             listing = await self.shelves.packages.find({"state.incompatible_packages": {"$in": named}, **LIVING})
             for body, id in zip(said, named, strict=True):
                 body["accessPackagesIncompatibleWith"] = [
-                    graph.package_said(one) for one in listing if id in one.item.incompatible_packages
+                    graph.package_said(one)
+                    for one in listing
+                    if id in one.item.incompatible_packages and self._sees(one.item.catalog_id)
                 ]
         if "incompatibleGroups" in wanted:
             known = await self.shelves.groups.there({id for one in found for id in one.item.incompatible_groups})

@@ -27,8 +27,8 @@ def package_routes(routes: APIRouter, edge: Edge) -> None:
 
     @routes.get(f"{EM}/accessPackages")
     async def packages(request: Request, query: PackageQuery, admitted: Admitted) -> Rendered:
-        scope = admitted.standing.scope("state.catalog_id")
-        return await edge.many(request, query, shelf, edge.packages_said, "accessPackages", scope)
+        scope, render = admitted.standing.scope("state.catalog_id"), edge.seen_by(admitted).packages_said
+        return await edge.many(request, query, shelf, render, "accessPackages", scope)
 
     @routes.post(f"{EM}/accessPackages", status_code=201)
     async def create(
@@ -41,9 +41,8 @@ def package_routes(routes: APIRouter, edge: Edge) -> None:
 
     @routes.get(f"{EM}/accessPackages/{{id}}", dependencies=[Depends(shape_options(graph.PACKAGES))])
     async def package(request: Request, id: str, admitted: Admitted) -> Response:
-        return await edge.one(
-            request, await edge.package(id, admitted), edge.packages_said, graph.PACKAGES, "accessPackages"
-        )
+        found = await edge.package(id, admitted)
+        return await edge.one(request, found, edge.seen_by(admitted).packages_said, graph.PACKAGES, "accessPackages")
 
     @routes.patch(f"{EM}/accessPackages/{{id}}", status_code=204)
     async def patch(
@@ -113,7 +112,8 @@ def separation_routes(routes: APIRouter, edge: Edge) -> None:
     async def packages(request: Request, id: str, query: PackageQuery, admitted: Admitted) -> Rendered:
         item = (await edge.package(id, admitted)).item
         scope = {"_id": {"$in": list(item.incompatible_packages)}}
-        return await edge.many(request, query, shelf, edge.packages_said, "accessPackages", scope)
+        render = edge.seen_by(admitted).named_packages_said
+        return await edge.many(request, query, shelf, render, "accessPackages", scope)
 
     @routes.post(f"{at}/incompatibleAccessPackages/$ref", status_code=204)
     async def add_package(request: Request, id: str, body: graph.LinkIn, admitted: Admitted) -> None:
@@ -135,7 +135,8 @@ def separation_routes(routes: APIRouter, edge: Edge) -> None:
         """Packages that list this one, of the catalogs that the caller may see."""
         await edge.package(id, admitted)
         scope = {"state.incompatible_packages": id, **admitted.standing.scope("state.catalog_id")}
-        return await edge.many(request, query, shelf, edge.packages_said, "accessPackages", scope)
+        render = edge.seen_by(admitted).packages_said
+        return await edge.many(request, query, shelf, render, "accessPackages", scope)
 
     @routes.get(f"{at}/incompatibleGroups")
     async def groups(

@@ -31,13 +31,13 @@ def policy_routes(routes: APIRouter, edge: Edge) -> None:
         scope: dict[str, Any] = {}
         if not admitted.standing.everywhere:
             scope = {"state.package_id": {"$in": await edge.shelves.packages_in(admitted.standing.catalogs)}}
-        return await edge.many(request, query, shelf, edge.policies_said, "assignmentPolicies", scope)
+        return await edge.many(request, query, shelf, edge.seen_by(admitted).policies_said, "assignmentPolicies", scope)
 
     @routes.get(f"{EM}/accessPackages/{{id}}/assignmentPolicies")
     async def policies_of(request: Request, id: str, query: PolicyQuery, admitted: Admitted) -> Rendered:
         await edge.package(id, admitted)
         scope = {"state.package_id": id}
-        return await edge.many(request, query, shelf, edge.policies_said, "assignmentPolicies", scope)
+        return await edge.many(request, query, shelf, edge.seen_by(admitted).policies_said, "assignmentPolicies", scope)
 
     async def may_write(admitted: Admission, *policies: Policy) -> None:
         """Only administrators have access given by rules (AUT-1). Raises NoRight."""
@@ -59,9 +59,9 @@ def policy_routes(routes: APIRouter, edge: Edge) -> None:
 
     @routes.get(f"{EM}/assignmentPolicies/{{id}}", dependencies=[Depends(shape_options(graph.POLICIES))])
     async def policy(request: Request, id: str, admitted: Admitted) -> Response:
-        return await edge.one(
-            request, await edge.policy(id, admitted), edge.policies_said, graph.POLICIES, "assignmentPolicies"
-        )
+        found = await edge.policy(id, admitted)
+        render = edge.seen_by(admitted).policies_said
+        return await edge.one(request, found, render, graph.POLICIES, "assignmentPolicies")
 
     @routes.put(f"{EM}/assignmentPolicies/{{id}}")
     async def replace(
@@ -76,9 +76,8 @@ def policy_routes(routes: APIRouter, edge: Edge) -> None:
         await may_name_subjects(edge.shelves, edge.acts.platform.hearing, new, before)
         values = {name: value for name, value in new.content().items() if name not in {"managed_by", "package_id"}}
         await edge.change(request, shelf, Change(id, values, version_named(if_match)))
-        return await edge.one(
-            request, await edge.there(shelf, id), edge.policies_said, graph.POLICIES, "assignmentPolicies"
-        )
+        found, render = await edge.there(shelf, id), edge.seen_by(admitted).policies_said
+        return await edge.one(request, found, render, graph.POLICIES, "assignmentPolicies")
 
     @routes.delete(f"{EM}/assignmentPolicies/{{id}}", status_code=204)
     async def delete(request: Request, id: str, admitted: Admitted, if_match: IfMatch = None) -> Response:
