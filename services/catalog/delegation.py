@@ -13,6 +13,7 @@ from services.catalog.model import OriginSystem
 from services.catalog.origins import Place
 from services.catalog.store import LIVING, Shelves
 from shared.contracts.directory import MOVES, MembershipsFact, PersonFact, PersonJoined, PersonLeft
+from shared.contracts.resources import principal_id_of
 from shared.contracts.topics import MEMBERSHIP_FACTS, PERSON_FACTS, lanes_of
 from shared.hearing import Hearing
 from shared.messaging.callers import Assigned, Callers
@@ -20,6 +21,7 @@ from shared.messaging.pace import Pace
 from shared.messaging.service import Platform
 from shared.messaging.subscription import Subscription
 from shared.security.authority import Standing
+from shared.security.caller import Caller
 from shared.security.roles import DEFINITIONS
 from shared.storage import Database, Documents, Index, Replica
 from shared.web.odata import ListQuery
@@ -52,6 +54,16 @@ def has_power_over(standing: Standing, place: Place, *, unified: bool = False) -
     if not caller.is_person:
         return caller.permits(_PERMISSIONS[system])
     return f"{system}/{id}" in standing.held.owns
+
+
+def first_owner_of(caller: Caller) -> dict[str, str]:
+    """Who owns what a catalog creator makes, in a catalog's properties: the person, or the application's service
+    principal."""
+    if caller.person_id is not None:
+        return {"first_owner": caller.person_id}
+    if caller.app_id is not None:
+        return {"first_owner": principal_id_of(caller.app_id), "first_owner_kind": "servicePrincipal"}
+    return {}
 
 
 class Delegates:

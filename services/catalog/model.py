@@ -127,6 +127,7 @@ class Catalog(Kept):
     is_built_in: bool = False
     first_owner: str | None = None
     """Who made it without being an administrator (CAT-5)."""
+    first_owner_kind: Literal["user", "servicePrincipal"] = "user"
 
     def public(self) -> CatalogState:
         return CatalogState.model_construct(**_said(self, CatalogState))
@@ -348,7 +349,8 @@ def first_ownership(catalog: CatalogState) -> RoleAssignment | None:
     if catalog.first_owner is None:
         return None
     id = derived_id("role-assignment", catalog.id, "first-owner")
-    return role_assignment(id, CatalogRole.OWNER, catalog.first_owner, "user", catalog.id, catalog.created_at).as_made()
+    owner, kind = catalog.first_owner, catalog.first_owner_kind
+    return role_assignment(id, CatalogRole.OWNER, owner, kind, catalog.id, catalog.created_at).as_made()
 
 
 def _said(kept: Kept, contract: type[BaseModel]) -> dict[str, Any]:

@@ -72,6 +72,7 @@ class CatalogState(Contract):
     is_externally_visible: bool = False
     is_built_in: bool = Field(False, description="General: there from the start, never deleted.")
     first_owner: str | None = Field(None, description="Who made it without being an administrator, and so owns it.")
+    first_owner_kind: Literal["user", "servicePrincipal"] = Field("user", description="What kind of principal that is.")
     life: Life = Life.ACTIVE
     managed_by: str | None = None
     created_at: datetime

@@ -10,6 +10,7 @@ from services.catalog import graph
 from services.catalog.api.edge import EM, Edge, Rendered, created
 from services.catalog.api.packages import PackageQuery
 from services.catalog.decide import Change
+from services.catalog.delegation import first_owner_of
 from shared.security.operations import ADMINISTER
 from shared.web.caller import cause_of
 from shared.web.conditional import IfMatch, version_named
@@ -37,9 +38,8 @@ def catalog_routes(routes: APIRouter, edge: Edge) -> None:
     ) -> Response:
         """Who makes it without being an administrator is its first owner."""
         item = graph.catalog_of(body, made_id(request, "catalog"), now())
-        person = admitted.standing.caller.person_id
-        if person is not None and not admitted.standing.meets(ADMINISTER):
-            item = item.model_copy(update={"first_owner": person})
+        if not admitted.standing.meets(ADMINISTER):
+            item = item.model_copy(update=first_owner_of(admitted.standing.caller))
         found = await edge.create(request, shelf, item)
         await edge.acts.make_first_owner(found.item.public(), cause_of(request))
         return created(request, graph.catalog_said(found), found.version, "accessPackageCatalogs")
