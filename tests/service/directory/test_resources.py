@@ -250,6 +250,11 @@ async def test_directory_roles_are_listed_given_and_taken(world: World) -> None:
     await world.ask("POST", f"{at}/roleAssignments", body, status=400)
     await world.ask("POST", f"{at}/roleAssignments", body | {"roleDefinitionId": str(uuid.uuid4())}, status=400)
     await world.ask("POST", f"{at}/roleAssignments", body | {"directoryScopeId": "/x"}, status=404)
+    _, principal = await application(world)
+    group = await world.ask("POST", "/groups", {"displayName": "Sales"}, status=201)
+    for other in (group["id"], principal):
+        refused = await world.ask("POST", f"{at}/roleAssignments", body | {"principalId": other}, status=400)
+        assert refused["error"]["target"] == "principalId"
     await world.ask("POST", f"{at}/roleAssignments", body | {"directoryScopeId": "x y"}, status=400)
     options = {"$filter": f"principalId eq '{ANA}'", "$expand": "principal($select=id),roleDefinition"}
     (one,) = (await world.ask("GET", f"{at}/roleAssignments", params=options))["value"]

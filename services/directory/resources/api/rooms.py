@@ -73,10 +73,13 @@ class ResourceRooms:
         return first(await page_of(self.sites, {"_id": id.lower(), **LIVING}, limit=1), id)
 
     async def person(self, principal_id: str) -> str:
-        """The id of the person that a `principalId` names. Raises BadRequest for a group, to which no role can be given
-        here."""
-        if await self.directory.groups.there([principal_id.lower()]):
+        """The id of the person that a `principalId` names. Raises BadRequest for a group or a service principal, to
+        which no role can be given here."""
+        id = principal_id.lower()
+        if await self.directory.groups.there([id]):
             raise BadRequest("Roles are given to people here, and this is a group.", target="principalId")
+        if await principals_of(self.applications, [id]):
+            raise BadRequest("Roles are given to people here, and this is a service principal.", target="principalId")
         person: str = (await self.directory.user(principal_id))["_id"]
         return person
 
