@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from datetime import datetime
 from typing import Annotated, Any, NoReturn
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import AwareDatetime, Field, model_validator
 
 from services.assignment.askings import Askings
@@ -31,7 +31,6 @@ from shared.catalogs import Catalogs
 from shared.clock import milliseconds
 from shared.contracts.assignment import AssignmentStatus, EndReason
 from shared.contracts.base import Refusal
-from shared.ids import derived_id
 from shared.messaging.decision import Handler, by
 from shared.messaging.loop import Loop
 from shared.messaging.service import Platform
@@ -42,6 +41,7 @@ from shared.web.caller import Asking, cause_of, signed_in
 from shared.web.errors import BadRequest, Conflict, Forbidden, GraphError, NotFound, Unavailable
 from shared.web.graph_model import GraphInput, graph_time
 from shared.web.guard import Admission, Admitted, Guard
+from shared.web.idempotency import IdempotencyKey, made_id
 from shared.web.odata import Expand, ListQuery, only_value, read_shape
 from shared.web.paging import answer_list, context_url, only_its_options, shape_options
 
@@ -50,7 +50,6 @@ TENURE = "/v1.0/tenure"
 MOST_HOLDERS = 20_000
 """Holders on one page: ids alone are short."""
 
-IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", max_length=256)]
 Rendered = dict[str, Any]
 
 _REFUSED: dict[str, type[GraphError]] = {
@@ -433,7 +432,7 @@ def _tenure(router: APIRouter, desk: Desk) -> None:
     ) -> Rendered:
         """Assign directly. With an `Idempotency-Key` a repeat gives nothing new."""
         person_id = await desk.person_id(body)
-        id = derived_id("assignment", "http", key, person_id) if key else str(uuid.uuid4())
+        id = made_id(request, f"assignment of {person_id}")
         await desk.rules_with(body.package_id, body.policy_id)
         await desk.within(body.package_id, admitted)
         asked = direct.AssignDirectly(

@@ -304,6 +304,9 @@ async def test_a_direct_assignment_wins_and_the_rule_takes_over_when_it_is_remov
         assert again.json()["id"] == made.json()["id"]
         other = await client.post("/v1.0/tenure/assignments", json=body)
         assert (other.status_code, other.json()["error"]["code"]) == (409, "alreadyHeld")
+        stranger = {"Idempotency-Key": "1", "Tenure-Actor": "file:theirs.yaml"}
+        theirs = await client.post("/v1.0/tenure/assignments", json=body, headers=stranger)
+        assert (theirs.status_code, theirs.json()["error"]["code"]) == (409, "alreadyHeld"), "a key is its caller's"
 
         async def by_hand() -> bool:
             return {one.id for one in around.state("tom").assignments} == {made.json()["id"]}
