@@ -47,11 +47,20 @@ from shared.messaging.service import Platform
 from shared.storage import Answers
 from shared.web.caller import cause_of
 from shared.web.conditional import IfMatch, etag, version_named
-from shared.web.errors import BadRequest, Conflict, Forbidden, GraphError, NotFound, PreconditionFailed, of_validation
+from shared.web.errors import (
+    BadRequest,
+    Conflict,
+    Forbidden,
+    GraphError,
+    NotFound,
+    PreconditionFailed,
+    UnsupportedQuery,
+    of_validation,
+)
 from shared.web.guard import Admission, Admitted, Guard
 from shared.web.guard import refuse as refuse_caller
 from shared.web.idempotency import IdempotencyKey, answering_once, made_id
-from shared.web.odata import Expand, ListQuery, Shape
+from shared.web.odata import Expand, ListQuery, Shape, read_query
 from shared.web.paging import answer_list, context_url, list_options, list_query, shape_query
 from shared.web.preferences import prefers
 from shared.web.relations import with_relations
@@ -264,6 +273,20 @@ async def with_activity(rooms: Rooms, admitted: Admission, query: Shape, users: 
     return [{**user, SIGN_IN_ACTIVITY: graph.sign_in_activity(last.get(user["id"]))} for user in users]
 
 
+def as_far_as_read(request: Request, admitted: Admission, query: ListQuery) -> ListQuery:
+    """The same, which asks for no more of people than the caller may read: with User.ReadBasic.All alone, little.
+
+    Raises Forbidden where more is named: to filter by it would tell it, too."""
+    standing = admitted.standing
+    if standing.only_own or standing.caller.is_operator or any(map(standing.caller.permits, READS_ALL_OF_USERS)):
+        return query
+    try:
+        return read_query(graph.BASIC_USERS, request.query_params.multi_items())
+    except UnsupportedQuery:
+        refuse_caller(request.scope["path"])
+
+
+READS_ALL_OF_USERS = ("User.Read.All", "Directory.Read.All")
 MAY_SEE_ACTIVITY = (
     "Global Reader",
     "Identity Governance Administrator",
@@ -279,7 +302,7 @@ def _users(router: APIRouter, rooms: Rooms) -> None:
         request: Request, admitted: Admitted, query: Annotated[ListQuery, Depends(list_query(USERS_RELATED))]
     ) -> dict[str, Any]:
         """Everyone who has ever joined, those who left too."""
-        query = whose(query)
+        query = as_far_as_read(request, admitted, whose(query))
 
         async def shown(found: Sequence[Document]) -> list[dict[str, Any]]:
             users = await with_activity(rooms, admitted, query, await related(rooms.people, found, query))
@@ -289,7 +312,10 @@ def _users(router: APIRouter, rooms: Rooms) -> None:
         return await answer_shown(request, query, rooms.people, shown, context="users", scope=JOINED)
 
     @router.get("/v1.0/users/$count")
-    async def user_count(query: Annotated[ListQuery, Depends(list_query(USERS))]) -> Response:
+    async def user_count(
+        request: Request, admitted: Admitted, query: Annotated[ListQuery, Depends(list_query(USERS))]
+    ) -> Response:
+        query = as_far_as_read(request, admitted, query)
         return _number(await rooms.people.count(query.total_filter(JOINED)))
 
     @router.get("/v1.0/users/{id}")
@@ -303,6 +329,8 @@ def _users(router: APIRouter, rooms: Rooms) -> None:
         """By id or userPrincipalName."""
         query = whose(query)
         person = await rooms.user(id)
+        if person["_id"] != admitted.standing.caller.person_id:
+            query = as_far_as_read(request, admitted, query)
         response.headers["ETag"] = etag(person["version"])
         shown = await related(rooms.people, [person], query)
         await with_relations(request, "/v1.0/users", shown, query.expand, graph.USER_RELATIONS)

@@ -91,6 +91,14 @@ USERS = EntitySet(
     also=properties.extension,
     searchable=("displayName", "mail", "userPrincipalName", "mailNickname", "givenName", "surname", "jobTitle"),
 )
+_BASIC = ("id", "displayName", "givenName", "mail", "surname", "userPrincipalName")
+BASIC_USERS = EntitySet(
+    "user",
+    {name: _USER_FIELDS[name] for name in _BASIC},
+    default=frozenset(_BASIC),
+    searchable=tuple(name for name in _BASIC if name != "id"),
+)
+"""What User.ReadBasic.All lets an application see of people, and ask for."""
 SIGN_IN_ACTIVITY = "signInActivity"
 """Shown only if selected, as in Graph."""
 USER_RELATIONS = ("memberOf", "transitiveMemberOf", "sponsors", "ownedObjects", "appRoleAssignments")

@@ -54,28 +54,31 @@ ROLES_GIVE = Rule((*_EM_WRITE, *_ROLES), _IGA, _OWNERS)
 ROLES_GIVE_ALL = Rule((*_EM_WRITE, *_ROLES), _IGA)
 
 # The directory, which everybody who is signed in may read
-USERS_READ = Rule(("User.ReadBasic.All", "User.Read.All"), None, own=("User.Read",))
-USERS_READ_ALL = Rule(("User.ReadBasic.All", "User.Read.All"), None)
+_DIRECTORY_READ = "Directory.Read.All"
+"""Of users, groups, applications and roles alike."""
+USERS_READ = Rule(("User.ReadBasic.All", "User.Read.All", _DIRECTORY_READ), None, own=("User.Read",))
+"""With the first of them no more than their names and addresses, which the service knows."""
+USERS_READ_ALL = Rule(("User.Read.All", _DIRECTORY_READ), None)
 """Of what shows everybody at once."""
-USERS_RELATED = Rule(("User.Read.All", "Directory.Read.All"), None, own=("User.Read",))
+USERS_RELATED = Rule(("User.Read.All", _DIRECTORY_READ), None, own=("User.Read",))
 USERS_WRITE = Rule(("User.ReadWrite.All",), _USERS)
 INVITE = Rule(("User.Invite.All", "User.ReadWrite.All"), _USERS | {"Guest Inviter"})
 USERS_DELETE = Rule(("User.ReadWrite.All", "User.DeleteRestore.All"), _USERS)
-USERS_DELETED = Rule(("User.Read.All",), _USERS | _READERS)
+USERS_DELETED = Rule(("User.Read.All", _DIRECTORY_READ), _USERS | _READERS)
 PEOPLE_READ = Rule(("User.Read.All",), _USERS | _READERS, own=("User.Read",))
 PEOPLE_HOLD = Rule(("User.ReadWrite.All",), _USERS | _IGA)
-GROUPS_READ = Rule(("Group.ReadBasic.All", "GroupMember.Read.All", "Group.Read.All"), None)
-MEMBERS_READ = Rule(("GroupMember.ReadBasic.All", "GroupMember.Read.All", "Group.Read.All"), None)
+GROUPS_READ = Rule(("Group.ReadBasic.All", "GroupMember.Read.All", "Group.Read.All", _DIRECTORY_READ), None)
+MEMBERS_READ = Rule(("GroupMember.ReadBasic.All", "GroupMember.Read.All", "Group.Read.All", _DIRECTORY_READ), None)
 GROUPS_MAKE = Rule(("Group.ReadWrite.All", "Group.Create"), _GROUPS)
 GROUPS_WRITE = Rule(("Group.ReadWrite.All",), _GROUPS, own=())
 """Owners of a group write it, too."""
 MEMBERS_WRITE = Rule(("GroupMember.ReadWrite.All", "Group.ReadWrite.All"), _GROUPS, own=())
-OBJECTS_READ = Rule(("Directory.Read.All",), None)
-APPLICATIONS_READ = Rule(("Application.Read.All",), None)
+OBJECTS_READ = Rule((_DIRECTORY_READ,), None)
+APPLICATIONS_READ = Rule(("Application.Read.All", _DIRECTORY_READ), None)
 APPLICATIONS_WRITE = Rule(("Application.ReadWrite.All",), _APPLICATIONS)
-SITES_READ = Rule(("Directory.Read.All",), None)
+SITES_READ = Rule((_DIRECTORY_READ,), None)
 SITES_WRITE = Rule(("Directory.ReadWrite.All",), _SITES)
-DIRECTORY_ROLES_READ = Rule(("RoleManagement.Read.Directory",), None)
+DIRECTORY_ROLES_READ = Rule(("RoleManagement.Read.Directory", _DIRECTORY_READ), None)
 DIRECTORY_ROLES_WRITE = Rule(_ROLES, frozenset({"Privileged Role Administrator"}))
 
 # Access reviews

@@ -178,6 +178,36 @@ def test_what_is_ones_own_is_open_with_the_documented_scopes(operation: str, sco
     assert (found is not None and found.only_own) is expected
 
 
+READ_WITH_THE_DIRECTORY = [
+    "GET /v1.0/users",
+    "GET /v1.0/users/{id}",
+    "GET /v1.0/users/delta",
+    "GET /v1.0/users/{id}/memberOf",
+    "GET /v1.0/groups",
+    "GET /v1.0/groups/{id}/members",
+    "GET /v1.0/groups/delta",
+    "GET /v1.0/applications",
+    "GET /v1.0/servicePrincipals/{id}",
+    "GET /v1.0/roleManagement/directory/roleAssignments",
+    "GET /v1.0/directory/deletedItems/microsoft.graph.user",
+    "POST /v1.0/directoryObjects/getByIds",
+]
+
+
+@pytest.mark.parametrize("operation", READ_WITH_THE_DIRECTORY)
+def test_who_may_read_the_directory_reads_all_of_it(operation: str) -> None:
+    for permission in ("Directory.Read.All", "Directory.ReadWrite.All"):
+        found = standing(RULES[operation], Caller("app:x", app_id="x", app_roles=frozenset({permission})), NOTHING)
+        assert found is not None
+        assert found.everywhere
+
+
+def test_changes_of_everybody_are_told_to_those_who_read_everything_of_them() -> None:
+    basic = Caller("app:x", app_id="x", app_roles=frozenset({"User.ReadBasic.All"}))
+    assert standing(RULES["GET /v1.0/users"], basic, NOTHING) is not None
+    assert standing(RULES["GET /v1.0/users/delta"], basic, NOTHING) is None
+
+
 WRITERS_OF_THE_DIRECTORY = {
     "POST /v1.0/users": {"User Administrator"},
     "PATCH /v1.0/users/{id}": {"User Administrator"},
