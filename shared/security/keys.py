@@ -81,12 +81,13 @@ def public_keys(document: Mapping[str, Any]) -> dict[str, Key]:
         raise ValueError("A JWKS document has a list of keys.")
     found: dict[str, Key] = {}
     for entry in entries:
-        if not isinstance(entry, dict) or entry.get("kty") not in {"RSA", "EC", "OKP"}:
+        if not isinstance(entry, dict) or entry.get("kty") not in ("RSA", "EC", "OKP"):
             continue
-        if entry.get("use", "sig") != "sig" or entry.get("alg", ALGORITHMS[0]) not in ALGORITHMS:
+        if entry.get("use") not in (None, "sig") or entry.get("alg") not in (None, *ALGORITHMS):
             continue
         try:
-            key = import_key(entry)
+            # Some write what they do not say as null.
+            key = import_key({name: value for name, value in entry.items() if value is not None})
         except (JoseError, ValueError, TypeError, KeyError):
             log.warning("one of the issuer's keys cannot be used", kty=str(entry.get("kty"))[:10])
             continue

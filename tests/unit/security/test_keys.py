@@ -49,6 +49,19 @@ async def test_keys_are_fetched_once_by_however_many() -> None:
     assert issuer.asked == 1
 
 
+@pytest.mark.parametrize(
+    "odd", [{"kty": ["EC"]}, {"kty": None}, {"use": ["sig"]}, {"alg": {}}, {"x": 5}, {"crv": ["P-256"]}, {"kid": None}]
+)
+def test_an_odd_key_keeps_no_other_from_counting(odd: dict[str, Any]) -> None:
+    assert set(public_keys({"keys": [{**public("odd"), **odd}, public("good")]})) == {"good"}
+
+
+def test_what_an_issuer_does_not_say_may_be_null() -> None:
+    assert set(public_keys({"keys": [{**public("a"), "use": None, "alg": None, "x5c": None, "key_ops": None}]})) == {
+        "a"
+    }
+
+
 async def test_a_new_key_is_found_and_one_that_was_withdrawn_ends() -> None:
     issuer = Issuer("a")
     assert await issuer.has("a")
