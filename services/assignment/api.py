@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Annotated, Any, NoReturn
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import Field, model_validator
 
 from services.assignment.askings import Askings
 from services.assignment.decide import direct, exclusion, person, reprocess
@@ -28,7 +28,6 @@ from services.assignment.model import (
 from services.assignment.rulebook import Package, Rulebook
 from services.assignment.store import ITEMS, LIVE, NOBODY, RULES, Looks
 from shared.catalogs import Catalogs
-from shared.clock import milliseconds
 from shared.contracts.assignment import AssignmentStatus, EndReason
 from shared.contracts.base import Refusal
 from shared.messaging.decision import Handler, by
@@ -39,7 +38,7 @@ from shared.storage import MongoAggregates
 from shared.subjects import Subjects
 from shared.web.caller import Asking, cause_of, signed_in
 from shared.web.errors import BadRequest, Conflict, Forbidden, GraphError, NotFound, Unavailable
-from shared.web.graph_model import GraphInput, graph_time
+from shared.web.graph_model import GraphInput, Moment, graph_time
 from shared.web.guard import Admission, Admitted, Guard
 from shared.web.idempotency import IdempotencyKey, made_id
 from shared.web.odata import Expand, ListQuery, only_value, read_shape
@@ -75,8 +74,8 @@ class DirectAssignment(GraphInput):
     user_principal_name: str | None = None
     package_id: str
     policy_id: str
-    starts_at: AwareDatetime | None = Field(None, description="Absent or past: now.")
-    ends_at: AwareDatetime | None = Field(None, description="Exclusive. Absent: as the policy says.")
+    starts_at: Moment | None = Field(None, description="Absent or past: now.")
+    ends_at: Moment | None = Field(None, description="Exclusive. Absent: as the policy says.")
     justification: str | None = Field(None, max_length=2000)
 
     @model_validator(mode="after")
@@ -440,8 +439,8 @@ def _tenure(router: APIRouter, desk: Desk) -> None:
             person_id,
             body.package_id,
             body.policy_id,
-            _moment(body.starts_at),
-            _moment(body.ends_at),
+            body.starts_at,
+            body.ends_at,
             body.justification,
         )
         outcome = await desk.platform.run_one(desk.loop, desk.assigning, asked, cause_of(request))
@@ -614,7 +613,3 @@ def _withheld(holding: Holding, package: Package, book: Rulebook) -> Rendered:
     """What a rule would give, and why it does not."""
     reason = separated(holding.id, holding.assignments, holding.groups, package, book)
     return {"packageId": package.id, "package": package.name, "reason": reason.message if reason else None}
-
-
-def _moment(given: datetime | None) -> datetime | None:
-    return milliseconds(given) if given is not None else None

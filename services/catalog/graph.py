@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field
@@ -36,7 +36,7 @@ from shared.contracts.policy import SubjectSet, TargetScope
 from shared.web.conditional import etag
 from shared.web.errors import BadRequest
 from shared.web.expiration import END_SAID, ends
-from shared.web.graph_model import ODATA_TYPE, GraphInput, NotBlank, graph_time, odata_type_of
+from shared.web.graph_model import ODATA_TYPE, GraphInput, Moment, NotBlank, graph_time, odata_type_of
 from shared.web.odata import BOOLEAN, DATETIME, GUID, EntitySet, Enumeration
 from shared.web.odata import Field as Asked
 from shared.web.questions import question_said
@@ -238,7 +238,7 @@ class ResourceRequestIn(Body):
 class ExpirationIn(Body):
     type: Literal["noExpiration", "afterDateTime", "afterDuration", "notSpecified"] = "noExpiration"
     duration: str | None = None
-    end_date_time: datetime | None = None
+    end_date_time: Moment | None = None
 
 
 class AutomaticIn(Body):
@@ -470,8 +470,7 @@ def _expiration(given: ExpirationIn | None) -> tuple[timedelta | None, datetime 
             )
         return span, None
     if given.type == "afterDateTime" and given.end_date_time is not None and given.duration is None:
-        end = given.end_date_time
-        return None, end.astimezone(UTC) if end.tzinfo else end.replace(tzinfo=UTC)
+        return None, given.end_date_time
     raise BadRequest(END_SAID, target="expiration")
 
 

@@ -6,7 +6,7 @@ review, which makes the definition. Source: reference/graph-api-operations.md 2.
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ValidationError
@@ -19,7 +19,7 @@ from shared.contracts.policy_review import PolicyReview, Unanswered
 from shared.contracts.review import Recurrence, RecurrenceRange
 from shared.recurrence import shortest_distance
 from shared.web.errors import BadRequest, of_validation
-from shared.web.graph_model import lowered
+from shared.web.graph_model import Moment, lowered
 from shared.web.recurrence import RangeIn, RecurrenceIn, recurrence_of, zone_named
 
 WHERE = "reviewSettings"
@@ -39,13 +39,13 @@ class ExpirationIn(Body):
 
     type: Annotated[str, BeforeValidator(lowered)] = "afterDuration"
     duration: str | None = None
-    end_date_time: datetime | None = None
+    end_date_time: Moment | None = None
 
 
 class ScheduleIn(Body):
     """Graph's entitlementManagementSchedule."""
 
-    start_date_time: datetime | None = None
+    start_date_time: Moment | None = None
     expiration: ExpirationIn | None = None
     recurrence: RecurrenceIn | None = None
 
@@ -124,7 +124,11 @@ def _starts_on(at: datetime | None, range_: RangeIn) -> date | None:
         return range_.start_date
     where = f"{WHERE}/schedule/recurrence/range/recurrenceTimeZone"
     zone = zone_named(range_.recurrence_time_zone, where)
-    return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(zone).date()
+    try:
+        return at.astimezone(zone).date()
+    except OverflowError:
+        at_start = f"{WHERE}/schedule/startDateTime"
+        raise BadRequest(f"{at_start}: there is no such day in that zone.", target=at_start) from None
 
 
 def _days(schedule: ScheduleIn, recurrence: Recurrence) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field
@@ -13,13 +13,12 @@ from services.request.decide.period import AS_THE_POLICY_SAYS, Schedule
 from services.request.decide.scene import Held
 from services.request.model import ADDS, BY_ADMINS, BY_USERS, Request
 from shared import durations
-from shared.clock import milliseconds
 from shared.contracts.catalog import PolicyState
 from shared.contracts.policy import Answer, Question
 from shared.contracts.request import RequestType
 from shared.web.errors import BadRequest
 from shared.web.expiration import END_SAID, ends
-from shared.web.graph_model import ODATA_TYPE, GraphBody, graph_time
+from shared.web.graph_model import ODATA_TYPE, GraphBody, Moment, graph_time
 from shared.web.questions import CHOICE, TEXT, question_said
 
 _TYPES = {one.value.lower(): one for one in RequestType} | {
@@ -59,12 +58,12 @@ class AssignmentIn(GraphBody):
 
 class ExpirationIn(GraphBody):
     type: Literal["noExpiration", "afterDateTime", "afterDuration", "notSpecified"] | None = None
-    end_date_time: datetime | None = None
+    end_date_time: Moment | None = None
     duration: str | None = None
 
 
 class ScheduleIn(GraphBody):
-    start_date_time: datetime | None = None
+    start_date_time: Moment | None = None
     expiration: ExpirationIn | None = None
     recurrence: Any = None
 
@@ -146,26 +145,20 @@ def schedule_of(said: ScheduleIn | None) -> Schedule:
         return AS_THE_POLICY_SAYS
     if said.recurrence is not None:
         raise BadRequest("An assignment does not recur.", target="schedule/recurrence")
-    starts_at = _moment(said.start_date_time)
+    starts_at = said.start_date_time
     end = said.expiration
     if end is None:
         return Schedule(starts_at=starts_at)
     if end.type in {None, "notSpecified", "noExpiration"} and not ends(end.duration, end.end_date_time):
         return Schedule(starts_at=starts_at, never_ends=end.type == "noExpiration")
     if end.type == "afterDateTime" and end.end_date_time is not None and end.duration is None:
-        return Schedule(starts_at=starts_at, ends_at=_moment(end.end_date_time))
+        return Schedule(starts_at=starts_at, ends_at=end.end_date_time)
     if end.type == "afterDuration" and end.duration and end.end_date_time is None:
         try:
             return Schedule(starts_at=starts_at, lasts=durations.duration(end.duration))
         except ValueError as problem:
             raise BadRequest(f"{problem}.", target="schedule/expiration/duration") from problem
     raise BadRequest(END_SAID, target="schedule/expiration")
-
-
-def _moment(said: datetime | None) -> datetime | None:
-    if said is None:
-        return None
-    return milliseconds(said if said.tzinfo else said.replace(tzinfo=UTC))
 
 
 def answers_of(said: Sequence[AnswerIn]) -> tuple[Answer, ...]:

@@ -19,6 +19,8 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from shared.clock import milliseconds
+
 ODATA_TYPE = "@odata.type"
 
 
@@ -32,6 +34,17 @@ def graph_time(moment: datetime) -> str:
 
 GraphTime = Annotated[datetime, PlainSerializer(graph_time, when_used="json-unless-none")]
 """A point in time in a body."""
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return milliseconds(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    except OverflowError:
+        raise ValueError("lies before the year 1 or after the year 9999 in UTC") from None
+
+
+Moment = Annotated[datetime, AfterValidator(_in_utc)]
+"""A point in time that a caller says: without a zone it is UTC; cut to what is kept of it."""
 
 
 def _not_blank(text: str) -> str:

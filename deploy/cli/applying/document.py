@@ -54,9 +54,9 @@ Name = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_shows
 def _moment(text: Any) -> str:
     try:
         at = text if isinstance(text, datetime) else datetime.fromisoformat(str(text))
-    except ValueError:
+        return graph_time(at if at.tzinfo else at.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):
         raise ValueError(f"{text!r} is no moment like 2027-01-31T00:00:00Z") from None
-    return graph_time(at if at.tzinfo else at.replace(tzinfo=UTC))
 
 
 Moment = Annotated[str, BeforeValidator(_moment)]

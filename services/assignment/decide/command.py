@@ -24,6 +24,7 @@ from services.assignment.decide.settle import (
     would_be_given,
 )
 from services.assignment.model import Assignment, Holding, public_assignment
+from shared import durations
 from shared.contracts.assignment import (
     AddAssignment,
     AssignmentCommand,
@@ -68,7 +69,7 @@ def _add(holding: Holding, command: AssignmentCommand, order: AddAssignment, at:
     starts_at = order.starts_at if order.starts_at and order.starts_at > at.now else at.now
     ends_at = order.ends_at
     if ends_at is None and order.lasts is not None:
-        ends_at = starts_at + order.lasts
+        ends_at = durations.later(starts_at, order.lasts)
     asked = AssignDirectly(id, holding.id, order.package_id, order.policy_id, order.starts_at, ends_at)
     if refusal := why_not(holding, asked, at):
         return _refused(holding, command, refusal)

@@ -10,6 +10,7 @@ from services.assignment.decide.separation import separated
 from services.assignment.decide.settle import Said, add, called_for, end, make_way, reminders_past, settle
 from services.assignment.model import Assignment, Holding
 from services.assignment.rulebook import Rulebook
+from shared import durations
 from shared.contracts.assignment import AssignmentKind, AssignmentRefused, AssignmentStatus, EndReason
 from shared.contracts.base import Refusal
 from shared.contracts.catalog import Life
@@ -52,7 +53,9 @@ def assign_directly(holding: Holding | None, asked: AssignDirectly, at: Circumst
     starts_at = asked.starts_at if asked.starts_at and asked.starts_at > at.now else at.now
     ends_at = asked.ends_at
     if ends_at is None:
-        ends_at = policy.expires_at if policy.expires_after is None else starts_at + policy.expires_after
+        ends_at = (
+            policy.expires_at if policy.expires_after is None else durations.later(starts_at, policy.expires_after)
+        )
     said: Said = []
     assignments = dict(holding.assignments)
     later = starts_at > at.now

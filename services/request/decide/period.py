@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from shared.contracts.base import Refusal
 from shared.contracts.catalog import PolicyState
+from shared.durations import later
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ def period(wish: Schedule, policy: PolicyState, now: datetime) -> Period | Refus
     starts_at = wish.starts_at if wish.starts_at is not None and wish.starts_at > now else None
     begin = starts_at or now
     if policy.expires_at is not None and policy.expires_at <= begin:
-        return Refusal(code="policyExpired", message=f'Access under the policy "{policy.display_name}" has ended.')
+        return _has_ended(policy)
     ends_at, lasts = wish.ends_at, wish.lasts
     if wish.never_ends and (policy.expires_at or policy.expires_after):
         return _too_long(policy)
@@ -50,7 +51,7 @@ def period(wish: Schedule, policy: PolicyState, now: datetime) -> Period | Refus
         ends_at, lasts = policy.expires_at, policy.expires_after
     if (ends_at is not None and ends_at <= begin) or (lasts is not None and lasts <= timedelta()):
         return Refusal(code="endsBeforeStart", message="The assignment would end before it starts.")
-    end = ends_at if ends_at is not None else begin + lasts if lasts is not None else None
+    end = ends_at if ends_at is not None else later(begin, lasts) if lasts is not None else None
     if end is not None:
         latest = latest_end(policy, begin)
         if latest is not None and end > latest:
@@ -68,7 +69,7 @@ def new_end(wish: Schedule, policy: PolicyState, present: datetime | None, now: 
     latest = latest_end(policy, begin)
     if not wish.is_own:
         return latest if present is not None else None
-    end = wish.ends_at if wish.ends_at is not None else now + wish.lasts if wish.lasts is not None else None
+    end = wish.ends_at if wish.ends_at is not None else later(now, wish.lasts) if wish.lasts is not None else None
     if end is not None and end <= now:
         return Refusal(code="endsBeforeStart", message="The new end has passed.")
     if latest is not None and (end is None or end > latest):
@@ -79,8 +80,12 @@ def new_end(wish: Schedule, policy: PolicyState, present: datetime | None, now: 
 def latest_end(policy: PolicyState, begin: datetime) -> datetime | None:
     """The last end that the policy allows for what begins then; None if it need not end."""
     if policy.expires_after is not None:
-        return begin + policy.expires_after
+        return later(begin, policy.expires_after)
     return policy.expires_at
+
+
+def _has_ended(policy: PolicyState) -> Refusal:
+    return Refusal(code="policyExpired", message=f'Access under the policy "{policy.display_name}" has ended.')
 
 
 def _too_long(policy: PolicyState) -> Refusal:

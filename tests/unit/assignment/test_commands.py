@@ -75,6 +75,11 @@ def answer(decision: Decision[Holding]) -> CommandObeyed | CommandRefused:
     return one
 
 
+def test_what_would_end_after_the_last_date_ends_with_it() -> None:
+    late = ADD.model_copy(update={"starts_at": datetime(9999, 12, 1, tzinfo=UTC)})
+    assert having(obeyed(ANA, late)).assignments["a"].ends_at == datetime(9999, 12, 31, 23, 59, 59, 999_000, UTC)
+
+
 def test_what_is_asked_for_is_held_for_as_long_as_was_worked_out_and_names_its_request() -> None:
     holding = having(obeyed(ANA, ADD))
     one = holding.assignments["a"]

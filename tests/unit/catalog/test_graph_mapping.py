@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from services.catalog import graph
 from services.catalog.model import Policy
 from services.catalog.store import Versioned
-from shared.durations import duration, iso
+from shared.durations import duration, iso, later
 from shared.web.errors import BadRequest
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -151,10 +151,35 @@ def test_durations_are_read_and_written(text: str, span: timedelta, written: str
     assert iso(span) == written
 
 
-@pytest.mark.parametrize("text", ["", "P", "PT", "P1M", "P1Y", "90", "-P1D", "P1DT", "P99999999999D"])
+@pytest.mark.parametrize("text", ["", "P", "PT", "P1M", "P1Y", "90", "-P1D", "P1DT"])
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is no duration"):
         duration(text)
+
+
+@pytest.mark.parametrize("text", ["P36526D", "P9999999D", "P99999999999D", f"P{'9' * 5000}D", "9999999 days, 0:00:00"])
+def test_no_duration_leads_beyond_the_last_date(text: str) -> None:
+    with pytest.raises(ValueError, match="longer than a century"):
+        duration(text)
+    assert duration("P36525D").days == 36_525
+    for change, target in (
+        ({"automaticRequestSettings": {"gracePeriodBeforeAccessRemoval": text}}, AUTOMATIC),
+        ({"requestApprovalSettings": {"isApprovalRequiredForAdd": True, "stages": [stage(text)]}}, by_request()),
+    ):
+        with pytest.raises(BadRequest):
+            policy({**target, **change})
+
+
+def stage(time: str) -> dict[str, Any]:
+    approver = {"@odata.type": "#microsoft.graph.singleUser", "userId": "boss"}
+    return {"durationBeforeAutomaticDenial": time, "primaryApprovers": [approver]}
+
+
+def test_what_ends_after_the_last_date_ends_with_it() -> None:
+    last = datetime(9999, 12, 31, 23, 59, 59, 999_000, UTC)
+    assert later(NOW, timedelta(days=1)) == NOW + timedelta(days=1)
+    assert later(last - timedelta(days=1), timedelta(days=1)) == last
+    assert later(last - timedelta(days=1), timedelta(days=2)) == last
 
 
 def test_ids_in_bodies_are_read_in_any_case() -> None:

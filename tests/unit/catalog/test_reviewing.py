@@ -109,6 +109,16 @@ def test_reviews_are_off_unless_they_are_switched_on(body: dict[str, Any] | None
     ("changes", "place"),
     [
         ({"schedule": None}, "schedule/startDateTime"),
+        ({"schedule": schedule(startDateTime="9999-12-31T12:00:00-14:00")}, "schedule/startDateTime"),
+        (
+            {
+                "schedule": schedule(
+                    startDateTime="9999-12-31T23:00:00Z",
+                    recurrence=QUARTERLY | {"range": {"recurrenceTimeZone": "Pacific/Auckland"}},
+                )
+            },
+            "schedule/startDateTime",
+        ),
         ({"schedule": schedule(expiration=None)}, "schedule/expiration"),
         ({"schedule": schedule("P0D")}, "schedule/expiration/duration"),
         ({"schedule": schedule("soon")}, "schedule/expiration/duration"),

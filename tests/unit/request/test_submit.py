@@ -482,6 +482,17 @@ def test_an_extension_gives_the_policys_time_once_more_and_never_passes_its_date
         assert refusal.code == "scheduleNotAllowed"
 
 
+def test_what_would_end_after_the_last_date_ends_with_it() -> None:
+    start = datetime(9999, 12, 1, tzinfo=UTC)
+    one = taken(replace(ASK, schedule=Schedule(starts_at=start)), scene(requestor_settings=CUSTOM))
+    assert (one.starts_at, one.lasts) == (start, timedelta(days=90))
+    last = replace(HELD, ends_at=datetime(9999, 12, 31, tzinfo=UTC))
+    assert commanded(UPDATE, scene(held=(last,)))[1]["endsAt"] == "9999-12-31T23:59:59.999000Z"
+    wish = Schedule(starts_at=start, lasts=timedelta(days=36_525))
+    one = taken(replace(ASK, schedule=wish), scene(requestor_settings=CUSTOM, expires_after=None))
+    assert one.lasts == wish.lasts
+
+
 def test_what_somebody_says_of_themself_opens_nothing_to_them() -> None:
     divers = SubjectSet(kind=SubjectKind.ATTRIBUTE_RULE, rule='user.jobTitle -eq "Diver"')
     around = scene(target_scope=TargetScope.SPECIFIC_USERS, targets=(divers,))

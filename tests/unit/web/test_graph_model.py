@@ -8,7 +8,7 @@ import pytest
 from pydantic import Discriminator, Field, Tag, TypeAdapter, ValidationError
 
 from shared.web.errors import of_validation
-from shared.web.graph_model import GraphInput, GraphModel, GraphTime, GraphType, odata_type_of
+from shared.web.graph_model import GraphInput, GraphModel, GraphTime, GraphType, Moment, odata_type_of
 
 
 class Package(GraphModel):
@@ -41,6 +41,20 @@ def test_names_are_camel_case_and_times_in_utc() -> None:
     assert Package.model_validate({"displayName": "Sales", "unknown": 1}).display_name == "Sales"
     later = package.model_copy(update={"created_date_time": datetime(2026, 7, 1, 7, 30, 0, 5000, tzinfo=UTC)})
     assert later.graph()["createdDateTime"] == "2026-07-01T07:30:00.005Z"
+
+
+def test_a_moment_is_one_in_utc() -> None:
+    class Body(GraphInput):
+        at: Moment | None = None
+
+    assert Body(at=datetime(2026, 7, 1, 9, 30, 0, 999_999)).at == datetime(2026, 7, 1, 9, 30, 0, 999_000, UTC)  # noqa: DTZ001
+    assert Body.model_validate({"at": "2028-02-29T00:30:00.1234567+14:00"}).at == datetime(
+        2028, 2, 28, 10, 30, 0, 123_000, UTC
+    )
+    for outside in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"):
+        with pytest.raises(ValidationError, match="in UTC") as wrong:
+            Body.model_validate({"at": outside})
+        assert of_validation([{**one, "loc": ("body", *one["loc"])} for one in wrong.value.errors()]).target == "at"
 
 
 @pytest.mark.parametrize(
