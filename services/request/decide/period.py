@@ -68,13 +68,24 @@ def new_end(wish: Schedule, policy: PolicyState, present: datetime | None, now: 
     begin = max(now, present) if present is not None else now
     latest = latest_end(policy, begin)
     if not wish.is_own:
-        return latest if present is not None else None
+        return _going_on(policy, latest, present, now)
     end = wish.ends_at if wish.ends_at is not None else later(now, wish.lasts) if wish.lasts is not None else None
     if end is not None and end <= now:
         return Refusal(code="endsBeforeStart", message="The new end has passed.")
     if latest is not None and (end is None or end > latest):
         return _too_long(policy)
     return end
+
+
+def _going_on(
+    policy: PolicyState, latest: datetime | None, present: datetime | None, now: datetime
+) -> datetime | Refusal | None:
+    """What ends later than the policy, whose date may have been put forward since, is never cut by being extended."""
+    if present is None or latest is None:
+        return None
+    if latest <= now:
+        return _has_ended(policy)
+    return latest if latest >= present else _too_long(policy)
 
 
 def latest_end(policy: PolicyState, begin: datetime) -> datetime | None:

@@ -482,6 +482,15 @@ def test_an_extension_gives_the_policys_time_once_more_and_never_passes_its_date
         assert refusal.code == "scheduleNotAllowed"
 
 
+@pytest.mark.spec("EXP-3")
+@pytest.mark.parametrize(("days", "code"), [(5, "scheduleNotAllowed"), (0, "policyExpired"), (-5, "policyExpired")])
+def test_an_extension_never_ends_what_it_is_to_prolong_sooner(days: int, code: str) -> None:
+    put_forward = scene(held=(HELD,), expires_after=None, expires_at=NOW + timedelta(days=days))
+    refusal = asked(UPDATE, put_forward).refusal
+    assert refusal is not None
+    assert refusal.code == code
+
+
 def test_what_would_end_after_the_last_date_ends_with_it() -> None:
     start = datetime(9999, 12, 1, tzinfo=UTC)
     one = taken(replace(ASK, schedule=Schedule(starts_at=start)), scene(requestor_settings=CUSTOM))
