@@ -219,6 +219,18 @@ class Desk:
             raise NotFound("The resource was not found.")
         return found[0]
 
+    async def shown(self, id: str, admitted: Admission) -> dict[str, Any]:
+        """Raises NotFound, and NoRight for strangers. That its approval asks the caller may be on its way here."""
+        caller, found = admitted.standing.caller.person_id or "", await self.there(id)
+        if not visible(Request.model_validate(found), caller) and not await self.is_within(
+            found["package_id"], admitted
+        ):
+            await self.platform.hearing.abreast({topics.APPROVAL_FACTS: [found["_id"]]})
+            found = await self.there(id)
+            if not visible(Request.model_validate(found), caller):
+                await self.within(found["package_id"], admitted)
+        return found
+
     async def within(self, package_id: str | None, admitted: Admission) -> None:
         """Raises NoRight unless the package lies in a catalog within the caller's bounds."""
         if not admitted.standing.everywhere:
@@ -350,16 +362,17 @@ def _reading(routes: APIRouter, desk: Desk) -> None:
         scope = scopes.get(on.lower())
         if scope is None:
             raise BadRequest(f"'{on[:64]}' is not one that requests can be filtered by.", target="on")
-        return await desk.many(request, query, scope())
+        listed = await desk.many(request, query, scope())
+        if on.lower() == "approver" and not listed["value"]:
+            await desk.platform.hearing.abreast({topics.APPROVAL_FACTS: None})
+            listed = await desk.many(request, query, scope())
+        return listed
 
     @routes.get(f"{REQUESTS_AT}/{{id}}", dependencies=[Depends(shape_options(REQUESTS))])
-    async def one(request: HttpRequest, id: str, caller: Asking, admitted: Admitted) -> Rendered:
+    async def one(request: HttpRequest, id: str, admitted: Admitted) -> Rendered:
         """One request: any for those who may read them, their own for everyone."""
         query = read_shape(REQUESTS, request.query_params.multi_items())
-        found = await desk.there(id)
-        if not visible(Request.model_validate(found), caller.person_id or ""):
-            await desk.within(found["package_id"], admitted)
-        (said,) = await desk.said([found], query.expand)
+        (said,) = await desk.said([await desk.shown(id, admitted)], query.expand)
         context = context_url(request, f"{CONTEXT}/$entity", query.select)
         return {"@odata.context": context, **query.selected(said)}
 

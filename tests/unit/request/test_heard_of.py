@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,13 +11,15 @@ import pytest
 
 from services.request.api import Desk
 from services.request.graph import RequestIn
+from services.request.model import Request, Terms
 from shared.contracts import topics
-from shared.contracts.base import Refusal
+from shared.contracts.base import Cause, Refusal
+from shared.contracts.request import RequestStatus, RequestType
 from shared.contracts.topics import Topic
 from shared.hearing import Hearing, Taken
 from shared.messaging.decision import Decision
 from shared.security.caller import Caller
-from shared.web.errors import Forbidden, NotFound
+from shared.web.errors import Forbidden, NoRight, NotFound
 
 
 class Slowly:
@@ -139,3 +142,50 @@ async def test_where_duties_are_separated_by_groups_memberships_are_waited_for()
     platform = Deciding(frozenset())
     await at(platform, Slowly(POLICY), incompatible_groups=["g"]).ask_of(ASKED, ANA, "r")
     assert topics.MEMBERSHIP_FACTS in platform.waited_for
+
+
+WAITING = Request(
+    id="r",
+    type=RequestType.USER_ADD,
+    status=RequestStatus.PENDING_APPROVAL,
+    person_id="ana",
+    requestor_id="ana",
+    package_id="p",
+    policy_id="o",
+    terms=Terms(),
+    assignment_id="a",
+    created_at=datetime(2026, 1, 1, tzinfo=UTC),
+    cause=Cause(id="http:1", correlation="http:1", actor="person:ana"),
+)
+
+
+class Asking(Deciding):
+    """What is kept of a request before and after all was heard of its approval."""
+
+    async def states(self, _query: Any, *, limit: int) -> list[dict[str, Any]]:
+        request = WAITING if self._behind else WAITING.having(approvers=("boss",))
+        return [{"_id": "r", **request.model_dump(by_alias=False)}][:limit]
+
+
+async def shown(person: str) -> dict[str, Any]:
+    platform: Any = Asking(frozenset({topics.APPROVAL_FACTS}))
+    around: Any = SimpleNamespace(packages=Slowly({"p": {"catalog_id": "c"}}))
+
+    class Nowhere:
+        standing = SimpleNamespace(caller=Caller(actor=f"person:{person}", person_id=person), everywhere=False)
+
+        async def full(self) -> Any:
+            return SimpleNamespace(at=lambda _catalog: False)
+
+        async def at(self, _catalog: str | None) -> None:
+            raise NoRight
+
+    nothing: Any = None
+    admitted: Any = Nowhere()
+    return await Desk(platform, nothing, platform, around).shown("R", admitted)
+
+
+async def test_whoever_was_just_asked_to_approve_it_is_shown_the_request() -> None:
+    assert (await shown("boss"))["approvers"] == ("boss",)
+    with pytest.raises(NoRight):
+        await shown("stranger")
