@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import regex  # type: ignore[import-untyped]
 
@@ -71,14 +71,31 @@ def _missing(question: Question) -> Refusal:
 
 def _not_fitting(question: Question, said: str) -> str | None:
     if question.choices is not None:
-        allowed = {choice.actual_value for choice in question.choices}
-        chosen = [said] if said in allowed else [part.strip() for part in said.split(",")]
+        allowed = {_spaced(choice.actual_value) for choice in question.choices}
+        chosen = _chosen(_spaced(said), allowed)
         if len(chosen) > 1 and not question.is_multiple_selection_allowed:
             return "is one of its choices, not several"
         return None if allowed.issuperset(chosen) else "is none of its choices"
     if question.regex_pattern and not _matches(question.regex_pattern, said):
         return "does not have the form that is asked for"
     return None
+
+
+def _chosen(said: str, allowed: Collection[str]) -> list[str]:
+    """What is between the commas, of which a choice may have some itself."""
+    if said in allowed:
+        return [said]
+    rest, chosen = f",{said},", []
+    for one in sorted((one for one in allowed if "," in one), key=len, reverse=True):
+        if f",{one}," in rest:
+            rest = rest.replace(f",{one},", ",")
+            chosen.append(one)
+    return chosen + (rest[1:-1].split(",") if len(rest) > 1 else [])
+
+
+def _spaced(said: str) -> str:
+    """The same without the blanks around commas."""
+    return ",".join(part.strip() for part in said.split(","))
 
 
 def _matches(pattern: str, said: str) -> bool:

@@ -284,6 +284,31 @@ def test_justification_and_answers_are_asked_for_as_the_policy_says_and_go_to_th
     assert [(one["question"], one["ofChoices"]) for one in order["answers"]] == [("Code?", False), ("Where?", True)]
 
 
+@pytest.mark.spec("POL-6")
+@pytest.mark.parametrize(
+    ("value", "several", "code"),
+    [
+        ("oslo", False, None),
+        ("Rome, Italy", False, None),
+        ("Rome,Italy", False, None),
+        ("oslo, Rome, Italy", True, None),
+        ("Rome, Italy,oslo", True, None),
+        ("Rome, Italy, San Marino", True, None),
+        ("Rome, Italy, San Marino,Rome, Italy, oslo", True, None),
+        ("oslo,Rome, Italy", False, "answerNotValid"),
+        ("Rome", True, "answerNotValid"),
+        ("oslo,Rome, Italy, Berlin", True, "answerNotValid"),
+        ("oslo,", True, "answerNotValid"),
+    ],
+)
+def test_a_choice_may_have_a_comma_itself(value: str, several: bool, code: str | None) -> None:
+    choices = tuple(AnswerChoice(actual_value=one) for one in ("oslo", "Rome, Italy", "Rome, Italy, San Marino"))
+    where = Question(id="where", text="Where?", choices=choices, is_multiple_selection_allowed=several)
+    ask = replace(ASK, answers=(Answer(question_id="where", value=value),))
+    refusal = asked(ask, scene(questions=(where,))).refusal
+    assert (refusal.code if refusal else None) == code
+
+
 @pytest.mark.spec("CAT-6")
 def test_what_a_resource_wants_to_know_is_asked_beside_the_policys_questions_and_not_again_if_fixed() -> None:
     why, licence = question(), Question(id="licence", text="Licence?", is_required=True)
