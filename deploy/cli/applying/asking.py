@@ -75,13 +75,20 @@ class Who(Spec):
     sponsors: Literal["internal", "external", "target", "agent", "applicationOwners"] | None = None
     organization: str | None = None
     service_principal: str | None = None
+    description: str | None = None
+    """For readers, beside one of the others."""
 
     @model_validator(mode="after")
     def _is_one(self) -> Self:
-        if len(self.model_fields_set) != 1:
-            names = ", ".join(to_camel(name) for name in Who.model_fields)
+        if len(self.ways) != 1:
+            names = ", ".join(to_camel(name) for name in Who.model_fields if name != "description")
             raise ValueError(f"says who is meant in exactly one way: {names}")
         return self
+
+    @property
+    def ways(self) -> set[str]:
+        """In which it is said who is meant."""
+        return self.model_fields_set - {"description"}
 
 
 REVIEWERS = ("primaryReviewers", "fallbackReviewers")
@@ -260,7 +267,12 @@ def _reviews_read(settings: Any, names: Names) -> dict[str, Any] | None:
 
 
 def _who(one: Who, names: Names) -> dict[str, Any]:
-    (name,) = one.model_fields_set
+    described = {} if one.description is None else {"description": one.description}
+    return _meant(one, names) | described
+
+
+def _meant(one: Who, names: Names) -> dict[str, Any]:
+    (name,) = one.ways
     value = getattr(one, name)
     if name in _BY_ID:
         kind, property_ = _BY_ID[name]
@@ -352,18 +364,24 @@ def _people(bodies: Any, names: Names) -> list[Who]:
 
 
 def _who_read(body: Mapping[str, Any], names: Names) -> Who:
+    description = body.get("description")
+    described = {} if description is None else {"description": description}
+    return Who.model_validate(_meant_read(body, names) | described)
+
+
+def _meant_read(body: Mapping[str, Any], names: Names) -> dict[str, Any]:
     kind = str(body["@odata.type"]).rpartition(".")[2]
     for name, (its_kind, property_) in _BY_ID.items():
         if kind == its_kind:
             id = str(body[property_])
-            return Who.model_validate({name: names.name_of(name, id) if name in _NAMED else id})
+            return {name: names.name_of(name, id) if name in _NAMED else id}
     for name, its_kind in _MANAGERS.items():
         if kind == its_kind:
-            return Who.model_validate({name: body.get("managerLevel") or 1})
+            return {name: body.get("managerLevel") or 1}
     for name, its_kind in _SPONSORS.items():
         if kind == its_kind:
-            return Who.model_validate({"sponsors": name})
-    return Who(rule=str(body["membershipRule"]))
+            return {"sponsors": name}
+    return {"rule": str(body["membershipRule"])}
 
 
 def _stage_read(body: Mapping[str, Any], names: Names) -> Stage:

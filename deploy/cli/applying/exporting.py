@@ -47,7 +47,7 @@ class _Exporting:
     def __init__(self, present: Present) -> None:
         self._present = present
         self._names = Naming(Contents(), present, lambda: "")
-        self._groups: dict[str, None] = {}
+        self._groups: set[str] = set()
         self._catalogs = {one.id: one.name for one in present.catalogs}
         self._packages = {one.id: one for one in present.packages}
 
@@ -71,11 +71,12 @@ class _Exporting:
             PopulationSpec(name=p.name, rule=p.body["membershipRule"], description=p.body.get("description") or "")
             for p in _staying(self._present.populations)
         ]
+        roles = self._roles(None)
         return Contents(
             name=name or (keepers.pop() if len(keepers) == 1 else UNNAMED),
-            groups=[GroupSpec(name=group) for group in self._groups],
+            groups=[GroupSpec(name=group) for group in sorted(self._groups)],  # once all is said that names some
             populations=populations,
-            roles=self._roles(None),
+            roles=roles,
             catalogs=catalogs,
         )
 
@@ -106,7 +107,7 @@ class _Exporting:
         """As `asking.Names`; groups that are named are noted, so that the file makes them where they are not."""
         name = self._names.name_of(kind, id)
         if kind == "group" and name != id:
-            self._groups[name] = None
+            self._groups.add(name)
         return name
 
     def id_of(self, kind: asking.Kind, name: str) -> str:

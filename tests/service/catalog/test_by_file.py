@@ -112,7 +112,7 @@ catalogs:
           - {name: kept, automatic: 'user.city -eq "Rome"', takes: false}
           - {name: by hand, direct: true, expiresAt: 2031-01-31}
           - name: by request
-            targets: [{group: Whole}, {user: ana@EXAMPLE.com}, {population: Whole in Rome}]
+            targets: [{group: Whole}, {user: ana@EXAMPLE.com, description: Herself}, {population: Whole in Rome}]
             expiresAfter: P90D
             requestors:
               self: [add, update]
@@ -123,7 +123,7 @@ catalogs:
               for: [add]
               justification: true
               stages:
-                - approvers: [{manager: 1}]
+                - approvers: [{manager: 1, description: Whoever they report to}]
                   fallback: [{group: Owners}]
                   within: P1W
                   justification: true
@@ -176,6 +176,8 @@ async def test_everything_a_file_can_say_comes_true_and_back(world: Any) -> None
         ("expiresAt: 2031-01-31", "expiresAt: 2032-01-31"),
         ("incompatibleGroups: [Auditors]", "incompatibleGroups: []"),
         ("customSchedule: true", "customSchedule: false"),
+        ("description: Herself", "description: Nobody else"),
+        (", description: Whoever they report to", ""),
         ("customSchedule: true", "acceptRequests: false"),
         ("{user: ana@example.com}, {group: Auditors}", "{group: Owners}"),
         ("extensions: [{stage: assignmentRequestCreated", "extensions: [{stage: assignmentRequestGranted"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -148,6 +149,21 @@ def test_what_names_people_and_groups_that_are_gone_is_exported_by_their_ids_and
     assert planned(text, there).is_empty
     with pytest.raises(DocumentWrong, match="there is no user 'ben-2'"):
         planned(text.replace("ben-1", "ben-2"), there)
+
+
+def test_every_group_that_an_export_names_is_listed_in_it_by_name() -> None:
+    there = as_it_is(package={"incompatibleGroups": [{"id": "group-2"}]})
+    creators = {"principal": {"@odata.type": "#microsoft.graph.group"}, "principalId": "group-3"}
+    there = replace(
+        there,
+        groups={"Sales": ("group-1",), "Auditors": ("group-2",), "Creators": ("group-3",)},
+        roles=(
+            Thing("role", {**creators, "id": "role-1", "roleDefinitionId": "ba92d953-d8e0-4e39-a797-0cbedb0a89e8"}),
+        ),
+    )
+    said = yaml.safe_load(as_yaml(exported(there)))
+    assert said["roles"] == [{"role": "catalogCreator", "group": "Creators"}]
+    assert [one["name"] for one in said["groups"]] == ["Auditors", "Creators", "Sales"]
 
 
 def test_an_automatic_policy_with_remains_of_asking_is_exported_by_its_rule() -> None:
