@@ -6,7 +6,8 @@ person: the last one, and the last use of each application), `organizations` (co
 `settings` (one document) and `role_definitions` (of directory roles, built in and made here).
 Hears: HR_URGENT, HR_CHANGES and SIGN_INS (public, in three shapes), MEMBERSHIP_COMMANDS, HELD_ROLE_COMMANDS,
 ANSWER_COMMANDS (what people answered for access), GUEST_COMMANDS and GROUP_COMMANDS (a review has denied a guest, or a
-group inside another one); its own PERSON_FACTS, GROUP_FACTS and MEMBERSHIP_FACTS, for groups that a rule fills;
+group inside another one); its own PERSON_FACTS, GROUP_FACTS and MEMBERSHIP_FACTS, for groups that a rule fills or that
+are deleted;
 DIRECTORY_ROSTER_QUESTIONS, of reviews; ROLE_ASSIGNMENT_FACTS (who keeps a catalog, and so may see settings and
 subjects).
 Says: PERSON_FACTS, GROUP_FACTS, MEMBERSHIP_FACTS, APPLICATION_FACTS, SITE_FACTS, HELD_ROLE_FACTS, SIGN_IN_FACTS,

@@ -6,7 +6,7 @@ nothing is decoded.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from services.directory.decide.dynamic import FollowRules, Rules, Seen, follow
@@ -71,9 +71,15 @@ class GroupRules:
 
 
 def rules_followed(
-    platform: Platform, loop: Loop[Memberships], groups: GroupStore, people: People
+    platform: Platform,
+    loop: Loop[Memberships],
+    groups: GroupStore,
+    people: People,
+    first: Callable[[Sequence[GroupFact]], Awaitable[dict[int, WillNotPass]]],
 ) -> list[Subscription]:
-    """People in both lanes, groups, and memberships, which rules may read too."""
+    """People in both lanes, groups, and memberships, which rules may read too.
+
+    `first` takes facts about groups before they are followed here."""
     rules = GroupRules(groups, people)
     handler = Handler[Memberships, FollowRules, Rules](follow, by(lambda asked: asked.person_id), rules.look)
     isolating = Isolating()
@@ -106,9 +112,10 @@ def rules_followed(
         return await follow_facts(records) if named else {}
 
     async def groups_changed(facts: Sequence[GroupFact]) -> Unhandled:
+        unhandled = await first(facts)
         changed = [place for place, fact in enumerate(facts) if _says_otherwise(fact)]
         if not changed:
-            return {}
+            return unhandled
         last = changed[-1]
         cause = facts[last].follow_up
         failed: dict[str, WillNotPass] = {}
@@ -116,7 +123,7 @@ def rules_followed(
         while ids := await people.ids({"state.joined": True}, after=after, limit=STEP):
             failed |= await look_at(dict.fromkeys(ids, cause))
             after = ids[-1]
-        return {last: next(iter(failed.values()))} if failed else {}
+        return unhandled | ({last: next(iter(failed.values()))} if failed else {})
 
     return [
         *(
@@ -146,5 +153,6 @@ def _says_otherwise(fact: GroupFact) -> bool:
     """Whether it may be filled by another rule than before. One that is filled no longer keeps whom it has."""
     rule = {"membership_rule", "membership_rule_processing_state"}
     return fact.state.filled_by is not None and any(
-        one.type == "GroupCreated" or not rule.isdisjoint(getattr(one, "properties", ())) for one in fact.transitions
+        one.type in {"GroupCreated", "GroupRestored"} or not rule.isdisjoint(getattr(one, "properties", ()))
+        for one in fact.transitions
     )

@@ -11,6 +11,7 @@ from services.directory.decide.conditional import conditionally
 from services.directory.deleted import deleted_items
 from services.directory.delta import delta_routes
 from services.directory.dynamic import rules_followed
+from services.directory.gone import memberships_followed
 from services.directory.invitations import invitation_routes
 from services.directory.model import (
     Memberships,
@@ -164,7 +165,13 @@ def assemble(platform: Platform) -> Service:
             messages.answers_heard(platform, person_loop, people),
             *resources.subscriptions,
             *organizations.subscriptions,
-            *rules_followed(platform, membership_loop, groups, people),
+            *rules_followed(
+                platform,
+                membership_loop,
+                groups,
+                people,
+                memberships_followed(platform, membership_loop, groups, memberships),
+            ),
             sign_ins_heard(platform, sign_in_loop, sign_ins),
         ],
         timers=[Timer(person_loop, messages.dates(people)), *resources.timers],

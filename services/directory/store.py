@@ -354,6 +354,11 @@ def members_of(*group_ids: str) -> Document:
     return {"state.member_of": {"$in": list(group_ids)} if len(group_ids) > 1 else group_ids[0]}
 
 
+def members_once_of(group_id: str) -> Document:
+    """Who is in this group, or was. Found without an index: for what is seldom asked."""
+    return {"state.by_group": {"$elemMatch": {"$elemMatch": {"$eq": group_id}}}}
+
+
 async def people_shown(
     people: People, ids: Collection[str], joined_before: datetime | None = None
 ) -> dict[str, tuple[str, str | None]]:

@@ -51,6 +51,14 @@ class SetByHand:
     member: bool
 
 
+@dataclass(frozen=True, slots=True)
+class FollowGroup:
+    """The group may have been deleted, or restored, since somebody was in it."""
+
+    person_id: str
+    group_id: str
+
+
 def named_by(asked: SetMemberships | SetByHand) -> set[str]:
     """The groups that have to be there, and filled by no rule, for it to be obeyed. To leave one that is gone is no
     fault."""
@@ -151,6 +159,21 @@ def by_hand(state: Memberships | None, asked: SetByHand, at: Circumstances[Group
     )
     said = () if before.member == asked.member else (_moved(asked.group_id, asked.member),)
     return Decision(Memberships(person.person_id, {**person.by_group, asked.group_id: after}), said)
+
+
+def follow_group(state: Memberships | None, asked: FollowGroup, at: Circumstances[Groups]) -> Decision[Memberships]:
+    """Of a group that is gone nobody is a member. Once it is back, whoever hands or grants put there is one again; whom
+    a rule put there, the rule says anew."""
+    one = state.by_group.get(asked.group_id) if state is not None else None
+    if state is None or one is None:
+        return Decision(state)
+    there = asked.group_id in at.context.there
+    kept = (one.by_hand or one.by_grant) and asked.group_id not in at.context.dynamic
+    if one.member is there or (there and not kept):
+        return Decision(state)
+    after = one.model_copy(update={"member": there})
+    by_group = {**state.by_group, asked.group_id: after}
+    return Decision(Memberships(state.person_id, by_group), (_moved(asked.group_id, there),))
 
 
 def _no_member(group_id: str) -> MembershipState:

@@ -68,6 +68,30 @@ async def test_a_group_follows_its_rule_and_its_people(world: World) -> None:
     assert set(found) == {sales, also, other}
 
 
+async def test_whose_group_is_deleted_is_in_it_no_longer_until_it_is_restored(world: World) -> None:
+    eva = await made(world, "eva")
+    team = (await world.ask("POST", "/groups", {"displayName": "Team", "groupTypes": ["Unified"]}, status=201))["id"]
+    reference = {"@odata.id": f"https://graph.example/v1.0/users/{eva}"}
+    await world.ask("POST", f"/groups/{team}/members/$ref", reference, status=204)
+    ruled = {**dynamic("Ruled", 'user.displayName -eq "eva"'), "groupTypes": ["DynamicMembership", "Unified"]}
+    filled_by_rule = (await world.ask("POST", "/groups", ruled, status=201))["id"]
+    of_both = [
+        (await world.ask("POST", "/groups", dynamic(f"Of {one}", rule), status=201))["id"]
+        for one in (team, filled_by_rule)
+        for rule in [f"user.memberof -any (group.objectId -in ['{one}'])"]
+    ]
+    for one in of_both:
+        await filled(world, one, eva)
+    for one in (team, filled_by_rule):
+        await world.ask("DELETE", f"/groups/{one}", status=204)
+    for one in of_both:
+        await filled(world, one)
+    for one in (team, filled_by_rule):
+        await world.ask("POST", f"/directory/deletedItems/{one}/restore")
+    for one in (*of_both, team, filled_by_rule):
+        await filled(world, one, eva)
+
+
 async def test_a_rule_that_cannot_be_followed_is_refused(world: World) -> None:
     for rule in ('user.departmint -eq "x"', "user.employeeHireDate -ge system.now -minus p1d"):
         refused = await world.ask("POST", "/groups", dynamic("x", rule), status=400)
