@@ -61,6 +61,7 @@ class Surroundings:
                 "status": fact.state.status.value,
                 "manager_id": fact.state.manager_id,
                 "sponsors": _ids(fact.state.attributes.get("sponsors")),
+                "blocked": fact.state.attributes.get("accountEnabled") is False,
                 "name": fact.state.attributes.get("displayName"),
                 "user_principal_name": fact.state.attributes.get("userPrincipalName"),
             },
@@ -92,7 +93,13 @@ class Surroundings:
         if not ids:
             return {}
         return {
-            id: Person(id, PersonStatus(one["status"]), one["manager_id"], tuple(one["sponsors"]))
+            id: Person(
+                id,
+                PersonStatus(one["status"]),
+                one["manager_id"],
+                tuple(one["sponsors"]),
+                blocked=one.get("blocked", False),
+            )
             for id, one in (await self.people.get(ids)).items()
         }
 

@@ -20,6 +20,12 @@ class Person:
     manager_id: str | None = None
     sponsors: tuple[str, ...] = ()
     """People and groups."""
+    blocked: bool = False
+    """From sign-in, by hand."""
+
+    @property
+    def may_sign_in(self) -> bool:
+        return self.status is PersonStatus.ACTIVE and not self.blocked
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +57,7 @@ class Asked:
 def asked(approval: Approval, stage: Stage, directory: Directory) -> Asked:
     """The primary approvers, or the fallback if these are nobody (APR-3); once escalated the alternates besides.
 
-    Whoever asked, and whoever is to get the access, is never among them (APR-5), nor who has left or is suspended."""
+    Whoever asked, and whoever is to get the access, is never among them (APR-5), nor who cannot sign in."""
     settings = stage.settings
     watched: set[str] = set()
     found = _first_of((settings.primary_approvers, settings.fallback_primary_approvers), approval, directory, watched)
@@ -89,7 +95,7 @@ def _first_of(ways: Iterable[tuple[SubjectSet, ...]], wish: Wish, directory: Dir
 def _may_decide(id: str, wish: Wish, directory: Directory) -> bool:
     person = directory.people.get(id)
     themselves = id in {wish.requestor_id, wish.person_id}
-    return person is not None and person.status is PersonStatus.ACTIVE and not themselves
+    return person is not None and person.may_sign_in and not themselves
 
 
 def _named(one: SubjectSet, wish: Wish, directory: Directory, watched: set[str]) -> Iterable[str]:

@@ -103,6 +103,21 @@ def test_where_there_is_no_manager_or_sponsor_the_fallback_of_that_stage_is_aske
     assert asked(begun(*both)) == ({"boss"} if primary is MANAGER else {"spo"})
 
 
+@pytest.mark.spec("APR-3")
+@pytest.mark.parametrize(
+    "away",
+    [Person("boss", PersonStatus.ACTIVE, "chief", blocked=True), Person("boss", PersonStatus.SUSPENDED, "chief")],
+)
+def test_who_cannot_sign_in_to_decide_is_not_asked_and_others_are(away: Person) -> None:
+    settings = stage(MANAGER, fallback_primary_approvers=(FAY,))
+    blocked = Directory({**PEOPLE, "boss": away}, {})
+    assert asked(begun(settings, around=blocked)) == {"fay"}
+    assert asked(begun(stage(SECOND), around=blocked)) == {"chief"}, "still somebody's manager"
+    since = date_has_come(begun(settings), Due("r", NOW), at(1, blocked)).state
+    assert since is not None
+    assert asked(since) == {"fay"}
+
+
 @pytest.mark.spec("APR-6")
 def test_a_stage_in_which_nobody_decides_ends_it_all_when_its_days_are_over() -> None:
     approval = begun(stage(FAY, duration_before_automatic_denial=timedelta(days=5)), stage(TEAM))
