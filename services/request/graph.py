@@ -215,7 +215,10 @@ def request_said(request: Request, expanded: set[str], names: Names) -> dict[str
 
 
 def _assignment_said(request: Request, expanded: set[str], names: Names) -> dict[str, Any]:
-    said: dict[str, Any] = {"id": request.assignment_id, **_held_said(names.held.get(request.assignment_id))}
+    said: dict[str, Any] = {
+        "id": request.assignment_id,
+        **_held_said(names.held.get(request.assignment_id), made=request.made),
+    }
     if "assignment/target" in expanded:
         said["target"] = names.targets.get(request.person_id, _nameless(request.person_id))
     if "assignment/accessPackage" in expanded:
@@ -225,11 +228,15 @@ def _assignment_said(request: Request, expanded: set[str], names: Names) -> dict
     return said
 
 
-def _held_said(held: Held | None) -> dict[str, Any]:
-    """How far an assignment is; nothing of one that is not there yet, or any more: assignment lists those too."""
+def _held_said(held: Held | None, *, made: bool) -> dict[str, Any]:
+    """How far an assignment is; nothing of one that is not there yet, and of one that was `made` and is held no more
+    that it has expired: assignment lists those too, and says more of them."""
     if held is None:
         return {
-            **dict.fromkeys(("state", "status", "expiredDateTime", "schedule")),
+            "state": "expired" if made else None,
+            "status": "Expired" if made else None,
+            "expiredDateTime": None,
+            "schedule": None,
             "customExtensionCalloutInstances": [],
         }
     state = held.status.in_graph

@@ -45,6 +45,8 @@ def test_an_assignment_that_is_live_says_how_far_it_is_where_it_is_expanded() ->
     unknown = graph.request_said(PENDING, {"assignment"}, graph.NO_NAMES)["assignment"]
     assert unknown.keys() == said.keys()
     assert (unknown["id"], unknown["state"], unknown["schedule"]) == (PENDING.assignment_id, None, None)
+    ended = graph.request_said(PENDING.having(made=True), {"assignment"}, graph.NO_NAMES)["assignment"]
+    assert ended == {**unknown, "state": "expired", "status": "Expired"}
 
 
 def test_an_answer_says_of_what_type_its_question_was() -> None:
