@@ -107,7 +107,7 @@ def router_of(answers: Answers, evidence: Evidence, sealer: Sealer, guard: Guard
     ) -> dict[str, Any]:
         """Who had what at a moment."""
         return await answers.access(
-            person=person, package=package, group=group, at=_moment(at), effective=basis == "effective"
+            person=person, package=package, group=group, at=moment_of(at), effective=basis == "effective"
         )
 
     return router
@@ -117,7 +117,8 @@ def _named(caller: Caller) -> str:
     return LOCAL_OPERATOR if caller.actor == NOBODY_NAMED else caller.actor
 
 
-def _moment(text: str | None) -> date | datetime | None:
+def moment_of(text: str | None) -> date | datetime | None:
+    """The day, or the point in time in UTC. Raises BadRequest."""
     if text is None:
         return None
     try:
@@ -127,8 +128,8 @@ def _moment(text: str | None) -> date | datetime | None:
     try:
         # A '+' of an offset that was not percent-encoded arrives as a blank.
         at = datetime.fromisoformat(text.strip().replace(" ", "+") if "T" in text else text.strip())
-    except ValueError as problem:
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError) as problem:
         raise BadRequest(
             f"'{text[:50]}' is no date such as 1995-06-01 or 2026-03-01T09:00:00Z.", target="at"
         ) from problem
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
