@@ -7,6 +7,8 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
+from shared.messaging.host import Host
+
 PATIENCE_S = 90.0
 """Less than a test may take: whoever waits in vain says so before it is cut off without a word."""
 FIRST_S, GROWTH, LONGEST_S = 0.02, 1.3, 0.3
@@ -36,6 +38,15 @@ def eventually(find: Callable[[], Any], what: What = "what was waited for", with
     while not (found := find()):
         time.sleep(next(pauses))
     return found
+
+
+async def untroubled(host: Host) -> None:
+    """Its services are well, or will be: that a server was slow to answer for once is not held against them."""
+
+    async def well() -> bool:
+        return not host.troubles()
+
+    await until(well, lambda: str(host.troubles()))
 
 
 def _pauses(what: What, within_s: float, pause_s: float) -> Iterator[float]:

@@ -22,7 +22,7 @@ from shared.messaging.host import Host, groups_of
 from shared.settings import Settings
 from shared.web.app import make_app
 from shared.web.server import HttpServer
-from tests.waiting import until
+from tests.waiting import until, untroubled
 
 EM = "/v1.0/identityGovernance/entitlementManagement"
 
@@ -161,7 +161,7 @@ async def company(servers: Servers) -> AsyncIterator[Company]:
         async with httpx.AsyncClient(base_url=server.url, timeout=30) as client:
             yield Company(host, client)
         await server.stop()
-        assert host.troubles() == {}
+        await untroubled(host)
 
 
 def approved_by_manager(**more: Any) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from shared.web.app import make_app
 from shared.web.server import HttpServer
 from tests.system.test_requests import until
 from tests.system.test_reviews import AR, Reviewing
+from tests.waiting import untroubled
 
 HISTORY = "/v1.0/identityGovernance/accessReviews/historyDefinitions"
 
@@ -48,7 +49,7 @@ async def company(servers: Servers, tmp_path_factory: pytest.TempPathFactory) ->
         async with httpx.AsyncClient(base_url=server.url, timeout=30) as client:
             yield Reviewing(host, client, clock)
         await server.stop()
-        assert host.troubles() == {}
+        await untroubled(host)
 
 
 @pytest.mark.spec("REV-22", "REV-10")

@@ -20,6 +20,7 @@ from shared.settings import Settings
 from shared.web.app import make_app
 from shared.web.server import HttpServer
 from tests.system.test_requests import EM, Company, until
+from tests.waiting import untroubled
 
 AR = "/v1.0/identityGovernance/accessReviews/definitions"
 
@@ -122,7 +123,7 @@ async def company(servers: Servers) -> AsyncIterator[Reviewing]:
         async with httpx.AsyncClient(base_url=server.url, timeout=30) as client:
             yield Reviewing(host, client, clock)
         await server.stop()
-        assert host.troubles() == {}
+        await untroubled(host)
 
 
 @pytest.mark.spec("REV-10", "REV-18", "REV-19", "REV-21", "REV-22")

@@ -37,6 +37,7 @@ from shared.settings import Settings
 from shared.web.app import make_app
 from shared.web.errors import NotFound
 from shared.web.server import HttpServer
+from tests.waiting import untroubled
 
 from .saying import Directory
 
@@ -191,7 +192,7 @@ async def world(servers: Servers) -> AsyncIterator[World]:
             here.client = client
             yield here
         await server.stop()
-        assert host.troubles() == {}
+        await untroubled(host)
 
 
 @pytest_asyncio.fixture

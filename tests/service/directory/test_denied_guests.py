@@ -21,7 +21,7 @@ from shared.messaging.envelope import outgoing
 from shared.messaging.host import Host, groups_of
 from shared.settings import Settings
 from shared.web.app import make_app
-from tests.waiting import until
+from tests.waiting import until, untroubled
 
 START = datetime(2026, 3, 1, 9, tzinfo=UTC)
 REVIEW = Cause(id="review-item:x", correlation="review:i", actor="person:olga")
@@ -73,7 +73,7 @@ async def world(servers: Servers) -> AsyncIterator[World]:
     await create_topics(settings, groups_of(list(host.services.values())))
     async with host:
         yield World(host, clock)
-        assert host.troubles() == {}
+        await untroubled(host)
 
 
 @pytest.mark.spec("REV-20")
