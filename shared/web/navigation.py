@@ -6,7 +6,8 @@
   single object, `/$ref` is its address
 - behind every object, a relation's name is what `$expand` of it shows, and behind every list, an id is its item; so on
   along relations (`ways`)
-- behind every list of directory objects, a type's name (`microsoft.graph.device`) means those of that type
+- behind every list of directory objects, a type's name (`microsoft.graph.device`) means those of that type; behind one
+  object, the object if it is of that type
 - behind every object, a property's name is its value, and `/$value` behind that the value alone
 
 The last four are answered from what the route of the list or the object answers, so routes need not know. A route that
@@ -42,7 +43,7 @@ _SHORTENED = re.compile(r"/v1\.0/(users|groups)\b")
 """Where `$expand` shows the first of a list alone (`relations`), which would pass for all. Lists have routes there."""
 _OF_DIRECTORY = frozenset({"user", "group", "servicePrincipal", "application", "device", "orgContact", "directoryRole"})
 _CAST = re.compile(
-    rf"microsoft\.graph\.({'|'.join(sorted({*_OF_DIRECTORY, 'administrativeUnit', 'endpoint'}))})", re.IGNORECASE
+    rf"(?:microsoft\.)?graph\.({'|'.join(sorted({*_OF_DIRECTORY, 'administrativeUnit', 'endpoint'}))})", re.IGNORECASE
 )
 _MOST_CAST = 999
 """Objects of all types that are looked through. A longer list answers casts by routes of its own."""
@@ -94,16 +95,35 @@ class Navigating:
         if declared and not last and not is_key(name):  # an action is no property; an item may be only deleted
             return None
         known = self._readable(whole)
-        if known and not last and (cast := _CAST.fullmatch(name)):
-            return await self._of_type(scope, known.path, cast[1])
+        if not last and (cast := _CAST.fullmatch(name)) and not _ends_in_type(whole):
+            listed = await self._of_type(scope, known.path, cast[1]) if known else None
+            return listed or await self._as_type(scope, whole, cast[1])
         match last:
             case "$count":
-                return await (self._count(scope, known.path) if known else self._related(scope, whole, counted=True))
+                return await self._length(scope, whole, known)
             case "$ref":
                 return await self._references(scope, known.path) if known else None
             case "" if (found := await self._related(scope, scope["path"])) is not None:
                 return found
         return await self._property(scope, known.path, name, alone=last == "$value") if known else None
+
+    async def _length(self, scope: Scope, whole: str, known: Known | None) -> Ends:
+        if known:
+            return await self._count(scope, known.path)
+        if not _ends_in_type(whole):
+            return await self._related(scope, whole, counted=True)
+        given = {**_options_of(scope), "$count": "true", "$top": "1"}
+        found = await self._here(scope, whole, urlencode(given).encode())
+        return found if found is None or found.status != 200 else _total(orjson.loads(found.body))
+
+    async def _here(self, scope: Scope, path: str, query: bytes) -> Answer | None:
+        """What is answered at a path, declared or not; None if there is none."""
+        inner = {**scope, "query_string": query}
+        _go(inner, path)
+        try:
+            return await ask(self, inner)
+        except GraphError:  # raised by this very layer
+            return None
 
     async def _related(self, scope: Scope, path: str, *, counted: bool = False) -> Ends:
         if (way := self._way(path)) is None:
@@ -120,17 +140,13 @@ class Navigating:
         for whole, home, behind in way.homes():
             if not self._readable(f"{home}/x"):
                 continue
-            inner = {**scope, "query_string": b"$select=id"}
-            _go(inner, whole)
-            try:
-                found = await ask(self, inner)
-                if found.status != 200:
-                    return None
-                inner = {**scope}
-                _go(inner, "/".join((home, orjson.loads(found.body)["id"], *behind, *(["$count"] if counted else []))))
-                return await ask(self, inner)
-            except GraphError:  # raised by this very layer: there is no such path
+            found = await self._here(scope, whole, b"$select=id")
+            if found is None or found.status != 200:
                 return None
+            end = (*behind, "$count") if counted else behind
+            return await self._here(
+                scope, "/".join((home, orjson.loads(found.body)["id"], *end)), scope["query_string"]
+            )
         return None
 
     async def _expanded(self, scope: Scope, way: Way, given: dict[str, str], *, counted: bool) -> Ends:
@@ -171,8 +187,7 @@ class Navigating:
         if not isinstance(found, dict):
             # One object has no pages, and says so.
             return None if found is not None and _refuses(found, "$top") else found
-        total = found.get("@odata.count")
-        return None if total is None else Response(str(total), media_type="text/plain")
+        return _total(found)
 
     async def _of_type(self, scope: Scope, path: str, kind: str) -> Ends:
         given = _options_of(scope)
@@ -189,6 +204,16 @@ class Navigating:
         page, about = slice_of(Request(scope), read_query(_OBJECTS, taken.items()), cast)
         context = context_url(Request(scope), f"{kind[:1].lower()}{kind[1:]}s")
         return JSONResponse({"@odata.context": context, **about, "value": page})
+
+    async def _as_type(self, scope: Scope, path: str, kind: str) -> Ends:
+        """The one object there; None if it is of another type, or if there are several."""
+        found = await self._here(scope, path, scope["query_string"])
+        if found is None or found.status != 200:
+            return found
+        body: Body = orjson.loads(found.body)
+        context = re.search(r"#(\w+?)s\b", body.get("@odata.context", ""))
+        said = body.get("@odata.type") or f"#microsoft.graph.{context[1] if context else ''}"
+        return found if said.lower() == f"#microsoft.graph.{kind}".lower() and "value" not in body else None
 
     async def _references(self, scope: Scope, path: str) -> Ends:
         found = await self._get(scope, path, {"$select": "id"})
@@ -275,6 +300,10 @@ def _taken_apart(path: str) -> tuple[str, str, str]:
     return before, last, ""
 
 
+def _ends_in_type(path: str) -> bool:
+    return _CAST.fullmatch(path.rpartition("/")[2]) is not None
+
+
 def _property(scope: Scope, path: str, found: Body, name: str) -> Response:
     if found[name] is None:
         return Response(status_code=204)
@@ -296,6 +325,11 @@ def _go(scope: Scope, path: str) -> None:
     if scope["path"] != path:
         scope["path"] = path
         scope["raw_path"] = quote(path, safe=IN_PATH).encode()
+
+
+def _total(found: Body) -> Response | None:
+    total = found.get("@odata.count")
+    return None if total is None else Response(str(total), media_type="text/plain")
 
 
 def _base(scope: Scope) -> str:

@@ -5,6 +5,7 @@
 - of guids neither does case: they are kept in lower case
 - functions come qualified, with empty parentheses, with their arguments in any order, with or without quotes:
   `microsoft.graph.filterByCurrentUser(on='target')`, `delta()`
+- `graph` is short for the namespace `microsoft.graph`: `/members/graph.user`, as the SDKs send it
 
 Routes are declared with plain segments, `{id}` and `filterByCurrentUser(on='{on}')`. The rest is left as it is. What
 begins with `$` (`$count`, `$ref`) is a key only in parentheses. Source: reference/graph-api-operations.md 1.5.
@@ -19,7 +20,7 @@ _CALL = re.compile(r"(?P<name>[^()']+)\((?P<args>.*)\)", re.DOTALL)
 _ARGUMENT = re.compile(r"\s*(?P<key>\w+)\s*=\s*(?P<value>'(?:[^']|'')*'|[^',()\s]+)\s*(?:,|$)")
 _QUOTED = re.compile(r"'(?:[^']|'')*'")
 _BARE_KEY = re.compile(r"[\w.@~-]+")
-_NAMESPACE = "microsoft.graph."
+_NAMESPACE = re.compile(r"(?:microsoft\.)?graph\.(?=\w)", re.IGNORECASE)
 _GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 IN_PATH = "/$()'=,:@~!*+;&"
 """What stands in a path as it is; the rest is percent-encoded."""
@@ -147,8 +148,10 @@ def _spellings(segment: str) -> Iterator[str]:
     plain = segment[:-2] if segment.endswith("()") else segment
     if plain != segment:
         yield plain
-    if plain.lower().startswith(_NAMESPACE):
-        yield plain[len(_NAMESPACE) :]
+    if qualified := _NAMESPACE.match(plain):
+        name = plain[qualified.end() :]
+        yield f"microsoft.graph.{name}"
+        yield name
 
 
 def _call(segment: str) -> tuple[str, dict[str, str]] | None:

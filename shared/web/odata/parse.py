@@ -76,7 +76,7 @@ NUMBER.1: /-?\d{1,18}(\.\d{1,18})?\b/
 BOOLEAN.5: /(true|false)\b/i
 NULL.5: /null\b/i
 STRING: /'(?:[^']|'')*'/
-ENUM.6: /microsoft\.graph\.\w+'(?:[^']|'')*'/i
+ENUM.6: /(microsoft\.)?graph\.\w+'(?:[^']|'')*'/i
 NAME: /[A-Za-z_][A-Za-z0-9_.]*/
 %ignore /[ \t]+/
 """
@@ -121,7 +121,7 @@ class _ToAst(Transformer[Any, Node]):
 
     def path(self, *names: Token) -> Path:
         # A cast names a type on the way (`scope/microsoft.graph.x/query`); the property behind it is what counts.
-        return tuple(str(name) for name in names if not name.startswith("microsoft.graph."))
+        return tuple(str(name) for name in names if not name.lower().startswith(("microsoft.graph.", "graph.")))
 
     def path_operand(self, path: Path) -> _Operand:
         return path

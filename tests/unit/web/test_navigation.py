@@ -140,9 +140,23 @@ async def test_of_a_list_of_directory_objects_those_of_one_type_are_read_by_its_
     following = (await call(app, users["@odata.nextLink"].removeprefix("http://127.0.0.1:8000"))).json()
     assert [one["displayName"] for one in following["value"]] == ["Ben"]
     assert (await call(app, f"{at}/Microsoft.Graph.servicePrincipal")).json()["value"] == []
+    short = await call(app, f"{at}/graph.user?$select=displayName")  # as the SDKs send it
+    assert [one["displayName"] for one in short.json()["value"]] == ["Ana", "Ben"]
+    assert (await call(app, f"{at}/graph.user/$count")).text == "2"
     assert (await call(app, f"{at}/microsoft.graph.device?$filter=secret eq 'x'")).status_code == 400
-    for path in (f"{at}/microsoft.graph.site", "/v1.0/users/a/microsoft.graph.user", f"{at}/user"):
+    for path in (f"{at}/microsoft.graph.site", f"{at}/user"):
         assert (await call(app, path)).status_code == 404, path
+
+
+async def test_one_object_is_read_as_of_its_own_type_alone(app: FastAPI) -> None:
+    for at, name in (("/v1.0/users/a", "displayName"), ("/v1.0/users/a/manager", "id")):
+        for cast in ("microsoft.graph.user", "graph.user", "Microsoft.Graph.User"):
+            answer = await call(app, f"{at}/{cast}")
+            assert (answer.status_code, answer.json()[name]) == (200, {"displayName": "Ana", "id": "boss"}[name])
+        assert (await call(app, f"{at}/microsoft.graph.group")).status_code == 404
+    assert (await call(app, "/v1.0/users/nobody/graph.user")).status_code == 404
+    assert (await call(app, f"/v1.0/users/a{'/graph.user' * 2000}")).status_code == 404
+    assert (await call(app, "/v1.0/users/a/graph.user?$select=secret")).status_code == 400
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,8 @@ def query(**options: str) -> Any:
         ("NOT accountEnabled", Not(Truth(("accountEnabled",)))),
         ("abilities has 'read, WRITE'", Has(("abilities",), "read, WRITE")),
         ("state eq microsoft.graph.packageState'delivered'", Compare(("state",), "eq", "delivered")),
+        ("state eq graph.packageState'delivered'", Compare(("state",), "eq", "delivered")),
+        ("scope/graph.query/Microsoft.Graph.other/text eq 'x'", Compare(("scope", "text"), "eq", "x")),
         ("tolower(displayName) eq toLower('X''Y')", Compare(("displayName",), "eq", "X'Y")),
         ("contains(toupper(displayName),TOUPPER('x'))", Text("contains", ("displayName",), "x")),
         ("tags/$count ge 2", Count(("tags",), "ge", 2)),

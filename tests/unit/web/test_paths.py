@@ -51,6 +51,8 @@ def canonical(path: str) -> str:
         ("/v1.0/users/Microsoft.Graph.Delta()", "/v1.0/users/delta"),
         ("/v1.0/groups/g/Members/$Ref", "/v1.0/groups/g/members/$ref"),
         ("/v1.0/groups/g/members/microsoft.graph.User", "/v1.0/groups/g/members/microsoft.graph.user"),
+        ("/v1.0/groups/g/members/graph.user", "/v1.0/groups/g/members/microsoft.graph.user"),
+        ("/v1.0/users/graph.delta()", "/v1.0/users/delta"),
         ("/v1.0/groups('g')/members('m')/$ref", "/v1.0/groups/g/members/m/$ref"),
         (f"{EM.lower()}/accesspackages('A(1)')", f"{EM}/accessPackages/A(1)"),
         (
