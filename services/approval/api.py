@@ -5,6 +5,7 @@ Source: reference/graph-api-operations.md 2.5.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, NoReturn
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -14,7 +15,7 @@ from services.approval.decide import stages
 from services.approval.decide.approvers import asking_now
 from services.approval.messages import Looks
 from services.approval.model import Approval, Stage
-from services.approval.store import APPROVALS, Surroundings, of_person
+from services.approval.store import APPROVALS, Surroundings, of_person, of_person_at_all
 from shared.contracts import topics
 from shared.contracts.approval import ReviewResult
 from shared.contracts.base import Refusal
@@ -120,6 +121,23 @@ class Desk:
         people = await self.around.people.get({one.reviewed_by for one in approval.stages if one.reviewed_by})
         return [_stage_said(stage, caller, people) for stage in approval.stages]
 
+    async def many(self, request: Request, query: ListQuery, caller: Caller, scope: Mapping[str, Any]) -> Rendered:
+        async def find(query: ListQuery) -> list[Rendered]:
+            found = await self.store.states(
+                query.mongo_filter(scope), sort=query.sort, skip=query.skip, limit=query.limit
+            )
+            return [
+                {"_id": one["_id"], "said": await self.said(Approval.model_validate(one), caller, query)}
+                for one in found
+            ]
+
+        async def total(query: ListQuery) -> int:
+            return await self.store.count(query.total_filter(scope))
+
+        return await answer_list(
+            request, query, find=find, render=lambda document: document["said"], context="approvals", total=total
+        )
+
     async def said(self, approval: Approval, caller: Caller, query: Shape) -> Rendered:
         body: Rendered = {ODATA_TYPE: "#microsoft.graph.approval", "id": approval.id}
         if any(one.name == "stages" for one in query.expand):
@@ -163,6 +181,13 @@ def router(
     desk = Desk(platform, store, around, look)
     judging = Handler[Approval, stages.Judge, Any](stages.judge, by(lambda one: one.id), look)
 
+    @routes.get(APPROVALS_AT)
+    async def approvals(request: Request, query: Query, caller: Asking, admitted: Admitted) -> Rendered:
+        """All of them for those who may read all; for everybody else those that wait for them, or are about them."""
+        if await admitted.reaches(None):
+            return await desk.many(request, query, caller, {})
+        return await desk.many(request, query, caller, of_person_at_all(signed_in(caller)))
+
     @routes.get(f"{APPROVALS_AT}/filterByCurrentUser(on='{{on}}')")
     async def mine(request: Request, on: str, query: Query, caller: Asking) -> Rendered:
         """Approvals of the person who asks: waiting for their decision (`approver`), about them, asked for by them."""
@@ -171,25 +196,10 @@ def router(
         if scope is None:
             raise BadRequest(f"'{on[:64]}' is not one that approvals can be filtered by.", target="on")
 
-        async def find(query: ListQuery) -> list[Rendered]:
-            found = await store.states(query.mongo_filter(scope), sort=query.sort, skip=query.skip, limit=query.limit)
-            return [
-                {"_id": one["_id"], "said": await desk.said(Approval.model_validate(one), caller, query)}
-                for one in found
-            ]
-
-        async def total(query: ListQuery) -> int:
-            return await store.count(query.total_filter(scope))
-
-        async def listed() -> Rendered:
-            return await answer_list(
-                request, query, find=find, render=lambda document: document["said"], context="approvals", total=total
-            )
-
-        answer = await listed()
+        answer = await desk.many(request, query, caller, scope)
         if not answer["value"]:
             await desk.hear_of(person)
-            answer = await listed()
+            answer = await desk.many(request, query, caller, scope)
         return answer
 
     @routes.get(f"{APPROVALS_AT}/{{id}}")

@@ -122,11 +122,16 @@ async def poke(
 
 def of_person(on: str, person_id: str) -> dict[str, Any] | None:
     """Approvals that are somebody's, by Graph's approvalFilterByCurrentUserOptions; None for what is no such option."""
-    return {
-        "approver": {"state.waits_for": person_id},
-        "target": {"state.person_id": person_id},
-        "createdby": {"state.requestor_id": person_id},
-    }.get(on.lower())
+    place = _WHOSE.get(on.lower())
+    return {place: person_id} if place else None
+
+
+def of_person_at_all(person_id: str) -> dict[str, Any]:
+    """The same, by any of these."""
+    return {"$or": [{place: person_id} for place in _WHOSE.values()]}
+
+
+_WHOSE = {"approver": "state.waits_for", "target": "state.person_id", "createdby": "state.requestor_id"}
 
 
 APPROVALS = EntitySet(

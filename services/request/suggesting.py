@@ -5,7 +5,8 @@ Source: reference/graph-api-operations.md 2.9.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Collection, Sequence
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 
@@ -19,18 +20,24 @@ from shared.contracts.organizations import PeopleInsight
 from shared.contracts.request import RequestStatus
 from shared.ids import derived_id
 from shared.messaging.service import Platform
+from shared.security.caller import Caller
 from shared.storage import MongoAggregates
 from shared.web.caller import Asking, signed_in
 from shared.web.errors import BadRequest
 from shared.web.graph_model import ODATA_TYPE, graph_time
 from shared.web.guard import Guard
-from shared.web.odata import EntitySet, read_query
-from shared.web.paging import context_url, list_options, slice_of
+from shared.web.odata import GUID, EntitySet, Field, ListQuery
+from shared.web.paging import context_url, list_query, slice_of
 
 AT = "/v1.0/identityGovernance/entitlementManagement/accessPackageSuggestions"
 SUGGESTIONS = EntitySet(
-    "accessPackageSuggestion", {}, selectable=frozenset({"id", "reasons"}), expandable=frozenset({"accessPackage"})
+    "accessPackageSuggestion",
+    {"id": Field("_id", GUID), "accessPackage/id": Field("package_id", GUID)},
+    selectable=frozenset({"id", "reasons"}),
+    expandable=frozenset({"accessPackage"}),
 )
+PEOPLE, HISTORY = "relatedpeopleassignments", "assignmenthistory"
+Query = Annotated[ListQuery, Depends(list_query(SUGGESTIONS))]
 MOST_RELATED = 500
 MOST_ASKED = 500
 Rendered = dict[str, Any]
@@ -47,26 +54,28 @@ def router(platform: Platform, store: MongoAggregates, around: Surroundings, gua
             near += [manager_id, *await around.reports_of(manager_id)]
         return [id for id in dict.fromkeys(near) if id != person_id][:MOST_RELATED]
 
-    async def found_for(person: Person, on: str) -> list[Suggestion]:
+    async def found_for(person: Person, on: Collection[str]) -> list[Suggestion]:
         scene = await around.requestable()
         now = platform.clock.now()
         offered = {id for id in offers.requestable(person, scene, now) if id in offers.visible(person, scene, now)}
         own = (await around.held([person.id])).get(person.id, ())
-        if on == "assignmenthistory":
+        found: list[Suggestion] = []
+        # Of others as much as the tenant's endUserSettings let be seen.
+        if PEOPLE in on and await around.people_insight() is not PeopleInsight.DISABLED:
+            near = await related_to(person.id, person.manager_id)
+            found += by_related_people(offered, own, await around.held(near))
+        if HISTORY in on:
             had = {"state.person_id": person.id, "state.status": RequestStatus.DELIVERED.value}
             asked = await store.states({"$and": [THERE, had]}, limit=MOST_ASKED)
-            return by_history(offered, own, map(Asked.model_validate, asked))
-        if await around.people_insight() is PeopleInsight.DISABLED:
-            return []  # as the tenant's endUserSettings say
-        near = await related_to(person.id, person.manager_id)
-        return by_related_people(offered, own, await around.held(near))
+            found += by_history(offered, own, map(Asked.model_validate, asked))
+        return found
 
-    async def said(one: Suggestion, person_id: str, expand: set[str]) -> Rendered:
-        body: Rendered = {"id": derived_id("suggestion", person_id, one.package_id), "reasons": [await reason(one)]}
+    async def said(package_id: str, why: Sequence[Suggestion], id: str, expand: set[str]) -> Rendered:
+        body: Rendered = {"id": id, "reasons": [await reason(one) for one in why]}
         if "accessPackage" in expand:
-            package = (await around.packages.get([one.package_id]))[one.package_id]
+            package = (await around.packages.get([package_id]))[package_id]
             about = {"displayName": package["name"], "description": package["description"]}
-            body["accessPackage"] = {"id": one.package_id, **about}
+            body["accessPackage"] = {"id": package_id, **about}
         return body
 
     async def reason(one: Suggestion) -> Rendered:
@@ -86,21 +95,38 @@ def router(platform: Platform, store: MongoAggregates, around: Surroundings, gua
             "relatedPeople": names,
         }
 
-    @routes.get(f"{AT}/filterByCurrentUser(on='{{on}}')", dependencies=[Depends(list_options(SUGGESTIONS))])
-    async def suggestions(request: Request, on: str, caller: Asking) -> Rendered:
-        """Packages that the person who asks may ask for: which those around them have (`relatedPeopleAssignments`, as
-        far as endUserSettings let that be seen), or they had themself (`assignmentHistory`)."""
-        query = read_query(SUGGESTIONS, request.query_params.multi_items())
+    async def listed(request: Request, query: ListQuery, caller: Caller, on: Collection[str]) -> Rendered:
+        """Each package once, with all that speaks for it; what most speaks for comes first."""
         person_id = signed_in(caller)
-        if on.lower() not in {"relatedpeopleassignments", "assignmenthistory"}:
-            raise BadRequest(f"'{on[:64]}' is not one that suggestions can be filtered by.", target="on")
-        found = await offering.to(caller, lambda person: found_for(person, on.lower()))
-        page, about = slice_of(request, query, found)
+        found: dict[str, list[Suggestion]] = {}
+        for one in await offering.to(caller, lambda person: found_for(person, on)):
+            found.setdefault(one.package_id, []).append(one)
         expand = {one.name for one in query.expand}
+
+        made = [
+            {"_id": derived_id("suggestion", person_id, id), "package_id": id, "place": place}
+            for place, id in enumerate(found)
+        ]
+        order = query.sort if "$orderby" in dict(query.options) else [("place", 1)]
+        page, about = slice_of(request, query, await platform.database.among(made, query.where, sort=order))
+        bodies = [await said(one["package_id"], found[one["package_id"]], one["_id"], expand) for one in page]
         return {
             "@odata.context": context_url(request, "accessPackageSuggestions", query.select),
             **about,
-            "value": [query.selected(await said(one, person_id, expand)) for one in page],
+            "value": [query.selected(body) for body in bodies],
         }
+
+    @routes.get(AT)
+    async def all_suggestions(request: Request, query: Query, caller: Asking) -> Rendered:
+        """Packages that the person who asks may ask for: which those around them have, as far as endUserSettings let
+        that be seen, or they had themself."""
+        return await listed(request, query, caller, (PEOPLE, HISTORY))
+
+    @routes.get(f"{AT}/filterByCurrentUser(on='{{on}}')")
+    async def suggestions(request: Request, on: str, query: Query, caller: Asking) -> Rendered:
+        """Those for one reason alone: `relatedPeopleAssignments` or `assignmentHistory`."""
+        if on.lower() not in {PEOPLE, HISTORY}:
+            raise BadRequest(f"'{on[:64]}' is not one that suggestions can be filtered by.", target="on")
+        return await listed(request, query, caller, (on.lower(),))
 
     return routes

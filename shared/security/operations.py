@@ -137,6 +137,7 @@ _ENTITLEMENT = (
         GET /resourceRequests
         GET /resourceRequests/{id}
         GET /resourceEnvironments
+        GET /resourceRoleScopes
         GET /accessPackages
         GET /accessPackages/{id}
         GET /accessPackages/{id}/assignmentPolicies
@@ -226,6 +227,7 @@ _ENTITLEMENT = (
         """
         GET /assignmentRequests/filterByCurrentUser(on='{on}')
         GET /accessPackages/filterByCurrentUser(on='{on}')
+        GET /accessPackageSuggestions
         GET /accessPackageSuggestions/filterByCurrentUser(on='{on}')
         GET /availableAccessPackages
         GET /availableAccessPackages/{id}
@@ -239,6 +241,7 @@ _ENTITLEMENT = (
     (
         MINE_OR_READ_ALL,
         """
+        GET /accessPackageAssignmentApprovals
         GET /accessPackageAssignmentApprovals/{id}
         GET /accessPackageAssignmentApprovals/{id}/stages
         GET /accessPackageAssignmentApprovals/{id}/stages/{stage_id}
@@ -393,6 +396,7 @@ _DIRECTORY = (
     (
         ROLES_READ,
         """
+        GET /roleManagement/entitlementManagement
         GET /roleManagement/entitlementManagement/roleDefinitions
         GET /roleManagement/entitlementManagement/roleDefinitions/{id}
         GET /roleManagement/entitlementManagement/roleAssignments
@@ -412,6 +416,7 @@ _REVIEWS = (
     (
         REVIEWS_READ,
         """
+        GET
         GET /definitions
         GET /definitions/{id}
         GET /definitions/{id}/instances

@@ -75,6 +75,7 @@ _EM = {
         GET /assignmentPolicies
         GET /resources
         GET /resourceRequests
+        GET /resourceRoleScopes
     """,
     SEE: """
         GET /catalogs/{id}
@@ -171,8 +172,10 @@ _EM = {
     OWN_ALONE: """
         GET /assignmentRequests/filterByCurrentUser(on='{on}')
         GET /accessPackages/filterByCurrentUser(on='{on}')
+        GET /accessPackageSuggestions
         GET /accessPackageSuggestions/filterByCurrentUser(on='{on}')
         GET /assignments/filterByCurrentUser(on='{on}')
+        GET /accessPackageAssignmentApprovals
         GET /accessPackageAssignmentApprovals/filterByCurrentUser(on='{on}')
         GET /availableAccessPackages
         GET /availableAccessPackages/{id}
@@ -184,7 +187,7 @@ _EM = {
 _ROLES = {
     LIST: "GET /roleAssignments",
     SEE: "GET /roleAssignments/{id}",
-    SEE_ANYHOW: "GET /roleDefinitions\nGET /roleDefinitions/{id}",
+    SEE_ANYHOW: "GET\nGET /roleDefinitions\nGET /roleDefinitions/{id}",
     OWN: "POST /roleAssignments\nDELETE /roleAssignments/{id}",
 }
 _OWN = {

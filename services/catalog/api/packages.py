@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse
 from services.catalog import graph
 from services.catalog.api.edge import EM, Edge, Rendered, created
 from services.catalog.decide import Change
+from services.catalog.store import LIVING
 from shared.web.conditional import IfMatch, version_named
 from shared.web.errors import BadRequest, NotFound
 from shared.web.guard import Admitted
@@ -62,6 +63,16 @@ def package_routes(routes: APIRouter, edge: Edge) -> None:
         query = read_query(_ROLE_SCOPES, request.query_params.multi_items())
         (said,) = await edge.role_scopes_said([item], query.expand)
         return await edge.made(request, query, said, "resourceRoleScopes")
+
+    @routes.get(f"{EM}/resourceRoleScopes")
+    async def every_role_scope(request: Request, admitted: Admitted) -> Rendered:
+        """What packages bring: each role once, however many of them bring it."""
+        query = read_query(_ROLE_SCOPES, request.query_params.multi_items())
+        bring = {"state.roles.0": {"$exists": True}, **admitted.standing.scope("state.catalog_id"), **LIVING}
+        found = await shelf.find(bring, sort=[("state.created_at", 1)])
+        said = await edge.role_scopes_said([one.item for one in found], query.expand)
+        first = {one["id"]: one for several in reversed(said) for one in several}
+        return await edge.made(request, query, list(first.values()), "resourceRoleScopes")
 
     @routes.post(f"{EM}/accessPackages/{{id}}/resourceRoleScopes", status_code=201)
     async def add_role(request: Request, id: str, body: graph.RoleScopeIn, admitted: Admitted) -> Response:

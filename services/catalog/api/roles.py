@@ -52,6 +52,7 @@ ROLE_ASSIGNMENTS = EntitySet(
     selectable=frozenset({"directoryScopeId", "condition", "principalOrganizationId"}),
     expandable=frozenset({"principal", "roleDefinition"}),
 )
+_ROOT = EntitySet("rbacApplication", {"id": Field("_id")})
 Kind = Literal["user", "group", "servicePrincipal"]
 
 
@@ -101,6 +102,12 @@ def assignment_said(found: Versioned[RoleAssignment]) -> Rendered:
 def role_routes(routes: APIRouter, edge: Edge, delegates: Delegates) -> None:
     """These routes."""
     shelf, now = edge.shelves.role_assignments, edge.acts.platform.clock.now
+
+    @routes.get(AT)
+    async def root(request: Request, shape: Annotated[Shape, Depends(shape_query(_ROOT))]) -> Rendered:
+        """The provider itself. Its roles and who has them are read behind it."""
+        context = context_url(request, f"{CONTEXT}/$entity", shape.select)
+        return {"@odata.context": context, **shape.selected({"id": "entitlementManagement"})}
 
     @routes.get(f"{AT}/roleDefinitions")
     async def definitions(

@@ -5,10 +5,12 @@ Source: reference/graph-api-operations.md 4.
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Depends
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
 
 from services.review import covering, exceptions
-from services.review.api.counter import Counter
+from services.review.api.counter import AR, Counter, Rendered
 from services.review.api.decisions import decision_routes
 from services.review.api.definitions import definition_routes
 from services.review.api.instances import act_routes, instance_routes
@@ -19,6 +21,10 @@ from shared.contracts.catalog import PolicyFact
 from shared.storage import Answers, MongoAggregates, Replica
 from shared.web.guard import Guard
 from shared.web.idempotency import answering_once
+from shared.web.odata import EntitySet, Field, Shape
+from shared.web.paging import context_url, shape_query
+
+_ROOT = EntitySet("accessReviewSet", {"id": Field("_id")})
 
 
 def router(
@@ -32,6 +38,13 @@ def router(
     """Every route of this service."""
     routes = APIRouter(tags=["review"], route_class=answering_once(answers), dependencies=[Depends(guard)])
     counter = Counter(desk, campaigns)
+
+    @routes.get(AR)
+    async def root(request: Request, shape: Annotated[Shape, Depends(shape_query(_ROOT))]) -> Rendered:
+        """Access reviews themselves. What there is of them is read behind it."""
+        context = context_url(request, "identityGovernance/accessReviews/$entity", shape.select)
+        return {"@odata.context": context, **shape.selected({"id": "accessReviews"})}
+
     definition_routes(routes, counter)
     instance_routes(routes, counter)
     act_routes(routes, counter)

@@ -52,6 +52,26 @@ async def test_roles_of_a_catalog_are_asked_as_the_page_about_them_shows(world: 
     assert (await world.client.get(f"{EM}/catalogs/nowhere/resourceRoles")).status_code == 404
 
 
+async def test_what_packages_bring_is_listed_once_however_many_bring_it(world: Any) -> None:
+    catalog = await a_catalog(world)
+    resource = await a_resource(world, catalog, "AadGroup", group := await a_group(world, "Sellers"))
+    role = {"role": {"originId": f"Member_{group}", "originSystem": "AadGroup"}, "scope": {"originId": group}}
+    for name in ("First", "Second"):
+        package = await made(
+            world.client, f"{EM}/accessPackages", {"displayName": name, "catalog": {"id": catalog}, "isHidden": False}
+        )
+        brought = await made(world.client, f"{EM}/accessPackages/{package['id']}/resourceRoleScopes", role)
+    assert [one["id"] for one in await asked(world, "resourceRoleScopes")] == [brought["id"]]
+    (one,) = await asked(world, f"resourceRoleScopes?$filter=id eq '{brought['id']}'&$expand=role($expand=resource)")
+    assert (one["role"]["originId"], one["role"]["resource"]["id"]) == (f"Member_{group}", resource["id"])
+    at = f"{EM}/resourceRoleScopes"
+    assert (await world.client.get(f"{at}/$count")).text == "1"
+    assert (await world.client.get(f"{at}('{brought['id']}')")).json()["id"] == brought["id"]
+    assert (await world.client.get(f"{at}/{brought['id']}/role/resource")).json()["id"] == resource["id"]
+    assert (await world.client.get(f"{at}/{brought['id']}/scope")).json()["isRootScope"] is True
+    assert (await world.client.get(f"{at}?$filter=colour eq 'red'")).status_code == 400
+
+
 async def test_how_a_resource_came_and_went_can_be_read(world: Any) -> None:
     catalog = await a_catalog(world)
     resource = await a_resource(world, catalog, "AadGroup", await a_group(world, "Sellers"))
