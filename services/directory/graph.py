@@ -112,6 +112,7 @@ USERS_RELATED: EntitySet = replace(
         **dict.fromkeys(USER_RELATIONS, lambda: OBJECTS),
         "appRoleAssignments": lambda: APP_ROLES_OF,
     },
+    one_at_a_time=True,
     levelled=frozenset({"manager"}),
 )
 """The same where `$expand` is answered, and when somebody last signed in."""
@@ -175,6 +176,7 @@ GROUPS: EntitySet = EntitySet(
     },
     selectable=_GROUP_SELECTABLE,
     expandable={name: lambda: OBJECTS for name in GROUP_RELATIONS},
+    one_at_a_time=True,
     searchable=("displayName", "description", "mailNickname"),
 )
 _SINCE = {"deletedDateTime": Field("state.deleted_at", DATETIME, sortable=True)}

@@ -442,7 +442,7 @@ _REVIEWED = {"AadGroup": RosterKind.GROUP, "AadApplication": RosterKind.APPLICAT
 _STATUSES = Enumeration(tuple(ReviewStatus))
 _QUERIES = ("scope/microsoft.graph.accessReviewQueryScope/query", "scope/query")
 
-DEFINITIONS = EntitySet(
+DEFINITIONS: EntitySet = EntitySet(
     "accessReviewScheduleDefinition",
     {
         "id": Field("_id", GUID),
@@ -458,11 +458,11 @@ DEFINITIONS = EntitySet(
             "fallbackReviewers", "backupReviewers", "settings", "stageSettings", "additionalNotificationRecipients",
         }
     ),
-    expandable=frozenset({"instances"}),
+    expandable={"instances": lambda: INSTANCES},
     order="createdDateTime",
 )  # fmt: skip
 
-INSTANCES = EntitySet(
+INSTANCES: EntitySet = EntitySet(
     "accessReviewInstance",
     {
         "id": Field("_id", GUID),
@@ -472,11 +472,11 @@ INSTANCES = EntitySet(
         **{name: Field("state.query") for name in _QUERIES},
     },
     selectable=frozenset({"id", "status", "startDateTime", "endDateTime", "scope", "reviewers", "fallbackReviewers"}),
-    expandable=frozenset({"contactedReviewers", "decisions", "stages"}),
+    expandable={"contactedReviewers": lambda: REVIEWERS, "decisions": lambda: ITEMS, "stages": lambda: STAGES},
     order="startDateTime",
 )
 
-ITEMS = EntitySet(
+ITEMS: EntitySet = EntitySet(
     "accessReviewInstanceDecisionItem",
     {
         "id": Field("_id", GUID),
@@ -534,7 +534,7 @@ def items_as_shown(instance: Instance, *, earlier_hidden: bool) -> EntitySet:
     return replace(shown, fields={**shown.fields, "recommendation": nothing})
 
 
-STAGES = EntitySet(
+STAGES: EntitySet = EntitySet(
     "accessReviewStage",
     {
         "id": Field("_id", GUID),
@@ -545,7 +545,7 @@ STAGES = EntitySet(
     selectable=frozenset({"id", "status", "startDateTime", "endDateTime", "reviewers", "fallbackReviewers"}),
     order="startDateTime",
 )
-REVIEWERS = EntitySet(
+REVIEWERS: EntitySet = EntitySet(
     "accessReviewReviewer",
     {
         "id": Field("_id", GUID),

@@ -151,10 +151,10 @@ class Navigating:
 
     async def _expanded(self, scope: Scope, way: Way, given: dict[str, str], *, counted: bool) -> Ends:
         """What expanding shows; None if it shows no such thing."""
-        inner: dict[str, str] = {name: given.pop(name) for name in ("$select", "$expand") if name in given}
+        inner: dict[str, str] = {name: given.pop(name) for name in way.shaped_by if name in given}
         found = await self._asked(scope, way.path, way.options(inner).items())
         if isinstance(found, Answer):
-            unknown = (*way.names, "$filter", "id", *(() if inner else ("$expand",)))
+            unknown = (*way.names, "id", *(("$filter",) if way.key else ()), *(() if inner else ("$expand",)))
             return None if any(_refuses(found, name) for name in unknown) else found
         try:
             value, context = way.follow(found or {})

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from shared.web.errors import GraphError
 from shared.web.held import ask
 from shared.web.odata import Expand
+from shared.web.odata.options import AsAsked
 from shared.web.paths import IN_PATH
 
 MOST = 20
@@ -37,13 +38,15 @@ async def with_relations(
         if one.name in listed:
             for body in bodies:
                 said = await _read(request, f"{at}/{body['id']}/{one.name}", one)
-                body[one.name] = said["value"]
+                body[one.name] = AsAsked(said["value"])
+                if one.part.count and "@odata.count" in said:
+                    body[f"{one.name}@odata.count"] = said["@odata.count"]
                 if linked and "@odata.nextLink" in said:
                     body[f"{one.name}@odata.nextLink"] = said["@odata.nextLink"]
 
 
 async def _read(request: Request, path: str, expand: Expand) -> dict[str, Any]:
-    options = {"$top": str(MOST), **({"$select": ",".join(sorted(expand.select))} if expand.select else {})}
+    options = {**dict(expand.options), "$top": str(min(expand.part.top or MOST, MOST))}
     scope = {
         **{name: value for name, value in request.scope.items() if name in _CARRIED},
         "method": "GET",

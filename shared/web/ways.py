@@ -84,6 +84,12 @@ class Way:
         """In the list that the path answers, if it does not answer one object."""
         return self.steps[0] if is_key(self.steps[0]) else None
 
+    @property
+    def shaped_by(self) -> tuple[str, ...]:
+        """Options that say what is in the answer; of lists that expanding shows, also which of them."""
+        shape = ("$select", "$expand")
+        return shape if is_key(self.steps[-1]) else (*shape, "$filter", "$orderby")
+
     def homes(self) -> Iterator[tuple[str, str, tuple[str, ...]]]:
         """Where the way leads past something that has a path of its own, the farthest first: the path up to it, the
         list that it is in, and what is left of the way behind it."""
@@ -95,8 +101,7 @@ class Way:
                 yield "/".join((self.path, *before)), f"{EM}/{home}", behind
 
     def options(self, inner: Mapping[str, str]) -> dict[str, str]:
-        """What the path is asked with, so that what is asked for is in the answer, shaped by `inner`: `$select` and
-        `$expand`."""
+        """What the path is asked with, so that what is asked for is in the answer, shaped by `inner`."""
         found = {"$filter": f"id eq '{self.key}'"} if self.key else {}
         if "$select" in inner and is_key(self.steps[-1]):
             inner = {**inner, "$select": f"{inner['$select']},id"}  # it is found by that

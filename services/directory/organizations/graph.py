@@ -93,6 +93,7 @@ ORGANIZATIONS = EntitySet(
         ),
     },
     expandable={"internalSponsors": lambda: SPONSORS, "externalSponsors": lambda: SPONSORS},
+    one_at_a_time=True,
     searchable=("displayName", "description"),
 )
 

@@ -53,6 +53,7 @@ APPLICATIONS = EntitySet(
     },
     selectable=frozenset({"web", "deletedDateTime"}),
     expandable={"owners": lambda: USERS},
+    one_at_a_time=True,
     searchable=("displayName", "description"),
     id_path="state.registration_id",
 )
@@ -67,6 +68,7 @@ SERVICE_PRINCIPALS = EntitySet(
     },
     selectable=frozenset({"appDisplayName", "servicePrincipalType", "servicePrincipalNames", "deletedDateTime"}),
     expandable={"owners": lambda: USERS, "appRoleAssignedTo": lambda: APP_ROLE_ASSIGNMENTS},
+    one_at_a_time=True,
     searchable=("displayName", "description"),
 )
 SITES = EntitySet(

@@ -75,12 +75,14 @@ Fields = Mapping[str, Field | Many]
 class EntitySet:
     """A list and what it may be asked. Names are Graph's; nested ones with a slash (`catalog/id`).
 
-    `selectable`: top-level properties of the answer, if more than the first segments of `fields`. `default`: those that
-    are answered unless `$select` says, if not all. `also`: whether a name beyond these may be selected, such as
-    one that the tenant made up.
+    `selectable`: top-level properties of the answer, if more than the first segments of `fields` and the relations.
+    `default`: those that are answered unless `$select` says, if not all. `also`: whether a name beyond these may be
+    selected, such as one that the tenant made up.
     `expandable`: relations that `$expand` takes, each with what it leads to, called when it is asked, for two types may
-    lead to each other; what is nested is read against that. As a plain set of names: what
-    is nested is read against `related`, as far as that knows the relation.
+    lead to each other; what is nested is read against that. As a plain set of names: what is nested is read against
+    `related`, as far as that knows the relation.
+    `one_at_a_time`: relations are expanded by name, and take neither `*` nor options of lists, as documented of
+    directory objects: of a longer list they show the beginning.
     `levelled`: relations that lead on to the same type, such as a manager's manager, and take `$levels`.
     `order`: how it is sorted unless the caller says; the id always breaks ties. `searchable`: what `$search` looks
     through if it names no property. What is not listed cannot be asked.
@@ -92,6 +94,7 @@ class EntitySet:
     also: Callable[[str], object] | None = None
     default: frozenset[str] | None = None
     expandable: "frozenset[str] | Mapping[str, Callable[[], EntitySet]]" = frozenset()
+    one_at_a_time: bool = False
     levelled: frozenset[str] = frozenset()
     searchable: tuple[str, ...] = ()
     order: str = ""
@@ -107,7 +110,7 @@ class EntitySet:
     @cached_property
     def selected_names(self) -> dict[str, str]:
         """Lower case -> spelling, of all that `$select` may name."""
-        names = self.selectable | {name.split("/")[0] for name in self.fields}
+        names = self.selectable | {name.split("/")[0] for name in self.fields} | set(self.expandable)
         return {name.lower(): name for name in names}
 
     def target_of(self, relation: str) -> "tuple[str, EntitySet | None] | None":

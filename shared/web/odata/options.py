@@ -4,7 +4,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ import orjson
 
 from shared.web.errors import ExpiredPageToken, UnsupportedQuery
 from shared.web.odata.fields import EntitySet, Field, find
+from shared.web.odata.inside import WHOLE, Part, names_in
 from shared.web.odata.mongo import MongoFilter, both, mongo_filter
 from shared.web.odata.parse import parse_filter
 from shared.web.odata.related import related
@@ -24,17 +25,37 @@ MAX_ORDER = 4
 Sort = list[tuple[str, int]]
 
 
+class AsAsked(list[Any]):
+    """A list that was read with all that stands inside its `$expand`: what is asked for, as it is asked for."""
+
+
 @dataclass(frozen=True)
 class Expand:
     """`name($select=a,b;$expand=c)`: `select` None is the default set.
 
-    `levels`: how often the same relation is followed on, None without end.
+    `levels`: how often the same relation is followed on, None without end. `part`: which of a list are asked for, in
+    which order. `options`: all that stands inside, as text, for a route that is asked for the list.
     """
 
     name: str
     select: frozenset[str] | None = None
     expand: "tuple[Expand, ...]" = ()
     levels: int | None = 1
+    part: Part = WHOLE
+    options: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+
+    def shown_in(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """What a body holds of the relation, and says of it, as it is answered."""
+        value, about = body[self.name], {}
+        if isinstance(value, AsAsked):
+            return {self.name: list(value)}
+        if self.part is not WHOLE:
+            if isinstance(value, Mapping):
+                text = f"'{self.name}' is one object: it takes $select and $expand alone."
+                raise UnsupportedQuery(text, target="$expand")
+            value, total = self.part.of(value or ())
+            about = {f"{self.name}@odata.count": total} if self.part.count else {}
+        return {**about, self.name: self.selected(value)}
 
     def selected(self, value: Any) -> Any:
         """What the relation leads to (an object, a list of them, or None) with the properties that were asked for.
@@ -69,11 +90,13 @@ class Shape:
 
 def _selected(item: Mapping[str, Any], select: frozenset[str] | None, expand: tuple[Expand, ...]) -> dict[str, Any]:
     expanded = {one.name: one for one in expand}
-    return {
-        name: expanded[name].selected(value) if name in expanded else value
-        for name, value in item.items()
-        if select is None or name in select or name in expanded or "@" in name
-    }
+    shown: dict[str, Any] = {}
+    for name, value in item.items():
+        if name in expanded:
+            shown |= expanded[name].shown_in(item)
+        elif select is None or name in select or "@" in name:
+            shown[name] = value
+    return shown
 
 
 @dataclass(frozen=True)
@@ -206,8 +229,9 @@ def _boolean(given: Mapping[str, str], name: str) -> bool:
     return text == "true"
 
 
-def _order(text: str, entities: EntitySet) -> Sort:
-    sort: Sort = []
+def _clauses(text: str) -> list[tuple[str, int]]:
+    """Properties of a `$orderby`, 1 or -1 each."""
+    found: list[tuple[str, int]] = []
     clauses = [clause.split() for clause in text.split(",") if text.strip()]
     if len(clauses) > MAX_ORDER:
         raise UnsupportedQuery(f"$orderby takes at most {MAX_ORDER} properties.", target="$orderby")
@@ -215,14 +239,21 @@ def _order(text: str, entities: EntitySet) -> Sort:
         direction = clause[1].lower() if len(clause) == 2 else "asc"
         if not 1 <= len(clause) <= 2 or direction not in {"asc", "desc"}:
             raise UnsupportedQuery(f"$orderby is not understood: '{' '.join(clause)[:64]}'.", target="$orderby")
-        field = find(entities.fields, clause[0])
-        if field is None:
-            raise _unknown(clause[0], entities)
-        if not isinstance(field, Field) or not (field.sortable or field.path == entities.id_path):
-            raise UnsupportedQuery(f"Lists cannot be ordered by '{clause[0][:64]}'.", target=clause[0][:64])
-        place = field.folded or field.path
+        found.append((clause[0], -1 if direction == "desc" else 1))
+    return found
+
+
+def _order(text: str, entities: EntitySet) -> Sort:
+    sort: Sort = []
+    for name, direction in _clauses(text):
+        found = find(entities.fields, name)
+        if found is None:
+            raise _unknown(name, entities)
+        if not isinstance(found, Field) or not (found.sortable or found.path == entities.id_path):
+            raise UnsupportedQuery(f"Lists cannot be ordered by '{name[:64]}'.", target=name[:64])
+        place = found.folded or found.path
         if place not in dict(sort):
-            sort.append((place, -1 if direction == "desc" else 1))
+            sort.append((place, direction))
     # Without the id, two with the same name could both fall between two pages.
     return sort if entities.id_path in dict(sort) else [*sort, (entities.id_path, 1)]
 
@@ -255,7 +286,10 @@ def _expand(text: str, entities: EntitySet | None, depth: int = 1) -> tuple[Expa
     if depth > _MAX_DEPTH or len(text) > 2048:
         raise UnsupportedQuery(f"$expand is nested deeper than {_MAX_DEPTH} or too long.", target="$expand")
     found: dict[str, Expand] = {}
-    for part in _split(text, ","):
+    parts = _split(text, ",")
+    if "*" in (part.strip() for part in parts):
+        parts = _all_relations(parts, entities)
+    for part in parts:
         match = _RELATION.fullmatch(part.strip())
         if not match:
             raise UnsupportedQuery(f"$expand is not understood: '{part.strip()[:64]}'.", target="$expand")
@@ -268,6 +302,15 @@ def _expand(text: str, entities: EntitySet | None, depth: int = 1) -> tuple[Expa
     return tuple(found.values())
 
 
+def _all_relations(parts: Sequence[str], entities: EntitySet | None) -> list[str]:
+    """What `*` stands for, beside those that are named. Raises UnsupportedQuery where it stands for too much."""
+    if entities is None or entities.one_at_a_time:
+        raise UnsupportedQuery("$expand=* is not supported here: name the relations.", target="$expand")
+    named = [part for part in parts if part.strip() != "*"]
+    known = {part.strip().partition("(")[0].lower() for part in named}
+    return [*named, *sorted(name for name in entities.expandable if name.lower() not in known)]
+
+
 def _target(name: str, entities: EntitySet | None) -> tuple[str, EntitySet | None]:
     if entities is None:
         return name, None
@@ -277,21 +320,51 @@ def _target(name: str, entities: EntitySet | None) -> tuple[str, EntitySet | Non
     return relation, target or related(entities.type_name, relation)
 
 
+_OF_A_LIST = frozenset({"$filter", "$orderby", "$top", "$skip", "$count"})
+
+
 def _relation(name: str, options: str, entities: EntitySet | None, target: EntitySet | None, depth: int) -> Expand:
     given: dict[str, str] = {}
+    takes = {"$select", "$expand"}
+    takes |= {"$levels"} if entities and name in entities.levelled else set()
+    takes |= _OF_A_LIST if target and entities and not entities.one_at_a_time else set()
     for option in _split(options, ";") if options.strip() else ():
         key, _, value = option.strip().partition("=")
         key = f"${key.strip().removeprefix('$').lower()}"
-        if key not in {"$select", "$expand"} and not (key == "$levels" and entities and name in entities.levelled):
+        if key not in takes:
             raise UnsupportedQuery(f"'{key[:64]}' is not supported inside $expand={name}.", target=key[:64])
         if key in given:
             raise UnsupportedQuery(f"'{key}' stands twice inside $expand={name}.", target=key)
         given[key] = value.strip()
+    expand = _expand(given["$expand"], target, depth + 1) if "$expand" in given else ()
     return Expand(
         name,
         _select(given["$select"], target) if "$select" in given else None,
-        _expand(given["$expand"], target, depth + 1) if "$expand" in given else (),
+        expand,
         _levels(given.get("$levels", "1")),
+        _part(given, target, expand) if target and given.keys() & _OF_A_LIST else WHOLE,
+        tuple(given.items()),
+    )
+
+
+def _part(given: Mapping[str, str], target: EntitySet, expand: Sequence[Expand]) -> Part:
+    """The list options that stand inside an expand. Raises UnsupportedQuery for what its list does not show."""
+    where = parse_filter(text) if (text := given.get("$filter", "").strip()) else None
+    order = tuple((tuple(place.split("/")), direction) for place, direction in _clauses(given.get("$orderby", "")))
+    shown = {one.name.lower() for one in expand}
+    relations = {name.lower() for name in target.expandable}
+    for name in (*sorted(names_in(where) if where else ()), *(path[0] for path, _ in order)):
+        if name.lower() not in target.selected_names:
+            raise _unknown(name, target)
+        if name.lower() in relations - shown:
+            raise UnsupportedQuery(f"'{name}' is asked for inside $expand only where it is expanded.", target=name)
+    plain = {name.removeprefix("$"): value for name, value in given.items()}
+    return Part(
+        where,
+        order,
+        _number(plain, "skip", default=0, least=0, most=MAX_SKIP),
+        _number(plain, "top", default=0, least=1, most=target.max_top) or None,
+        _boolean(plain, "count"),
     )
 
 
@@ -310,8 +383,12 @@ def _unknown(name: str, entities: EntitySet, what: str = "a property") -> Unsupp
 
 
 def _split(text: str, at: str) -> list[str]:
-    parts, depth, start = [], 0, 0
+    """At the signs that stand outside parentheses and quotes."""
+    parts, depth, start, quoted = [], 0, 0, False
     for index, char in enumerate(text):
+        quoted ^= char == "'"
+        if quoted:
+            continue
         depth += (char == "(") - (char == ")")
         if char == at and not depth:
             parts.append(text[start:index])
@@ -374,6 +451,4 @@ def _behind(path: str, direction: int, value: Any) -> MongoFilter | None:
 
 def sorted_places(entities: EntitySet) -> Sequence[str]:
     """Places that a list can be ordered by: each wants an index, together with the id."""
-    return [
-        field.folded or field.path for field in entities.fields.values() if isinstance(field, Field) and field.sortable
-    ]
+    return [one.folded or one.path for one in entities.fields.values() if isinstance(one, Field) and one.sortable]

@@ -337,6 +337,13 @@ async def test_what_a_relation_leads_to_is_counted_and_read_in_pages(owners: Fas
     assert "@odata.nextLink" not in (await call(owners, f"/v1.0/owners/{ANA}/pets?$top=1")).json()
 
 
+async def test_of_what_a_relation_leads_to_a_part_is_asked_as_of_any_list(owners: FastAPI) -> None:
+    for wanted, names in (("name eq 'REX'", ["Rex"]), ("contains(name,';)''')", [])):
+        found = (await call(owners, f"/v1.0/owners/{ANA}/pets?$filter={wanted}&$orderby=name desc")).json()["value"]
+        assert [one["name"] for one in found] == names
+        assert (await call(owners, f"/v1.0/owners/{ANA}/pets/$count?$filter={wanted}")).text == str(len(names))
+
+
 @pytest.mark.parametrize(
     ("path", "status", "named"),
     [
@@ -356,9 +363,12 @@ async def test_what_a_relation_leads_to_is_counted_and_read_in_pages(owners: Fas
         (f"/v1.0/owners/{BEN}/boss?$expand=secret", 400, "secret"),
         (f"/v1.0/owners/{BEN}/boss?$expand=pets(", 400, "$expand"),
         (f"/v1.0/owners/{BEN}/boss?$top=1", 400, "$top"),
-        (f"/v1.0/owners/{ANA}/pets?$filter=name eq 'Rex'", 400, "$filter"),
-        (f"/v1.0/owners/{ANA}/pets?$orderby=name", 400, "$orderby"),
-        (f"/v1.0/owners/{ANA}/pets/$count?$filter=name eq 'Rex'", 400, "$filter"),
+        (f"/v1.0/owners/{ANA}/pets?$filter=colour eq 'red'", 400, "colour"),
+        (f"/v1.0/owners/{ANA}/pets?$filter=name eq 1", 400, "'name'"),
+        (f"/v1.0/owners/{ANA}/pets?$orderby=colour", 400, "colour"),
+        (f"/v1.0/owners/{ANA}/pets?$search=rex", 400, "$search"),
+        (f"/v1.0/owners/{ANA}/pets/{DOG}?$filter=name eq 'Rex'", 400, "$filter"),
+        (f"/v1.0/owners/{BEN}/boss?$filter=name eq 'Ana'", 400, "one object"),
         (f"/v1.0/users/{BEN}/boss", 404, "boss"),
         (f"/v1.0/owners/{ANA}/pets?$select=id&$select=name", 400, "$select"),
     ],

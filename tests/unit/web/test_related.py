@@ -18,8 +18,10 @@ REQUESTS = EntitySet(
         ("assignment($expand=targt)", "targt"),
         ("assignment($expand=target($select=email,size))", "size"),
         ("accessPackage($expand=catalog($select=state,nothing))", "nothing"),
-        ("assignment($filter=state eq 'delivered')", "$filter"),
-        ("assignment($top=1)", "$top"),
+        ("assignment($search=x)", "$search"),
+        ("assignment($filter=colour eq 'red')", "colour"),
+        ("assignment($filter=target/email eq 'a')", "target"),
+        ("assignment($orderby=colour)", "colour"),
         ("assignments", "assignments"),
     ],
 )

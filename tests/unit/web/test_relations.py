@@ -15,7 +15,7 @@ from shared.web.paging import answer_list, list_query, shape_query
 from shared.web.relations import MOST, with_relations
 
 PARTS = EntitySet("part", {"id": Field("_id", GUID)}, selectable=frozenset({"size"}), order="id")
-WHOLES = EntitySet("whole", {"id": Field("_id", GUID)}, expandable=frozenset({"parts"}))
+WHOLES = EntitySet("whole", {"id": Field("_id", GUID)}, expandable={"parts": lambda: PARTS})
 ASKED = shape_query(WHOLES, also=frozenset({"linked"}))
 
 
@@ -31,9 +31,12 @@ def client() -> httpx.AsyncClient:
         every = [{"_id": f"{n:02}", "id": f"{n:02}", "size": n} for n in range(there[id])]
 
         async def find(asked: ListQuery) -> list[dict[str, Any]]:
-            return every[: asked.limit]
+            return every[asked.skip : asked.skip + asked.limit]
 
-        return await answer_list(request, query, find=find, render=lambda one: one, context="parts")
+        async def total(asked: ListQuery) -> int:
+            return len(every)
+
+        return await answer_list(request, query, find=find, render=lambda one: one, context="parts", total=total)
 
     @routes.get("/wholes/{id}")
     async def whole(request: Request, id: str, shape: Annotated[Shape, Depends(ASKED)], linked: bool = False) -> Any:
@@ -54,6 +57,18 @@ async def test_a_longer_list_is_linked_where_it_is_documented_to_be(client: http
     assert "$skiptoken=" in linked["parts@odata.nextLink"]
     whole = (await client.get("/v1.0/wholes/few?$expand=parts&linked=true")).json()
     assert ([one["id"] for one in whole["parts"]], whole.keys()) == (["00", "01"], {"id", "parts"})
+
+
+async def test_options_of_lists_inside_the_expansion_are_those_that_the_route_is_asked_with(
+    client: httpx.AsyncClient,
+) -> None:
+    said = (await client.get("/v1.0/wholes/many?$expand=parts($skip=1;$top=2;$count=true;$select=size)")).json()
+    assert (said["parts"], said["parts@odata.count"]) == ([{"size": 1}, {"size": 2}], MOST + 5)
+    most = (await client.get("/v1.0/wholes/many?$expand=parts($top=500)")).json()
+    assert len(most["parts"]) == MOST
+    # What its list cannot be asked, it says.
+    for wrong in ("$filter=size eq 1", "$orderby=size", "$filter=colour eq 'red'"):
+        assert (await client.get(f"/v1.0/wholes/many?$expand=parts({wrong})")).status_code == 400
 
 
 async def test_who_may_not_read_the_relation_may_not_expand_it(client: httpx.AsyncClient) -> None:
