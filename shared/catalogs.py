@@ -11,6 +11,7 @@ from shared.messaging.service import Platform
 from shared.messaging.subscription import Subscription
 from shared.storage import Database, Replica
 from shared.web.graph_model import graph_time
+from shared.web.odata import BOOLEAN, DATETIME, GUID, EntitySet, Enumeration, Field
 
 Document = dict[str, Any]
 
@@ -36,6 +37,24 @@ def catalog_said(id: str, shown: Mapping[str, Any]) -> Document:
         "state": shown["state"],
         "isExternallyVisible": shown["is_externally_visible"],
     }
+
+
+def asked_of(at: str = "") -> EntitySet:
+    """What may be asked of it where `shown_of` was kept; `at`: the place in the document, with a dot behind it."""
+    kept_as = {"userManaged": False, "serviceDefault": True}
+    return EntitySet(
+        "accessPackageCatalog",
+        {
+            "id": Field("_id", GUID),
+            "displayName": Field(f"{at}display_name"),
+            "description": Field(f"{at}description"),
+            "createdDateTime": Field(f"{at}created_at", DATETIME),
+            "modifiedDateTime": Field(f"{at}modified_at", DATETIME),
+            "catalogType": Field(f"{at}is_built_in", Enumeration(tuple(kept_as), kept_as=kept_as)),
+            "state": Field(f"{at}state", Enumeration(("published", "unpublished"))),
+            "isExternallyVisible": Field(f"{at}is_externally_visible", BOOLEAN),
+        },
+    )
 
 
 class Catalogs:

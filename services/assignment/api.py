@@ -34,7 +34,7 @@ from shared.messaging.decision import Handler, by
 from shared.messaging.loop import Loop
 from shared.messaging.service import Platform
 from shared.rules.text import fold
-from shared.storage import MongoAggregates
+from shared.storage import MongoAggregates, Replica
 from shared.subjects import Subjects
 from shared.web.caller import Asking, cause_of, signed_in
 from shared.web.errors import BadRequest, Conflict, Forbidden, GraphError, NotFound, Unavailable
@@ -205,7 +205,7 @@ class Desk:
     async def many(self, request: Request, scope: Scope = EVERYTHING, *, admitted: Admission | None = None) -> Rendered:
         """A list of assignments, those that have ended among them. `admitted`: of everybody; whoever has roles in
         catalogs alone filters by one of their packages (ROL-3)."""
-        wanted = Wanted.read(request.query_params.multi_items())
+        wanted = await Wanted.read(request.query_params.multi_items()).found_first(self.ids_of)
         query = wanted.live
         if admitted is not None and not admitted.standing.everywhere:
             await self.within(only_value(query.where, f"{ITEMS}.package_id"), admitted)
@@ -226,6 +226,18 @@ class Desk:
             render=lambda document: document["said"],
             context="accessPackageAssignments",
         )
+
+    async def ids_of(self, kept: str, where: Mapping[str, Any], limit: int) -> list[str]:
+        """Of packages, policies, catalogs or people, by the names that lists have for them."""
+        if kept == "people":
+            return await self.holdings.ids(dict(where), limit=limit)
+        rules = self.looks.rules
+        replicas: Mapping[str, Replica[Any]] = {
+            "packages": rules.packages,
+            "policies": rules.policies,
+            "catalogs": self.catalogs.replica,
+        }
+        return await replicas[kept].ids(where, limit=limit)
 
     async def said(self, found: Sequence[dict[str, Any]], expand: Sequence[Expand] = ()) -> list[Rendered]:
         """As Graph's bodies, with what is expanded."""

@@ -13,7 +13,8 @@ from services.assignment.history import History
 from services.assignment.store import ENDED, ITEMS, LIVE, narrowed
 from shared.contracts.assignment import AssignmentStatus
 from shared.storage import MongoAggregates
-from shared.web.odata import ListQuery, lets_through, only_value, read_query
+from shared.web.odata import ListQuery, found_first, lets_through, only_value, read_query
+from shared.web.odata.through import Ids
 
 Document = dict[str, Any]
 
@@ -49,6 +50,10 @@ class Wanted:
         """Raises UnsupportedQuery or ExpiredPageToken (400)."""
         given = list(options)
         return cls(read_query(LIVE, given), read_query(ENDED, given))
+
+    async def found_first(self, ids: Ids) -> Wanted:
+        """The same with what is asked of packages, policies and people found. Raises UnsupportedQuery."""
+        return Wanted(*await asyncio.gather(found_first(self.live, ids), found_first(self.ended, ids)))
 
     @property
     def may_live(self) -> bool:

@@ -28,6 +28,7 @@ from services.assignment.rulebook import (
     policy_of,
     population_of,
 )
+from shared.catalogs import asked_of
 from shared.clock import Clock
 from shared.contracts.assignment import AssignmentStatus
 from shared.contracts.base import Refusal
@@ -41,8 +42,17 @@ from shared.rosters import Read, Reader
 from shared.rules import to_mongo
 from shared.rules.properties import HIRE_DATE
 from shared.storage import Database, Documents, Index, MongoAggregates, Replica
-from shared.web.odata import EntitySet, Field, ListQuery
-from shared.web.odata.fields import DATETIME, GUID, Enumeration
+from shared.web.odata import (
+    BOOLEAN,
+    DATE_TEXT,
+    DATETIME,
+    GUID,
+    EntitySet,
+    Enumeration,
+    Field,
+    ListQuery,
+    Through,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -382,6 +392,41 @@ _STATES = Enumeration(
 _EXPANDABLE = frozenset({"target", "accessPackage", "assignmentPolicy"})
 _SELECTABLE = frozenset({"id", "state", "status", "expiredDateTime", "schedule"})
 
+CATALOGS = asked_of()
+PACKAGES = EntitySet(
+    "accessPackage",
+    {
+        "displayName": Field("name"),
+        "description": Field("shown.description"),
+        "isHidden": Field("shown.isHidden", BOOLEAN),
+        "createdDateTime": Field("shown.createdDateTime", DATETIME),
+        "modifiedDateTime": Field("shown.modifiedDateTime", DATETIME),
+        "catalog/id": Field("catalog_id", GUID),
+    },
+    through={"catalog": Through("catalog_id", lambda: CATALOGS, "catalogs")},
+)
+POLICIES = EntitySet(
+    "accessPackageAssignmentPolicy",
+    {"displayName": Field("name"), "description": Field("shown.description")},
+)
+SUBJECTS = EntitySet(
+    "accessPackageSubject",
+    {
+        "displayName": Field("state.about.displayName"),
+        "email": Field("state.about.mail"),
+        "principalName": Field("state.about.userPrincipalName"),
+    },
+)
+
+
+def _through(package: str, policy: str, person: str) -> dict[str, Through]:
+    return {
+        "accessPackage": Through(package, lambda: PACKAGES, "packages"),
+        "assignmentPolicy": Through(policy, lambda: POLICIES, "policies"),
+        "target": Through(person, lambda: SUBJECTS, "people"),
+    }
+
+
 # One list of two collections (`services.assignment.lists`): the same may be asked of both, both are sorted alike.
 LIVE = EntitySet(
     "accessPackageAssignment",
@@ -393,9 +438,12 @@ LIVE = EntitySet(
         "target/objectId": Field("_id", GUID, sortable=True),
         "target/id": Field("_id", GUID, sortable=True),
         "expiredDateTime": Field(f"{ITEMS}.ended_at", DATETIME, sortable=True),
+        "schedule/startDateTime": Field(f"{ITEMS}.starts_at", DATETIME),
+        "schedule/expiration/endDateTime": Field(f"{ITEMS}.ends_at", DATETIME),
     },
     selectable=_SELECTABLE,
     expandable=_EXPANDABLE,
+    through=_through(f"{ITEMS}.package_id", f"{ITEMS}.policy_id", "_id"),
     order="target/objectId",
     id_path=f"{ITEMS}.id",
 )
@@ -410,9 +458,12 @@ ENDED = EntitySet(
         "target/objectId": Field("person_id", GUID, sortable=True),
         "target/id": Field("person_id", GUID, sortable=True),
         "expiredDateTime": Field("ended_at", DATETIME, sortable=True),
+        "schedule/startDateTime": Field("assignment.startsAt", DATE_TEXT),
+        "schedule/expiration/endDateTime": Field("assignment.endsAt", DATE_TEXT),
     },
     selectable=_SELECTABLE,
     expandable=_EXPANDABLE,
+    through=_through("package_id", "policy_id", "person_id"),
     order="target/objectId",
 )
 

@@ -37,7 +37,7 @@ from shared.web.conditional import etag
 from shared.web.errors import BadRequest
 from shared.web.expiration import END_SAID, ends
 from shared.web.graph_model import ODATA_TYPE, GraphInput, Moment, NotBlank, graph_time, odata_type_of
-from shared.web.odata import BOOLEAN, DATETIME, GUID, EntitySet, Enumeration
+from shared.web.odata import BOOLEAN, DATETIME, GUID, EntitySet, Enumeration, Through
 from shared.web.odata import Field as Asked
 from shared.web.questions import question_said
 from shared.web.role_scopes import role_said, scope_said
@@ -53,7 +53,11 @@ _ID_AT_END = re.compile(r"(?:/|\(')([^/()']+)'?\)?/?$")
 
 
 def _entities(
-    type_name: str, expandable: Iterable[str] = (), selectable: Iterable[str] = (), **fields: Any
+    type_name: str,
+    expandable: Iterable[str] = (),
+    selectable: Iterable[str] = (),
+    through: Mapping[str, Through] | None = None,
+    **fields: Any,
 ) -> EntitySet:
     return EntitySet(
         type_name,
@@ -67,6 +71,7 @@ def _entities(
         },
         selectable=frozenset(selectable),
         expandable=frozenset(expandable),
+        through=through or {},
         searchable=("displayName", "description"),
         order="displayName",
     )
@@ -92,6 +97,7 @@ PACKAGES = _entities(
         "accessPackagesIncompatibleWith",
         "incompatibleGroups",
     ],
+    through={"catalog": Through("state.catalog_id", lambda: CATALOGS, "catalogs")},
     isHidden=Asked("state.is_hidden", BOOLEAN),
     catalog__id=Asked("state.catalog_id", GUID),
 )
@@ -100,7 +106,6 @@ POLICIES = _entities(
     ["accessPackage", "catalog", "customExtensionStageSettings", "questions"],
     [
         "customExtensionStageSettings",
-        "allowedTargetScope",
         "specificAllowedTargets",
         "automaticRequestSettings",
         "expiration",
@@ -110,7 +115,12 @@ POLICIES = _entities(
         "notificationSettings",
         "questions",
     ],
+    through={
+        "accessPackage": Through("state.package_id", lambda: PACKAGES, "packages"),
+        "catalog": Through("state.package_id", lambda: PACKAGES, "packages", behind=("catalog",)),
+    },
     accessPackage__id=Asked("state.package_id", GUID),
+    allowedTargetScope=Asked("state.target_scope", Enumeration(tuple(TargetScope))),
 )
 RESOURCES = _entities(
     "accessPackageResource",

@@ -215,6 +215,11 @@ class Shelves:
         found = await self.packages.get(id)
         return found.item.catalog_id if found else None
 
+    async def ids_of(self, kept: str, where: Mapping[str, Any], limit: int) -> list[str]:
+        """Of catalogs or packages that are there, by the names that lists have for them."""
+        shelves: Mapping[str, Shelf[Any]] = {"catalogs": self.catalogs, "packages": self.packages}
+        return await shelves[kept].store.ids({"$and": [dict(where), LIVING]}, limit=limit)
+
     async def packages_in(self, catalogs: Iterable[str]) -> list[str]:
         """Ids of the packages of these catalogs."""
         return await self.packages.store.ids({"state.catalog_id": {"$in": sorted(catalogs)}, **LIVING})

@@ -34,7 +34,7 @@ from shared.web.caller import Asking, cause_of, signed_in
 from shared.web.errors import BadRequest, Conflict, Forbidden, GraphError, NoRight, NotFound
 from shared.web.guard import Admission, Admitted, Guard
 from shared.web.idempotency import IdempotencyKey, answering_once, made_id
-from shared.web.odata import Expand, ListQuery, only_value, read_shape
+from shared.web.odata import Expand, ListQuery, found_first, only_value, read_shape
 from shared.web.paging import answer_list, context_url, list_query, shape_options
 
 EM = "/v1.0/identityGovernance/entitlementManagement"
@@ -341,6 +341,7 @@ def _reading(routes: APIRouter, desk: Desk) -> None:
     @routes.get(REQUESTS_AT)
     async def requests(request: HttpRequest, query: Query, admitted: Admitted) -> Rendered:
         """Everybody's requests; for those with roles in catalogs alone, those of the package that they filter by."""
+        query = await found_first(query, desk.around.ids_of)
         if not admitted.standing.everywhere:
             await desk.within(only_value(query.where, "state.package_id"), admitted)
         return await desk.many(request, query, {})
@@ -348,7 +349,7 @@ def _reading(routes: APIRouter, desk: Desk) -> None:
     @routes.get(f"{REQUESTS_AT}/filterByCurrentUser(on='{{on}}')")
     async def mine(request: HttpRequest, on: str, query: Query, caller: Asking) -> Rendered:
         """Those of the person who asks: for them (`target`), by them (`createdBy`), waiting for them (`approver`), …"""
-        person = signed_in(caller)
+        person, query = signed_in(caller), await found_first(query, desk.around.ids_of)
         scopes: dict[str, Callable[[], Any]] = {
             "target": lambda: {"state.person_id": person},
             "createdby": lambda: {"state.requestor_id": person},
@@ -423,6 +424,7 @@ def _offering(routes: APIRouter, desk: Desk) -> None:
         """Packages that the person who asks may ask for now (`allowedRequestor`); hidden ones are not listed."""
         if on.lower() != "allowedrequestor":
             raise BadRequest(f"'{on[:64]}' is not one that access packages can be filtered by.", target="on")
+        query = await found_first(query, around.ids_of)
 
         async def listed(person: Person) -> Rendered:
             ids = offers.requestable(person, await around.requestable(), now())

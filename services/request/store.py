@@ -9,7 +9,7 @@ from typing import Any
 from services.request.decide.scene import Gone, Held, Package, Person, Policy, Scene
 from services.request.decide.submit import Ask
 from services.request.model import ADDS, Request
-from shared.catalogs import catalog_said, shown_of
+from shared.catalogs import asked_of, catalog_said, shown_of
 from shared.contracts.assignment import AssignmentStatus, HoldingFact
 from shared.contracts.catalog import (
     CatalogFact,
@@ -28,7 +28,7 @@ from shared.contracts.request import RequestStatus, RequestType
 from shared.contracts.resources import NO_ROLE, ApplicationFact, SiteFact
 from shared.storage import Database, Documents, Index, MongoAggregates, Replica
 from shared.subjects import Subjects
-from shared.web.odata import DATETIME, GUID, EntitySet, Enumeration, Expand, Field, Shape
+from shared.web.odata import BOOLEAN, DATETIME, GUID, EntitySet, Enumeration, Expand, Field, Shape, Through
 
 THERE = {"state.deleted": False}
 """Deleted requests stay, for their versions never restart; nobody is shown them."""
@@ -382,6 +382,16 @@ class Surroundings:
         found = await self.holdings.get(people)
         return {id: tuple(_held(parts) for parts in one["assignments"]) for id, one in found.items()}
 
+    async def ids_of(self, kept: str, where: Mapping[str, Any], limit: int) -> list[str]:
+        """Of packages, policies, catalogs or people, by the names that lists have for them."""
+        replicas: Mapping[str, Replica[Any]] = {
+            "packages": self.packages,
+            "policies": self.policies,
+            "catalogs": self.catalogs,
+            "people": self.people,
+        }
+        return await replicas[kept].ids(where, limit=limit)
+
     async def holder_of(self, assignment_id: str) -> tuple[str, Held] | None:
         """Whose assignment that is."""
         for one in await self.holdings.find({"assignment_ids": assignment_id}, limit=1):
@@ -424,7 +434,7 @@ def _policies(found: Iterable[Mapping[str, Any]]) -> dict[str, Policy]:
 
 # Lists as Graph has them
 
-REQUESTS = EntitySet(
+REQUESTS: EntitySet = EntitySet(
     "accessPackageAssignmentRequest",
     {
         "id": Field("_id", GUID),
@@ -436,7 +446,10 @@ REQUESTS = EntitySet(
         "accessPackage/id": Field("state.package_id", GUID),
         "requestor/id": Field("state.requestor_id", GUID),
         "requestor/objectId": Field("state.requestor_id", GUID),
+        "schedule/startDateTime": Field("state.starts_at", DATETIME),
+        "schedule/expiration/endDateTime": Field("state.ends_at", DATETIME),
         "assignment/id": Field("state.assignment_id", GUID),
+        "assignment/accessPackage/id": Field("state.package_id", GUID),
         "assignment/target/id": Field("state.person_id", GUID),
         "assignment/target/objectId": Field("state.person_id", GUID),
         "assignment/assignmentPolicy/id": Field("state.policy_id", GUID),
@@ -456,11 +469,18 @@ REQUESTS = EntitySet(
         }
     ),
     expandable=frozenset({"accessPackage", "requestor", "assignment"}),
+    through={
+        "accessPackage": Through("state.package_id", lambda: PACKAGES, "packages"),
+        "requestor": Through("state.requestor_id", lambda: SUBJECTS, "people"),
+        "assignment/accessPackage": Through("state.package_id", lambda: PACKAGES, "packages"),
+        "assignment/assignmentPolicy": Through("state.policy_id", lambda: POLICIES, "policies"),
+        "assignment/target": Through("state.person_id", lambda: SUBJECTS, "people"),
+    },
     order="createdDateTime",
 )
 
 
-PACKAGES = EntitySet(
+PACKAGES: EntitySet = EntitySet(
     "accessPackage",
     {
         "id": Field("_id", GUID),
@@ -468,13 +488,30 @@ PACKAGES = EntitySet(
         "description": Field("description"),
         "createdDateTime": Field("created_at", DATETIME, sortable=True),
         "modifiedDateTime": Field("modified_at", DATETIME, sortable=True),
+        "isHidden": Field("is_hidden", BOOLEAN),
         "catalog/id": Field("catalog_id", GUID),
     },
-    selectable=frozenset({"id", "displayName", "description", "isHidden", "createdDateTime", "modifiedDateTime"}),
     expandable=frozenset({"catalog"}),
+    through={"catalog": Through("catalog_id", lambda: CATALOGS, "catalogs")},
     searchable=("displayName", "description"),
     order="displayName",
 )
+
+
+CATALOGS: EntitySet = asked_of("shown.")
+POLICIES: EntitySet = EntitySet(
+    "accessPackageAssignmentPolicy",
+    {"id": Field("_id", GUID), "displayName": Field("state.display_name"), "description": Field("state.description")},
+)
+SUBJECTS: EntitySet = EntitySet(
+    "accessPackageSubject",
+    {
+        "displayName": Field("attributes.displayName"),
+        "email": Field("attributes.mail", folded="mail"),
+        "principalName": Field("attributes.userPrincipalName"),
+    },
+)
+"""What people are asked by, where they ask or are asked for."""
 
 
 AVAILABLE = EntitySet(

@@ -61,6 +61,12 @@ class Replica(Generic[F]):
         with telling_errors():
             return await self._collection.find(query).sort("_id", 1).to_list(limit or None)
 
+    async def ids(self, query: Mapping[str, Any], *, limit: int = 0) -> list[str]:
+        """Of those that match."""
+        with telling_errors():
+            found = await self._collection.find(query, {"_id": 1}).sort("_id", 1).to_list(limit or None)
+        return [document["_id"] for document in found]
+
     async def aggregate(self, stages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """What a pipeline makes of them. Like queries, stages are made by stores and never by outsiders."""
         with telling_errors():

@@ -15,6 +15,7 @@ from deploy.embedded import Servers
 from shared.web.app import make_app
 from shared.web.odata import (
     BOOLEAN,
+    DATE_TEXT,
     DATETIME,
     GUID,
     INTEGER,
@@ -250,3 +251,37 @@ async def test_a_list_is_answered_as_graph_does_and_its_links_can_be_followed(ap
         shared = document["components"]["parameters"]
         names = {(one if "name" in one else shared[one["$ref"].rpartition("/")[2]])["name"] for one in documented}
         assert names >= {"$filter", "$select", "$top", "$skiptoken"}
+
+
+TIMES = ["09:59:59.999000Z", "10:00:00Z", "10:00:00.500000Z", "10:00:00.500100Z", "10:00:00.999999Z", "10:00:01Z", None]
+DATED = EntitySet("dated", {"id": Field("_id"), "at": Field("at", DATE_TEXT)})
+
+
+@pytest.mark.parametrize("moment", ["10:00:00Z", "10:00:00.000Z", "10:00:00.5Z", "10:00:00.5001Z", "12:00:01+02:00"])
+@pytest.mark.parametrize("op", ["eq", "ne", "gt", "ge", "lt", "le"])
+def test_dates_that_are_kept_as_text_are_compared_as_the_moments_that_they_say(
+    servers: Servers, op: str, moment: str
+) -> None:
+    def said(time: str) -> datetime:
+        return datetime.fromisoformat(f"2026-01-01T{time}")
+
+    asked = said(moment)
+    means = {
+        "eq": lambda time: time is not None and said(time) == asked,
+        "ne": lambda time: time is None or said(time) != asked,
+        "gt": lambda time: time is not None and said(time) > asked,
+        "ge": lambda time: time is not None and said(time) >= asked,
+        "lt": lambda time: time is not None and said(time) < asked,
+        "le": lambda time: time is not None and said(time) <= asked,
+    }[op]
+    with MongoClient[dict[str, Any]](servers.endpoints.mongo) as client:
+        dated = client["odata_dates"]["dated"]
+        dated.delete_many({})
+        dated.insert_many([{"_id": str(time), "at": time and f"2026-01-01T{time}"} for time in TIMES])
+        query = read_query(DATED, [("$filter", f"at {op} 2026-01-01T{moment}")])
+        found = {one["_id"] for one in dated.find(query.mongo_filter())}
+        opposite = read_query(DATED, [("$filter", f"not (at {op} 2026-01-01T{moment})")])
+        others = {one["_id"] for one in dated.find(opposite.mongo_filter())}
+        client.drop_database("odata_dates")
+    assert found == {str(time) for time in TIMES if means(time)}
+    assert others == {str(time) for time in TIMES} - found

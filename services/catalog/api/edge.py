@@ -27,7 +27,7 @@ from shared.web.caller import cause_of
 from shared.web.conditional import etag, version_named
 from shared.web.errors import BadRequest, Conflict, GraphError, NotFound, PreconditionFailed
 from shared.web.guard import Admission
-from shared.web.odata import EntitySet, Expand, ListQuery, read_shape
+from shared.web.odata import EntitySet, Expand, ListQuery, found_first, read_shape
 from shared.web.paging import answer_list, answer_made, context_url
 from shared.web.role_scopes import role_scope_said
 
@@ -128,6 +128,7 @@ class Edge:
         self, request: Request, query: ListQuery, shelf: Shelf[Any], render: Render, name: str, scope: Any = None
     ) -> Rendered:
         scoped = {**(scope or {}), **LIVING}
+        query = await found_first(query, self.shelves.ids_of)
 
         async def find(query: ListQuery) -> list[dict[str, Any]]:
             found = await shelf.find(query.mongo_filter(scoped), sort=query.sort, skip=query.skip, limit=query.limit)

@@ -23,10 +23,12 @@ from shared.web.odata.fields import (
     Field,
     Kind,
     Many,
+    Through,
 )
 from shared.web.odata.mongo import lets_through, mongo_filter, only_value
 from shared.web.odata.options import Expand, ListQuery, Shape, read_query, read_shape
 from shared.web.odata.parse import parse_filter
+from shared.web.odata.through import found_first
 
 __all__ = [
     "BOOLEAN",
@@ -44,6 +46,8 @@ __all__ = [
     "ListQuery",
     "Many",
     "Shape",
+    "Through",
+    "found_first",
     "lets_through",
     "mongo_filter",
     "only_value",

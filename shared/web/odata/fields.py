@@ -1,7 +1,7 @@
 """What may be asked of a list: its public properties, where they lie in the document, and of what kind they are."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
 
@@ -72,6 +72,21 @@ Fields = Mapping[str, Field | Many]
 
 
 @dataclass(frozen=True)
+class Through:
+    """A relation whose properties are kept in another collection of the same service: a filter on them is asked there
+    first (`shared.web.odata.through`), and then means those that lead to what was found.
+
+    `path`: where its id lies. `to`: what may be asked of it, in the terms of that collection, which the service knows
+    as `name`. `behind`: relations that lie between, if the id is that of something nearer.
+    """
+
+    path: str
+    to: "Callable[[], EntitySet]"
+    name: str
+    behind: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class EntitySet:
     """A list and what it may be asked. Names are Graph's; nested ones with a slash (`catalog/id`).
 
@@ -84,6 +99,7 @@ class EntitySet:
     `one_at_a_time`: relations are expanded by name, and take neither `*` nor options of lists, as documented of
     directory objects: of a longer list they show the beginning.
     `levelled`: relations that lead on to the same type, such as a manager's manager, and take `$levels`.
+    `through`: relations of which more may be asked than `fields` has of them (`fields` comes first).
     `order`: how it is sorted unless the caller says; the id always breaks ties. `searchable`: what `$search` looks
     through if it names no property. What is not listed cannot be asked.
     """
@@ -96,6 +112,7 @@ class EntitySet:
     expandable: "frozenset[str] | Mapping[str, Callable[[], EntitySet]]" = frozenset()
     one_at_a_time: bool = False
     levelled: frozenset[str] = frozenset()
+    through: Mapping[str, Through] = field(default_factory=dict)
     searchable: tuple[str, ...] = ()
     order: str = ""
     id_path: str = "_id"
@@ -112,6 +129,15 @@ class EntitySet:
         """Lower case -> spelling, of all that `$select` may name."""
         names = self.selectable | {name.split("/")[0] for name in self.fields} | set(self.expandable)
         return {name.lower(): name for name in names}
+
+    def way_to(self, path: tuple[str, ...]) -> "tuple[Through, tuple[str, ...]] | None":
+        """By which relation a property is reached, and its path from there; None if by none."""
+        for end in range(len(path) - 1, 0, -1):
+            name = "/".join(path[:end]).lower()
+            for relation, through in self.through.items():
+                if relation.lower() == name:
+                    return through, (*through.behind, *path[end:])
+        return None
 
     def target_of(self, relation: str) -> "tuple[str, EntitySet | None] | None":
         """Spelling of a relation, said in any case, and what it leads to if that may be asked; None if unknown."""

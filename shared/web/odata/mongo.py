@@ -10,6 +10,7 @@ spelt, upper case before lower, though they are equal in any case.
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, TypeAlias
@@ -32,7 +33,7 @@ from shared.web.odata.ast import (
     Truth,
     Value,
 )
-from shared.web.odata.fields import EntitySet, Enumeration, Field, Fields, Kind, Many, find
+from shared.web.odata.fields import EntitySet, Enumeration, Field, Fields, Kind, Many, Through, find
 from shared.web.odata.normal import alternatives, normal
 
 MongoFilter: TypeAlias = dict[str, Any]
@@ -52,12 +53,20 @@ def mongo_filter(node: Node, entities: EntitySet) -> MongoFilter:
 
     Raises UnsupportedQuery for an unknown property, a value of another kind, or what plain values cannot be asked.
     """
-    return _Reader(entities.type_name).read(normal(node), entities.fields)
+    return _Reader(entities).read(normal(node), entities.fields)
+
+
+@dataclass(frozen=True)
+class Sought:
+    """Stands in a filter for the ids that `where` finds in the collection of that name."""
+
+    name: str
+    where: MongoFilter
 
 
 class _Reader:
-    def __init__(self, type_name: str) -> None:
-        self._type_name = type_name
+    def __init__(self, entities: EntitySet) -> None:
+        self._entities = entities
 
     def read(self, node: Node, fields: Fields) -> MongoFilter:
         match node:
@@ -73,15 +82,21 @@ class _Reader:
                 return self._count(path, op, number, fields)
             case Truth():
                 raise AssertionError("normal() leaves none")
-            case Compare(path) | OneOf(path) | Text(path=path) | Has(path):
-                place, condition = _condition(node, self._plain(path, fields), "/".join(path))
-                return {place: condition}
+            case Compare() | OneOf() | Text() | Has():
+                return self._one(node, fields, wanted=True)
 
     def _opposite(self, node: Node, fields: Fields) -> MongoFilter:
         if isinstance(node, Compare | OneOf | Text | Has):
-            place, condition = _condition(node, self._plain(node.path, fields), "/".join(node.path))
-            return {place: {"$not": condition}}
+            return self._one(node, fields, wanted=False)
         return {"$nor": [self.read(node, fields)]}
+
+    def _one(self, node: Compare | OneOf | Text | Has, fields: Fields, *, wanted: bool) -> MongoFilter:
+        name = "/".join(node.path)
+        beyond = fields is self._entities.fields and find(fields, name) is None
+        if beyond and (way := self._entities.way_to(node.path)):
+            return _through(node, *way, wanted=wanted)
+        place, condition = _condition(node, self._plain(node.path, fields), name)
+        return {place: condition if wanted else {"$not": condition}}
 
     def _any(self, node: Lambda, fields: Fields) -> MongoFilter:
         many = self._many(node.path, fields)
@@ -130,8 +145,17 @@ class _Reader:
     def _unknown(self, path: Path) -> UnsupportedQuery:
         name = "/".join(path)
         return UnsupportedQuery(
-            f"Could not find a property named '{name}' on type 'microsoft.graph.{self._type_name}'.", target=name
+            f"Could not find a property named '{name}' on type 'microsoft.graph.{self._entities.type_name}'.",
+            target=name,
         )
+
+
+def _through(node: Compare | OneOf | Text | Has, through: Through, path: Path, *, wanted: bool) -> MongoFilter:
+    # Everything but the few is never sought: what differs from a value is what does not lead to the same.
+    if isinstance(node, Compare) and node.op == "ne":
+        node, wanted = Compare(node.path, "eq", node.value), not wanted
+    sought = Sought(through.name, mongo_filter(replace(node, path=path), through.to()))
+    return {through.path: {"$in" if wanted else "$nin": sought}}
 
 
 def _without(node: Node, variable: str) -> Node:
@@ -227,6 +251,8 @@ def _condition(node: Compare | OneOf | Text | Has, field: Field, name: str) -> t
             stored = [_stored(field, value, name) for value in values]
             if field.kind is Kind.STRING:
                 return _string_in(field, stored)
+            if field.kind is Kind.DATE_TEXT:
+                return field.path, {"$in": [one for v in stored for one in (_spellings(v) if v else (None,))]}
             # A finer time than BSON keeps is nobody's, and would be cut to one that is.
             fit = [v for v in stored if not (isinstance(v, datetime) and v.microsecond % 1000)]
             return field.path, {"$in": [one for v in fit for one in (v, *_besides(field, v))]}
@@ -261,6 +287,8 @@ def _compared(field: Field, op: str, value: Value, name: str) -> tuple[str, Mong
             whole = _pattern(f"^{re.escape(stored)}{_END}")
             return field.path, whole if op == "eq" else {"$not": whole}
         return field.path, {_OPS[op]: stored}
+    if field.kind is Kind.DATE_TEXT:
+        return field.path, _as_text(op, stored)
     if isinstance(stored, datetime):
         # BSON keeps milliseconds: what lies between two of them is more than the one below.
         cut = stored.replace(microsecond=stored.microsecond // 1000 * 1000)
@@ -270,6 +298,36 @@ def _compared(field: Field, op: str, value: Value, name: str) -> tuple[str, Mong
             op = {"ge": "gt", "lt": "le"}.get(op, op)
         return field.path, {_OPS[op]: cut}
     return field.path, {_OPS[op]: stored}
+
+
+def _spellings(moment: datetime) -> list[str]:
+    """In UTC, with the fractions of a second that a text may have."""
+    second = f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}"
+    of_it = [f".{moment.microsecond:06}"]
+    of_it += [f".{moment.microsecond // 1000:03}"] if not moment.microsecond % 1000 else []
+    of_it += [""] if not moment.microsecond else []
+    return [f"{second}{one}Z" for one in of_it]
+
+
+def _as_text(op: str, moment: datetime) -> MongoFilter:
+    """Of moments that are kept as text, in whole seconds or with a fraction, always as long. As text the whole second
+    comes behind its fractions, for '.' comes before 'Z'."""
+    same = _spellings(moment)
+    if op in {"eq", "ne"}:
+        return {"$in" if op == "eq" else "$nin": same}
+    second = f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}"
+    whole = f"{second}Z"
+    from_there = f"{second}.{moment.microsecond:06}".rstrip("0")
+    before = [whole] if moment.microsecond else []
+    match op:
+        case "ge":
+            return {"$gte": from_there, "$nin": before}
+        case "gt":
+            return {"$gte": from_there, "$nin": [*before, *same]}
+        case "lt":
+            return {"$lte": whole, "$nin": [] if before else [whole], "$not": {"$gte": from_there, "$lt": whole}}
+        case _:
+            return {"$lte": whole, "$not": {"$gte": from_there, "$lt": whole, "$nin": same}}
 
 
 def _besides(field: Field, stored: Any) -> tuple[str, ...]:
@@ -332,7 +390,7 @@ def _stored(field: Field, value: Value, name: str) -> Any:  # noqa: PLR0911 - on
         case Kind.DATETIME, datetime():
             return value
         case Kind.DATE_TEXT, datetime():
-            return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%S}Z"
+            return value
     said = field.kind.value if isinstance(field.kind, Kind) else "string"
     raise UnsupportedQuery(f"'{name}' is of type {said}, and the value is not.", target=name)
 
@@ -352,9 +410,9 @@ def lets_through(where: Mapping[str, Any], path: str, value: str) -> bool:
     ways: list[bool] = [lets_through(one, path, value) for one in where.get("$and", ())]
     if isinstance(condition, Mapping):
         ways += [value == condition["$eq"]] if "$eq" in condition else []
-        ways += [value in condition["$in"]] if "$in" in condition else []
+        ways += [value in condition["$in"]] if isinstance(condition.get("$in"), list) else []
         ways += [value != condition["$ne"]] if "$ne" in condition else []
-        ways += [value not in condition["$nin"]] if "$nin" in condition else []
+        ways += [value not in condition["$nin"]] if isinstance(condition.get("$nin"), list) else []
     return all(ways)
 
 

@@ -58,6 +58,9 @@ async def test_a_person_is_given_what_rules_say_and_loses_it_on_leaving(around: 
         one = (await client.get(f"{EM}/assignments/{ended['id']}?$expand=target")).json()
         assert one["target"] == ended["target"]
         assert one["target"]["displayName"] == "Ana", "it is still said whose it was"
+        of_her = "target/displayName eq 'ana' and schedule/expiration/endDateTime eq null"
+        path = f"{EM}/assignments?$filter={of_her} and schedule/startDateTime le {ended['schedule']['startDateTime']}"
+        assert [found["id"] for found in (await client.get(path)).json()["value"]] == [ended["id"]]
 
 
 async def test_a_list_without_what_has_ended_has_all_that_has_not(around: Surroundings) -> None:
@@ -93,6 +96,19 @@ async def test_an_assignment_is_said_with_the_catalog_that_its_package_lies_in(a
         assert "catalog" not in policy["accessPackage"]
         at = f"{EM}/assignments/{(await read('target'))['id']}"
         assert (await client.get(f"{at}/accessPackage/catalog")).json()["displayName"] == "General"
+        for wanted, found in (
+            ("accessPackage/displayName eq 'package BOXED'", 1),
+            ("accessPackage/displayName eq 'other'", 0),
+            ("accessPackage/catalog/id eq 'general' and accessPackage/id eq 'boxed'", 1),
+            ("accessPackage/catalog/displayName eq 'nowhere'", 0),
+            ("not startswith(target/displayName,'be') and accessPackage/id eq 'boxed'", 0),
+            ("target/displayName eq 'bea'", 1),
+            ("target/displayName ne 'bea' and target/id eq 'bea'", 0),
+            ("schedule/expiration/endDateTime eq null and target/id eq 'bea'", 1),
+            ("schedule/startDateTime gt 2100-01-01T00:00:00Z and target/id eq 'bea'", 0),
+        ):
+            listed = (await client.get(f"{EM}/assignments?$filter={wanted}&$count=true")).json()
+            assert (len(listed["value"]), listed["@odata.count"]) == (found, found), wanted
 
 
 @pytest.mark.spec("ORG-2")

@@ -157,6 +157,33 @@ async def test_what_is_expanded_is_expanded_inside_too_or_refused(world: Any) ->
     assert single.status_code == 400, "one object is not filtered"
 
 
+async def test_lists_are_asked_by_what_their_relations_lead_to(world: Any) -> None:
+    catalog = await a_catalog(world)
+    package = await a_package(world, catalog)
+    policy = await a_policy(world, package)
+    name = (await world.client.get(f"{EM}/catalogs/{catalog}")).json()["displayName"]
+    named = (await world.client.get(f"{EM}/accessPackages/{package}")).json()["displayName"]
+
+    async def found(path: str, wanted: str) -> list[str]:
+        answer = await world.client.get(f"{EM}/{path}", params={"$filter": wanted, "$select": "id"})
+        assert answer.status_code == 200, answer.text
+        return [one["id"] for one in answer.json()["value"]]
+
+    for wanted in (f"catalog/displayName eq '{name.upper()}'", "catalog/state eq 'published' and isHidden eq false"):
+        assert await found("accessPackages", wanted) == [package]
+    assert await found("accessPackages", f"catalog/displayName ne '{name}'") == []
+    for wanted in (
+        f"catalog/id eq '{catalog}'",
+        f"accessPackage/catalog/id eq '{catalog}'",
+        f"accessPackage/displayName eq '{named}'",
+        f"startswith(catalog/displayName,'{name[:2]}') and allowedTargetScope eq 'SpecificDirectoryUsers'",
+    ):
+        assert await found("assignmentPolicies", wanted) == [policy], wanted
+    assert await found("assignmentPolicies", "accessPackage/displayName eq 'another'") == []
+    count = await world.client.get(f"{EM}/assignmentPolicies/$count", params={"$filter": f"catalog/id eq '{catalog}'"})
+    assert count.text == "1"
+
+
 async def test_relations_are_read_by_their_own_paths_as_well(world: Any) -> None:
     catalog = await a_catalog(world)
     package = await a_package(world, catalog)
