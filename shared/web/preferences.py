@@ -3,7 +3,8 @@
 `return=minimal` turns the answer to a creation or a change into 204, with the new object's place in `Location` and
 `OData-EntityId`; `return=representation` answers a change that would be a 204 with the object as it is now. What was
 done so stands in `Preference-Applied`; where it means nothing (a list, a function's result, a refusal) the answer stays
-as it is. Routes need not know. Source: OData 4.01 part 1, 8.2.8.7; RFC 7240.
+as it is. Every creation says in `Location` where the new object is. Routes need not know. Source: OData 4.01 part 1,
+8.2.8.7, 11.4.2; RFC 7240.
 """
 
 import re
@@ -40,7 +41,7 @@ def prefers(request: Request, name: str) -> bool:
 
 
 class Preferring:
-    """The ASGI application around the routes that carries out `return=…`."""
+    """The ASGI application around the routes that carries out `return=…`, and says where what was made is."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -49,16 +50,19 @@ class Preferring:
         wanted = ""
         if scope["type"] == "http" and scope["method"] in {"POST", "PATCH", "PUT"}:
             wanted = preferences(Headers(scope=scope)).get("return", "").lower()
-        if wanted not in {"minimal", "representation"}:
+        makes = scope["type"] == "http" and scope["method"] == "POST"
+        if not makes and wanted not in {"minimal", "representation"}:
             await self._app(scope, receive, send)
             return
         asked = dict(scope)
         answer = await ask(self._app, scope, receive=receive)
+        if answer.status == 201 and "location" not in answer.headers and (place := _place(asked, answer)):
+            answer.headers["Location"] = place
         if wanted == "minimal":
             _shorten(asked, answer)
-        elif answer.status == 204 and scope["method"] != "POST":
+        elif wanted == "representation" and answer.status == 204 and not makes:
             answer = await self._read(asked) or answer
-        elif _made_or_changed(asked, answer):
+        elif wanted == "representation" and _made_or_changed(asked, answer):
             _apply(answer, "representation")
         await answer(scope, receive, send)
 
@@ -86,8 +90,8 @@ def _made_or_changed(scope: Scope, answer: Answer) -> bool:
 
 def _shorten(scope: Scope, answer: Answer) -> None:
     if _made_or_changed(scope, answer):
-        if place := answer.headers.get("location") or _place(scope, answer):
-            answer.headers["Location"] = answer.headers["OData-EntityId"] = place
+        if place := answer.headers.get("location"):
+            answer.headers["OData-EntityId"] = place
         for name in ("content-type", "content-length"):
             if name in answer.headers:
                 del answer.headers[name]

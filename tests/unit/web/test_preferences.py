@@ -58,6 +58,15 @@ async def call(app: FastAPI, method: str, path: str, prefer: str, json: Any = No
         return await client.request(method, path, headers={"Prefer": prefer}, json=json)
 
 
+async def test_what_was_made_says_where_it_is(app: FastAPI) -> None:
+    made = await call(app, "POST", "/v1.0/Users", "", {"id": "b/c"})
+    assert (made.status_code, made.json()["id"]) == (201, "b/c")
+    assert made.headers["location"] == "http://127.0.0.1:8000/v1.0/users/b%2Fc"
+    assert (await call(app, "POST", "/v1.0/groups", "")).headers["location"] == "http://elsewhere/v1.0/groups/g"
+    for path, body in (("/v1.0/users", {"id": "taken"}), ("/v1.0/users/a/getMemberGroups", None)):
+        assert "location" not in (await call(app, "POST", path, "", body)).headers
+
+
 async def test_minimal_says_where_the_new_object_is_and_nothing_else(app: FastAPI) -> None:
     made = await call(app, "POST", "/V1.0/Users", "return=minimal", {"id": "b/c"})
     assert (made.status_code, made.content, made.headers["preference-applied"]) == (204, b"", "return=minimal")
