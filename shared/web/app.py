@@ -12,6 +12,7 @@ from shared.telemetry import metrics
 from shared.web.authentication import Authenticator
 from shared.web.docs import docs_router
 from shared.web.errors import add_error_handlers
+from shared.web.formats import Formatting
 from shared.web.middleware import LOCAL_HOSTS, Outermost
 from shared.web.navigation import Navigating
 from shared.web.openapi import GraphApp
@@ -57,6 +58,7 @@ def make_app(
         redoc_url=None,
         middleware=[
             Middleware(Outermost, service=service, authenticator=authenticator, max_body=max_body, hosts=hosts),
+            Middleware(Formatting),
             Middleware(Navigating, paths=Paths(lambda: _templates(app))),
             Middleware(Preferring),
         ],

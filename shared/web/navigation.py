@@ -35,7 +35,7 @@ from shared.web.paths import IN_PATH, Known, Paths, keyed, segments_of
 from shared.web.ways import MOST_STEPS, Nowhere, Way, is_key, length_of, shown, way_of
 
 _ME = re.compile(r"/v1\.0/me(?=/|$)", re.IGNORECASE)
-_OPTIONS = OPTIONS | {"deltatoken", "format"}
+_OPTIONS = OPTIONS | {"deltatoken"}
 _OF_LISTS = {"$filter", "$orderby", "$search", "$skiptoken"}
 """What no list takes that is shown expanded."""
 _NAME = re.compile(r"[A-Za-z]\w{0,127}")

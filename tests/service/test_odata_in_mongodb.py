@@ -176,6 +176,8 @@ def test_a_filter_finds_who_it_means(people: Collection[dict[str, Any]], text: s
         ('"displayName:ben" AND "city:łódź"', "ben"),
         ("łód", "ana ben"),
         ('"displayName:(100"', "cy"),
+        ('("displayName:ana" OR "displayName:ben") AND "displayName:ben"', "ben"),
+        ('"displayName:ana" OR ("displayName:ben" AND "city:x")', "ana"),
     ],
 )
 def test_a_search_finds_words_by_their_beginning(people: Collection[dict[str, Any]], text: str, who: str) -> None:
