@@ -42,17 +42,17 @@ class Formatting:
         await answer(scope, receive, send)
 
 
-def _format(scope: Scope) -> str | None:
-    """The option, taken off the query. Raises UnsupportedQuery for what is no JSON."""
+def _format(scope: Scope) -> str:
+    """The option, taken off the query; nothing if it is not there. Raises UnsupportedQuery for what is no JSON."""
     query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
     formats = [value for name, value in query if name.lower() in {"$format", "format"}]
     if not formats:
-        return None
+        return ""
     if len(formats) > 1 or not _JSON.fullmatch(formats[0]):
         raise UnsupportedQuery("$format is json, once: there is no other form.", target="$format")
     rest = [(name, value) for name, value in query if name.lower() not in {"$format", "format"}]
     scope["query_string"] = urlencode(rest).encode()
-    return formats[0]
+    return str(formats[0])
 
 
 def _bare(body: Any) -> Any:

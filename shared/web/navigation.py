@@ -8,7 +8,8 @@
   along relations (`ways`)
 - behind every list of directory objects, a type's name (`microsoft.graph.device`) means those of that type; behind one
   object, the object if it is of that type
-- behind every object, a property's name is its value, and `/$value` behind that the value alone
+- behind every object, a property's name is its value, and so on into values of several parts; `/$value` behind that is
+  the value alone
 
 The last four are answered from what the route of the list or the object answers, so routes need not know. A route that
 is declared comes first. A verb that a path lacks is a 405 that allows all it has.
@@ -32,7 +33,7 @@ from shared.web.odata import EntitySet, read_query
 from shared.web.odata.options import OPTIONS
 from shared.web.paging import context_url, slice_of
 from shared.web.paths import IN_PATH, Known, Paths, keyed, segments_of
-from shared.web.ways import MOST_STEPS, Nowhere, Way, is_key, length_of, shown, way_of
+from shared.web.ways import CONTEXT, MOST_STEPS, Nowhere, Way, is_key, length_of, shown, way_of
 
 _ME = re.compile(r"/v1\.0/me(?=/|$)", re.IGNORECASE)
 _OPTIONS = OPTIONS | {"deltatoken"}
@@ -45,6 +46,8 @@ _OF_DIRECTORY = frozenset({"user", "group", "servicePrincipal", "application", "
 _CAST = re.compile(
     rf"(?:microsoft\.)?graph\.({'|'.join(sorted({*_OF_DIRECTORY, 'administrativeUnit', 'endpoint'}))})", re.IGNORECASE
 )
+_MOST_BEHIND = 24
+"""Segments of a path behind which a property is looked for."""
 _MOST_CAST = 999
 """Objects of all types that are looked through. A longer list answers casts by routes of its own."""
 
@@ -105,7 +108,7 @@ class Navigating:
                 return await self._references(scope, known.path) if known else None
             case "" if (found := await self._related(scope, scope["path"])) is not None:
                 return found
-        return await self._property(scope, known.path, name, alone=last == "$value") if known else None
+        return await self._property(scope, known.path if known else None, whole, name, alone=last == "$value")
 
     async def _length(self, scope: Scope, whole: str, known: Known | None) -> Ends:
         if known:
@@ -233,17 +236,26 @@ class Navigating:
         body["value"] = [{"@odata.id": address} for address in addresses]
         return JSONResponse(body)
 
-    async def _property(self, scope: Scope, path: str, name: str, *, alone: bool) -> Ends:
+    async def _property(self, scope: Scope, path: str | None, whole: str, name: str, *, alone: bool) -> Ends:
         if not _NAME.fullmatch(name):
             return None
+        if path is None:
+            return await self._property_behind(scope, whole, name, alone=alone)
         found = await self._get(scope, path, {"$select": name})
         if isinstance(found, Answer):
             # A 400 that names it: the object has no such property.
             return None if _refuses(found, name[:64]) else found
-        spelt = next((key for key in found or () if key.lower() == name.lower()), None)
-        if found is None or spelt is None or isinstance(found.get("value"), list):
+        id = path.rpartition("/")[2].replace("'", "''")
+        return _shown_of(scope, found, name, f"('{id}')", alone=alone) if found is not None else None
+
+    async def _property_behind(self, scope: Scope, whole: str, name: str, *, alone: bool) -> Ends:
+        """Of what has no path of its own: of a relation, or of the value of a property."""
+        if len(segments_of(whole)) > _MOST_BEHIND or scope["query_string"]:
             return None
-        return _value(found[spelt], spelt) if alone else _property(scope, path, found, spelt)
+        found = await self._here(scope, whole, b"")
+        if found is None or found.status != 200:
+            return found if found is not None and found.status != 204 else None
+        return _shown_of(scope, orjson.loads(found.body), name, "", alone=alone)
 
     async def _get(self, scope: Scope, path: str, options: Mapping[str, str]) -> Body | Answer | None:
         """The body that GET of the path answers, with `options` in place of the request's own; the answer itself if it
@@ -304,13 +316,20 @@ def _ends_in_type(path: str) -> bool:
     return _CAST.fullmatch(path.rpartition("/")[2]) is not None
 
 
-def _property(scope: Scope, path: str, found: Body, name: str) -> Response:
-    if found[name] is None:
+def _shown_of(scope: Scope, body: Body, name: str, key: str, *, alone: bool) -> Response | None:
+    """A property of an object, or of a value of several parts; None if it has none of that name. `key`: the object's
+    own, where its context is that of a list."""
+    spelt = next((one for one in body if one.lower() == name.lower() and "@" not in one), None)
+    if spelt is None or isinstance(body.get("value"), list):
+        return None
+    value = body[spelt]
+    if alone:
+        return _value(value, spelt)
+    if value is None:
         return Response(status_code=204)
-    kind = re.search(r"#([^(/]*)", found.get("@odata.context", ""))
-    id = path.rpartition("/")[2].replace("'", "''")
-    context = f"{_base(scope)}/v1.0/$metadata#{kind[1] if kind else ''}('{id}')/{name}"
-    return JSONResponse({"@odata.context": context, "value": found[name]})
+    of = CONTEXT.search(body.get("@odata.context", ""))
+    shown = {"@odata.context": f"{_base(scope)}/v1.0/$metadata#{of[1] if of else ''}{key}/{spelt}"}
+    return JSONResponse({**shown, **(value if isinstance(value, dict) else {"value": value})})
 
 
 def _value(value: Any, name: str) -> Response:

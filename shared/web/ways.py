@@ -37,7 +37,7 @@ _RELATED = EntitySet("entity", {})
 _NAME = re.compile(r"[A-Za-z]\w{0,63}")
 _GUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _KEY = re.compile(f"{_GUID}(?:_{_GUID})?")
-_CONTEXT = re.compile(r"#(.*?)(?:\([^()']*\))?(?:/\$entity)?$")
+CONTEXT = re.compile(r"#(.*?)(?:\([^()']*\))?(?:/\$entity)?$")
 """Without the properties that were selected."""
 
 Body = Mapping[str, Any]
@@ -117,7 +117,7 @@ class Way:
     def follow(self, body: Body) -> tuple[Any, str]:
         """What it leads to in the answer, and how the context of that is called. Raises Nowhere, and NotFound for what
         lies behind nothing."""
-        of = _CONTEXT.search(body.get("@odata.context", ""))
+        of = CONTEXT.search(body.get("@odata.context", ""))
         context = of[1] if of else ""
         found: Any = body
         if self.key:

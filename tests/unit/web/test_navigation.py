@@ -314,8 +314,12 @@ META = "http://127.0.0.1:8000/v1.0/$metadata#owners"
             {"@odata.context": f"{META}('{ANA}')/pets(name)/$entity", "name": "Rex"},
         ),
         (f"/v1.0/owners/{BEN}/pets", {"@odata.context": f"{META}('{BEN}')/pets", "value": []}),
-        (f"/v1.0/owners/{BEN}/size", {"@odata.context": f"{META}('{BEN}')/size", "value": {"cm": 2}}),
-        (f"/v1.0/deaf/{BEN}/size", {"@odata.context": f"{META[:-6]}('{BEN}')/size", "value": {"cm": 3}}),
+        (f"/v1.0/owners/{BEN}/size", {"@odata.context": f"{META}('{BEN}')/size", "cm": 2}),
+        (f"/v1.0/owners/{BEN}/size/CM", {"@odata.context": f"{META}('{BEN}')/size/cm", "value": 2}),
+        (f"/v1.0/owners/{BEN}/boss/name", {"@odata.context": f"{META}('{BEN}')/boss/name", "value": "Ana"}),
+        (f"/v1.0/owners/{BEN}/boss/size/cm", {"@odata.context": f"{META}('{BEN}')/boss/size/cm", "value": 1}),
+        (f"/v1.0/owners/{ANA}/pets/{DOG}/name", {"@odata.context": f"{META}('{ANA}')/pets/name", "value": "Rex"}),
+        (f"/v1.0/deaf/{BEN}/size", {"@odata.context": f"{META[:-6]}('{BEN}')/size", "cm": 3}),
     ],
 )
 async def test_a_relation_is_answered_under_its_name_as_expanding_it_shows_it(
@@ -323,6 +327,13 @@ async def test_a_relation_is_answered_under_its_name_as_expanding_it_shows_it(
 ) -> None:
     answer = await call(owners, path)
     assert (answer.status_code, answer.json()) == (200, said)
+
+
+async def test_a_value_behind_a_relation_is_read_alone(owners: FastAPI) -> None:
+    for path, said in (("boss/name", "Ana"), ("boss/size/cm", "1"), ("size/cm", "2")):
+        assert (await call(owners, f"/v1.0/owners/{BEN}/{path}/$value")).text == said
+    for path in ("boss/size/mm", "size/cm/x", "boss/pets/name", f"boss{'/size' * 3000}"):
+        assert (await call(owners, f"/v1.0/owners/{BEN}/{path}")).status_code == 404, path
 
 
 async def test_a_relation_that_leads_nowhere_is_no_content(owners: FastAPI) -> None:
