@@ -99,6 +99,20 @@ async def test_from_a_request_to_whoever_asked_and_from_an_assignment_to_all_tha
         await strangers.by_access_package_assignment_request_id(request).requestor.get()
     assert refused.value.response_status_code == 403
 
+    parameters = em.assignment_requests.AssignmentRequestsRequestBuilderGetQueryParameters
+    for wanted, found in (
+        ("requestor/displayName eq 'ANA' and accessPackage/displayName eq 'atlas'", [request]),
+        ("assignment/target/displayName eq 'ana' and assignment/assignmentPolicy/displayName eq 'Atlas'", [request]),
+        ("startswith(accessPackage/catalog/displayName,'Atl') and schedule/startDateTime eq null", [request]),
+        ("requestor/email eq 'nobody@example.com'", []),
+    ):
+        asked_for = RequestConfiguration(query_parameters=parameters(filter=wanted, expand=["*"]))
+        assert [one.id for one in listed(await em.assignment_requests.get(asked_for))] == found, wanted
+    approvals = tenure.em(ana).access_package_assignment_approvals
+    assert [one.id for one in listed(await approvals.get())] == [request]
+    assert listed(await tenure.em(await tenure.person("una")).access_package_assignment_approvals.get()) == []
+    assert listed(await tenure.em(ana).access_package_suggestions.get()) == []
+
     held = em.assignments.by_access_package_assignment_id(assignment)
     assert (await held.access_package.get()).display_name == "Atlas"
     assert (await held.assignment_policy.get()).id == what.policy
@@ -119,6 +133,8 @@ async def test_from_a_package_to_its_catalog_and_policies_and_back(tenure: Tenur
     assert (await of_policy.access_package.get()).id == what.package
     assert (await of_policy.catalog.get()).id == catalog.id
 
+    every = {one.id for one in listed(await em.resource_role_scopes.get())}
+    assert {one.id for one in listed(await package.resource_role_scopes.get())} <= every
     there = em.catalogs.by_access_package_catalog_id(catalog.id)
     assert (await there.access_packages.by_access_package_id(what.package).get()).display_name == "Borea"
     (role, _) = listed(await there.resource_roles.get())
@@ -182,3 +198,20 @@ async def test_from_a_guest_to_the_organization_that_they_are_of(tenure: Tenure)
     assert by_request.id == request
     assert by_request.assignment.target.connected_organization.id == organization
     assert by_request.requestor is None or by_request.requestor.connected_organization is None
+
+
+async def test_directory_objects_are_read_by_type_under_the_name_that_the_client_sends(tenure: Tenure) -> None:
+    ina, graph = await tenure.person("ina"), tenure.client()
+    what = await offer(tenure, "Cirrus")
+    group = graph.groups.by_group_id(what.group)
+    await group.members.ref.post(ReferenceCreate(odata_id=f"{tenure.url}/v1.0/directoryObjects/{ina}"))
+    await group.owners.ref.post(ReferenceCreate(odata_id=f"{tenure.url}/v1.0/users/{ina}"))
+    for one in (group.members, group.transitive_members, group.owners):
+        assert [user.id for user in listed(await one.graph_user.get())] == [ina]
+        assert listed(await one.graph_service_principal.get()) == []
+        assert await one.graph_user.count.get() == 1
+    user = graph.users.by_user_id(ina)
+    for one in (user.member_of, user.transitive_member_of, user.owned_objects):
+        assert [it.id for it in listed(await one.graph_group.get())] == [what.group]
+    assert (await group.members.by_directory_object_id(ina).graph_user.get()).display_name == "ina"
+    assert listed(await graph.directory.deleted_items.graph_user.get()) == []
