@@ -244,8 +244,11 @@ async def related(
             deeper = replace(one, expand=(*one.expand, onwards)) if more else one
             users = await related(people, above, deeper, level + 1)
             by_id = {user["id"]: graph.typed(user, "user") for user in users}
+            # Inside another expansion nothing is said of by null: absent, it would pass for one that is not expanded.
+            inside = isinstance(asked, Expand) and asked.levels == 1
             for user, document in zip(shown, documents, strict=True):
-                if manager := by_id.get(document["state"]["manager_id"]):
+                manager = by_id.get(document["state"]["manager_id"])
+                if manager or inside:
                     user["manager"] = manager
         elif one.name == "directReports":
             for user in shown:

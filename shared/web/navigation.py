@@ -156,6 +156,11 @@ class Navigating:
         """What expanding shows; None if it shows no such thing."""
         inner: dict[str, str] = {name: given.pop(name) for name in way.shaped_by if name in given}
         found = await self._asked(scope, way.path, way.options(inner).items())
+        if way.key and isinstance(found, Answer) and any(_refuses(found, name) for name in ("$filter", "id")):
+            # A short list that is not filtered.
+            whole = {**way.options(inner), "$filter": "", "$top": str(_MOST_CAST)}
+            asked = await self._asked(scope, way.path, ((name, text) for name, text in whole.items() if text))
+            found = asked if isinstance(asked, dict) and "@odata.nextLink" not in asked else found
         if isinstance(found, Answer):
             unknown = (*way.names, "id", *(("$filter",) if way.key else ()), *(() if inner else ("$expand",)))
             return None if any(_refuses(found, name) for name in unknown) else found

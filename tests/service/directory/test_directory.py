@@ -611,3 +611,15 @@ async def test_managers_are_shown_level_by_level_even_in_a_circle(world: World) 
     assert (await world.http.get("/v1.0/users", params=path)).status_code == 200
     reports = (await world.http.get(f"/v1.0/users/{first}", params={"$expand": "directReports($select=id)"})).json()
     assert [one["id"] for one in reports["directReports"]] == [third]
+
+
+async def test_a_manager_who_has_none_is_shown_so_where_theirs_is_asked_for(world: World) -> None:
+    await world.hr(
+        {"employeeId": "M1", "attributes": {"managerEmployeeId": "M2"}}, {"employeeId": "M2", "attributes": {}}
+    )
+    first, second = (person_id_of("hr", one) for one in ("M1", "M2"))
+    await world.until(lambda: world.person("M1") and world.person("M1").get("managerId"))
+    expand = {"$expand": "manager($select=id;$expand=manager($select=id))"}
+    shown = (await world.http.get(f"/v1.0/users/{first}", params=expand)).json()
+    assert (shown["manager"]["id"], shown["manager"]["manager"]) == (second, None)
+    assert "manager" not in (await world.http.get(f"/v1.0/users/{second}", params=expand)).json()

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from shared.web.app import make_app
 from shared.web.errors import NotFound
 from shared.web.odata import GUID, EntitySet, Expand, Field, ListQuery, Shape
-from shared.web.paging import answer_list, context_url, list_query, shape_query
+from shared.web.paging import answer_list, context_url, list_query, shape_query, slice_of
 
 USERS = EntitySet(
     "user", {"id": Field("_id", GUID), "displayName": Field("name")}, selectable=frozenset({"city", "tags", "enabled"})
@@ -227,6 +227,7 @@ OWNERS = EntitySet(
     selectable=frozenset({"size"}),
     expandable={"boss": lambda: OWNERS, "pets": lambda: ANIMALS},
 )
+ELDERS = EntitySet("owner", {}, selectable=frozenset({"id", "name"}))
 ANIMALS = EntitySet("animal", {"id": Field("_id", GUID), "name": Field("name")}, expandable={"toys": lambda: ANIMALS})
 
 
@@ -251,6 +252,11 @@ def owners() -> FastAPI:
     @routes.get("/tribes/{id}/owners")
     async def of_tribe(request: Request, query: Annotated[ListQuery, Depends(list_query(OWNERS))]) -> dict[str, Any]:
         return await listed(request, query)
+
+    @routes.get("/tribes/{id}/elders")
+    async def elders(request: Request, query: Annotated[ListQuery, Depends(list_query(ELDERS))]) -> dict[str, Any]:
+        page, about = slice_of(request, query, [{"id": ANA, "name": "Ana"}, {"id": BEN, "name": "Ben"}])
+        return {"@odata.context": context_url(request, "owners"), **about, "value": [query.selected(it) for it in page]}
 
     @routes.delete("/tribes/{id}/owners/{owner}", status_code=204)
     async def expel(id: str, owner: str) -> None: ...
@@ -305,6 +311,8 @@ META = "http://127.0.0.1:8000/v1.0/$metadata#owners"
             f"/v1.0/tribes/x/owners/{ANA}",
             {"@odata.context": f"{META}/$entity", "id": ANA, "name": "Ana", "size": {"cm": 1}},
         ),
+        (f"/v1.0/tribes/x/elders/{BEN}", {"@odata.context": f"{META}/$entity", "id": BEN, "name": "Ben"}),
+        (f"/v1.0/tribes/x/elders/{BEN}/name", {"@odata.context": f"{META}/name", "value": "Ben"}),
         (
             f"/v1.0/tribes/x/owners('{ANA}')/pets('{DOG}')?$select=id",
             {"@odata.context": f"{META}('{ANA}')/pets(id)/$entity", "id": DOG},
@@ -363,6 +371,7 @@ async def test_of_what_a_relation_leads_to_a_part_is_asked_as_of_any_list(owners
         (f"/v1.0/owners/{ANA}/boss/pets", 404, "not found"),
         (f"/v1.0/owners/{ANA}/pets/{BEN}", 404, "not found"),
         (f"/v1.0/tribes/x/owners/{DOG}", 404, "not found"),
+        (f"/v1.0/tribes/x/elders/{DOG}", 404, "not found"),
         (f"/v1.0/owners/{ANA}/{DOG}", 404, DOG),
         (f"/v1.0/owners/{ANA}/name/pets", 404, "pets"),
         (f"/v1.0/owners/{ANA}/boss/secret", 404, "secret"),
