@@ -76,6 +76,7 @@ class Site:
     extension: str = ""
     brought: str = ""
     """The request that brought the resource."""
+    role_scope: str = ""
     request: str = ""
     """Delivered."""
     assignment: str = ""
@@ -127,6 +128,8 @@ class World:
         one.extension = await self.made(None, f"{EM}/catalogs/{one.catalog}/customWorkflowExtensions", EXTENSION)
         found = f"{EM}/resourceRequests?$filter=resource/id eq '{one.resource}'"
         one.brought = (await self.send(None, "GET", found)).json()["value"][0]["id"]
+        role = {"role": {"originId": f"Member_{group}", "resource": {"id": one.resource}}}
+        one.role_scope = await self.made(None, f"{EM}/accessPackages/{one.package}/resourceRoleScopes", role)
         asked = await makes.policy({"displayName": "asked", **makes.approved_by(self.boss)}, one.package)
         wanted = {"targetId": self.holder, "assignmentPolicyId": one.policy, "accessPackageId": one.package}
         one.request = await makes.request({"requestType": "adminAdd", "assignment": wanted})
@@ -306,6 +309,7 @@ SHOWN = {
     f"{EM}/assignmentPolicies": "policy",
     f"{EM}/resources": "resource",
     f"{EM}/resourceRequests": "brought",
+    f"{EM}/resourceRoleScopes": "role_scope",
     ROLES_AT: "ownership",
 }
 """Lists of what lies in many catalogs, and what of a site each shows."""
