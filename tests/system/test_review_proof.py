@@ -101,7 +101,8 @@ async def test_a_review_is_listed_its_exceptions_named_and_its_evidence_proven(c
     async def evidence() -> Any:
         answer = await company.client.get(f"/v1.0/tenure/reviewEvidence/{ended['id']}")
         said = answer.json() if answer.is_success else {"instance": {}}
-        return said if said["instance"].get("status") == "Completed" and said["items"] else None
+        whole = said["instance"].get("status") == "Completed" and said["items"] and said["asked"]
+        return said if whole else None
 
     bundle = await until(evidence, "the evidence is there")
     key = (await company.call("GET", "/v1.0/tenure/audit/key"))["publicKey"]
