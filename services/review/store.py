@@ -237,13 +237,15 @@ class Surroundings:
         return True if not wanted or wanted <= (await self.groups.get(wanted)).keys() else None
 
     async def givers_of(self, things: Collection[ReviewedResource]) -> list[tuple[str, ...]]:
-        """Directory roles that lead a review of these, one of each: of groups that give roles those who give them too,
-        of roles those whom the documents name."""
+        """Directory roles that lead a review of these, one of each: those whom the documents name, and of groups that
+        give roles those who give them, too."""
         groups = await self.groups.get([one.id for one in things if one.kind is RosterKind.GROUP])
         kinds = {one.kind for one in things}
         found: list[tuple[str, ...]] = []
         if any(one.get("gives_roles") for one in groups.values()):
             found.append(("Privileged Role Administrator",))
+        elif kinds & {RosterKind.GROUP, RosterKind.APPLICATION}:
+            found.append(("User Administrator", "Identity Governance Administrator"))
         if RosterKind.DIRECTORY_ROLE in kinds:
             found.append(("Privileged Role Administrator", "Identity Governance Administrator"))
         if RosterKind.GOVERNANCE_ROLE in kinds:
