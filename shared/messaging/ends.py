@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 from shared.messaging.admin import committed_offsets, learn
 from shared.messaging.errors import MayPass
 from shared.messaging.partitioner import partition_of
+from shared.messaging.stopping import all_or_nothing
 from shared.settings import Settings
 
 Ends = Mapping[TopicPartition, int]
@@ -68,12 +69,7 @@ class Looker:
                 admin = AIOKafkaAdminClient(
                     bootstrap_servers=self._settings.kafka.split(","), **self._settings.kafka_security()
                 )
-                try:
-                    await admin.start()
-                except BaseException:
-                    with suppress(Exception):
-                        await admin.close()
-                    raise
+                await all_or_nothing(admin.start, admin.close)
                 self._admin = admin
             return self._admin
 
@@ -85,12 +81,7 @@ class Looker:
                     enable_auto_commit=False,
                     **self._settings.kafka_security(),
                 )
-                try:
-                    await consumer.start()
-                except BaseException:
-                    with suppress(Exception):
-                        await consumer.stop()
-                    raise
+                await all_or_nothing(consumer.start, consumer.stop)
                 self._consumer = consumer
             return self._consumer
 

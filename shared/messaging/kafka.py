@@ -25,7 +25,7 @@ from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLS
 
 from shared.contracts.topics import BY_NAME
 from shared.messaging.deadletters import topic_of
-from shared.messaging.ends import Looker
+from shared.messaging.ends import Looker, telling_errors
 from shared.messaging.envelope import LARGEST_REQUEST, Outgoing
 from shared.messaging.errors import TOO_LARGE, MayPass, WillNotPass
 from shared.messaging.lanes import RightOfWay
@@ -33,7 +33,7 @@ from shared.messaging.pace import QUIET_WAIT_MS, Gathering, Pace, drained_first
 from shared.messaging.partitioner import partition_of
 from shared.messaging.places import client_id, give_up_places_of_the_gone
 from shared.messaging.reconnecting import reconnects_patiently
-from shared.messaging.stopping import each
+from shared.messaging.stopping import all_or_nothing, each
 from shared.messaging.subscriber import CommittedOffsets, Drain, Raw, Subscriber, Take, never_failing
 from shared.settings import Settings
 from shared.telemetry.metrics import PUBLISHED
@@ -88,27 +88,18 @@ class Bus:
 
     async def connect(self) -> None:
         """To publish. Raises MayPass while Kafka is away or a topic is missing; may then be called again."""
-        try:
+        with telling_errors():
             await self._check_topics()
-            try:
-                await self.broker.connect()
-            except BaseException:
-                with suppress(Exception):
-                    await self.broker.config.broker_config.disconnect()
-                raise
-        except KafkaError as problem:
-            raise MayPass(f"Kafka: {type(problem).__name__}: {problem}") from problem
+            await all_or_nothing(self.broker.connect, self.broker.config.broker_config.disconnect)
 
     async def start(self) -> None:
         """To hear: all subscribers join their groups. Raises MayPass as `connect` does."""
         await self.connect()
         few = asyncio.Semaphore(STARTING_AT_ONCE)
-        try:
+        with telling_errors():
             await self._give_up_places()
             await asyncio.gather(*(_started(one, few) for one in self.broker.subscribers))
             self.broker.running = True
-        except KafkaError as problem:
-            raise MayPass(f"Kafka: {type(problem).__name__}: {problem}") from problem
 
     async def hear_no_more(self) -> None:
         """Take no further batch, and wait for those in hand, at most `stop_wait_s`. Publishing goes on until `stop`."""
@@ -205,14 +196,8 @@ class Bus:
                 return present
             options = self.broker._connection_kwargs
             new = AIOKafkaProducer(**options)
-            try:
-                await new.start()
-            except BaseException as problem:
-                with suppress(Exception):
-                    await new.stop()
-                if isinstance(problem, KafkaError):
-                    raise MayPass(f"Kafka: {type(problem).__name__}: {problem}") from problem
-                raise
+            with telling_errors():
+                await all_or_nothing(new.start, new.stop)
             keeper._producer = RealProducer(new)
             self._spent = None
             log.warning("a producer that Kafka would not hear any more was replaced")
@@ -296,12 +281,7 @@ async def _started(subscriber: Any, few: asyncio.Semaphore) -> None:
     """Join the group, unless it has joined already; leaves nothing half started."""
     async with few:
         if subscriber.consumer is None:
-            try:
-                await subscriber.start()
-            except BaseException:
-                with suppress(Exception):
-                    await subscriber.stop()
-                raise
+            await all_or_nothing(subscriber.start, subscriber.stop)
             consumer: Any = subscriber.consumer
             drained_first(consumer)
             reconnects_patiently(consumer._client)

@@ -292,7 +292,9 @@ class Loop(Generic[S]):
 
     async def _publish_carried(self, documents: Sequence[Stored], attempt: Attempts) -> None:
         """What loaded documents still carry goes out before anything may replace it, in version order."""
-        unsure = {one.id: one.outbox.revision for one in documents if one.outbox and self._may_be_unpublished(one)}
+        unsure = {
+            one.id: one.outbox.revision for one in documents if one.outbox and self._may_be_unpublished(one, one.outbox)
+        }
         if not unsure:
             return
         records = await attempt("load", lambda: self.store.carried(unsure))
@@ -300,12 +302,10 @@ class Loop(Generic[S]):
             await attempt("publish", lambda: self._publisher.publish(records))
         self._acknowledge(unsure)
 
-    def _may_be_unpublished(self, stored: Stored) -> bool:
-        if stored.outbox is None:
+    def _may_be_unpublished(self, stored: Stored, outbox: Outbox) -> bool:
+        if self._acknowledged.get(stored.id) == outbox.revision:
             return False
-        if self._acknowledged.get(stored.id) == stored.outbox.revision:
-            return False
-        causes = stored.outbox.causes
+        causes = outbox.causes
         return not causes or stored.pending or not all(self._committed.covers(position) for position in causes)
 
     def _decide_one(

@@ -1,14 +1,26 @@
-"""Coming to an end whole: what one step raises keeps no other step from being taken."""
+"""Beginning and coming to an end whole: what one step raises keeps no other step from being taken."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import structlog
 
 log = structlog.get_logger(__name__)
+
+
+async def all_or_nothing(start: Callable[[], Awaitable[Any]], stop: Callable[[], Awaitable[Any]]) -> None:
+    """Start something; what is left half started, also by whoever is cancelled, is stopped again. Raises what `start`
+    does."""
+    try:
+        await start()
+    except BaseException:
+        with suppress(Exception):
+            await stop()
+        raise
 
 
 async def each(steps: Iterable[Awaitable[None]]) -> None:
