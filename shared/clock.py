@@ -23,6 +23,11 @@ def milliseconds(moment: datetime) -> datetime:
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
+def zoned(moment: datetime) -> datetime:
+    """The same; in UTC if it names no zone."""
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
 def not_before(moment: datetime) -> datetime:
     """The first moment at or after `moment` that BSON can keep, in UTC: what is due then has really come."""
     cut = milliseconds(moment)

@@ -12,6 +12,7 @@ from pydantic import StringConstraints
 from services.audit.answers import Answers
 from services.audit.evidence import Evidence
 from services.audit.sealing import Sealer
+from shared.clock import zoned
 from shared.security.caller import Caller
 from shared.security.operations import ROLE_REVIEWS_READ
 from shared.web.caller import NOBODY_NAMED, Asking
@@ -128,7 +129,7 @@ def moment_of(text: str | None) -> date | datetime | None:
     try:
         # A '+' of an offset that was not percent-encoded arrives as a blank.
         at = datetime.fromisoformat(text.strip().replace(" ", "+") if "T" in text else text.strip())
-        return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+        return zoned(at).astimezone(UTC)
     except (ValueError, OverflowError) as problem:
         raise BadRequest(
             f"'{text[:50]}' is no date such as 1995-06-01 or 2026-03-01T09:00:00Z.", target="at"

@@ -13,6 +13,8 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any
 
+from shared.clock import zoned
+
 LONGEST_TEXT = 1024
 """Characters. Graph's own limits are lower, and differ by property; this one keeps a fact publishable."""
 MOST_ITEMS = 250
@@ -181,7 +183,7 @@ def _boolean(name: str, value: Any) -> bool:
 @lru_cache(maxsize=8192)
 def _as_date(value: str) -> str:
     moment = datetime.fromisoformat(value.strip())
-    moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    moment = zoned(moment).astimezone(UTC)
     text = moment.isoformat(timespec="milliseconds" if moment.microsecond else "seconds")
     return text.replace("+00:00", "Z")
 

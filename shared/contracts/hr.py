@@ -6,12 +6,13 @@ This is what HR integrators write against: bare JSON, or a CloudEvent in binary 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field
 
+from shared.clock import milliseconds, zoned
 from shared.contracts.base import Contract, Refusal
 from shared.ids import derived_id
 
@@ -35,16 +36,15 @@ _DATE_ALONE = re.compile(r"\d{4}-\d{2}-\d{2}")
 def _moment(value: object) -> object:
     """ISO 8601 with or without time. A date alone is midnight UTC, and so is a time without an offset UTC."""
     if isinstance(value, datetime):
-        return value if value.tzinfo else value.replace(tzinfo=UTC)
+        return zoned(value)
     if not isinstance(value, str):
         raise ValueError("must be an ISO 8601 date or date-time, such as 2026-03-01 or 2026-03-01T09:00:00Z")
     try:
         moment = datetime.fromisoformat(value.strip())
     except ValueError as problem:
         raise ValueError(f"{value!r} is no ISO 8601 date or date-time (2026-03-01, 2026-03-01T09:00:00Z)") from problem
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    # BSON keeps milliseconds: cut here, so that what is stored equals what was said.
-    return moment.astimezone(UTC).replace(microsecond=moment.microsecond // 1000 * 1000)
+    # Cut to what BSON keeps, so that what is stored equals what was said.
+    return milliseconds(zoned(moment))
 
 
 Moment = Annotated[datetime, BeforeValidator(_moment)]

@@ -19,7 +19,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from shared.clock import milliseconds
+from shared.clock import milliseconds, zoned
 
 ODATA_TYPE = "@odata.type"
 
@@ -38,7 +38,7 @@ GraphTime = Annotated[datetime, PlainSerializer(graph_time, when_used="json-unle
 
 def _in_utc(moment: datetime) -> datetime:
     try:
-        return milliseconds(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+        return milliseconds(zoned(moment))
     except OverflowError:
         raise ValueError("lies before the year 1 or after the year 9999 in UTC") from None
 

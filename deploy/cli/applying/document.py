@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -36,6 +36,7 @@ from yaml.constructor import SafeConstructor
 from deploy.cli.applying.asking import Approval, Asking, Question, Requestors, Span, Spec, Who, reviewers_in
 from deploy.cli.endpoints import CommandFailed
 from shared import rules
+from shared.clock import zoned
 from shared.web.graph_model import graph_time
 
 Place = tuple[str | int, ...]
@@ -54,7 +55,7 @@ Name = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_shows
 def _moment(text: Any) -> str:
     try:
         at = text if isinstance(text, datetime) else datetime.fromisoformat(str(text))
-        return graph_time(at if at.tzinfo else at.replace(tzinfo=UTC))
+        return graph_time(zoned(at))
     except (ValueError, OverflowError):
         raise ValueError(f"{text!r} is no moment like 2027-01-31T00:00:00Z") from None
 

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from services.audit.model import Document, Span
+from shared.clock import zoned
 
 
 def moment(text: Any) -> datetime | None:
@@ -21,7 +22,7 @@ def moment(text: Any) -> datetime | None:
         at = datetime.fromisoformat(text)
     except ValueError:
         return None
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    at = zoned(at)
     return at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 

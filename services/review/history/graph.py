@@ -5,7 +5,7 @@ Source: reference/graph-api-operations.md 4.5; graph-model.md (accessReviewHisto
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, ValidationError
@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError
 from services.review.graph import Names, Rendered
 from services.review.history.model import CHOSEN, History, HistoryStatus, Run, Schedule, before
 from services.review.history.report import sought
+from shared.clock import zoned
 from shared.web.errors import BadRequest
 from shared.web.graph_model import ODATA_TYPE, GraphBody, NotBlank, graph_time
 from shared.web.odata import GUID, EntitySet, Enumeration
@@ -67,7 +68,7 @@ def history_of(body: HistoryIn, id: str, created_by: str | None, now: datetime) 
         if begins is None or ends is None:
             said = "say the period with reviewHistoryPeriodEndDateTime, or scheduleSettings"
             raise BadRequest(f"{where}: {said}.", target=where)
-        begins, ends = (one if one.tzinfo else one.replace(tzinfo=UTC) for one in (begins, ends))
+        begins, ends = map(zoned, (begins, ends))
         if begins >= ends:
             raise BadRequest(f"{where}: the period ends before it begins.", target=where)
     elif begins is not None or ends is not None:

@@ -8,11 +8,12 @@ that it says.
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from functools import partial
 from typing import Any, TypeAlias
 
+from shared.clock import zoned
 from shared.web.errors import UnsupportedQuery
 from shared.web.odata.ast import And, Compare, Count, Guid, Has, Lambda, Node, Not, OneOf, Or, Path, Text, Value
 from shared.web.odata.normal import normal
@@ -163,10 +164,9 @@ def _alike(found: Any, value: Value, name: str) -> tuple[Any, Any]:
 
 def _moment(text: str) -> datetime | None:
     try:
-        moment = datetime.fromisoformat(text)
+        return zoned(datetime.fromisoformat(text))
     except ValueError:
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 _OPS: Mapping[str, Callable[[Any, Any], bool]] = {

@@ -5,11 +5,12 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import orjson
 
+from shared.clock import zoned
 from shared.web.errors import ExpiredPageToken, UnsupportedQuery
 from shared.web.odata.fields import EntitySet, Field, find
 from shared.web.odata.inside import WHOLE, Part, names_in
@@ -406,8 +407,7 @@ def _at(document: Mapping[str, Any], path: str) -> Any:
 def _encoded(value: Any) -> Any:
     match value:
         case datetime():
-            moment = value if value.tzinfo else value.replace(tzinfo=UTC)
-            return {"d": moment.isoformat()}
+            return {"d": zoned(value).isoformat()}
         case None | bool() | int() | float() | str():
             return value
     raise TypeError(f"A list cannot be ordered by a {type(value).__name__}.")

@@ -9,6 +9,7 @@ from typing import Any
 from lark import Lark, Token, Transformer, v_args
 from lark.exceptions import LarkError, UnexpectedInput, UnexpectedToken, VisitError
 
+from shared.clock import zoned
 from shared.web.errors import UnsupportedQuery
 from shared.web.odata.ast import (
     And,
@@ -217,7 +218,7 @@ def _moment(text: str) -> datetime:
     try:
         # Seven decimals and more are legal in OData; datetime keeps six.
         moment = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text.upper()))
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+        return zoned(moment).astimezone(UTC)
     except (ValueError, OverflowError):
         raise UnsupportedQuery(f"Invalid filter clause: '{text}' is no date.", target="$filter") from None
 
